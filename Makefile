@@ -1,0 +1,58 @@
+# Two commands matter: `make demo` shows the package at work, `make test` proves it.
+# Both set up a virtual environment of their own in .venv from pinned requirements.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.11.32
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit lint types contract emulator pins clean
+
+help:  ## This list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## Only set up .venv
+
+$(READY): requirements/airflow-3.3.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV) (once; about half a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -r requirements/airflow-3.3.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(READY)  ## Run the example DAGs under real Airflow against the emulator
+	@$(BIN)/python -m example_dags.demo
+
+test: $(READY)  ## Run every test, real Airflow included
+	@$(BIN)/python -m pytest
+
+unit: $(READY)  ## Run the quick tests only (no Airflow processes)
+	@$(BIN)/python -m pytest -m "not airflow"
+
+lint: $(READY)  ## Lint and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(READY)  ## Strict types
+	@$(BIN)/mypy
+
+contract: $(READY)  ## Which module may import which
+	@$(BIN)/lint-imports
+
+emulator: $(READY)  ## Start the emulator on a free port
+	@$(BIN)/python -m airflow_provider_blux.emulator
+
+pins: $(READY)  ## Compile the pinned requirements anew
+	@PIN="$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url"; \
+	$$PIN requirements/airflow-3.3.in -o requirements/airflow-3.3.txt; \
+	$$PIN requirements/airflow-2.11.in -o requirements/airflow-2.11.txt; \
+	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \
+	$$PIN --exclude-newer 2025-09-15 --exclude-newer-package apache-airflow-providers-common-compat=2026-12-31 \
+	  requirements/airflow-3.0.in -o requirements/airflow-3.0.txt
+
+clean:  ## Remove what the other targets made
+	@rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
