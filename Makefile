@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-UV_VERSION := 0.11.32
+UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit lint types contract emulator pins clean
