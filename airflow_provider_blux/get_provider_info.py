@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_blux.hooks.form import CONN_FIELDS, CONNECTION_TYPE, UI_FIELD_BEHAVIOUR
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description in the form that ``ProvidersManager`` reads."""
     return {
         "package-name": "airflow-provider-blux",
         "name": "Blux",
-        "description": "Push users, events and deletions to the `Blux <https://www.blux.ai/>`__ CRM.",
+        "description": "Push users, events and deletions to the Blux CRM without losing a record.",
+        "integrations": [
+            {"integration-name": "Blux", "external-doc-url": "https://docs.blux.ai/", "tags": ["service"]},
+        ],
+        "hooks": [{"integration-name": "Blux", "python-modules": ["airflow_provider_blux.hooks.blux"]}],
+        "operators": [{"integration-name": "Blux", "python-modules": ["airflow_provider_blux.operators.blux"]}],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": "airflow_provider_blux.hooks.blux.BluxHook",
+                "hook-name": "Blux",
+                "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
+                "conn-fields": CONN_FIELDS,
+            },
+        ],
     }

@@ -1,0 +1,100 @@
+"""How to reach and authenticate at each of the two APIs."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_blux.exceptions import BluxConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationAccess:
+    """The Application API: the bare secret key in ``Authorization``, the application in the path."""
+
+    url: str
+    application_id: str
+    secret_key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_header("the secret key", self.secret_key)
+
+    def address(self, path: str) -> str:
+        """Return the whole URL of an endpoint's path."""
+        return self.url + path.format(application_id=quote(self.application_id, safe=""))
+
+    def authorization(self) -> str:
+        """Return the ``Authorization`` header."""
+        return self.secret_key
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be shown."""
+        return (self.secret_key,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAccess:
+    """The Open API: a bearer key, the project in the query."""
+
+    url: str
+    project_id: str
+    api_key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_header("the Open API key", self.api_key)
+
+    def address(self, path: str) -> str:
+        """Return the whole URL of an endpoint's path."""
+        return f"{self.url}{path}?project_id={quote(self.project_id, safe='')}"
+
+    def authorization(self) -> str:
+        """Return the ``Authorization`` header."""
+        return f"Bearer {self.api_key}"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be shown."""
+        return (self.api_key,)
+
+
+Access = ApplicationAccess | OpenAccess
+
+
+def checked_url(url: str, name: str) -> str:
+    """Return a base URL without its trailing slash.
+
+    :param name: what the URL is called in the connection, for the message.
+    :raises BluxConfigError: unless it is ``https://``, or ``http://`` on a loopback address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise BluxConfigError(f"{name} is not a URL. Write it as https://host/path.") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise BluxConfigError(f"{name} is not an http(s) URL with a host. Write it as https://host/path.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BluxConfigError(f"{name} holds credentials, a query or a fragment. Leave only https://host/path.")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise BluxConfigError(
+            f"{name} is plain http://, which would send keys and personal data readable to everyone on the way. "
+            "Use https:// (plain http is accepted for loopback addresses only)."
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_header(name: str, value: str) -> None:
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        raise BluxConfigError(
+            f"The connection holds {name} with a blank, a line break or a letter that no HTTP header can carry. "
+            "Copy it again, without what stands around it."
+        )

@@ -1,0 +1,138 @@
+"""The endpoints as data: one row each, and nothing else knows a path, a limit or a key.
+
+Sources: Blux's page on user data for the Application API; the page on its Open API, and the page that the vendor of
+the latter publishes (https://docs.marketap.io) for the 1,000 records a request. Where neither states a number, the
+row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airflow_provider_blux.exceptions import BluxConfigError
+
+Api = Literal["application", "open"]
+Operation = Literal["upsert_users", "delete_users", "send_events", "update_devices"]
+
+APIS: tuple[Api, ...] = ("application", "open")
+OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_events", "update_devices")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One endpoint.
+
+    :param path: below the API's base URL; ``{application_id}`` is filled in by the client.
+    :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
+    :param max_records: most records a request.
+    :param max_rate: most requests a second.
+    :param success: the status that the page documents for success; any other 2xx counts as well.
+    """
+
+    operation: Operation
+    api: Api
+    path: str
+    list_key: str | None
+    max_records: int
+    max_rate: float
+    success: int
+
+    def body(self, records: Sequence[Any]) -> dict[str, Any]:
+        """Return the body that carries ``records``."""
+        if self.list_key is None:
+            return {"user_id": records[0]}
+        return {self.list_key: list(records)}
+
+    def __str__(self) -> str:
+        return f"{self.api}.{self.operation}"
+
+
+# No rate is published for the Open API: 20 a second is this package's choice.
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        operation="upsert_users",
+        api="application",
+        path="/v2/applications/{application_id}/users/update-properties/bulk",
+        list_key="users",
+        max_records=100,
+        max_rate=20,
+        success=200,
+    ),
+    Endpoint(
+        operation="delete_users",
+        api="application",
+        path="/v2/applications/{application_id}/users/delete/bulk",
+        list_key="user_ids",
+        max_records=3000,
+        max_rate=100,
+        success=200,
+    ),
+    Endpoint(
+        operation="upsert_users",
+        api="open",
+        path="/v1/api/profile/user",
+        list_key="profiles",
+        max_records=1000,
+        max_rate=20,
+        success=202,
+    ),
+    Endpoint(
+        operation="send_events",
+        api="open",
+        path="/v1/api/events",
+        list_key="events",
+        max_records=1000,
+        max_rate=20,
+        success=202,
+    ),
+    Endpoint(
+        operation="delete_users",
+        api="open",
+        path="/v1/api/profile/user/deletion-job",
+        list_key=None,
+        max_records=1,
+        max_rate=20,
+        success=202,
+    ),
+    Endpoint(
+        operation="delete_users",
+        api="open",
+        path="/v1/api/profile/user/deletion-job/bulk",
+        list_key="user_ids",
+        max_records=1000,  # not published
+        max_rate=20,
+        success=202,
+    ),
+    Endpoint(
+        operation="update_devices",
+        api="open",
+        path="/v1/api/profile/user/device/bulk",
+        list_key="devices",  # not published: the page shows no body
+        max_records=1000,  # not published
+        max_rate=20,
+        success=202,
+    ),
+)
+
+
+def endpoints_for(operation: Operation, api: Api) -> tuple[Endpoint, ...]:
+    """Return the endpoints of one operation, the one that takes most records a request first.
+
+    :raises BluxConfigError: when ``api`` has no such operation.
+    """
+    found = sorted(
+        (row for row in ENDPOINTS if row.operation == operation and row.api == api),
+        key=lambda row: row.max_records,
+        reverse=True,
+    )
+    if not found:
+        others = sorted({row.api for row in ENDPOINTS if row.operation == operation})
+        raise BluxConfigError(f"The {api} API has no {operation}. Set api={others[0]!r}.")
+    return tuple(found)
+
+
+def apis_of(operation: Operation) -> tuple[Api, ...]:
+    """Return the APIs that offer ``operation``, the Application API first."""
+    return tuple(api for api in APIS if any(row.operation == operation and row.api == api for row in ENDPOINTS))

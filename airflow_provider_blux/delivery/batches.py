@@ -1,0 +1,91 @@
+"""Cuts a stream of rows into batches, each knowing which records of the source it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from airflow_provider_blux.exceptions import BluxRecordError
+
+Shape = Callable[[Any], tuple[str, Any]]
+Merge = Callable[[Any, Any], Any]
+
+# A batch that merges or rejects nearly everything is cut all the same, so that it stays small in memory.
+_WIDEST = 10
+
+
+class Reject(NamedTuple):
+    """A record that was not delivered, and why. ``record`` is for the rejects file, never for a log."""
+
+    record_number: int
+    field: str | None
+    reason: str
+    record: Any
+
+
+class Part(NamedTuple):
+    """One record of the source: its number (1-based, in source order), its row and what the API takes for it."""
+
+    number: int
+    row: Any
+    record: Any
+
+
+@dataclass
+class Batch:
+    """What travels in one request, and the records of the source from ``first`` to ``last`` that it settles.
+
+    :param parts: the records of the source, by key; several where they were merged.
+    :param records: what the API takes, by key (a user id; a device id; for events a running number).
+    """
+
+    index: int
+    first: int
+    last: int
+    parts: dict[Any, list[Part]] = field(default_factory=dict)
+    records: dict[Any, Any] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        """How many records of the source this batch stands for."""
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        return f"batch {self.index} (records {self.first}-{self.last})"
+
+
+def cut(rows: Iterable[Any], shape: Shape, *, size: int, merge: Merge | None) -> Iterator[Batch]:
+    """Yield batches of at most ``size`` records in the order of the source.
+
+    :param rows: records as they are read; a :class:`BluxRecordError` stands for one that could not be.
+    :param shape: turns a row into its key and what the API takes.
+    :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
+    """
+    batch = Batch(1, 1, 0)
+    for number, row in enumerate(rows, 1):
+        batch.last = number
+        try:
+            if isinstance(row, BluxRecordError):
+                raise row
+            key, record = shape(row)
+        except BluxRecordError as error:
+            unread = isinstance(row, BluxRecordError)
+            batch.rejects.append(Reject(number, error.field, error.reason, None if unread else row))
+        else:
+            _add(batch, number if merge is None else key, Part(number, row, record), merge)
+        if len(batch.records) >= size or batch.read >= size * _WIDEST:
+            yield batch
+            batch = Batch(batch.index + 1, number + 1, number)
+    if batch.read:
+        yield batch
+
+
+def _add(batch: Batch, key: Any, part: Part, merge: Merge | None) -> None:
+    if merge is not None and key in batch.records:
+        batch.records[key] = merge(batch.records[key], part.record)
+        batch.parts[key].append(part)
+    else:
+        batch.records[key] = part.record
+        batch.parts[key] = [part]

@@ -1,0 +1,51 @@
+"""Refuses to delete more users than the DAG author meant, before the first one is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError
+from airflow_provider_blux.records.users import deletion
+
+
+def guarded(rows: Iterable[Any], max_users: int | None) -> Iterable[Any]:
+    """Return the rows when they name at most ``max_users`` different users.
+
+    Rows that can be read only once are kept while they are counted.
+
+    :raises BluxGuardError: there are more.
+    """
+    if max_users is None:
+        return rows
+    check_max_users(max_users)
+    if isinstance(rows, Iterator):
+        rows = list(_counted(rows, max_users))
+    else:
+        for _ in _counted(rows, max_users):
+            pass
+    return rows
+
+
+def check_max_users(max_users: Any) -> None:
+    """Check the guard's bound.
+
+    :raises BluxConfigError: unless it is a whole number above 0 or ``None``.
+    """
+    if max_users is not None and (isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1):
+        raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
+
+
+def _counted(rows: Iterable[Any], max_users: int) -> Iterator[Any]:
+    seen: set[str] = set()
+    for row in rows:
+        if not isinstance(row, BluxRecordError):
+            with suppress(BluxRecordError):  # it will be rejected, not deleted
+                seen.add(deletion(row)[0])
+        if len(seen) > max_users:
+            raise BluxGuardError(
+                f"More than {max_users:,} different users would be deleted; nothing was sent. If that is meant, raise "
+                "max_users above their number (max_users=None switches the guard off)."
+            )
+        yield row

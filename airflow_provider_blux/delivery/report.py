@@ -1,0 +1,70 @@
+"""The account of a run: every record that was read has exactly one outcome."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
+
+
+@dataclass
+class Report:
+    """What became of the records.
+
+    ``read`` is the sum of the five outcomes, and of ``valid`` where nothing was to be sent.
+
+    :param delivered: the API accepted the request that carried it.
+    :param rejected: invalid here, or refused by the API.
+    :param suppressed: its user is on the suppression list.
+    :param merged: folded into another record with the same id in the same request.
+    :param unknown: may or may not have arrived, and was not to be sent again.
+    :param resumed: how many of the delivered an earlier try had delivered.
+    :param valid: with ``validate_only``, what would have been sent.
+    :param retries: requests that repeated another.
+    :param rejects: the file that holds the rejected records.
+    :param receipts: the file that holds the receipts of deletions.
+    """
+
+    read: int = 0
+    delivered: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+    merged: int = 0
+    unknown: int = 0
+    resumed: int = 0
+    valid: int = 0
+    batches: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+    records_per_second: float = 0.0
+    rejects: str | None = None
+    receipts: str | None = None
+    validate_only: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as XCom keeps it: numbers, paths and booleans, never a record."""
+        return asdict(self)
+
+    def closed(self) -> bool:
+        """Return whether every record that was read has one outcome."""
+        return self.read == sum((self.valid, *(getattr(self, outcome) for outcome in OUTCOMES)))
+
+    def account(self) -> str:
+        """Return the account in words, outcomes that did not occur left out."""
+        shown = [outcome for outcome in (*OUTCOMES, "valid") if getattr(self, outcome)] or ["delivered"]
+        return f"{self.read:,} read = " + " + ".join(f"{getattr(self, outcome):,} {outcome}" for outcome in shown)
+
+
+@dataclass
+class Outcome:
+    """What became of one batch; the counts are those of the report."""
+
+    delivered: int = 0
+    merged: int = 0
+    unknown: int = 0
+    valid: int = 0
+    requests: int = 0
+    retries: int = 0
+    rejects: list[Any] = field(default_factory=list)

@@ -1,0 +1,163 @@
+"""Sends one batch: paced, retried, cut smaller where the API refuses it, until every record of it has an outcome."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_blux.api.client import BluxClient
+from airflow_provider_blux.api.endpoints import Endpoint
+from airflow_provider_blux.api.pacing import Pace
+from airflow_provider_blux.api.retry import retrying
+from airflow_provider_blux.delivery.batches import Batch, Part, Reject
+from airflow_provider_blux.delivery.report import Outcome
+from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.exceptions import BluxApiError, BluxRequestError, BluxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOO_LARGE = 413
+_REFUSED = frozenset({400, 422})
+
+
+class Sender:
+    """Delivers batches to one operation; safe to call from many threads.
+
+    :param endpoints: the operation's endpoints; the smallest that takes a request's records is used.
+    """
+
+    def __init__(self, client: BluxClient, endpoints: Sequence[Endpoint], pace: Pace, stop: Stop) -> None:
+        self._client = client
+        self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.max_records)
+        self._pace = pace
+        self._stop = stop
+        self._refusals = _Refusals()
+
+    def __call__(self, batch: Batch) -> Outcome:
+        """Send a batch; return what became of each of its records.
+
+        :raises BluxApiError: when the batch could be neither delivered nor laid to the charge of single records.
+        """
+        outcome = Outcome()
+        try:
+            self._deliver(batch, list(batch.records), outcome)
+        except BluxApiError as error:
+            raise error.located(str(batch)) from error.__cause__
+        return outcome
+
+    def _deliver(self, batch: Batch, keys: list[Any], outcome: Outcome) -> None:
+        try:
+            self._send(batch, [batch.records[key] for key in keys], outcome)
+        except BluxRequestError as error:
+            if error.status in _REFUSED:
+                with self._refusals.search():
+                    self._refusals.count(error, len(batch.records))
+                    self._cut(batch, keys, error, outcome)
+            elif error.status == TOO_LARGE:
+                self._cut(batch, keys, error, outcome)
+            else:
+                raise
+        else:
+            outcome.delivered += len(keys)
+            outcome.merged += sum(len(batch.parts[key]) - 1 for key in keys)
+
+    def _cut(self, batch: Batch, keys: list[Any], error: BluxRequestError, outcome: Outcome) -> None:
+        """Deliver a refused request in halves, until the record at fault stands alone."""
+        if len(keys) > 1:
+            half = len(keys) // 2
+            self._deliver(batch, keys[:half], outcome)
+            self._deliver(batch, keys[half:], outcome)
+            return
+        parts = batch.parts[keys[0]]
+        if len(parts) == 1:
+            outcome.rejects.append(_rejected(parts[0], error))
+            return
+        # Only one of the merged records may be at fault: each is tried for itself, in the order of the source.
+        for part in parts:
+            single = Batch(batch.index, part.number, part.number, {0: [part]}, {0: part.record})
+            self._deliver(single, [0], outcome)
+
+    def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:
+        endpoint = next(row for row in self._endpoints if row.max_records >= len(records))
+        prepared = self._client.prepare(endpoint, records)
+
+        def on_retry() -> None:
+            outcome.retries += 1
+
+        for attempt in retrying(what=str(batch), sleep=self._stop.sleep, on_retry=on_retry):
+            with attempt:
+                self._refusals.wait_for_search()
+                self._pace.wait()
+                self._stop.check()
+                outcome.requests += 1
+                try:
+                    self._client.send(prepared)
+                except BluxUnavailable as error:
+                    self._hold_back(error)
+                    raise
+        self._refusals.accepted()
+
+    def _hold_back(self, error: BluxUnavailable) -> None:
+        if error.retry_after is not None:
+            self._pace.pause(error.retry_after)
+        elif error.status == 429:
+            self._pace.slow_down()
+
+
+class _Refusals:
+    """Tells a bad record from a wrong schema: where everything is refused, searching for the records is given up.
+
+    One batch is searched at a time, and as long as nothing was ever accepted no other request is started
+    meanwhile: so a wrong schema costs about a dozen requests.
+    """
+
+    _AFTER_SUCCESS = 5
+    _FEW = 8
+
+    def __init__(self) -> None:
+        self._search = threading.RLock()
+        self._in_a_row = 0
+        self._any_accepted = False
+
+    @contextmanager
+    def search(self) -> Iterator[None]:
+        with self._search:
+            yield
+
+    def wait_for_search(self) -> None:
+        if not self._any_accepted:
+            with self._search:
+                pass
+
+    def accepted(self) -> None:
+        self._in_a_row, self._any_accepted = 0, True
+
+    def count(self, error: BluxRequestError, size: int) -> None:
+        """Count a refusal.
+
+        :param size: records in the batch; finding one in it takes its logarithm of refusals, and those are expected.
+        """
+        self._in_a_row += 1
+        patience = math.ceil(math.log2(max(size, self._FEW))) + 4
+        if self._any_accepted:
+            patience *= self._AFTER_SUCCESS
+        if self._in_a_row >= patience:
+            raise BluxRequestError(
+                f"Blux refused {self._in_a_row} requests in a row, down to single records, and accepted none between: "
+                f'the fault is not in single records. It said: "{error.words}".',
+                status=None,
+                words=error.words,
+            ) from error
+
+
+def _rejected(part: Part, error: BluxRequestError) -> Reject:
+    reason = (
+        "is larger than Blux takes in one request"
+        if error.status == TOO_LARGE
+        else f'Blux refused it ({error.status}): "{error.words}"'
+    )
+    return Reject(part.number, None, reason, part.row)

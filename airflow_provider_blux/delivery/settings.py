@@ -1,0 +1,89 @@
+"""How a delivery goes about it: what a DAG author may set, checked, with the endpoint's own limits filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from airflow_provider_blux.api.endpoints import Endpoint
+from airflow_provider_blux.exceptions import BluxConfigError
+
+CONCURRENCY = 32
+
+
+class DeliveryOptions(TypedDict, total=False):
+    """The delivery arguments of every operator and hook method; ``None`` stands for the endpoint's own limit.
+
+    ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
+    ``validate_only``: read, shape, check and count everything, send nothing.
+    """
+
+    batch_size: int | None
+    rate_limit: float | None
+    concurrency: int
+    validate_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Delivery options with nothing left open."""
+
+    batch_size: int
+    rate_limit: float
+    concurrency: int = CONCURRENCY
+    validate_only: bool = False
+
+
+def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
+    """Return the settings for an operation.
+
+    :param rate_limit: the connection's own limit, which an option overrides.
+    :raises BluxConfigError: naming the argument at fault.
+    """
+    check(options)
+    widest = max(endpoints, key=lambda endpoint: endpoint.max_records)
+    size = options.get("batch_size") or widest.max_records
+    if size > widest.max_records:
+        raise BluxConfigError(
+            f"batch_size is {size}, but {widest} takes at most {widest.max_records} records a request. Lower it, or "
+            "leave it out."
+        )
+    return Settings(
+        batch_size=size,
+        rate_limit=options.get("rate_limit") or rate_limit or widest.max_rate,
+        concurrency=options.get("concurrency", CONCURRENCY),
+        validate_only=options.get("validate_only", False),
+    )
+
+
+def check(options: DeliveryOptions) -> None:
+    """Check what can be checked without knowing the endpoint, as when a DAG is parsed.
+
+    :raises BluxConfigError: naming the argument at fault, an unknown one included.
+    """
+    if unknown := options.keys() - DeliveryOptions.__annotations__.keys():
+        raise BluxConfigError(
+            f"Unknown argument {', '.join(sorted(unknown))}; known are {', '.join(DeliveryOptions.__annotations__)}."
+        )
+    _check_count("batch_size", options.get("batch_size"), optional=True)
+    _check_count("concurrency", options.get("concurrency", CONCURRENCY), optional=False)
+    check_rate("rate_limit", options.get("rate_limit"))
+    if not isinstance(options.get("validate_only", False), bool):
+        raise BluxConfigError("validate_only must be True or False.")
+
+
+def check_rate(name: str, value: Any) -> None:
+    """Check a number of requests a second; ``None`` stands for the published one."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise BluxConfigError(f"{name} must be a number above 0 (requests a second), or be left out.")
+
+
+def _check_count(name: str, value: Any, *, optional: bool) -> None:
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BluxConfigError(f"{name} must be a whole number of at least 1{', or be left out' if optional else ''}.")

@@ -1,0 +1,124 @@
+"""Every error of this package, drawn as a tree by what to do next.
+
+::
+
+    BluxError
+    ├── BluxConfigError         the DAG or the connection is wrong      mend it; a retry cannot help
+    ├── BluxSourceError         the records cannot be read              mend the source, or wait for it; Airflow retries
+    ├── BluxRecordError         one record is not valid                 reject it, deliver the others
+    ├── BluxApiError            the API did not accept a request
+    │   ├── BluxAuthError       401, 403                                mend the credentials
+    │   ├── BluxRequestError    any other 4xx                           mend the records
+    │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
+    ├── BluxRejectLimitError    more records refused than allowed       mend the records; the others are delivered
+    ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if it is meant
+    └── BluxStopped             the task was told to stop               nothing; what was settled stays settled
+
+No message contains a personal value or a secret: errors name records by number and fields by name.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+
+class BluxError(Exception):
+    """Whatever this package raises."""
+
+    #: Whether the same task may succeed when it is tried again with nothing mended.
+    retry_helps: ClassVar[bool] = True
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def located(self, where: str) -> Self:
+        """Return this error with the place put in front of its message (``batch 12 (records 1101-1200)``)."""
+        self.message = f"{where}: {self.message}"
+        self.args = (self.message,)
+        return self
+
+
+class BluxConfigError(BluxError):
+    """The DAG or the connection is wrong: the message names the argument or the field, and the way out."""
+
+    retry_helps = False
+
+
+class BluxSourceError(BluxError):
+    """The records cannot be read: the message names the file, the query or the argument, and the position in it."""
+
+
+class BluxRecordError(BluxError):
+    """One record is not valid.
+
+    :param field: the field at fault, dotted (``user_properties.phone_number``); ``None`` for the whole record.
+    :param reason: what is wrong and the way out, without the value.
+    """
+
+    def __init__(self, field: str | None, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class BluxApiError(BluxError):
+    """The API did not accept a request.
+
+    :param status: the HTTP status, or ``None`` when no answer arrived.
+    :param words: what the API said, with every value of the request blacked out.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, words: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.words = words
+
+
+class BluxAuthError(BluxApiError):
+    """401 or 403: the credentials are wrong."""
+
+    retry_helps = False
+
+
+class BluxRequestError(BluxApiError):
+    """Any other 4xx: the request is wrong, and the same request will be refused again."""
+
+    retry_helps = False
+
+
+class BluxUnavailable(BluxApiError):  # noqa: N818 - the name is part of the public interface
+    """429, 5xx, a time-out or a broken connection: a later try may succeed.
+
+    :param retry_after: seconds that the API asked to wait for, or ``None``.
+    :param in_doubt: whether the request may have been processed although no answer arrived.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        words: str = "",
+        retry_after: float | None = None,
+        in_doubt: bool = False,
+    ) -> None:
+        super().__init__(message, status=status, words=words)
+        self.retry_after = retry_after
+        self.in_doubt = in_doubt
+
+
+class BluxRejectLimitError(BluxError):
+    """More records were refused than allowed; every other record is delivered."""
+
+    retry_helps = False
+
+
+class BluxGuardError(BluxError):
+    """More users would be deleted than ``max_users`` allows; nothing was sent."""
+
+    retry_helps = False
+
+
+class BluxStopped(BluxError):  # noqa: N818 - a state, not a fault
+    """The task was told to stop; nothing more is sent."""

@@ -1,0 +1,1 @@
+"""The hook: an Airflow connection turned into deliveries."""

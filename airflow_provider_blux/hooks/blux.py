@@ -1,0 +1,180 @@
+"""``BluxHook``: an Airflow connection turned into a client, and records into deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Unpack
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_blux.api.endpoints import APIS, Api, Operation, apis_of, endpoints_for
+from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
+from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError, BluxRequestError
+from airflow_provider_blux.hooks import form
+from airflow_provider_blux.hooks.credentials import Credentials, read
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.api.client import BluxClient
+    from airflow_provider_blux.delivery.report import Report
+
+MAX_USERS = 100_000
+
+
+class BluxHook(BaseHook):
+    """Push records to Blux.
+
+    :param blux_conn_id: the Airflow connection, of type ``blux``.
+    :param api: ``"application"`` or ``"open"``; by default the one that the connection has credentials for, the
+        Application API when both.
+    """
+
+    conn_name_attr = "blux_conn_id"
+    default_conn_name = "blux_default"
+    conn_type = form.CONNECTION_TYPE
+    hook_name = "Blux"
+
+    def __init__(self, blux_conn_id: str = default_conn_name, api: Api | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.blux_conn_id = blux_conn_id
+        self.api = check_api(api)
+
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """Return the form's extra fields (Airflow before 3.2)."""
+        return form.widgets()
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Return the form's standard fields (Airflow before 3.2)."""
+        return form.behaviour()
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The connection, read once and checked."""
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        credentials = read(self.get_connection(self.blux_conn_id))
+        for access in credentials.access.values():
+            for secret in access.secrets():
+                mask_secret(secret)
+        return credentials
+
+    def get_conn(self, pool_size: int = 1) -> BluxClient:
+        """Return a new API client; close it after use.
+
+        :param pool_size: connections kept open.
+        """
+        from airflow_provider_blux.api.client import READ_TIMEOUT, BluxClient
+
+        credentials = self.credentials
+        return BluxClient(
+            credentials.access,
+            timeout=credentials.timeout or READ_TIMEOUT,
+            verify=credentials.verify,
+            pool_size=pool_size,
+        )
+
+    def upsert_users(self, records: Iterable[Any], **options: Unpack[DeliveryOptions]) -> Report:
+        """Create users, or update the properties that are given.
+
+        :param records: users as :func:`airflow_provider_blux.records.users.user` takes them.
+        :raises BluxError: see :mod:`airflow_provider_blux.exceptions`.
+        """
+        return self._deliver("upsert_users", records, options)
+
+    def delete_users(
+        self, records: Iterable[Any], *, max_users: int | None = MAX_USERS, **options: Unpack[DeliveryOptions]
+    ) -> Report:
+        """Delete users.
+
+        :param records: ids, or rows with a column ``user_id``.
+        :param max_users: refuse, before anything is deleted, to delete more; ``None`` switches the guard off.
+        :raises BluxGuardError: there are more; nothing was sent.
+        """
+        from airflow_provider_blux.delivery.guard import guarded
+
+        return self._deliver("delete_users", guarded(records, max_users), options)
+
+    def send_events(self, records: Iterable[Any], **options: Unpack[DeliveryOptions]) -> Report:
+        """Send events, each at least once.
+
+        :param records: events as :func:`airflow_provider_blux.records.events.event` takes them.
+        """
+        return self._deliver("send_events", records, options)
+
+    def update_devices(
+        self, records: Iterable[Any], *, list_key: str = "devices", **options: Unpack[DeliveryOptions]
+    ) -> Report:
+        """Create devices, or update them.
+
+        :param records: devices as :func:`airflow_provider_blux.records.devices.device` takes them.
+        :param list_key: name of the list in the body. No page shows this body: check it against your own project.
+        """
+        return self._deliver("update_devices", records, options, list_key=list_key)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Prove the credentials of each API without creating, changing or deleting anything.
+
+        An empty list of users is sent: the API refuses it (400) once it has accepted the credentials, and has
+        nothing to store in any case.
+        """
+        try:
+            found = [self._probe(api) for api in self.credentials.access]
+        except BluxError as error:
+            return False, str(error)
+        if not found:
+            return False, f"Connection {self.blux_conn_id} holds no credentials of either API."
+        return all(works for works, _ in found), " ".join(words for _, words in found)
+
+    def _probe(self, api: Api) -> tuple[bool, str]:
+        name = f"{api.capitalize()} API"
+        with self.get_conn() as client:
+            try:
+                client.send(client.prepare(endpoints_for("upsert_users", api)[0], []))
+            except BluxAuthError as error:
+                return False, f"{name}: the credentials are refused ({error.status})."
+            except BluxRequestError as error:
+                if error.status not in (400, 422):
+                    return False, f"{name}: {error} Check the URL."
+            except BluxError as error:
+                return False, f"{name}: {error}"
+        return True, f"{name}: the credentials are accepted."
+
+    def _deliver(
+        self, operation: Operation, records: Iterable[Any], options: DeliveryOptions, list_key: str | None = None
+    ) -> Report:
+        from airflow_provider_blux.delivery.deliver import deliver
+        from airflow_provider_blux.delivery.stopping import Stop
+
+        if isinstance(records, str | bytes | Mapping):
+            raise BluxConfigError(f"records is of type {type(records).__name__}; it must be an iterable of records.")
+        if self.api and self.api not in apis_of(operation):
+            endpoints_for(operation, self.api)  # raises, naming the API that has it
+        api = self.credentials.api_for(operation, self.api)
+        endpoints = endpoints_for(operation, api)
+        if list_key is not None:
+            endpoints = tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
+        settings = settled(options, endpoints, self.credentials.rate_limits.get(operation))
+        self._stop = Stop()
+        with self.get_conn(pool_size=settings.concurrency) as client:
+            try:
+                return deliver(records, client, endpoints, settings, self._stop)
+            except BluxAuthError as error:
+                raise error.located(f"Connection {self.blux_conn_id}: the credentials are refused") from None
+
+    def stop(self) -> None:
+        """Stop the delivery that is running in another thread, between two requests."""
+        if stop := getattr(self, "_stop", None):
+            stop.set()
+
+
+def check_api(api: Any) -> Api | None:
+    """Return ``api`` when it is one, or ``None``.
+
+    :raises BluxConfigError: for anything else.
+    """
+    if api is None or api in APIS:
+        return api  # type: ignore[no-any-return]
+    raise BluxConfigError(f"api must be one of {', '.join(APIS)}, or be left out; it is {api!r}.")

@@ -1,0 +1,184 @@
+"""What an Airflow connection of type ``blux`` holds, read and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from airflow_provider_blux.api.access import Access, ApplicationAccess, OpenAccess, checked_url
+from airflow_provider_blux.api.endpoints import OPERATIONS, Api, Operation, apis_of
+from airflow_provider_blux.delivery.settings import check_rate
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.hooks.form import APPLICATION_API_URL, CONN_FIELDS, EXTRAS, RELABELING
+
+_FIELDS: dict[Api, str] = {
+    "application": "login (Application ID) and password (Secret key)",
+    "open": "the extras open_api_url, project_id and open_api_key",
+}
+
+
+class AirflowConnection(Protocol):
+    """The parts of Airflow's ``Connection`` that are read here."""
+
+    conn_id: str
+    host: str | None
+    schema: str | None
+    port: int | None
+    login: str | None
+    password: str | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The extras."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """A connection, checked.
+
+    :param access: how to reach each API that the connection has credentials for.
+    :param rate_limits: requests a second by operation, where the connection sets its own.
+    :param timeout: seconds to wait for an answer; ``None`` for the default.
+    :param verify: path of a CA bundle; ``None`` for the system's.
+    """
+
+    conn_id: str
+    access: Mapping[Api, Access]
+    rate_limits: Mapping[Operation, float] = field(default_factory=dict)
+    timeout: float | None = None
+    verify: str | None = None
+
+    def api_for(self, operation: Operation, wanted: Api | None) -> Api:
+        """Return the API to use: the one that is wanted, or the first with this operation and with credentials.
+
+        :raises BluxConfigError: naming the fields of the connection to fill in.
+        """
+        choices = (wanted,) if wanted else apis_of(operation)
+        for api in choices:
+            if api in self.access:
+                return api
+        fields = ", or ".join(f"{_FIELDS[api]} for the {api} API" for api in choices)
+        raise BluxConfigError(f"Connection {self.conn_id} has no credentials for {operation}. Fill in {fields}.")
+
+
+def read(connection: AirflowConnection) -> Credentials:
+    """Read a connection.
+
+    :raises BluxConfigError: naming the field at fault and what it should hold.
+    """
+    try:
+        return _read(connection)
+    except BluxConfigError as error:
+        raise error.located(f"Connection {connection.conn_id}") from None
+
+
+def _read(connection: AirflowConnection) -> Credentials:
+    extras = _extras(connection)
+    access: dict[Api, Access] = {}
+    if application := _application(connection):
+        access["application"] = application
+    if open_api := _open(extras):
+        access["open"] = open_api
+    return Credentials(
+        conn_id=connection.conn_id,
+        access=access,
+        rate_limits=_rate_limits(extras.get("rate_limits")),
+        timeout=_timeout(extras.get("timeout")),
+        verify=_verify(extras.get("verify")),
+    )
+
+
+def _extras(connection: AirflowConnection) -> dict[str, Any]:
+    """Return the extras that are set: the form writes a null or an empty text for what was left empty."""
+    extras = connection.extra_dejson
+    if unknown := sorted(extras.keys() - EXTRAS):
+        raise BluxConfigError(f"unknown extra {', '.join(unknown)}. Known are {', '.join(sorted(EXTRAS))}.")
+    return {name: value for name, value in extras.items() if value is not None and value != ""}
+
+
+def _application(connection: AirflowConnection) -> ApplicationAccess | None:
+    login, password = connection.login, connection.password
+    if not login and not password:
+        return None
+    if not login or not password:
+        missing, given = ("login", "password") if not login else ("password", "login")
+        raise BluxConfigError(f"{given} is set, but {missing} ({RELABELING[missing]}) is missing. Fill it in.")
+    url = checked_url(_application_url(connection), f"host ({RELABELING['host']})")
+    return ApplicationAccess(url=url, application_id=login, secret_key=password)
+
+
+def _application_url(connection: AirflowConnection) -> str:
+    """Return the base URL from host, schema and port, as the form or a connection URI fills them."""
+    host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
+    if not host:
+        return APPLICATION_API_URL
+    scheme = schema if schema in ("http", "https") else "https"
+    rest = host
+    if "://" in host:
+        scheme, rest = host.split("://", 1)
+    name, slash, path = rest.partition("/")
+    if connection.port and ":" not in name.rpartition("]")[2]:
+        name = f"{name}:{connection.port}"
+    if slash or "://" in host:
+        return f"{scheme}://{name}{slash}{path}"
+    # A bare host name, or a connection URI, whose path Airflow keeps in schema.
+    return f"{scheme}://{name}/{'prod' if schema in ('', 'http', 'https') else schema}"
+
+
+def _open(extras: Mapping[str, Any]) -> OpenAccess | None:
+    names = ("open_api_url", "project_id", "open_api_key")
+    given = [name for name in names if name in extras]
+    if not given:
+        return None
+    if missing := [f"{name} ({CONN_FIELDS[name]['label']})" for name in names if name not in extras]:
+        raise BluxConfigError(f"extra {', '.join(given)} is set, but {', '.join(missing)} is missing. Fill it in.")
+    url, project_id, api_key = (_text(name, extras[name]) for name in names)
+    return OpenAccess(url=checked_url(url, "extra open_api_url (Open API URL)"), project_id=project_id, api_key=api_key)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise BluxConfigError(f"extra {name} is of type {type(value).__name__}; it must be text.")
+    return value
+
+
+def _rate_limits(value: Any) -> dict[Operation, float]:
+    if value is None:
+        return {}
+    if isinstance(value, str):  # the form has no field for objects
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, dict) or not value.keys() <= set(OPERATIONS):
+        raise BluxConfigError(
+            f"extra rate_limits must be an object with some of the keys {', '.join(OPERATIONS)}, "
+            'such as {"upsert_users": 40}.'
+        )
+    for operation, rate in value.items():
+        check_rate(f"extra rate_limits[{operation}]", rate)
+    return {operation: rate for operation, rate in value.items() if rate is not None}
+
+
+def _timeout(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if not isinstance(value, bool) else 0.0
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise BluxConfigError("extra timeout must be a number of seconds above 0, or be left out.")
+    return seconds
+
+
+def _verify(value: Any) -> str | None:
+    if value is None or value is True:
+        return None
+    if not isinstance(value, str):
+        raise BluxConfigError(
+            "extra verify must be the path of a CA bundle, or be left out. Verification cannot be switched off."
+        )
+    return value

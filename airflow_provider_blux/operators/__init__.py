@@ -1,0 +1,1 @@
+"""The operators: records from a DAG, files or SQL, pushed to Blux."""

@@ -1,0 +1,150 @@
+"""What the four operators share: where records come from, how they travel, and ``execute``, once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+
+from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
+from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions, check
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError
+from airflow_provider_blux.hooks.blux import BluxHook, check_api
+from airflow_provider_blux.operators.hidden import Hidden
+from airflow_provider_blux.sources.formats import READERS, FileFormat
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_blux.delivery.report import Report
+
+TEMPLATED = ("path", "storage_conn_id", "sql", "sql_conn_id", "sql_parameters", "blux_conn_id")
+
+
+class BluxOperator(BaseOperator):
+    """Push records to Blux; the base of the operators for one kind of record each.
+
+    Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
+
+    :param path: (templated) files in object storage: a URL or local path of a file, a folder or a glob, or a list.
+    :param storage_conn_id: (templated) Airflow connection of the storage.
+    :param file_format: ``jsonl``, ``json`` or ``csv``; by each file's suffix unless given.
+    :param sql: (templated, ``.sql`` files too) one SELECT; its rows are streamed.
+    :param sql_conn_id: (templated) Airflow connection of the database.
+    :param sql_parameters: (templated) values for the placeholders, in the driver's own style.
+    :param blux_conn_id: (templated) Airflow connection of type ``blux``.
+    :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
+    :param batch_size: records a request; by default, and at most, what the endpoint takes.
+    :param rate_limit: requests a second; by default the published limit.
+    :param concurrency: most requests in flight.
+    :param validate_only: read, shape, check and count everything, send nothing.
+    """
+
+    template_ext: ClassVar[Sequence[str]] = (".sql",)  # type: ignore[misc]
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    ui_color = "#e8f1ff"
+
+    #: The hook's method, and the name of the record argument: what a subclass sets.
+    operation: ClassVar[Operation]
+    records_field: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        path: str | Sequence[str] | None = None,
+        storage_conn_id: str | None = None,
+        file_format: FileFormat | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        sql_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        blux_conn_id: str = BluxHook.default_conn_name,
+        api: Api | None = None,
+        batch_size: int | None = None,
+        rate_limit: float | None = None,
+        concurrency: int = CONCURRENCY,
+        validate_only: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+        self.storage_conn_id = storage_conn_id
+        self.file_format = file_format
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.sql_parameters = sql_parameters
+        self.blux_conn_id = blux_conn_id
+        self.api = api
+        self.batch_size = batch_size
+        self.rate_limit = rate_limit
+        self.concurrency = concurrency
+        self.validate_only = validate_only
+        self._check()
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the signature is Airflow's
+        """Push the records; return the report.
+
+        :raises AirflowFailException: when trying again cannot help.
+        :raises BluxError: when it may.
+        """
+        self._hook = BluxHook(self.blux_conn_id, self.api)
+        try:
+            return self._push(self._hook, self._source()).as_dict()
+        except BluxError as error:
+            if error.retry_helps:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    def on_kill(self) -> None:
+        """Stop between two requests."""
+        if hook := getattr(self, "_hook", None):
+            hook.stop()
+
+    def _push(self, hook: BluxHook, source: Iterable[Any]) -> Report:
+        """Call the hook's method; a subclass adds arguments of its own."""
+        report: Report = getattr(hook, self.operation)(source, **self._options())
+        return report
+
+    def _options(self) -> DeliveryOptions:
+        return {
+            "batch_size": self.batch_size,
+            "rate_limit": self.rate_limit,
+            "concurrency": self.concurrency,
+            "validate_only": self.validate_only,
+        }
+
+    def _source(self) -> Iterable[Any]:
+        """Return the source that the DAG author chose. What each of them needs is imported here."""
+        if self._source_field == "path":
+            from airflow_provider_blux.sources.storage import StorageSource
+
+            return StorageSource(self.path or [], conn_id=self.storage_conn_id, file_format=self.file_format)
+        if self._source_field == "sql":
+            from airflow_provider_blux.sources.sql import SqlSource
+
+            return SqlSource(self.sql or "", conn_id=self.sql_conn_id or "", parameters=self.sql_parameters)
+        from airflow_provider_blux.sources.inline import InlineSource
+
+        value = getattr(self, self.records_field)
+        return InlineSource(value.value if isinstance(value, Hidden) else value, self.records_field)
+
+    def _check(self) -> None:
+        """Check what is not templated, so that a wrong DAG fails when it is parsed.
+
+        :raises BluxConfigError: naming the argument at fault.
+        """
+        choices = (self.records_field, "path", "sql")
+        given = [name for name in choices if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise BluxConfigError(
+                f"Exactly one of {', '.join(choices)} says where the records come from; "
+                f"{' and '.join(given) if given else 'none'} is given."
+            )
+        self._source_field = given[0]
+        if self.sql is not None and not self.sql_conn_id:
+            raise BluxConfigError("sql needs sql_conn_id, the Airflow connection of the database.")
+        if self.file_format is not None and self.file_format not in READERS:
+            raise BluxConfigError(f"file_format must be one of {', '.join(READERS)}, or be left out.")
+        if api := check_api(self.api):
+            endpoints_for(self.operation, api)
+        check(self._options())

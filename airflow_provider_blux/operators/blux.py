@@ -1,0 +1,104 @@
+"""The operators: users, deletions, events and devices to Blux."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_blux.delivery.guard import check_max_users
+from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
+from airflow_provider_blux.operators.hidden import HiddenField
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.report import Report
+
+__all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevicesOperator", "BluxUpsertUsersOperator"]
+
+
+class BluxUpsertUsersOperator(BluxOperator):
+    """Create users, or update the properties that are given.
+
+    The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
+
+    :param users: (templated) a list of users, nested as the API has them or flat rows; an upstream task's output, a
+        mapped task's outputs, or a JSON string of a list.
+    """
+
+    template_fields: Sequence[str] = ("users", *TEMPLATED)
+    operation = "upsert_users"
+    records_field = "users"
+    users = HiddenField()
+
+    def __init__(self, *, users: Any = None, **kwargs: Any) -> None:
+        self.users = users
+        super().__init__(**kwargs)
+
+
+class BluxDeleteUsersOperator(BluxOperator):
+    """Delete users.
+
+    The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
+
+    :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
+        mapped task's outputs, or a JSON string of a list.
+    :param max_users: refuse, before anything is deleted, to delete more; ``None`` switches the guard off.
+    """
+
+    template_fields: Sequence[str] = ("user_ids", *TEMPLATED)
+    operation = "delete_users"
+    records_field = "user_ids"
+    user_ids = HiddenField()
+
+    def __init__(self, *, user_ids: Any = None, max_users: int | None = MAX_USERS, **kwargs: Any) -> None:
+        self.user_ids = user_ids
+        super().__init__(**kwargs)
+        self.max_users = max_users
+        check_max_users(max_users)
+
+    def _push(self, hook: BluxHook, source: Iterable[Any]) -> Report:
+        return hook.delete_users(source, max_users=self.max_users, **self._options())
+
+
+class BluxSendEventsOperator(BluxOperator):
+    """Send events, each at least once.
+
+    The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
+
+    :param events: (templated) a list of events; an upstream task's output, a mapped task's outputs, or a JSON string
+        of a list.
+    """
+
+    template_fields: Sequence[str] = ("events", *TEMPLATED)
+    operation = "send_events"
+    records_field = "events"
+    events = HiddenField()
+
+    def __init__(self, *, events: Any = None, **kwargs: Any) -> None:
+        self.events = events
+        super().__init__(**kwargs)
+
+
+class BluxUpdateDevicesOperator(BluxOperator):
+    """Create devices, or update them.
+
+    No page shows the body of this endpoint: check against your own project that devices arrive. The other arguments
+    are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
+
+    :param devices: (templated) a list of devices; an upstream task's output, a mapped task's outputs, or a JSON
+        string of a list.
+    :param list_key: name of the list in the body.
+    """
+
+    template_fields: Sequence[str] = ("devices", *TEMPLATED)
+    operation = "update_devices"
+    records_field = "devices"
+    devices = HiddenField()
+
+    def __init__(self, *, devices: Any = None, list_key: str = "devices", **kwargs: Any) -> None:
+        self.devices = devices
+        super().__init__(**kwargs)
+        self.list_key = list_key
+
+    def _push(self, hook: BluxHook, source: Iterable[Any]) -> Report:
+        return hook.update_devices(source, list_key=self.list_key, **self._options())

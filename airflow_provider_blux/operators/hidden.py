@@ -1,0 +1,58 @@
+"""Keeps records out of everything that Airflow shows or stores of a task's fields.
+
+A record argument must be a template field, since only there an ``XComArg`` makes the upstream task a dependency.
+But Airflow stores what a template field holds once it is rendered. So what is stored is an object whose text is the
+records' type and number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+from airflow.providers.common.compat.sdk import XComArg
+
+
+class Hidden:
+    """A value that shows nothing but its type and its length.
+
+    :param value: the records.
+    :param is_template: whether Airflow is still to render what stands in the value. Never true of what an upstream
+        task returned: a record that contains ``{{ ... }}`` is data.
+    """
+
+    def __init__(self, value: Any, *, is_template: bool) -> None:
+        self.value = value
+        self.template_fields = ("value",) if is_template else ()
+
+    def __repr__(self) -> str:
+        size = f" of {len(self.value):,}" if isinstance(self.value, Sized) else ""
+        return f"<{type(self.value).__name__}{size}>"
+
+
+class HiddenField:
+    """An attribute of an operator that hides its value as soon as it holds one.
+
+    References to upstream tasks stay as they are until Airflow has put the upstream's value in their place.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else instance.__dict__.get(self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        # The first value comes from the DAG, and may hold references and templates; later ones are rendered.
+        is_first = self._name not in instance.__dict__
+        if value is None or isinstance(value, Hidden) or _is_reference(value, deep=is_first):
+            instance.__dict__[self._name] = value
+        else:
+            instance.__dict__[self._name] = Hidden(value, is_template=is_first)
+
+
+def _is_reference(value: Any, *, deep: bool) -> bool:
+    if isinstance(value, XComArg):
+        return True
+    references = XComArg.iter_xcom_references(value) if deep else iter(())  # type: ignore[attr-defined,unused-ignore]
+    return any(True for _ in references)

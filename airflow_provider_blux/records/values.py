@@ -1,0 +1,146 @@
+"""The rules for single values: ids, texts, consents, timestamps, and whatever JSON can carry.
+
+Each function returns the value to send, or raises :class:`BluxRecordError` naming the field and the way out.
+No reason ever repeats the value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from airflow_provider_blux.exceptions import BluxRecordError
+
+# Far deeper than any property, far below Python's recursion limit.
+_DEEPEST = 32
+
+
+def identifier(value: Any, field: str) -> str:
+    """Return an id as text. Integers become text; everything that may be a damaged id is refused."""
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    if not isinstance(value, str):
+        raise BluxRecordError(field, _why_no_identifier(value))
+    if not value:
+        raise BluxRecordError(field, "is empty; every record needs one")
+    if value != value.strip():
+        raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
+    return text(value, field)
+
+
+def _why_no_identifier(value: Any) -> str:
+    if value is None:
+        return "is missing (null); every record needs one"
+    if isinstance(value, bool):
+        return "is a boolean; an id is text"
+    if isinstance(value, float | Decimal):
+        return "is a decimal number, which is what a damaged integer id looks like; read the column as text"
+    return f"is of type {type(value).__name__}; an id is text"
+
+
+def text(value: Any, field: str) -> str:
+    """Return text that UTF-8 can carry."""
+    if not isinstance(value, str):
+        raise BluxRecordError(field, f"is of type {type(value).__name__}; it must be text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BluxRecordError(field, "holds half a character (a lone surrogate); mend its encoding") from None
+    return value
+
+
+def phone_number(value: Any, field: str) -> str:
+    """Return a telephone number, which is text."""
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
+    return text(value, field)
+
+
+def consent(value: Any, field: str) -> bool:
+    """Return a consent: a boolean, or the words ``true`` / ``false``. Nothing else is taken for either."""
+    if value is True or value is False:
+        return value
+    if isinstance(value, str):
+        word = value.lower()
+        if word == "true":
+            return True
+        if word == "false":
+            return False
+    raise BluxRecordError(field, f"is neither true nor false ({type(value).__name__}); a consent is never guessed")
+
+
+def timestamp(value: Any, field: str) -> str:
+    """Return an ISO 8601 timestamp with its zone, as it came where it is text already."""
+    if isinstance(value, datetime):
+        moment, written = value, value.isoformat()
+    elif isinstance(value, str):
+        try:
+            moment, written = datetime.fromisoformat(value), value
+        except ValueError:
+            raise BluxRecordError(
+                field, "is not an ISO 8601 timestamp; write it as 2026-01-31T09:00:00+09:00"
+            ) from None
+    else:
+        raise BluxRecordError(field, f"is of type {type(value).__name__}; write it as 2026-01-31T09:00:00+09:00")
+    if moment.utcoffset() is None:
+        raise BluxRecordError(field, "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00")
+    return written
+
+
+def json_value(value: Any, field: str, depth: int = 0) -> Any:
+    """Return any property as JSON can carry it."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else text(value, field)
+    if value is None or kind is bool or kind is int:
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
+    if depth >= _DEEPEST:
+        raise BluxRecordError(field, f"is nested more than {_DEEPEST} levels deep")
+    if isinstance(value, Mapping):
+        return {_key(key, field): json_value(item, f"{field}.{key}", depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item, f"{field}[{index}]", depth + 1) for index, item in enumerate(value)]
+    return _converted(value, field)
+
+
+def _key(key: Any, field: str) -> str:
+    if not isinstance(key, str):
+        raise BluxRecordError(field, f"has a key of type {type(key).__name__}; keys are text")
+    return text(key, field)
+
+
+def _converted(value: Any, field: str) -> Any:
+    """Return what JSON has no type for in the form that DESIGN fixes: ISO 8601, numbers, text."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return _number(value, field)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, str | int):  # subclasses: enumerations of text or integers
+        return json_value(str(value) if isinstance(value, str) else int(value), field)
+    way_out = (
+        "decode them to text first" if isinstance(value, bytes | bytearray) else "send text, a number or an object"
+    )
+    raise BluxRecordError(field, f"is of type {type(value).__name__}, which JSON cannot carry; {way_out}")
+
+
+def _number(value: Decimal, field: str) -> int | float:
+    if not value.is_finite():
+        raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
+    if value == value.to_integral_value():
+        return int(value)
+    number = float(value)
+    if Decimal(repr(number)) != value:
+        raise BluxRecordError(field, "has more digits than a JSON number keeps; send it as text")
+    return number
