@@ -1,0 +1,68 @@
+"""The emulator from the command line: ``python -m airflow_provider_blux.emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.emulator.backend import DEMO
+
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+_port.__name__ = "port number"  # what argparse calls it in its message
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_blux.emulator", description="Both APIs of Blux on this machine's loopback."
+    )
+    parser.add_argument("--port", type=_port, default=8088, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--state", metavar="FILE", help="SQLite file that keeps what arrives (default: in no file)")
+    parser.add_argument("--police-rates", action="store_true", help="answer 429 to more requests than the APIs allow")
+    parser.add_argument("--application-id", default=DEMO.application_id, help="(default: %(default)s)")
+    parser.add_argument("--secret-key", default=DEMO.secret_key, help="(default: %(default)s)")
+    parser.add_argument("--project-id", default=DEMO.project_id, help="(default: %(default)s)")
+    parser.add_argument("--open-api-key", default=DEMO.open_api_key, help="(default: %(default)s)")
+    return parser
+
+
+def _greeting(blux: Emulator) -> str:
+    return (
+        f"Blux emulator: {blux.url}/\n"
+        "Open that address in a browser to see what arrives. To send something, give Airflow this connection:\n\n"
+        f"  export AIRFLOW_CONN_BLUX_DEFAULT={shlex.quote(blux.connection_json())}\n\n"
+        "Ctrl+C stops it.\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code."""
+    options = vars(_parser().parse_args(arguments))
+    # Blocked before the server's thread starts and waited for here, so that neither can arrive at a wrong moment.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        with Emulator(**options) as blux:
+            sys.stdout.write(_greeting(blux))
+            sys.stdout.flush()
+            signal.sigwait(_STOPPING)
+    except (OSError, ModuleNotFoundError) as error:
+        message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        sys.stderr.write(f"{message}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

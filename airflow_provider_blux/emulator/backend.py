@@ -1,0 +1,148 @@
+"""What the two APIs and the control plane share: credentials, settings, state, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_blux.emulator.database import Database
+from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
+from airflow_provider_blux.emulator.faults import FaultPlan
+from airflow_provider_blux.emulator.journal import Journal
+from airflow_provider_blux.emulator.model import Model
+from airflow_provider_blux.emulator.rates import DEFAULT_RATES, Arrivals, rates_by_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What a client must know to be let in."""
+
+    application_id: str = "demo-app"
+    secret_key: str = field(default="demo-secret-key", repr=False)
+    project_id: str = "demo-project"
+    open_api_key: str = field(default="demo-open-api-key", repr=False)
+
+    def connection(self, url: str) -> dict[str, Any]:
+        """Return the Airflow connection to an emulator at ``url``."""
+        return {
+            "conn_type": "blux",
+            "host": f"{url}{APPLICATION_PREFIX}",
+            "login": self.application_id,
+            "password": self.secret_key,
+            "extra": {"open_api_url": url, "project_id": self.project_id, "open_api_key": self.open_api_key},
+        }
+
+    def connection_json(self, url: str) -> str:
+        """Return the connection as Airflow reads it from ``AIRFLOW_CONN_BLUX_DEFAULT``."""
+        return json.dumps(self.connection(url))
+
+
+DEMO = Credentials()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the emulator behaves besides its faults.
+
+    :param rates: most requests in one second by API and operation, where they differ from the default.
+    :param latency: seconds that every answer takes longer.
+    """
+
+    police_rates: bool = False
+    rates: Mapping[str, int] = field(default_factory=dict)
+    latency: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.police_rates, bool):
+            raise ValueError("police_rates must be true or false")  # noqa: TRY004 - a wrong value like any other
+        if not isinstance(self.rates, Mapping):
+            raise ValueError("rates must be an object of whole numbers by operation")  # noqa: TRY004
+        if isinstance(self.latency, bool) or not isinstance(self.latency, int | float) or not 0 <= self.latency < 3600:
+            raise ValueError("latency must be a number of seconds")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ValueError("seed must be a whole number")  # noqa: TRY004
+        object.__setattr__(self, "rates", {**DEFAULT_RATES, **rates_by_key(self.rates)})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the settings as the control plane shows them."""
+        return {**vars(self), "rates": dict(self.rates)}
+
+
+class Backend:
+    """The state of one emulator.
+
+    :param state: the state file; ``None`` for a state that goes with the process.
+    :param settings: those at the start and after a reset.
+    """
+
+    def __init__(self, *, credentials: Credentials, settings: Settings, state: Path | None) -> None:
+        self.credentials = credentials
+        self.settings = settings
+        self._start_settings = settings
+        self._rng = random.Random(settings.seed)  # noqa: S311 - chance for tests
+        # Arrivals in Unix time by a clock that cannot be set back: a state file outlives the process's own clock.
+        self.epoch = time.time() - time.monotonic()
+        self.arrivals = Arrivals()
+        self.faults = FaultPlan(self._rng)
+        self._database = Database(state)
+        self.model = Model(self._database)
+        self.journal = Journal(self._database, self.arrivals)
+        # A request that was under way during a reset belongs to the time before it, and is dropped.
+        self.resets = 0
+        self.stopping = asyncio.Event()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def reset(self) -> None:
+        """Forget what was received; faults and settings are as at the start."""
+        with self._database.lock:
+            self.resets += 1
+            self._database.clear()
+            self.model.clear()
+            self.journal.clear()
+            self.arrivals.clear()
+            self.faults.clear()
+            self._apply(self._start_settings)
+
+    def change_settings(self, changes: Mapping[str, Any]) -> None:
+        """Change the given settings and leave the others; rates are changed one by one as well.
+
+        :raises ValueError: an unknown setting or a wrong value.
+        """
+        current = self.settings.as_json()
+        for name in changes:
+            if name not in current:
+                raise ValueError(f"{name} is none of the settings {', '.join(current)}")
+        new = {**current, **changes}
+        if isinstance(changes.get("rates"), Mapping):
+            new["rates"] = {**current["rates"], **rates_by_key(changes["rates"])}
+        self._apply(Settings(**new), reseed="seed" in changes)
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts, the totals of the journal, and the busiest second of each operation."""
+        return {
+            "counts": self.model.counts(),
+            "requests": self.journal.totals(),
+            "max_requests_in_one_second": self.arrivals.peaks(),
+        }
+
+    async def pause(self, seconds: float) -> None:
+        """Wait; not longer than until the emulator stops."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
+
+    def _apply(self, settings: Settings, *, reseed: bool = True) -> None:
+        self.settings = settings
+        if reseed:
+            self._rng.seed(settings.seed)

@@ -1,0 +1,103 @@
+"""The seven endpoints as the published pages have them.
+
+The client has a table of its own. This is a second reading of the same pages on purpose: copying a mistake takes one
+table, agreeing on it takes two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from airflow_provider_blux.emulator import shapes
+
+APIS: Final = ("application", "open")
+OPERATIONS: Final = ("upsert_users", "delete_users", "send_events", "update_devices")
+
+# The Application API's own base URL ends in /prod, and so does the emulator's.
+APPLICATION_PREFIX: Final = "/prod"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One endpoint.
+
+    :param list_key: the key that holds the records; ``None`` for the body of a single ``user_id``.
+    :param shape: what one record must look like.
+    """
+
+    api: str
+    operation: str
+    path: str
+    list_key: str | None
+    max_records: int
+    shape: shapes.Check
+
+    @property
+    def rate_key(self) -> str:
+        """Return the name under which its requests are counted: one rate for an operation of an API."""
+        return f"{self.api}.{self.operation}"
+
+    def where(self, index: int) -> str:
+        """Return how a message names the record at ``index``."""
+        return f"{self.list_key}[{index}]" if self.list_key else "user_id"
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        api="application",
+        operation="upsert_users",
+        path=f"{APPLICATION_PREFIX}/v2/applications/{{application_id}}/users/update-properties/bulk",
+        list_key="users",
+        max_records=100,
+        shape=shapes.user,
+    ),
+    Endpoint(
+        api="application",
+        operation="delete_users",
+        path=f"{APPLICATION_PREFIX}/v2/applications/{{application_id}}/users/delete/bulk",
+        list_key="user_ids",
+        max_records=3000,
+        shape=shapes.identifier,
+    ),
+    Endpoint(
+        api="open",
+        operation="upsert_users",
+        path="/v1/api/profile/user",
+        list_key="profiles",
+        max_records=1000,
+        shape=shapes.profile,
+    ),
+    Endpoint(
+        api="open",
+        operation="send_events",
+        path="/v1/api/events",
+        list_key="events",
+        max_records=1000,
+        shape=shapes.event,
+    ),
+    Endpoint(
+        api="open",
+        operation="delete_users",
+        path="/v1/api/profile/user/deletion-job",
+        list_key=None,
+        max_records=1,
+        shape=shapes.identifier,
+    ),
+    Endpoint(
+        api="open",
+        operation="delete_users",
+        path="/v1/api/profile/user/deletion-job/bulk",
+        list_key="user_ids",
+        max_records=1000,  # not published; the client's choice as well
+        shape=shapes.identifier,
+    ),
+    Endpoint(
+        api="open",
+        operation="update_devices",
+        path="/v1/api/profile/user/device/bulk",
+        list_key="devices",  # not published: the page shows no body
+        max_records=1000,  # not published
+        shape=shapes.device,
+    ),
+)

@@ -1,0 +1,243 @@
+"""The plan of faults: which requests are to go wrong, and how.
+
+A fault is a JSON object. Whom it strikes: ``operation`` and ``api`` (any, unless given), ``skip`` (so many matching
+requests pass first), ``times`` (so many are struck, then no more), ``probability``. What happens, by ``kind``:
+
+============= ======================================================================================================
+``status``    answered with ``status``, ``headers`` and ``body``; stored all the same when ``processed`` is true
+``delay``     held for ``seconds``, or for a time drawn between that and ``seconds_max``; then goes on as usual
+``reset``     the connection is reset, before the request is stored or, with ``processed``, after it
+``truncate``  stored, and the connection closed in the middle of the answer
+``refuse``    400 for a request that carries one of ``ids``; ``echo`` repeats the record as careless APIs do
+``too_large`` 413 for a request of more than ``records`` records or ``bytes`` bytes
+============= ======================================================================================================
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from airflow_provider_blux.emulator.endpoints import APIS, OPERATIONS, Endpoint
+
+# When a fault strikes: as the request arrives, when its size is known, its records are, or all of it is stored.
+Moment = Literal["delay", "arrival", "size", "records", "stored"]
+
+_NO_BODY: Final = (204, 304)
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\xa0-\xff]*")
+# The server computes these; another value would only break the server's own connection.
+_FRAMING: Final = ("content-length", "transfer-encoding", "connection")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault; the fields that its kind does not have stay as they are here."""
+
+    kind: str
+    operation: str | None = None
+    api: str | None = None
+    times: int | None = None
+    skip: int = 0
+    probability: float = 1.0
+    status: int = 0
+    headers: Mapping[str, str] | None = None
+    body: Any = None
+    processed: bool = False
+    seconds: float = 0.0
+    seconds_max: float | None = None
+    ids: tuple[str, ...] = ()
+    echo: bool = False
+    records: int | None = None
+    bytes: int | None = None
+
+    @property
+    def moment(self) -> Moment:
+        """Return when it strikes."""
+        if self.kind in {"status", "reset"}:
+            return "stored" if self.processed else "arrival"
+        moments: dict[str, Moment] = {
+            "delay": "delay",
+            "truncate": "stored",
+            "refuse": "records",
+            "too_large": "size",
+        }
+        return moments[self.kind]
+
+    def concerns(self, endpoint: Endpoint) -> bool:
+        """Tell whether it is meant for requests to ``endpoint``."""
+        return self.operation in {None, endpoint.operation} and self.api in {None, endpoint.api}
+
+
+def _whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _headers(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str)
+        and _HEADER_NAME.fullmatch(name)
+        and name.lower() not in _FRAMING
+        and isinstance(content, str)
+        and _HEADER_VALUE.fullmatch(content)
+        for name, content in value.items()
+    )
+
+
+def _ids(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(i, str) and i for i in value)
+
+
+_FIELDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "operation": (lambda value: value in OPERATIONS, f"one of {', '.join(OPERATIONS)}"),
+    "api": (lambda value: value in APIS, f"one of {', '.join(APIS)}"),
+    "times": (_whole(1), "a whole number above zero"),
+    "skip": (_whole(0), "a whole number"),
+    "probability": (lambda value: _number(value) and value <= 1, "a number from 0 to 1"),
+    "status": (lambda value: _whole(200)(value) and value < 600, "a status from 200 to 599"),
+    "headers": (_headers, f"an object of valid headers without {', '.join(_FRAMING)}"),
+    "body": (lambda _: True, "any JSON value"),
+    "processed": (lambda value: isinstance(value, bool), "true or false"),
+    "seconds": (_number, "a number of seconds"),
+    "seconds_max": (_number, "a number of seconds"),
+    "ids": (_ids, "a list of ids, not empty"),
+    "echo": (lambda value: isinstance(value, bool), "true or false"),
+    "records": (_whole(0), "a whole number"),
+    "bytes": (_whole(0), "a whole number"),
+}
+_COMMON: Final = ("kind", "operation", "api", "times", "skip", "probability")
+# The fields of each kind: those it needs, and those it may have.
+_KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "status": (("status",), ("headers", "body", "processed")),
+    "delay": (("seconds",), ("seconds_max",)),
+    "reset": ((), ("processed",)),
+    "truncate": ((), ()),
+    "refuse": (("ids",), ("echo",)),
+    "too_large": ((), ("records", "bytes")),
+}
+
+
+def fault_from(source: Any) -> Fault:
+    """Return the fault that a JSON object describes.
+
+    :raises ValueError: it does not describe one; the message says what is wrong.
+    """
+    if not isinstance(source, dict):
+        raise ValueError("a fault is an object")  # noqa: TRY004 - a wrong value like any other
+    kind = source.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"kind must be one of {', '.join(_KINDS)}")
+    needed, possible = _KINDS[kind]
+    # A null counts as not given: the plan shows the fields of a fault that were not given as nulls.
+    given = {name: value for name, value in source.items() if value is not None}
+    for name in given:
+        if name not in {*_COMMON, *needed, *possible}:
+            raise ValueError(f"{name} is not a field of a {kind} fault")
+    for name in needed:
+        if name not in given:
+            raise ValueError(f"a {kind} fault needs {name}")
+    for name, value in given.items():
+        if name != "kind" and not _FIELDS[name][0](value):
+            raise ValueError(f"{name} must be {_FIELDS[name][1]}")
+    if "ids" in given:
+        given["ids"] = tuple(given["ids"])
+    fault = Fault(**given)
+    _check_sense(fault)
+    return fault
+
+
+def _check_sense(fault: Fault) -> None:
+    if fault.kind == "too_large" and fault.records is None and fault.bytes is None:
+        raise ValueError("a too_large fault needs records or bytes")
+    if fault.seconds_max is not None and fault.seconds_max < fault.seconds:
+        raise ValueError("seconds_max must not be below seconds")
+    if fault.status in _NO_BODY and fault.body is not None:
+        raise ValueError(f"a {fault.status} answer has no body")
+
+
+@dataclass
+class _Planned:
+    """A fault in the plan, with how many matching requests it has seen and struck."""
+
+    fault: Fault
+    seen: int = 0
+    struck: int = 0
+
+    def strikes(self, rng: random.Random) -> bool:
+        fault = self.fault
+        if fault.times is not None and self.struck >= fault.times:
+            return False
+        self.seen += 1
+        if self.seen <= fault.skip or rng.random() >= fault.probability:
+            return False
+        self.struck += 1
+        return True
+
+    def as_json(self) -> dict[str, Any]:
+        needed, possible = _KINDS[self.fault.kind]
+        fields = asdict(self.fault)
+        return {name: fields[name] for name in (*_COMMON, *needed, *possible)} | {
+            "seen": self.seen,
+            "struck": self.struck,
+        }
+
+
+class FaultPlan:
+    """The faults in the order in which they were planned; of those that strike at one moment, the first one counts.
+
+    :param rng: the source of chance; seeded, so that a run can be repeated.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._lock = threading.Lock()
+        self._planned: list[_Planned] = []
+
+    def add(self, fault: Fault) -> None:
+        """Plan a fault."""
+        with self._lock:
+            self._planned.append(_Planned(fault))
+
+    def clear(self) -> None:
+        """Plan no faults."""
+        with self._lock:
+            self._planned.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the plan, with how many matching requests each fault has ``seen`` and ``struck``."""
+        with self._lock:
+            return [planned.as_json() for planned in self._planned]
+
+    def strike(
+        self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool] = lambda _: True
+    ) -> Fault | None:
+        """Return the fault that strikes a request to ``endpoint`` at this moment.
+
+        :param applies: tells whether the request is one that the fault is meant for.
+        """
+        with self._lock:
+            for planned in self._planned:
+                fault = planned.fault
+                if fault.moment != moment or not fault.concerns(endpoint) or not applies(fault):
+                    continue
+                if planned.strikes(self._rng):
+                    return fault
+        return None
+
+    def delay(self, endpoint: Endpoint) -> float:
+        """Return for how many seconds a request to ``endpoint`` is held: all delays that strike it, together."""
+        seconds = 0.0
+        with self._lock:
+            for planned in self._planned:
+                fault = planned.fault
+                if fault.kind == "delay" and fault.concerns(endpoint) and planned.strikes(self._rng):
+                    seconds += self._rng.uniform(fault.seconds, fault.seconds_max or fault.seconds)
+        return seconds

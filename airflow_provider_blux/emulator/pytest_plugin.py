@@ -1,0 +1,50 @@
+"""The fixture ``blux_emulator`` for the tests of your own DAGs. Installing the package is enough to have it.
+
+::
+
+    from crm import dag  # crm.py, in the folder of your DAGs
+
+    def test_the_dag_sends_every_user_once(blux_emulator):
+        assert dag.test().state == "success"
+        assert blux_emulator.counts()["users"] == 3
+        assert blux_emulator.user("u-1")["user_properties"]["phone_number"] == "01012345678"
+
+    def test_the_dag_survives_a_hiccup(blux_emulator):
+        blux_emulator.fault(kind="status", status=503, times=2)
+        assert dag.test().state == "success"
+        assert blux_emulator.counts()["users"] == 3
+
+``dag.test()`` asks for Airflow's database (``airflow db migrate``, once) and for ``AIRFLOW__CORE__DAGS_FOLDER``; the
+import, for that folder on ``PYTHONPATH``.
+
+The fixture is an :class:`airflow_provider_blux.emulator.Emulator`. It is empty when a test begins, and the connection
+``blux_default`` leads to it for as long as the test runs. One server serves the whole test session. It needs
+``pip install 'airflow-provider-blux[emulator]'`` (nothing to install with Airflow 3, which brings the same packages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.emulator import Emulator
+
+
+@pytest.fixture(scope="session")
+def _blux_emulator_server() -> Iterator[Emulator]:
+    # Every pytest run loads this module: what it needs is imported when a test asks for it.
+    from airflow_provider_blux.emulator import Emulator
+
+    with Emulator() as blux:
+        yield blux
+
+
+@pytest.fixture
+def blux_emulator(_blux_emulator_server: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Give the test an empty emulator, to which the connection ``blux_default`` leads during the test."""
+    _blux_emulator_server.reset()
+    monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", _blux_emulator_server.connection_json())
+    return _blux_emulator_server

@@ -1,0 +1,217 @@
+"""The emulator as an object: start it, point Airflow at it, look at what has arrived."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_blux.emulator.backend import DEMO, Backend, Credentials, Settings
+from airflow_provider_blux.emulator.faults import fault_from
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.emulator.serving import Serving
+
+_HOST = "127.0.0.1"
+
+
+class Emulator:
+    """Both APIs of Blux on a port of 127.0.0.1, served by a thread of this process while a ``with`` block runs.
+
+    :param port: 0 takes a free one.
+    :param state: a SQLite file that keeps what arrives; without one it goes with the emulator.
+    :param police_rates: answer 429 to more requests in a second than the APIs allow.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        state: str | Path | None = None,
+        police_rates: bool = False,
+        application_id: str = DEMO.application_id,
+        secret_key: str = DEMO.secret_key,
+        project_id: str = DEMO.project_id,
+        open_api_key: str = DEMO.open_api_key,
+    ) -> None:
+        self._port = port
+        self._state = Path(state) if state is not None else None
+        self._settings = Settings(police_rates=police_rates)
+        self._credentials = Credentials(
+            application_id=application_id, secret_key=secret_key, project_id=project_id, open_api_key=open_api_key
+        )
+        self._running: tuple[Backend, Serving, str] | None = None
+
+    def start(self) -> Self:
+        """Start serving.
+
+        :raises ModuleNotFoundError: the extra ``emulator`` is not installed.
+        :raises OSError: the port is in use, or the state file cannot be used.
+        """
+        if self._running:
+            raise RuntimeError("The emulator is already running.")
+        try:
+            from airflow_provider_blux.emulator.serving import Serving
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"The emulator needs {error.name}: pip install 'airflow-provider-blux[emulator]'", name=error.name
+            ) from error
+        with contextlib.ExitStack() as opened:
+            sock = opened.enter_context(_bound(self._port))
+            backend = self._open_backend()
+            opened.callback(backend.close)
+            url = f"http://{_HOST}:{sock.getsockname()[1]}"
+            self._running = backend, Serving(backend, sock), url
+            opened.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving: no thread and no socket is left. A state file is kept."""
+        if self._running:
+            backend, serving, _ = self._running
+            self._running = None
+            serving.stop()
+            backend.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Return the Open API URL; the Application API has ``/prod`` behind it, the control plane ``/_emulator``."""
+        return self._active()[1]
+
+    def connection(self) -> dict[str, Any]:
+        """Return the Airflow connection to this emulator."""
+        return self._credentials.connection(self.url)
+
+    def connection_json(self) -> str:
+        """Return the connection as Airflow reads it from ``AIRFLOW_CONN_BLUX_DEFAULT``."""
+        return self._credentials.connection_json(self.url)
+
+    def state(self) -> dict[str, Any]:
+        """Return ``counts``, ``requests`` (by API, operation and status) and ``max_requests_in_one_second``."""
+        return self._backend.state()
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles."""
+        return self._backend.model.counts()
+
+    def user(self, user_id: str) -> dict[str, Any] | None:
+        """Return a user of the Application API; both kinds of properties are there, if only empty."""
+        return self._backend.model.record("users", user_id)
+
+    def profile(self, user_id: str) -> dict[str, Any] | None:
+        """Return a user profile of the Open API."""
+        return self._backend.model.record("profiles", user_id)
+
+    def device(self, device_id: str) -> dict[str, Any] | None:
+        """Return a device."""
+        return self._backend.model.record("devices", device_id)
+
+    def events(self, user_id: str) -> list[dict[str, Any]]:
+        """Return a user's events in order of arrival, each as often as it arrived."""
+        return self._backend.model.events(user_id)
+
+    def deletion(self, user_id: str) -> dict[str, Any] | None:
+        """Return the ``deletions`` of a user: for each ``api`` the ``time`` of the last and the number of ``times``."""
+        return self._backend.model.deletion(user_id)
+
+    def users(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield all users of the Application API as pairs of id and record: ``dict(blux.users())``."""
+        return self._backend.model.records("users")
+
+    def profiles(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield all user profiles of the Open API as pairs of id and record."""
+        return self._backend.model.records("profiles")
+
+    def devices(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield all devices as pairs of id and record."""
+        return self._backend.model.records("devices")
+
+    def all_events(self) -> Iterator[dict[str, Any]]:
+        """Yield all events in order of arrival."""
+        return self._backend.model.all_events()
+
+    def deleted_users(self) -> Iterator[str]:
+        """Yield the ids whose deletion the Application API accepted, each once."""
+        return self._backend.model.deleted_ids("application")
+
+    def deleted_profiles(self) -> Iterator[str]:
+        """Yield the ids whose deletion the Open API accepted, each once."""
+        return self._backend.model.deleted_ids("open")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return every request: when it ``arrived`` (Unix time), what it carried, the ``status`` of its answer."""
+        return self._backend.journal.requests()
+
+    def fault(self, *, kind: str, **fields: Any) -> None:
+        """Plan a fault; :mod:`airflow_provider_blux.emulator.faults` lists the kinds and their fields.
+
+        :raises ValueError: there is no such fault.
+        """
+        self._backend.faults.add(fault_from({"kind": kind, **fields}))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the planned faults, each with how many matching requests it has ``seen`` and ``struck``."""
+        return self._backend.faults.as_json()
+
+    def clear_faults(self) -> None:
+        """Plan no faults."""
+        self._backend.faults.clear()
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """Change ``police_rates``, ``rates``, ``latency`` or ``seed``, and return all settings.
+
+        :raises ValueError: there is no such setting, or its value is wrong.
+        """
+        self._backend.change_settings(changes)
+        return self._backend.settings.as_json()
+
+    def reset(self) -> None:
+        """Forget what was received; faults and settings are as at the start."""
+        self._backend.reset()
+
+    @property
+    def _backend(self) -> Backend:
+        return self._active()[0]
+
+    def _active(self) -> tuple[Backend, str]:
+        if not self._running:
+            raise RuntimeError("The emulator is not running. Use it in a with block, or call start() first.")
+        backend, _, url = self._running
+        return backend, url
+
+    def _open_backend(self) -> Backend:
+        try:
+            return Backend(credentials=self._credentials, settings=self._settings, state=self._state)
+        except sqlite3.Error as error:
+            raise OSError(f"The state file {self._state} cannot be used: {error}.") from error
+
+
+def _bound(port: int) -> socket.socket:
+    # With the protocol named, asyncio sets TCP_NODELAY; else every answer waits 40 ms for the client's delayed ACK.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((_HOST, port))
+        # Listening from here on: the address is taken, and a client that is early waits instead of failing.
+        sock.listen(1024)
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise OSError(
+                errno.EADDRINUSE, f"Port {port} of {_HOST} is in use. Take another one, or 0 for a free one."
+            ) from error
+        raise
+    return sock

@@ -1,0 +1,169 @@
+"""What a request body must look like, as strictly as the published pages allow.
+
+A refusal names the record by its index and the field by its name, never by a value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+# Raises RefusedError unless the value is what stands at `where` by right.
+Check = Callable[[Any, str], None]
+
+
+class RefusedError(Exception):
+    """The request is answered with a refusal.
+
+    :param message: goes into the body of the answer.
+    """
+
+    def __init__(self, message: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.headers = headers
+
+
+def parse(body: bytes, content_type: str) -> Any:
+    """Return the JSON value of ``body``.
+
+    :raises RefusedError: not declared as JSON, or not JSON by RFC 8259 (Python alone would take NaN and Infinity).
+    """
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media_type.strip().lower() != "application/json" or charset not in {"", "utf-8"}:
+        raise RefusedError("the Content-Type must be application/json")
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError("the body is not valid JSON") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def listed(payload: Any, list_key: str | None) -> list[Any]:
+    """Return the records of a body that has nothing but its list (or, without a ``list_key``, its one ``user_id``)."""
+    key = list_key or "user_id"
+    if not isinstance(payload, dict):
+        raise RefusedError("the body must be an object")
+    if key not in payload:
+        raise RefusedError(f"{key} is required")
+    unknown = payload.keys() - {key}
+    if unknown:
+        raise RefusedError(f"{min(unknown)} is not a known field")
+    if list_key is None:
+        return [payload[key]]
+    records = payload[key]
+    if not isinstance(records, list):
+        raise RefusedError(f"{key} must be a list")
+    if not records:
+        raise RefusedError(f"{key} must not be empty")
+    return records
+
+
+def identifier(value: Any, where: str) -> None:
+    """Check an id: text, not empty."""
+    if not isinstance(value, str) or not value:
+        raise RefusedError(f"{where} must be a non-empty string")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can spell
+            raise RefusedError(f"{where} must be valid Unicode") from error
+
+
+def _string(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        raise RefusedError(f"{where} must be a string")
+
+
+def _string_or_null(value: Any, where: str) -> None:
+    if value is not None:
+        _string(value, where)
+
+
+def _boolean_or_null(value: Any, where: str) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise RefusedError(f"{where} must be a boolean")
+
+
+def _any_object(value: Any, where: str) -> None:
+    if not isinstance(value, dict):
+        raise RefusedError(f"{where} must be an object")
+
+
+def _timestamp(value: Any, where: str) -> None:
+    try:
+        zoned = isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        zoned = False
+    if not zoned:
+        raise RefusedError(f"{where} must be an ISO 8601 timestamp with a time zone")
+
+
+def _record(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
+    fields = {**required, **optional}
+
+    def check(value: Any, where: str) -> None:
+        _any_object(value, where)
+        for name in required:
+            if name not in value:
+                raise RefusedError(f"{where}.{name} is required")
+        for name, content in value.items():
+            if name not in fields:
+                raise RefusedError(f"{where}.{name} is not a known field")
+            fields[name](content, f"{where}.{name}")
+
+    return check
+
+
+user: Check = _record(
+    {"user_id": identifier},
+    {
+        "user_properties": _record(
+            {},
+            {
+                "phone_number": _string_or_null,
+                "email_address": _string_or_null,
+                "nighttime_notification_consent": _boolean_or_null,
+                "marketing_notification_consent": _boolean_or_null,
+                "marketing_notification_sms_consent": _boolean_or_null,
+                "marketing_notification_email_consent": _boolean_or_null,
+                "marketing_notification_kakao_consent": _boolean_or_null,
+                "marketing_notification_push_consent": _boolean_or_null,
+            },
+        ),
+        "custom_user_properties": _any_object,
+    },
+)
+
+profile: Check = _record({"user_id": identifier}, {"properties": _any_object, "timestamp": _timestamp})
+
+event: Check = _record(
+    {"name": identifier, "user_id": identifier},
+    {"timestamp": _timestamp, "properties": _any_object, "id": identifier},
+)
+
+device: Check = _record(
+    {"device_id": identifier},
+    {
+        "user_id": identifier,
+        "platform": _string,
+        "token": _string,
+        "app_local_id": _string,
+        "properties": _any_object,
+    },
+)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_blux.emulator import Emulator
+from tests.emulator import interpreter
+from tests.emulator.client import USERS, VALID, Client, until
+
+COMMAND = ("-m", "airflow_provider_blux.emulator")
+
+
+def emulator_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "blux-emulator"]
+
+
+def sockets() -> int:
+    found = 0
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found += os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
+        except OSError:  # the one of the listing itself
+            continue
+    return found
+
+
+def start_of_request() -> bytes:
+    return f"POST {USERS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n{{".encode()
+
+
+def test_it_knows_its_connection() -> None:
+    with Emulator() as blux:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", blux.url)
+        assert blux.connection() == {
+            "conn_type": "blux",
+            "host": f"{blux.url}/prod",
+            "login": "demo-app",
+            "password": "demo-secret-key",
+            "extra": {"open_api_url": blux.url, "project_id": "demo-project", "open_api_key": "demo-open-api-key"},
+        }
+        assert json.loads(blux.connection_json()) == blux.connection()
+
+
+def test_nothing_is_left_when_it_stops() -> None:
+    threads, before = emulator_threads(), sockets()
+    with Emulator() as blux:
+        url = blux.url
+        assert len(emulator_threads()) == len(threads) + 1
+    assert emulator_threads() == threads
+    assert sockets() == before
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=5)
+
+
+def test_it_stops_while_clients_are_still_there() -> None:
+    blux = Emulator().start()
+    address = ("127.0.0.1", int(blux.url.rpartition(":")[2]))
+    blux.fault(kind="delay", seconds=600)
+    with socket.create_connection(address) as idle, socket.create_connection(address) as half, Client(blux) as client:
+        half.sendall(start_of_request())
+        with ThreadPoolExecutor() as pool:
+            held = pool.submit(client.post, USERS, VALID[USERS])
+            until(lambda: blux.faults()[0]["struck"] == 1)
+            blux.stop()
+            assert isinstance(held.exception(), requests.ConnectionError)
+        for left in (idle, half):
+            left.settimeout(5)
+            with pytest.raises(ConnectionResetError):
+                left.recv(1)
+
+
+def test_a_client_that_hangs_up_within_its_request_is_in_the_journal(caplog: pytest.LogCaptureFixture) -> None:
+    with Emulator() as blux:
+        with socket.create_connection(("127.0.0.1", int(blux.url.rpartition(":")[2]))) as half:
+            half.sendall(start_of_request())
+        until(lambda: blux.requests() != [])
+        assert [(entry["status"], entry["records"]) for entry in blux.requests()] == [(None, 0)]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_it_can_be_started_again() -> None:
+    blux = Emulator()
+    for _ in range(2):
+        with blux, Client(blux) as client:
+            assert client.post(USERS, VALID[USERS]).status_code == 200
+            assert blux.counts()["users"] == 1
+
+
+def test_it_says_that_it_is_not_running() -> None:
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = Emulator().url
+    with Emulator() as blux, pytest.raises(RuntimeError, match="already running"):
+        blux.start()
+    blux.stop()
+    with pytest.raises(RuntimeError, match="not running"):
+        blux.counts()
+
+
+def test_a_port_in_use_is_named() -> None:
+    with Emulator() as blux:
+        port = int(blux.url.rpartition(":")[2])
+        with pytest.raises(OSError, match=f"Port {port} of 127.0.0.1 is in use"):
+            Emulator(port=port).start()
+
+
+def test_it_shows_no_secret_in_its_repr() -> None:
+    with Emulator(secret_key="s3cr3t") as blux:
+        assert "s3cr3t" not in repr(vars(blux))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, stop: signal.Signals) -> None:
+    arguments = ["--port", "0", "--state", str(tmp_path / "state"), "--police-rates", "--secret-key", "it's mine"]
+    with interpreter.start(*COMMAND, *arguments) as process:
+        first = process.stdout.readline()
+        url = re.fullmatch(r"Blux emulator: (http://127\.0\.0\.1:\d+)/\n", first)[1]
+        headers = {"Authorization": "it's mine"}
+        assert requests.post(url + USERS, json=VALID[USERS], headers=headers, timeout=10).status_code == 200
+        assert requests.get(f"{url}/_emulator/settings", timeout=10).json()["police_rates"] is True
+        process.send_signal(stop)
+        rest, errors = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, errors) == (0, "")
+    (export,) = (line.strip() for line in rest.splitlines() if "export" in line)
+    command, assignment = shlex.split(export)
+    name, _, connection = assignment.partition("=")
+    assert (command, name, json.loads(connection)["password"]) == ("export", "AIRFLOW_CONN_BLUX_DEFAULT", "it's mine")
+    with Emulator(state=tmp_path / "state") as blux:
+        assert blux.user("u-1") is not None
+
+
+def failed(*arguments: str) -> tuple[int, list[str]]:
+    run = interpreter.run(*COMMAND, *arguments)
+    assert run.stdout == ""
+    return run.returncode, run.stderr.splitlines()
+
+
+def test_the_command_names_what_it_cannot_use_in_one_line(blux: Emulator, tmp_path: Path) -> None:
+    port = blux.url.rpartition(":")[2]
+    assert failed("--port", port) == (
+        2,
+        [f"Port {port} of 127.0.0.1 is in use. Take another one, or 0 for a free one."],
+    )
+    missing = tmp_path / "missing" / "state"
+    assert failed("--port", "0", "--state", str(missing)) == (
+        2,
+        [f"The state file {missing} cannot be used: unable to open database file."],
+    )
+    code, lines = failed("--port", "99999")
+    assert (code, lines[-1]) == (
+        2,
+        "python -m airflow_provider_blux.emulator: error: argument --port: invalid port number value: '99999'",
+    )
+
+
+# Ends the interpreter's knowledge of a package, as if it were not installed.
+WITHOUT_THE_EXTRA = """
+import sys
+sys.modules["uvicorn"] = None
+"""
+
+
+def test_without_the_extra_the_error_names_it() -> None:
+    code = f"""{WITHOUT_THE_EXTRA}
+from airflow_provider_blux.emulator import Emulator
+emulator = Emulator()
+try:
+    emulator.start()
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    run = interpreter.run("-c", code)
+    assert run.stdout == "The emulator needs uvicorn: pip install 'airflow-provider-blux[emulator]'\n"
