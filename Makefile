@@ -43,7 +43,7 @@ types: $(READY)  ## Strict types
 contract: $(READY)  ## Which module may import which
 	@$(BIN)/lint-imports
 
-emulator: $(READY)  ## Start the emulator on a free port
+emulator: $(READY)  ## Start the emulator on port 8088
 	@$(BIN)/python -m airflow_provider_blux.emulator
 
 pins: $(READY)  ## Compile the pinned requirements anew

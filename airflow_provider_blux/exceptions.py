@@ -10,7 +10,8 @@
     │   ├── BluxAuthError       401, 403                                mend the credentials
     │   ├── BluxRequestError    any other 4xx                           mend the records
     │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
-    ├── BluxRejectLimitError    more records refused than allowed       mend the records; the others are delivered
+    ├── BluxRejectLimitError    more records refused than allowed       mend them; the others are delivered
+    ├── BluxCheckpointError     the source changed between tries        the message says how to go on
     ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if it is meant
     └── BluxStopped             the task was told to stop               nothing; what was settled stays settled
 
@@ -110,6 +111,12 @@ class BluxUnavailable(BluxApiError):  # noqa: N818 - the name is part of the pub
 
 class BluxRejectLimitError(BluxError):
     """More records were refused than allowed; every other record is delivered."""
+
+    retry_helps = False
+
+
+class BluxCheckpointError(BluxError):
+    """What an earlier try left cannot be gone on with; nothing more was sent."""
 
     retry_helps = False
 

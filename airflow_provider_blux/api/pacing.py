@@ -36,9 +36,14 @@ class Pace:
         self._speed, self._speed_since = 1.0, clock()
         self._slowed_at = float("-inf")
 
-    def wait(self) -> None:
-        """Wait for this request's turn; starts are granted one by one, in the order of asking."""
+    def wait(self, before: Callable[[], None] | None = None) -> None:
+        """Wait for this request's turn; turns are granted one by one.
+
+        :param before: done once while waiting, when no other request will be granted a turn before this one.
+        """
         with self._turnstile:
+            if before is not None:
+                before()
             while (delay := self._delay_or_start()) > 0:
                 self._sleep(delay)
 

@@ -16,8 +16,7 @@ BLACK = "***"
 _EMAIL = re.compile(r"[^\s\"'<>@,;]+@[^\s\"'<>@,;]+")
 _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
 _TAGS = re.compile(r"<[^>]*>")
-_TOKEN = re.compile(r"[^\s\[\](){}<>\"'`,;:=.]+")
-# From this length on a value is looked for inside words too; below it only as a whole word.
+# From this length on a value is looked for inside words too; below it only as a word of its own.
 _LONG_ASCII, _LONG_OTHER = 4, 2
 
 
@@ -29,12 +28,17 @@ def said(answer: bytes, sent: Any = None, secrets: Iterable[str] = ()) -> str:
     :param secrets: more values to black out.
     """
     text = " ".join(_text_of(answer).split())
-    values = {*_values(sent), *secrets}
-    for value in sorted((v for v in values if len(v) >= (_LONG_ASCII if v.isascii() else _LONG_OTHER)), key=len)[::-1]:
-        text = text.replace(value, BLACK)
-    text = _TOKEN.sub(lambda match: BLACK if match.group() in values else match.group(), text)
+    values = {*_values(sent), *secrets} - {""}
+    long = {value for value in values if len(value) >= (_LONG_ASCII if value.isascii() else _LONG_OTHER)}
+    for pattern in (_any_of(long), rf"(?<!\w)(?:{_any_of(values - long)})(?!\w)"):
+        text = re.sub(pattern, BLACK, text)
     text = _DIGITS.sub(BLACK, _EMAIL.sub(BLACK, text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _any_of(values: Iterable[str]) -> str:
+    """Return a pattern that matches any of the values, the longest first; nothing where there are none."""
+    return "|".join(map(re.escape, sorted(values, key=len, reverse=True))) or "(?!)"
 
 
 def _text_of(answer: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxRecordError
 
@@ -19,6 +19,7 @@ class Reject(NamedTuple):
     """A record that was not delivered, and why. ``record`` is for the rejects file, never for a log."""
 
     record_number: int
+    outcome: Literal["rejected", "unknown"]
     field: str | None
     reason: str
     record: Any
@@ -38,6 +39,8 @@ class Batch:
 
     :param parts: the records of the source, by key; several where they were merged.
     :param records: what the API takes, by key (a user id; a device id; for events a running number).
+    :param digest: what tells whether a later try has the same batch before it.
+    :param in_doubt: whether an earlier try may have sent it.
     """
 
     index: int
@@ -46,6 +49,8 @@ class Batch:
     parts: dict[Any, list[Part]] = field(default_factory=dict)
     records: dict[Any, Any] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    digest: str = ""
+    in_doubt: bool = False
 
     @property
     def read(self) -> int:
@@ -72,7 +77,7 @@ def cut(rows: Iterable[Any], shape: Shape, *, size: int, merge: Merge | None) ->
             key, record = shape(row)
         except BluxRecordError as error:
             unread = isinstance(row, BluxRecordError)
-            batch.rejects.append(Reject(number, error.field, error.reason, None if unread else row))
+            batch.rejects.append(Reject(number, "rejected", error.field, error.reason, None if unread else row))
         else:
             _add(batch, number if merge is None else key, Part(number, row, record), merge)
         if len(batch.records) >= size or batch.read >= size * _WIDEST:

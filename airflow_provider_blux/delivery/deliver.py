@@ -2,69 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from hashlib import blake2b
 from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.pacing import Pace
-from airflow_provider_blux.delivery.batches import Batch, Reject, cut
-from airflow_provider_blux.delivery.loop import Loop
+from airflow_provider_blux.delivery.account import Account
+from airflow_provider_blux.delivery.batches import Batch, cut
+from airflow_provider_blux.delivery.checkpoint import Checkpoint, Store
+from airflow_provider_blux.delivery.loop import Loop, Send
 from airflow_provider_blux.delivery.progress import Progress
+from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Outcome, Report
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
+from airflow_provider_blux.exceptions import BluxCheckpointError
 from airflow_provider_blux.records.shapes import merge_of, shape_of
 
+log = logging.getLogger(__name__)
 
-def deliver(
-    rows: Iterable[Any], client: BluxClient, endpoints: Sequence[Endpoint], settings: Settings, stop: Stop
-) -> Report:
-    """Send every record and account for each.
 
-    :param rows: records as people have them; a :class:`BluxRecordError` stands for one that could not be read.
+class Delivery:
+    """One delivery: everything about it but the rows.
+
     :param endpoints: all endpoints of one operation of one API.
-    :raises BluxRejectLimitError: when everything else is delivered and a record was rejected.
-    :raises BluxError: what stopped the delivery; what was on its way has been waited for and counted.
+    :param store: where progress is kept for the next try; ``None`` for nowhere.
+    :param rejects: where records that are not delivered go; ``None`` for nowhere.
     """
-    operation, api = endpoints[0].operation, endpoints[0].api
-    pace = Pace(settings.rate_limit, sleep=stop.sleep)
-    send = _count if settings.validate_only else Sender(client, endpoints, pace, stop)
-    report = Report(validate_only=settings.validate_only)
-    progress = Progress(str(endpoints[0]), len(rows) if isinstance(rows, Sequence) else None)
-    loop = Loop(send, report, settings.concurrency, progress)
-    try:
-        loop.run(cut(rows, shape_of(operation, api), size=settings.batch_size, merge=merge_of(operation)))
-    except BaseException:
-        stop.set()
+
+    def __init__(
+        self,
+        client: BluxClient,
+        endpoints: Sequence[Endpoint],
+        settings: Settings,
+        *,
+        stop: Stop,
+        store: Store | None = None,
+        rejects: RejectsFile | None = None,
+    ) -> None:
+        self._client = client
+        self._endpoints = endpoints
+        self._settings = settings
+        self._stop = stop
+        self._rejects = rejects
+        self._operation = endpoints[0].operation
+        self._at_most_once = self._operation == "send_events" and settings.on_unknown == "reject"
+        if store and not settings.resume and not settings.validate_only:
+            store.clear()
+        self._checkpoint = Checkpoint(
+            store if settings.resume and not settings.validate_only else None,
+            self._fingerprint(),
+            at_most_once=self._at_most_once,
+            before_save=rejects.flush if rejects else lambda: None,
+        )
+
+    def run(self, rows: Iterable[Any]) -> Report:
+        """Send every record and account for each.
+
+        :param rows: records as people have them; a :class:`BluxRecordError` stands for one that could not be read.
+        :raises BluxRejectLimitError: everything else is delivered, but more were rejected than allowed.
+        :raises BluxCheckpointError: an earlier try cannot be gone on with.
+        :raises BluxError: what stopped the delivery; what was on its way has been waited for and counted.
+        """
+        counts = self._checkpoint.load()
+        try:
+            return self._run(rows, counts)
+        except BluxCheckpointError as error:
+            # Upserts and deletions may be repeated safely, events would arrive twice.
+            if self._operation == "send_events" or isinstance(rows, Iterator):
+                raise
+            log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
+        self._checkpoint.forget()
+        return self._run(rows, {})
+
+    def _run(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
+        settings = self._settings
+        report = Report(validate_only=settings.validate_only)
+        account = Account(report, self._checkpoint, self._rejects)
+        account.resume(counts)
+        progress = Progress(str(self._endpoints[0]), len(rows) if isinstance(rows, Sized) else None)
+        if counts:
+            log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
+        loop = Loop(
+            self._send(),
+            account.settle,
+            progress=progress,
+            report=report,
+            stop=self._stop,
+            concurrency=settings.concurrency,
+        )
+        batches = cut(
+            rows,
+            shape_of(self._operation, self._endpoints[0].api),
+            size=settings.batch_size,
+            merge=merge_of(self._operation),
+        )
+        try:
+            loop.run(self._checkpoint.pending(batches))
+        except BaseException:
+            self._stop_early(loop)
+            progress.close(report, "stopped early")
+            raise
         loop.finish()
-        progress.close(report, "stopped early")
-        raise
-    loop.finish()
-    progress.close(report, "ended")
-    _check(report, loop.first_rejects)
-    return report
+        progress.close(report, "ended")
+        if self._rejects:
+            self._rejects.flush()
+        report.rejects = account.files()
+        self._checkpoint.clear()
+        account.close(settings.max_rejects)
+        return report
+
+    def _stop_early(self, loop: Loop) -> None:
+        """Save what is settled at once, since Airflow kills five seconds after it asked; then what was on its way."""
+        self._stop.set()
+        self._checkpoint.save()
+        loop.finish()
+        self._checkpoint.save()
+
+    def _send(self) -> Send:
+        if self._settings.validate_only:
+            return _count
+        return Sender(
+            self._client,
+            self._endpoints,
+            Pace(self._settings.rate_limit, sleep=self._stop.sleep),
+            self._checkpoint,
+            self._stop,
+            at_most_once=self._at_most_once,
+        )
+
+    def _fingerprint(self) -> str:
+        """Return a digest of what decides how the source is cut and where it goes."""
+        addresses = [self._client.access[endpoint.api].address(endpoint.path) for endpoint in self._endpoints]
+        decisive = (addresses, self._endpoints, self._settings.batch_size, self._at_most_once)
+        return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
 
 
 def _count(batch: Batch) -> Outcome:
     """Stand in for sending where only the records are to be checked."""
     return Outcome(valid=len(batch.records), merged=sum(len(parts) - 1 for parts in batch.parts.values()))
-
-
-def _check(report: Report, first_rejects: Sequence[Reject]) -> None:
-    if not report.closed():
-        raise BluxError(f"The account does not close, which is a fault of this package: {report.account()}.")
-    if not report.rejected:
-        return
-    shown = "".join(
-        f"\n  record {reject.record_number}, {reject.field or 'the whole record'}: {reject.reason}"
-        for reject in first_rejects
-    )
-    more = f"\n  and {report.rejected - len(first_rejects):,} more" if report.rejected > len(first_rejects) else ""
-    rest = f"{report.valid:,} are valid" if report.validate_only else f"{report.delivered:,} were delivered"
-    raise BluxRejectLimitError(
-        f"{report.rejected:,} of {report.read:,} records were rejected, {rest}. "
-        f"Mend these at the source and run the task again:{shown}{more}"
-    )

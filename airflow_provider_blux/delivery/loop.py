@@ -1,4 +1,4 @@
-"""The engine: keeps batches in flight, in order for each user, and counts what became of them."""
+"""The engine: keeps batches in flight, in order for each user."""
 
 from __future__ import annotations
 
@@ -7,36 +7,48 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from airflow_provider_blux.delivery.batches import Batch, Reject
+from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.report import Outcome, Report
+from airflow_provider_blux.delivery.stopping import Stop
 
 Send = Callable[[Batch], Outcome]
-SHOWN_REJECTS = 10
-_SHORTEST_WAIT = 0.05
+# So often the waiting loop looks up to say its progress, or to hear that it is to stop.
+_LOOK_UP_SECONDS = 0.5
 
 
 class Loop:
     """Keeps at most ``concurrency`` batches alive, no two of them with a record of the same user.
 
     :param send: delivers one batch; called from up to ``concurrency`` threads.
-    :param report: is filled in while the loop runs, so that it can be read whatever happens.
+    :param settle: called, in the thread that runs the loop, with what became of each batch.
     """
 
-    def __init__(self, send: Send, report: Report, concurrency: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        send: Send,
+        settle: Callable[[Batch, Outcome], None],
+        *,
+        progress: Progress,
+        report: Report,
+        stop: Stop,
+        concurrency: int,
+    ) -> None:
         self._send = send
-        self._report = report
-        self._concurrency = concurrency
+        self._settle = settle
         self._progress = progress
+        self._report = report
+        self._stop = stop
+        self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="blux")
         self._done: queue.SimpleQueue[tuple[Batch, Outcome | BaseException]] = queue.SimpleQueue()
         self._in_flight = 0
         self._busy: set[Any] = set()
-        self.first_rejects: list[Reject] = []
 
     def run(self, batches: Iterable[Batch]) -> None:
         """Send every batch; return when the last one is settled."""
         for batch in batches:
+            self._stop.check()
             while self._in_flight >= self._concurrency or not self._busy.isdisjoint(batch.records):
                 self._settle_next()
             self._start(batch)
@@ -46,7 +58,7 @@ class Loop:
             self._settle_next()
 
     def finish(self) -> None:
-        """Wait for what is on its way and count it; leave no thread behind."""
+        """Wait for what is on its way and settle it; leave no thread behind."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         while not self._done.empty():
             batch, result = self._done.get()
@@ -81,15 +93,6 @@ class Loop:
         while True:
             self._progress.say(self._report)
             try:
-                return self._done.get(timeout=max(self._progress.due_in(), _SHORTEST_WAIT))
+                return self._done.get(timeout=_LOOK_UP_SECONDS)
             except queue.Empty:
-                continue
-
-    def _settle(self, batch: Batch, outcome: Outcome) -> None:
-        report, rejects = self._report, [*batch.rejects, *outcome.rejects]
-        report.read += batch.read
-        report.rejected += len(rejects)
-        for count in ("delivered", "merged", "unknown", "valid", "requests", "retries"):
-            setattr(report, count, getattr(report, count) + getattr(outcome, count))
-        report.batches += 1
-        self.first_rejects.extend(rejects[: SHOWN_REJECTS - len(self.first_rejects)])
+                self._stop.check()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_blux.delivery.batches import Reject
+
 OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
 
 
@@ -21,8 +23,8 @@ class Report:
     :param unknown: may or may not have arrived, and was not to be sent again.
     :param resumed: how many of the delivered an earlier try had delivered.
     :param valid: with ``validate_only``, what would have been sent.
-    :param retries: requests that repeated another.
-    :param rejects: the file that holds the rejected records.
+    :param requests: requests of this try, ``retries`` of them repeating another; the times are this try's too.
+    :param rejects: the files that hold the rejected and the unknown records, one for each try that had any.
     :param receipts: the file that holds the receipts of deletions.
     """
 
@@ -39,7 +41,7 @@ class Report:
     retries: int = 0
     seconds: float = 0.0
     records_per_second: float = 0.0
-    rejects: str | None = None
+    rejects: list[str] | None = None
     receipts: str | None = None
     validate_only: bool = False
 
@@ -63,8 +65,7 @@ class Outcome:
 
     delivered: int = 0
     merged: int = 0
-    unknown: int = 0
     valid: int = 0
     requests: int = 0
     retries: int = 0
-    rejects: list[Any] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)

@@ -13,9 +13,10 @@ from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.pacing import Pace
 from airflow_provider_blux.api.retry import retrying
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
+from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.report import Outcome
 from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.exceptions import BluxApiError, BluxRequestError, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +29,25 @@ class Sender:
     """Delivers batches to one operation; safe to call from many threads.
 
     :param endpoints: the operation's endpoints; the smallest that takes a request's records is used.
+    :param at_most_once: whether a record that may have arrived is left alone, and counted as unknown.
     """
 
-    def __init__(self, client: BluxClient, endpoints: Sequence[Endpoint], pace: Pace, stop: Stop) -> None:
+    def __init__(
+        self,
+        client: BluxClient,
+        endpoints: Sequence[Endpoint],
+        pace: Pace,
+        checkpoint: Checkpoint,
+        stop: Stop,
+        *,
+        at_most_once: bool = False,
+    ) -> None:
         self._client = client
         self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.max_records)
         self._pace = pace
+        self._checkpoint = checkpoint
         self._stop = stop
+        self._at_most_once = at_most_once
         self._refusals = _Refusals()
 
     def __call__(self, batch: Batch) -> Outcome:
@@ -43,9 +56,16 @@ class Sender:
         :raises BluxApiError: when the batch could be neither delivered nor laid to the charge of single records.
         """
         outcome = Outcome()
+        if self._at_most_once and batch.in_doubt:
+            self._leave(batch, list(batch.records), "an earlier try was killed while it sent this", outcome)
+            return outcome
         try:
             self._deliver(batch, list(batch.records), outcome)
-        except BluxApiError as error:
+        except BluxError as error:
+            if not (outcome.delivered or outcome.rejects):
+                self._checkpoint.withdraw(batch)
+            if isinstance(error, BluxStopped):
+                raise
             raise error.located(str(batch)) from error.__cause__
         return outcome
 
@@ -61,9 +81,19 @@ class Sender:
                 self._cut(batch, keys, error, outcome)
             else:
                 raise
+        except BluxUnavailable as error:
+            if not (self._at_most_once and error.in_doubt):
+                raise
+            self._leave(batch, keys, error.message, outcome)
         else:
             outcome.delivered += len(keys)
             outcome.merged += sum(len(batch.parts[key]) - 1 for key in keys)
+
+    def _leave(self, batch: Batch, keys: list[Any], why: str, outcome: Outcome) -> None:
+        """Count records as unknown: they may have arrived, and are not to be sent again."""
+        reason = f"may or may not have arrived: {why}"
+        for key in keys:
+            outcome.rejects.extend(Reject(part.number, "unknown", None, reason, part.row) for part in batch.parts[key])
 
     def _cut(self, batch: Batch, keys: list[Any], error: BluxRequestError, outcome: Outcome) -> None:
         """Deliver a refused request in halves, until the record at fault stands alone."""
@@ -88,10 +118,12 @@ class Sender:
         def on_retry() -> None:
             outcome.retries += 1
 
-        for attempt in retrying(what=str(batch), sleep=self._stop.sleep, on_retry=on_retry):
+        for attempt in retrying(
+            what=str(batch), sleep=self._stop.sleep, on_retry=on_retry, repeat_in_doubt=not self._at_most_once
+        ):
             with attempt:
                 self._refusals.wait_for_search()
-                self._pace.wait()
+                self._pace.wait(before=lambda: self._checkpoint.intend(batch))
                 self._stop.check()
                 outcome.requests += 1
                 try:
@@ -160,4 +192,4 @@ def _rejected(part: Part, error: BluxRequestError) -> Reject:
         if error.status == TOO_LARGE
         else f'Blux refused it ({error.status}): "{error.words}"'
     )
-    return Reject(part.number, None, reason, part.row)
+    return Reject(part.number, "rejected", None, reason, part.row)

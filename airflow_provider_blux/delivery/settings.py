@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.exceptions import BluxConfigError
+
+OnUnknown = Literal["resend", "reject"]
 
 CONCURRENCY = 32
 
@@ -17,12 +19,18 @@ class DeliveryOptions(TypedDict, total=False):
     """The delivery arguments of every operator and hook method; ``None`` stands for the endpoint's own limit.
 
     ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
-    ``validate_only``: read, shape, check and count everything, send nothing.
+    ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
+    ``on_unknown``: events that may have arrived are sent again (``"resend"``) or left alone (``"reject"``).
+    ``resume``: go on where the last try stopped. ``validate_only``: read, shape, check and count everything, send
+    nothing.
     """
 
     batch_size: int | None
     rate_limit: float | None
     concurrency: int
+    max_rejects: float
+    on_unknown: OnUnknown
+    resume: bool
     validate_only: bool
 
 
@@ -33,6 +41,9 @@ class Settings:
     batch_size: int
     rate_limit: float
     concurrency: int = CONCURRENCY
+    max_rejects: float = 0
+    on_unknown: OnUnknown = "resend"
+    resume: bool = True
     validate_only: bool = False
 
 
@@ -54,6 +65,9 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
         batch_size=size,
         rate_limit=options.get("rate_limit") or rate_limit or widest.max_rate,
         concurrency=options.get("concurrency", CONCURRENCY),
+        max_rejects=options.get("max_rejects", 0),
+        on_unknown=options.get("on_unknown", "resend"),
+        resume=options.get("resume", True),
         validate_only=options.get("validate_only", False),
     )
 
@@ -70,8 +84,23 @@ def check(options: DeliveryOptions) -> None:
     _check_count("batch_size", options.get("batch_size"), optional=True)
     _check_count("concurrency", options.get("concurrency", CONCURRENCY), optional=False)
     check_rate("rate_limit", options.get("rate_limit"))
-    if not isinstance(options.get("validate_only", False), bool):
-        raise BluxConfigError("validate_only must be True or False.")
+    for name in ("resume", "validate_only"):
+        if not isinstance(options.get(name, False), bool):
+            raise BluxConfigError(f"{name} must be True or False.")
+    if options.get("on_unknown", "resend") not in ("resend", "reject"):
+        raise BluxConfigError("on_unknown must be 'resend' or 'reject'.")
+    _check_max_rejects(options.get("max_rejects", 0))
+
+
+def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
+    """Check that what may be missing is kept somewhere.
+
+    :raises BluxConfigError: a number of rejects is allowed, but there is no folder for them.
+    """
+    if max_rejects and rejects_path is None:
+        raise BluxConfigError(
+            "max_rejects allows records to be left out, so rejects_path must name a folder that keeps them."
+        )
 
 
 def check_rate(name: str, value: Any) -> None:
@@ -87,3 +116,13 @@ def _check_count(name: str, value: Any, *, optional: bool) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise BluxConfigError(f"{name} must be a whole number of at least 1{', or be left out' if optional else ''}.")
+
+
+def _check_max_rejects(value: Any) -> None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    is_share = isinstance(value, float) and 0 <= value <= 1
+    if not (is_count or is_share):
+        raise BluxConfigError(
+            "max_rejects must be a whole number of records (an int of at least 0) or a share of them (a float from "
+            "0.0 to 1.0)."
+        )

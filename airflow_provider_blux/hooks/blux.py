@@ -10,16 +10,33 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
+from airflow_provider_blux.delivery.settings import DeliveryOptions, check_tolerance, settled
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError, BluxRequestError
 from airflow_provider_blux.hooks import form
 from airflow_provider_blux.hooks.credentials import Credentials, read
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.client import BluxClient
+    from airflow_provider_blux.delivery.checkpoint import Store
+    from airflow_provider_blux.delivery.folder import Folder
+    from airflow_provider_blux.delivery.rejects import RejectsFile
     from airflow_provider_blux.delivery.report import Report
+    from airflow_provider_blux.delivery.run import Run
 
 MAX_USERS = 100_000
+
+
+class HookOptions(DeliveryOptions, total=False):
+    """The arguments that every method of the hook takes beside the records.
+
+    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``checkpoint``: keeps progress in place of a
+    folder. ``run``: names the files; a ``checkpoint_path`` needs one, since another try must find its file.
+    """
+
+    rejects_path: str | None
+    checkpoint_path: str | None
+    checkpoint: Store | None
+    run: Run | None
 
 
 class BluxHook(BaseHook):
@@ -76,7 +93,7 @@ class BluxHook(BaseHook):
             pool_size=pool_size,
         )
 
-    def upsert_users(self, records: Iterable[Any], **options: Unpack[DeliveryOptions]) -> Report:
+    def upsert_users(self, records: Iterable[Any], **options: Unpack[HookOptions]) -> Report:
         """Create users, or update the properties that are given.
 
         :param records: users as :func:`airflow_provider_blux.records.users.user` takes them.
@@ -85,7 +102,7 @@ class BluxHook(BaseHook):
         return self._deliver("upsert_users", records, options)
 
     def delete_users(
-        self, records: Iterable[Any], *, max_users: int | None = MAX_USERS, **options: Unpack[DeliveryOptions]
+        self, records: Iterable[Any], *, max_users: int | None = MAX_USERS, **options: Unpack[HookOptions]
     ) -> Report:
         """Delete users.
 
@@ -95,9 +112,9 @@ class BluxHook(BaseHook):
         """
         from airflow_provider_blux.delivery.guard import guarded
 
-        return self._deliver("delete_users", guarded(records, max_users), options)
+        return self._deliver("delete_users", guarded(_checked(records), max_users), options)
 
-    def send_events(self, records: Iterable[Any], **options: Unpack[DeliveryOptions]) -> Report:
+    def send_events(self, records: Iterable[Any], **options: Unpack[HookOptions]) -> Report:
         """Send events, each at least once.
 
         :param records: events as :func:`airflow_provider_blux.records.events.event` takes them.
@@ -105,7 +122,7 @@ class BluxHook(BaseHook):
         return self._deliver("send_events", records, options)
 
     def update_devices(
-        self, records: Iterable[Any], *, list_key: str = "devices", **options: Unpack[DeliveryOptions]
+        self, records: Iterable[Any], *, list_key: str = "devices", **options: Unpack[HookOptions]
     ) -> Report:
         """Create devices, or update them.
 
@@ -143,31 +160,41 @@ class BluxHook(BaseHook):
         return True, f"{name}: the credentials are accepted."
 
     def _deliver(
-        self, operation: Operation, records: Iterable[Any], options: DeliveryOptions, list_key: str | None = None
+        self, operation: Operation, records: Iterable[Any], options: HookOptions, list_key: str | None = None
     ) -> Report:
-        from airflow_provider_blux.delivery.deliver import deliver
+        from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.delivery.stopping import Stop
 
-        if isinstance(records, str | bytes | Mapping):
-            raise BluxConfigError(f"records is of type {type(records).__name__}; it must be an iterable of records.")
+        records = _checked(records)
         if self.api and self.api not in apis_of(operation):
             endpoints_for(operation, self.api)  # raises, naming the API that has it
         api = self.credentials.api_for(operation, self.api)
         endpoints = endpoints_for(operation, api)
         if list_key is not None:
             endpoints = tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
+        rejects, store = _outputs(options)
         settings = settled(options, endpoints, self.credentials.rate_limits.get(operation))
         self._stop = Stop()
         with self.get_conn(pool_size=settings.concurrency) as client:
+            delivery = Delivery(client, endpoints, settings, stop=self._stop, store=store, rejects=rejects)
             try:
-                return deliver(records, client, endpoints, settings, self._stop)
+                return delivery.run(records)
             except BluxAuthError as error:
                 raise error.located(f"Connection {self.blux_conn_id}: the credentials are refused") from None
+            finally:
+                if rejects:
+                    rejects.close()
 
     def stop(self) -> None:
         """Stop the delivery that is running in another thread, between two requests."""
         if stop := getattr(self, "_stop", None):
             stop.set()
+
+
+def _checked(records: Any) -> Iterable[Any]:
+    if isinstance(records, Iterable) and not isinstance(records, str | bytes | bytearray | Mapping):
+        return records
+    raise BluxConfigError(f"records is of type {type(records).__name__}; it must be an iterable of records.")
 
 
 def check_api(api: Any) -> Api | None:
@@ -178,3 +205,33 @@ def check_api(api: Any) -> Api | None:
     if api is None or api in APIS:
         return api  # type: ignore[no-any-return]
     raise BluxConfigError(f"api must be one of {', '.join(APIS)}, or be left out; it is {api!r}.")
+
+
+def _outputs(options: HookOptions) -> tuple[RejectsFile | None, Store | None]:
+    """Take what a run writes beside its report out of the options, each proven writable before the first request."""
+    from airflow_provider_blux.delivery.checkpoint import FileStore
+    from airflow_provider_blux.delivery.rejects import RejectsFile
+    from airflow_provider_blux.delivery.run import Run
+
+    given, store = options.pop("run", None), options.pop("checkpoint", None)
+    rejects_path, checkpoint_path = options.pop("rejects_path", None), options.pop("checkpoint_path", None)
+    check_tolerance(options.get("max_rejects", 0), rejects_path)
+    run = given or Run.unnamed()
+    if store is None and checkpoint_path is not None:
+        if given is None:
+            raise BluxConfigError("checkpoint_path needs run, by which another try finds what this one saved.")
+        store = FileStore(_folder(checkpoint_path, "checkpoint_path"), run.task_file)
+    rejects = RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file) if rejects_path is not None else None
+    return rejects, store
+
+
+def _folder(path: str, argument: str) -> Folder:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_blux.delivery.folder import Folder
+
+    try:
+        place = ObjectStoragePath(path)
+        return Folder(place.fs, place.path, argument)
+    except (ImportError, ValueError, TypeError) as error:
+        raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error

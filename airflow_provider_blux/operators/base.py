@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
-from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions, check
+from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
-from airflow_provider_blux.hooks.blux import BluxHook, check_api
+from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.hidden import Hidden
 from airflow_provider_blux.sources.formats import READERS, FileFormat
 
@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_blux.delivery.report import Report
+    from airflow_provider_blux.delivery.run import Run
 
-TEMPLATED = ("path", "storage_conn_id", "sql", "sql_conn_id", "sql_parameters", "blux_conn_id")
+TEMPLATED = (
+    "path",
+    "storage_conn_id",
+    "sql",
+    "sql_conn_id",
+    "sql_parameters",
+    "blux_conn_id",
+    "rejects_path",
+    "checkpoint_path",
+)
 
 
 class BluxOperator(BaseOperator):
@@ -38,6 +48,10 @@ class BluxOperator(BaseOperator):
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
     :param rate_limit: requests a second; by default the published limit.
     :param concurrency: most requests in flight.
+    :param max_rejects: how many records (an int), or which share of them (a float), may be rejected or unknown.
+    :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
+    :param resume: go on where the last try stopped.
+    :param checkpoint_path: (templated) folder that keeps the progress for the next try; Airflow 3.3 keeps it itself.
     :param validate_only: read, shape, check and count everything, send nothing.
     """
 
@@ -63,6 +77,10 @@ class BluxOperator(BaseOperator):
         batch_size: int | None = None,
         rate_limit: float | None = None,
         concurrency: int = CONCURRENCY,
+        max_rejects: float = 0,
+        rejects_path: str | None = None,
+        resume: bool = True,
+        checkpoint_path: str | None = None,
         validate_only: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -78,10 +96,14 @@ class BluxOperator(BaseOperator):
         self.batch_size = batch_size
         self.rate_limit = rate_limit
         self.concurrency = concurrency
+        self.max_rejects = max_rejects
+        self.rejects_path = rejects_path
+        self.resume = resume
+        self.checkpoint_path = checkpoint_path
         self.validate_only = validate_only
         self._check()
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the signature is Airflow's
+    def execute(self, context: Context) -> dict[str, Any]:
         """Push the records; return the report.
 
         :raises AirflowFailException: when trying again cannot help.
@@ -89,7 +111,7 @@ class BluxOperator(BaseOperator):
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
-            return self._push(self._hook, self._source()).as_dict()
+            return self._push(self._hook, self._source(), self._hook_options(context)).as_dict()
         except BluxError as error:
             if error.retry_helps:
                 raise
@@ -100,16 +122,32 @@ class BluxOperator(BaseOperator):
         if hook := getattr(self, "_hook", None):
             hook.stop()
 
-    def _push(self, hook: BluxHook, source: Iterable[Any]) -> Report:
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
         """Call the hook's method; a subclass adds arguments of its own."""
-        report: Report = getattr(hook, self.operation)(source, **self._options())
+        report: Report = getattr(hook, self.operation)(source, **options)
         return report
+
+    def _hook_options(self, context: Context) -> HookOptions:
+        from airflow_provider_blux.delivery.checkpoint import TaskStateStore
+
+        options: HookOptions = {**self._options(), "run": _run(context), "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
+        if self.checkpoint_path is not None:
+            options["checkpoint_path"] = self.checkpoint_path
+        elif state := context.get("task_state_store"):
+            options["checkpoint"] = TaskStateStore(state)
+        elif self.resume:
+            self.log.info(
+                "No progress is kept for a retry: Airflow before 3.3 keeps none, and checkpoint_path is unset."
+            )
+        return options
 
     def _options(self) -> DeliveryOptions:
         return {
             "batch_size": self.batch_size,
             "rate_limit": self.rate_limit,
             "concurrency": self.concurrency,
+            "max_rejects": self.max_rejects,
+            "resume": self.resume,
             "validate_only": self.validate_only,
         }
 
@@ -148,3 +186,19 @@ class BluxOperator(BaseOperator):
         if api := check_api(self.api):
             endpoints_for(self.operation, api)
         check(self._options())
+        check_tolerance(self.max_rejects, self.rejects_path)
+
+
+def _run(context: Context) -> Run:
+    from airflow_provider_blux.delivery.run import Run
+
+    instance: Any = context.get("ti")
+    if instance is None:  # `execute` called outside of Airflow
+        return Run.unnamed()
+    return Run(
+        dag_id=instance.dag_id,
+        run_id=instance.run_id,
+        task_id=instance.task_id,
+        map_index=-1 if instance.map_index is None else instance.map_index,
+        try_number=instance.try_number,
+    )

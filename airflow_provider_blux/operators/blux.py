@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.delivery.guard import check_max_users
-from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown
+from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.hidden import HiddenField
 
@@ -56,17 +57,19 @@ class BluxDeleteUsersOperator(BluxOperator):
         self.max_users = max_users
         check_max_users(max_users)
 
-    def _push(self, hook: BluxHook, source: Iterable[Any]) -> Report:
-        return hook.delete_users(source, max_users=self.max_users, **self._options())
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+        return hook.delete_users(source, max_users=self.max_users, **options)
 
 
 class BluxSendEventsOperator(BluxOperator):
-    """Send events, each at least once.
+    """Send events.
 
     The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
 
     :param events: (templated) a list of events; an upstream task's output, a mapped task's outputs, or a JSON string
         of a list.
+    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or left alone
+        and counted as unknown (``reject``: each at most once).
     """
 
     template_fields: Sequence[str] = ("events", *TEMPLATED)
@@ -74,9 +77,13 @@ class BluxSendEventsOperator(BluxOperator):
     records_field = "events"
     events = HiddenField()
 
-    def __init__(self, *, events: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, events: Any = None, on_unknown: OnUnknown = "resend", **kwargs: Any) -> None:
         self.events = events
+        self.on_unknown = on_unknown
         super().__init__(**kwargs)
+
+    def _options(self) -> DeliveryOptions:
+        return {**super()._options(), "on_unknown": self.on_unknown}
 
 
 class BluxUpdateDevicesOperator(BluxOperator):
@@ -100,5 +107,5 @@ class BluxUpdateDevicesOperator(BluxOperator):
         super().__init__(**kwargs)
         self.list_key = list_key
 
-    def _push(self, hook: BluxHook, source: Iterable[Any]) -> Report:
-        return hook.update_devices(source, list_key=self.list_key, **self._options())
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+        return hook.update_devices(source, list_key=self.list_key, **options)

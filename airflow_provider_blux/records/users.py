@@ -49,8 +49,12 @@ def profile(row: Any) -> tuple[str, dict[str, Any]]:
     """
     moment = None
     if isinstance(row, Mapping) and isinstance(row.get("properties"), Mapping):
-        if others := [column for column in row if column not in ("user_id", "properties", "timestamp")]:
-            raise BluxRecordError(str(others[0]), "stands beside 'properties'; put it inside, or leave all rows flat")
+        for column, value in row.items():
+            if column not in ("user_id", "properties", "timestamp") and value is not None:
+                name = text(column, "a column name")
+                raise BluxRecordError(name, "stands beside 'properties'; put it inside, or leave all rows flat")
+        if row["properties"].get("user_id") is not None:
+            raise BluxRecordError("properties.user_id", "stands inside 'properties'; put it beside them")
         moment = row.get("timestamp")
         row = {**row["properties"], "user_id": row.get("user_id")}
     user_id, known, custom = _sorted(row)
@@ -109,4 +113,5 @@ def _known_property(value: Any, field: str) -> Any:
 def _joined(known: dict[str, Any], custom: dict[str, Any]) -> dict[str, Any]:
     for name in known.keys() & custom.keys():
         raise BluxRecordError(name, "is given twice, as a known and as a custom property; leave one of them")
-    return known | custom
+    # Here a consent among the custom properties is a consent like any other.
+    return known | {name: KNOWN[name](value, name) if name in KNOWN else value for name, value in custom.items()}

@@ -7,6 +7,8 @@ No reason ever repeats the value.
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -17,20 +19,24 @@ from airflow_provider_blux.exceptions import BluxRecordError
 
 # Far deeper than any property, far below Python's recursion limit.
 _DEEPEST = 32
+# Where the receiver's numbers end (a double); Python itself writes no integer of more than 4,300 digits.
+_LARGEST = int(sys.float_info.max)
+# `fromisoformat` takes any letter between date and time.
+_TIMESTAMP = re.compile(r"[0-9W-]+[T ][0-9:.,+-]+Z?")
 
 
 def identifier(value: Any, field: str) -> str:
-    """Return an id as text. Integers become text; everything that may be a damaged id is refused."""
-    kind = type(value)
-    if kind is int:
+    """Return an id as text. Integers and UUIDs become text; everything that may be a damaged id is refused."""
+    if (type(value) is int and -_LARGEST <= value <= _LARGEST) or isinstance(value, UUID):
         return str(value)
     if not isinstance(value, str):
         raise BluxRecordError(field, _why_no_identifier(value))
-    if not value:
+    written = text(value, field)
+    if not written:
         raise BluxRecordError(field, "is empty; every record needs one")
-    if value != value.strip():
+    if written != written.strip():
         raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
-    return text(value, field)
+    return written
 
 
 def _why_no_identifier(value: Any) -> str:
@@ -52,7 +58,8 @@ def text(value: Any, field: str) -> str:
             value.encode()
         except UnicodeEncodeError:
             raise BluxRecordError(field, "holds half a character (a lone surrogate); mend its encoding") from None
-    return value
+    # A plain one: an enumeration of text has another hash than its value, and another text.
+    return value if type(value) is str else str.__str__(value)
 
 
 def phone_number(value: Any, field: str) -> str:
@@ -78,18 +85,30 @@ def consent(value: Any, field: str) -> bool:
 def timestamp(value: Any, field: str) -> str:
     """Return an ISO 8601 timestamp with its zone, as it came where it is text already."""
     if isinstance(value, datetime):
-        moment, written = value, value.isoformat()
+        written, moment = _iso(value, field), value
     elif isinstance(value, str):
-        try:
-            moment, written = datetime.fromisoformat(value), value
-        except ValueError:
-            raise BluxRecordError(
-                field, "is not an ISO 8601 timestamp; write it as 2026-01-31T09:00:00+09:00"
-            ) from None
+        written = text(value, field)
+        moment = _moment(written, field)
     else:
         raise BluxRecordError(field, f"is of type {type(value).__name__}; write it as 2026-01-31T09:00:00+09:00")
     if moment.utcoffset() is None:
         raise BluxRecordError(field, "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00")
+    return written
+
+
+def _moment(written: str, field: str) -> datetime:
+    try:
+        if _TIMESTAMP.fullmatch(written):
+            return datetime.fromisoformat(written)
+    except ValueError:
+        pass
+    raise BluxRecordError(field, "is not an ISO 8601 timestamp; write it as 2026-01-31T09:00:00+09:00")
+
+
+def _iso(value: date | time, field: str) -> str:
+    written = value.isoformat()
+    if written == "NaT":  # a missing timestamp of pandas is a datetime by type
+        raise BluxRecordError(field, "is not a time (NaT); leave it out or send null")
     return written
 
 
@@ -98,7 +117,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
     kind = type(value)
     if kind is str:
         return value if value.isascii() else text(value, field)
-    if value is None or kind is bool or kind is int:
+    if value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST):
         return value
     if isinstance(value, float):
         if math.isfinite(value):
@@ -122,24 +141,33 @@ def _key(key: Any, field: str) -> str:
 def _converted(value: Any, field: str) -> Any:
     """Return what JSON has no type for in the form that DESIGN fixes: ISO 8601, numbers, text."""
     if isinstance(value, datetime | date | time):
-        return value.isoformat()
+        return _iso(value, field)
     if isinstance(value, Decimal):
         return _number(value, field)
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, str | int):  # subclasses: enumerations of text or integers
-        return json_value(str(value) if isinstance(value, str) else int(value), field)
+    if isinstance(value, str):  # a subclass: an enumeration of text
+        return text(value, field)
+    if isinstance(value, int):
+        return _whole(int(value), field)
     way_out = (
         "decode them to text first" if isinstance(value, bytes | bytearray) else "send text, a number or an object"
     )
     raise BluxRecordError(field, f"is of type {type(value).__name__}, which JSON cannot carry; {way_out}")
 
 
+def _whole(value: int, field: str) -> int:
+    if -_LARGEST <= value <= _LARGEST:
+        return value
+    raise BluxRecordError(field, "is larger than a JSON number may be; send it as text")
+
+
 def _number(value: Decimal, field: str) -> int | float:
     if not value.is_finite():
         raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
     if value == value.to_integral_value():
-        return int(value)
+        # A long exponent is not written out, zero by zero.
+        return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else _LARGEST + 1, field)
     number = float(value)
     if Decimal(repr(number)) != value:
         raise BluxRecordError(field, "has more digits than a JSON number keeps; send it as text")

@@ -18,7 +18,7 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     for number, line in enumerate(file, 1):
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - a byte order mark, as Windows writes it
-        if line.isspace():
+        if not line.strip():
             continue
         try:
             yield json.loads(line)
@@ -43,7 +43,7 @@ def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     rows = csv.reader(lines, strict=True)
     try:
-        header = next(rows, None)
+        header = next(filter(None, rows), None)  # blank lines are passed over, above the header too
         if header is None:
             return
         _check_header(header, name)

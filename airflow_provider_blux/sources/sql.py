@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 
@@ -47,7 +47,15 @@ class SqlSource:
             raise BluxSourceError(f"{self} failed: {type(error).__name__}: {_without_values(error)}") from None
 
     def _hook(self) -> Any:
-        hook = BaseHook.get_hook(self._conn_id)
+        try:
+            hook = BaseHook.get_hook(self._conn_id)
+        except AirflowNotFoundException:
+            raise
+        except AirflowException as error:
+            raise BluxConfigError(
+                f"Connection {self._conn_id} (sql_conn_id) has no hook ({error}). Install the Airflow provider of its "
+                "database, or name another connection."
+            ) from error
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
             raise BluxConfigError(f"Connection {self._conn_id} (sql_conn_id) is no database: it has no DB-API hook.")
         return hook

@@ -26,12 +26,12 @@ class StorageSource:
     def __init__(
         self, path: str | Sequence[str], *, conn_id: str | None = None, file_format: FileFormat | None = None
     ) -> None:
-        self._paths = [path] if isinstance(path, str) else list(path)
+        self._paths = list(path) if isinstance(path, list | tuple) else [path]
         self._conn_id = conn_id
         self._file_format = file_format
 
     def __str__(self) -> str:
-        return ", ".join(self._paths)
+        return ", ".join(map(str, self._paths))
 
     def __iter__(self) -> Iterator[Any]:
         files = [(found, name, self._format_of(name)) for found, name in self._files()]

@@ -1,0 +1,290 @@
+"""Which batches are settled, kept so that the next try of a task goes on where this one stopped.
+
+A later try reads the source again and cuts it into the same batches. What the checkpoint lists as settled is passed
+over, once a digest has shown that the source still says the same. It holds numbers and digests, never a record.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.exceptions import BluxCheckpointError
+
+VERSION = 1
+SAVE_EVERY_SECONDS = 2.0
+# Saving must not become the work: with a slow store it is done more rarely.
+_SHARE_OF_TIME = 10
+
+
+class Store(Protocol):
+    """Where a checkpoint is kept between two tries."""
+
+    def load(self) -> Any:
+        """Return what was saved last; ``None`` when there is nothing."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep the state, in place of what was saved before."""
+
+    def clear(self) -> None:
+        """Forget what was saved."""
+
+
+class FileStore:
+    """Keeps a checkpoint in a file of a folder (``checkpoint_path``)."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._folder = folder
+        self._name = f"{name}.checkpoint.json"
+        folder.prepare()
+
+    def __str__(self) -> str:
+        return self._folder.url(self._name)
+
+    def load(self) -> Any:
+        """Return the file's content.
+
+        :raises BluxCheckpointError: it is not what this package writes.
+        """
+        content = self._folder.read(self._name)
+        if content is None:
+            return None
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise BluxCheckpointError(f"The checkpoint {self} cannot be read: it is not JSON. {_WAY_OUT}") from None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the file whole."""
+        self._folder.write(self._name, json.dumps(state).encode())
+
+    def clear(self) -> None:
+        """Remove the file."""
+        self._folder.remove(self._name)
+
+
+class TaskStateStore:
+    """Keeps a checkpoint in Airflow's own task state (3.3 and later), which outlives a try but not the DAG run."""
+
+    _KEY = "blux_checkpoint"
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __str__(self) -> str:
+        return "Airflow's task state"
+
+    def load(self) -> Any:
+        """Return what an earlier try saved."""
+        return self._store.get(self._KEY, default=None)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save the state (about 20 ms)."""
+        self._store.set(self._KEY, state)
+
+    def clear(self) -> None:
+        """Delete the state: Airflow itself would keep it even when the task is cleared."""
+        self._store.delete(self._KEY)
+
+
+_WAY_OUT = (
+    "To go on: put back what was changed; or run the task once with resume=False, which sends the whole source "
+    "again, what earlier tries delivered included."
+)
+
+
+@dataclass
+class _State:
+    """What a checkpoint says.
+
+    :param settled: so many of the first batches are settled, and ``chain`` is the digest of their digests.
+    :param ahead: settled batches beyond those, with their digests.
+    :param doubt: batches that were about to be sent when this was saved, with their digests.
+    :param counts: the account of all settled batches.
+    """
+
+    settings: str
+    settled: int = 0
+    chain: str = ""
+    ahead: dict[int, str] = field(default_factory=dict)
+    doubt: dict[int, str] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def last(self) -> int:
+        return max(self.settled, *self.ahead, *self.doubt, 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "settings": self.settings,
+            "settled": self.settled,
+            "chain": self.chain,
+            "ahead": {str(index): digest for index, digest in self.ahead.items()},
+            "doubt": {str(index): digest for index, digest in self.doubt.items()},
+            "counts": self.counts,
+        }
+
+
+class Checkpoint:
+    """The settled batches of a task instance; safe to use from many threads.
+
+    :param store: where it is kept; ``None`` for nowhere.
+    :param settings: a digest of what decides how the source is cut and where it goes.
+    :param at_most_once: whether it is noted what is about to be sent, before it is sent.
+    :param before_save: makes durable what must not be lost once a batch counts as settled.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        settings: str,
+        *,
+        at_most_once: bool = False,
+        before_save: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._state = _State(settings)
+        self._earlier = _State(settings)
+        self._at_most_once = at_most_once
+        self._before_save = before_save
+        self._clock = clock
+        self._due = clock() + SAVE_EVERY_SECONDS
+        self._lock = threading.RLock()
+
+    def load(self) -> dict[str, Any]:
+        """Read what an earlier try saved; return its counts, empty when there is nothing.
+
+        :raises BluxCheckpointError: it cannot be understood, or belongs to other settings.
+        """
+        saved = self._store.load() if self._store else None
+        if saved is None:
+            return {}
+        self._earlier, self._state = (_understood(saved, self._state.settings) for _ in range(2))
+        self._state.doubt = {}
+        return self._earlier.counts
+
+    def forget(self) -> None:
+        """Drop what an earlier try saved, and start afresh."""
+        self._earlier, self._state = _State(self._state.settings), _State(self._state.settings)
+        if self._store:
+            self._store.clear()
+
+    def pending(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the batches that are still to be sent.
+
+        :raises BluxCheckpointError: the source is not what it was.
+        """
+        earlier, chain, index = self._earlier, "", 0
+        for batch in batches:
+            index = batch.index
+            batch.digest = _digest(batch)
+            if index <= earlier.settled:
+                chain = _link(chain, batch.digest)
+                if index == earlier.settled and chain != earlier.chain:
+                    raise _changed(f"in records 1-{batch.last}")
+                continue
+            if batch.digest != (earlier.ahead.get(index) or earlier.doubt.get(index) or batch.digest):
+                raise _changed(f"in records {batch.first}-{batch.last}")
+            if index not in earlier.ahead:
+                batch.in_doubt = index in earlier.doubt
+                yield batch
+        if index < earlier.last:
+            raise _changed("it has become shorter")
+
+    def intend(self, batch: Batch) -> None:
+        """Note, where it matters, that a batch is about to be sent; return when the note is durable."""
+        with self._lock:
+            if self._at_most_once and self._store and batch.index not in self._state.doubt:
+                self._state.doubt[batch.index] = batch.digest
+                self.save()
+
+    def withdraw(self, batch: Batch) -> None:
+        """Note that nothing of a batch was processed after all."""
+        with self._lock:
+            self._state.doubt.pop(batch.index, None)
+
+    def settle(self, batch: Batch, counts: dict[str, Any]) -> None:
+        """Note that every record of a batch has its outcome.
+
+        :param counts: the account with this batch in it.
+        """
+        with self._lock:
+            state = self._state
+            state.doubt.pop(batch.index, None)
+            state.ahead[batch.index] = batch.digest
+            state.counts = counts
+            while digest := state.ahead.pop(state.settled + 1, None):
+                state.settled += 1
+                state.chain = _link(state.chain, digest)
+            if self._clock() >= self._due:
+                self.save()
+
+    def save(self) -> None:
+        """Save at once."""
+        if self._store is None:
+            return
+        with self._lock:
+            started = self._clock()
+            self._before_save()
+            self._store.save(self._state.as_dict())
+            took = self._clock() - started
+            self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)
+
+    def clear(self) -> None:
+        """Remove the checkpoint: the delivery is over, and running the task again means all of it."""
+        if self._store:
+            self._store.clear()
+
+
+def _understood(saved: Any, settings: str) -> _State:
+    try:
+        if saved["version"] != VERSION:
+            raise BluxCheckpointError(f"The checkpoint was written by another version of this package. {_WAY_OUT}")
+        state = _State(
+            settings=str(saved["settings"]),
+            settled=int(saved["settled"]),
+            chain=str(saved["chain"]),
+            ahead={int(index): str(digest) for index, digest in saved["ahead"].items()},
+            doubt={int(index): str(digest) for index, digest in saved["doubt"].items()},
+            counts=dict(saved["counts"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BluxCheckpointError(
+            f"The checkpoint cannot be read: it is not what this package writes. {_WAY_OUT}"
+        ) from None
+    if state.settings != settings:
+        raise BluxCheckpointError(
+            "The checkpoint of an earlier try belongs to other settings: batch_size, on_unknown, the shaping "
+            f"arguments or the connection have changed since. Nothing was sent. {_WAY_OUT}"
+        )
+    return state
+
+
+def _changed(where: str) -> BluxCheckpointError:
+    return BluxCheckpointError(
+        f"The source has changed since an earlier try of this task delivered a part of it: {where}. {_WAY_OUT}"
+    )
+
+
+def _digest(batch: Batch) -> str:
+    """Return a digest of what a batch delivers and rejects."""
+    content = (
+        batch.first,
+        batch.last,
+        list(batch.records.values()),
+        [(reject.record_number, reject.field, reject.reason) for reject in batch.rejects],
+    )
+    return blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _link(chain: str, digest: str) -> str:
+    return blake2b(f"{chain}{digest}".encode(), digest_size=16).hexdigest()

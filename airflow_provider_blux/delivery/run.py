@@ -1,0 +1,42 @@
+"""Which run of which task a delivery belongs to; it names the files that the delivery writes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A task instance and its try; without Airflow, a name that is new each time.
+
+    :param map_index: -1 for a task that is not mapped.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    try_number: int = 1
+
+    @classmethod
+    def unnamed(cls) -> Run:
+        """Return the run of a hook that nobody told which task it works for."""
+        return cls(dag_id="hook", run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", task_id=secrets.token_hex(4))
+
+    @property
+    def task_file(self) -> str:
+        """Return a file name that all tries of the task instance share, and nothing else has."""
+        parts = [self.dag_id, self.task_id, self.run_id]
+        if self.map_index >= 0:
+            parts.append(str(self.map_index))
+        return "__".join(_UNSAFE.sub("-", part) for part in parts)
+
+    @property
+    def try_file(self) -> str:
+        """Return a file name of this try's own."""
+        return f"{self.task_file}__try{self.try_number}"

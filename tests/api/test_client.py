@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import email.utils
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_blux import exceptions
+from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess, checked_url
+from airflow_provider_blux.api.client import BluxClient
+from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint, apis_of, endpoints_for
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
+from tests.delivery.pushing import client_of
+
+UPSERT = endpoints_for("upsert_users", "application")[0]
+USER = {"user_id": "u-1", "user_properties": {"phone_number": "01055556666"}}
+
+
+@pytest.fixture
+def blux(_server: Emulator) -> Emulator:
+    _server.reset()
+    return _server
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Emulator]:
+    with Emulator() as blux:
+        yield blux
+
+
+def send(blux: Emulator, endpoint: Endpoint, records: list[object], **client: float) -> None:
+    with client_of(blux, **client) as api:
+        api.send(api.prepare(endpoint, records))
+
+
+RECORDS = {
+    "upsert_users": {
+        "application": {"user_id": "u-1", "custom_user_properties": {"x": 1}},
+        "open": {"user_id": "u-1", "properties": {"x": 1}},
+    },
+    "delete_users": {"application": "u-1", "open": "u-1"},
+    "send_events": {"open": {"name": "bought", "user_id": "u-1"}},
+    "update_devices": {"open": {"device_id": "d-1"}},
+}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint}-{endpoint.max_records}")
+def test_every_endpoint_is_accepted_by_an_emulator_that_was_written_from_the_pages(blux, endpoint):
+    send(blux, endpoint, [RECORDS[endpoint.operation][endpoint.api]])
+
+    [request] = blux.requests()
+    assert (request["api"], request["operation"]) == (endpoint.api, endpoint.operation)
+    assert request["status"] == endpoint.success
+
+
+def test_there_are_the_seven_endpoints_of_the_pages():
+    assert [(row.api, row.operation, row.max_records, row.max_rate) for row in ENDPOINTS] == [
+        ("application", "upsert_users", 100, 20),
+        ("application", "delete_users", 3000, 100),
+        ("open", "upsert_users", 1000, 20),
+        ("open", "send_events", 1000, 20),
+        ("open", "delete_users", 1, 20),
+        ("open", "delete_users", 1000, 20),
+        ("open", "update_devices", 1000, 20),
+    ]
+
+
+def test_an_api_without_the_operation_is_refused_with_the_one_that_has_it():
+    with pytest.raises(BluxConfigError, match=r"application API has no send_events\. Set api='open'"):
+        endpoints_for("send_events", "application")
+    assert apis_of("send_events") == ("open",)
+    assert apis_of("upsert_users") == ("application", "open")
+
+
+CLASSES = {
+    **dict.fromkeys(range(300, 400), exceptions.BluxConfigError),
+    **dict.fromkeys(range(400, 500), exceptions.BluxRequestError),
+    **dict.fromkeys((401, 403), exceptions.BluxAuthError),
+    **dict.fromkeys((408, 425, 429), exceptions.BluxUnavailable),
+    **dict.fromkeys(range(500, 600), exceptions.BluxUnavailable),
+}
+
+
+@pytest.mark.parametrize("status", sorted(CLASSES))
+def test_every_status_has_its_class_and_leaves_nothing_in_doubt(blux, status):
+    blux.fault(kind="status", status=status)
+
+    with pytest.raises(CLASSES[status]) as caught:
+        send(blux, UPSERT, [USER])
+
+    assert type(caught.value) is CLASSES[status]
+    assert str(status) in str(caught.value)
+    assert not getattr(caught.value, "in_doubt", False)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 207, 299])
+def test_any_other_2xx_is_success_too(blux, status):
+    blux.fault(kind="status", status=status)
+
+    send(blux, UPSERT, [USER])
+
+    assert blux.requests()[0]["status"] == status
+
+
+def test_a_redirect_is_not_followed(blux):
+    blux.fault(kind="status", status=307, headers={"Location": f"{blux.url}/elsewhere"})
+
+    with pytest.raises(BluxConfigError, match="Redirects are never followed"):
+        send(blux, UPSERT, [USER])
+
+    assert len(blux.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", None), ("soon", None), ("inf", None), ("nan", None), (None, None)],
+)
+def test_retry_after_is_read_in_seconds(blux, header, seconds):
+    blux.fault(kind="status", status=429, headers={"Retry-After": header} if header else {})
+
+    with pytest.raises(BluxUnavailable) as caught:
+        send(blux, UPSERT, [USER])
+
+    assert caught.value.retry_after == seconds
+
+
+def test_retry_after_is_read_as_a_date(blux):
+    blux.fault(
+        kind="status", status=503, headers={"Retry-After": email.utils.formatdate(time.time() + 90, usegmt=True)}
+    )
+
+    with pytest.raises(BluxUnavailable) as caught:
+        send(blux, UPSERT, [USER])
+
+    assert 80 < caught.value.retry_after <= 91
+
+
+def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
+    blux.fault(kind="reset", processed=True)
+
+    with pytest.raises(BluxUnavailable, match="connection broke") as caught:
+        send(blux, UPSERT, [USER])
+
+    assert caught.value.in_doubt
+    assert blux.user("u-1")
+
+
+def test_no_answer_in_time_leaves_the_request_in_doubt(blux):
+    blux.fault(kind="delay", seconds=5, times=1)
+
+    with pytest.raises(BluxUnavailable, match=r"No answer to application\.upsert_users within 0\.2 s") as caught:
+        send(blux, UPSERT, [USER], timeout=0.2)
+
+    assert caught.value.in_doubt
+
+
+def test_an_answer_that_breaks_off_after_its_status_is_an_answer(blux):
+    blux.fault(kind="truncate", times=1)
+
+    send(blux, UPSERT, [USER])
+
+    assert blux.user("u-1")
+
+
+def test_no_connection_leaves_nothing_in_doubt():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        access = ApplicationAccess(url=url, application_id="a", secret_key="key")
+        with BluxClient({"application": access}) as client, pytest.raises(BluxUnavailable) as caught:
+            client.send(client.prepare(UPSERT, [USER]))
+    assert not caught.value.in_doubt
+    assert "No connection" in str(caught.value)
+
+
+def test_what_the_api_says_is_shown_without_what_was_sent(blux):
+    blux.fault(
+        kind="status", status=400, body={"message": "users[0]: '010-5555-6666' (01055556666) of u-1 is no number"}
+    )
+
+    with pytest.raises(exceptions.BluxRequestError) as caught:
+        send(blux, UPSERT, [USER])
+
+    assert "is no number" in str(caught.value)
+    for value in ("5555", "6666", "u-1"):
+        assert value not in str(caught.value)
+
+
+def test_a_key_is_repeated_by_no_error_and_no_repr(blux):
+    access = ApplicationAccess(
+        url=blux.connection()["host"], application_id="demo-app", secret_key=blux.connection()["password"]
+    )
+    blux.fault(kind="status", status=403, body={"error": f"this key may not: {access.secret_key}"})
+
+    with BluxClient({"application": access}) as client, pytest.raises(exceptions.BluxAuthError) as caught:
+        client.send(client.prepare(UPSERT, [USER]))
+
+    assert "this key may not: ***" in str(caught.value)
+    assert access.secret_key not in f"{caught.value} {access!r} {client!r}"
+
+
+def test_korean_text_and_emoji_arrive_as_they_were(blux):
+    user = {"user_id": "회원-1", "custom_user_properties": {"name": "김하늘 🌸", "quote": '"\\ \u2028'}}
+
+    send(blux, UPSERT, [user])
+
+    assert blux.user("회원-1")["custom_user_properties"] == user["custom_user_properties"]
+
+
+def test_ids_are_part_of_the_url_whatever_they_contain():
+    application = ApplicationAccess(url="https://h/prod", application_id="a/b ?#", secret_key="k")
+    open_api = OpenAccess(url="https://h", project_id="p&q=1/", api_key="k")
+
+    assert application.address("/v2/{application_id}/x") == "https://h/prod/v2/a%2Fb%20%3F%23/x"
+    assert open_api.address("/v1/x") == "https://h/v1/x?project_id=p%26q%3D1%2F"
+
+
+@pytest.mark.parametrize("key", ["two\nlines", " key-7f3a", "key-7f3a ", "한글", "key-7f3a\t"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key):
+    with pytest.raises(BluxConfigError, match="secret key") as caught:
+        ApplicationAccess(url="https://h", application_id="a", secret_key=key)
+    assert key.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h", "https://h/prod/", "http://127.0.0.1:8088", "http://localhost", "http://[::1]:1"]
+)
+def test_urls_that_are_accepted(url):
+    assert checked_url(url, "host") == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://api.blux.ai/prod", "plain http://"),
+        ("http://127.0.0.1.example.com", "plain http://"),
+        ("http://10.0.0.1", "plain http://"),
+        ("ftp://h", "not an http"),
+        ("api.blux.ai", "not an http"),
+        ("https://", "not an http"),
+        ("https://h:port", "not a URL"),
+        ("https://user:pass@h", "holds credentials"),
+        ("https://h?x=1", "a query"),
+    ],
+)
+def test_urls_that_are_refused(url, words):
+    with pytest.raises(BluxConfigError, match=words):
+        checked_url(url, "host")
