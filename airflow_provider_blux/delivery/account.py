@@ -74,7 +74,7 @@ class Account:
 
     def _counts(self) -> dict[str, Any]:
         counts: dict[str, Any] = {name: getattr(self.report, name) for name in _KEPT}
-        return {**counts, "rejects": self._earlier_files, "first_rejects": self._first}
+        return {**counts, "rejects": self.files() or [], "first_rejects": self._first}
 
     def _too_many(self, max_rejects: float) -> str:
         report = self.report

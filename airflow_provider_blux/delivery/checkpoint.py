@@ -169,7 +169,6 @@ class Checkpoint:
         if saved is None:
             return {}
         self._earlier, self._state = (_understood(saved, self._state.settings) for _ in range(2))
-        self._state.doubt = {}
         return self._earlier.counts
 
     def forget(self) -> None:

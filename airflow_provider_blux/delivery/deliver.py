@@ -20,7 +20,7 @@ from airflow_provider_blux.delivery.report import Outcome, Report
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.exceptions import BluxCheckpointError
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.shapes import merge_of, shape_of
 
 log = logging.getLogger(__name__)
@@ -103,9 +103,14 @@ class Delivery:
         )
         try:
             loop.run(self._checkpoint.pending(batches))
-        except BaseException:
-            self._stop_early(loop)
+        except BaseException as error:
+            # After a changed source another run follows, for which nothing must be stopped.
+            if not isinstance(error, BluxCheckpointError):
+                self._stop.set()
+            self._finish_early(loop)
             progress.close(report, "stopped early")
+            if isinstance(error, BluxStopped) and loop.failure:
+                raise loop.failure from None
             raise
         loop.finish()
         progress.close(report, "ended")
@@ -116,9 +121,8 @@ class Delivery:
         account.close(settings.max_rejects)
         return report
 
-    def _stop_early(self, loop: Loop) -> None:
+    def _finish_early(self, loop: Loop) -> None:
         """Save what is settled at once, since Airflow kills five seconds after it asked; then what was on its way."""
-        self._stop.set()
         self._checkpoint.save()
         loop.finish()
         self._checkpoint.save()

@@ -11,6 +11,7 @@ from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.report import Outcome, Report
 from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.exceptions import BluxStopped
 
 Send = Callable[[Batch], Outcome]
 # So often the waiting loop looks up to say its progress, or to hear that it is to stop.
@@ -44,6 +45,8 @@ class Loop:
         self._done: queue.SimpleQueue[tuple[Batch, Outcome | BaseException]] = queue.SimpleQueue()
         self._in_flight = 0
         self._busy: set[Any] = set()
+        #: Why a batch failed that was on its way when the loop was left.
+        self.failure: BaseException | None = None
 
     def run(self, batches: Iterable[Batch]) -> None:
         """Send every batch; return when the last one is settled."""
@@ -64,6 +67,8 @@ class Loop:
             batch, result = self._done.get()
             if isinstance(result, Outcome):
                 self._settle(batch, result)
+            elif self.failure is None and not isinstance(result, BluxStopped):
+                self.failure = result
 
     def _start(self, batch: Batch) -> None:
         if not batch.records:

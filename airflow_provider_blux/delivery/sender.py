@@ -66,6 +66,7 @@ class Sender:
                 self._checkpoint.withdraw(batch)
             if isinstance(error, BluxStopped):
                 raise
+            self._stop.set()
             raise error.located(str(batch)) from error.__cause__
         return outcome
 
@@ -122,9 +123,7 @@ class Sender:
             what=str(batch), sleep=self._stop.sleep, on_retry=on_retry, repeat_in_doubt=not self._at_most_once
         ):
             with attempt:
-                self._refusals.wait_for_search()
-                self._pace.wait(before=lambda: self._checkpoint.intend(batch))
-                self._stop.check()
+                self._wait_for_turn(batch)
                 outcome.requests += 1
                 try:
                     self._client.send(prepared)
@@ -132,6 +131,13 @@ class Sender:
                     self._hold_back(error)
                     raise
         self._refusals.accepted()
+
+    def _wait_for_turn(self, batch: Batch) -> None:
+        while True:
+            self._pace.wait(before=lambda: self._checkpoint.intend(batch))
+            if not self._refusals.waited_for_search():
+                break
+        self._stop.check()
 
     def _hold_back(self, error: BluxUnavailable) -> None:
         if error.retry_after is not None:
@@ -160,10 +166,15 @@ class _Refusals:
         with self._search:
             yield
 
-    def wait_for_search(self) -> None:
-        if not self._any_accepted:
-            with self._search:
-                pass
+    def waited_for_search(self) -> bool:
+        """Wait for the end of another thread's search, as long as nothing was accepted; tell whether there was one."""
+        if self._any_accepted:
+            return False
+        at_once = self._search.acquire(blocking=False)
+        if not at_once:
+            self._search.acquire()
+        self._search.release()
+        return not at_once
 
     def accepted(self) -> None:
         self._in_a_row, self._any_accepted = 0, True

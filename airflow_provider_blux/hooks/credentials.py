@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from airflow_provider_blux.api.access import Access, ApplicationAccess, OpenAccess, checked_url
@@ -180,5 +181,10 @@ def _verify(value: Any) -> str | None:
     if not isinstance(value, str):
         raise BluxConfigError(
             "extra verify must be the path of a CA bundle, or be left out. Verification cannot be switched off."
+        )
+    if not Path(value).exists():
+        raise BluxConfigError(
+            "extra verify names no file here; it must be the path of a CA bundle on every worker, or be left out. "
+            "Verification cannot be switched off."
         )
     return value

@@ -75,8 +75,9 @@ class StorageSource:
             raise BluxSourceError(f"{url} cannot be opened ({type(error).__name__}: {error}).") from error
         if not paths:
             raise BluxSourceError(f"{url}: there is no such file. Check the path, or whether its producer has run.")
+        scheme = f"{root.protocol}://" if root.protocol else ""  # a plain local path has none
         for path in paths:
-            yield (fs, path), url if path == place else f"{root.protocol}://{path}"
+            yield (fs, path), url if path == place else f"{scheme}{path}"
 
 
 def _is_marker(path: str, folder: str) -> bool:

@@ -1,0 +1,50 @@
+"""A delivery in a process of its own, for a test to kill: ``python -m tests.delivery.killed CONNECTION FOLDER HOW``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from airflow_provider_blux.delivery.checkpoint import FileStore
+from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.delivery.rejects import RejectsFile
+from tests.delivery.pushing import push
+
+EVENTS = [{"name": "viewed", "user_id": f"u{number % 7}", "id": str(number)} for number in range(3000)]
+
+
+class Elsewhere:
+    """An emulator in another process: all that a delivery needs of it is the connection."""
+
+    def __init__(self, connection: dict[str, Any]) -> None:
+        self._connection = connection
+
+    def connection(self) -> dict[str, Any]:
+        return self._connection
+
+
+def deliver(blux: Any, folder: Path, on_unknown: str, name: str, **options: Any) -> Any:
+    place = Folder(LocalFileSystem(), str(folder), "folder")
+    rejects = RejectsFile(place, name)
+    try:
+        return push(
+            blux,
+            "send_events",
+            EVENTS,
+            store=FileStore(place, "task"),
+            rejects=rejects,
+            batch_size=10,
+            on_unknown=on_unknown,
+            max_rejects=len(EVENTS),
+            **options,
+        )
+    finally:
+        rejects.close()
+
+
+if __name__ == "__main__":
+    deliver(Elsewhere(json.loads(sys.argv[1])), Path(sys.argv[2]), sys.argv[3], "try1", rate_limit=200.0)

@@ -1,0 +1,97 @@
+"""Runs deliveries against the emulator without Airflow, and without waiting for anything longer than needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess
+from airflow_provider_blux.api.client import BluxClient
+from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
+from airflow_provider_blux.delivery.deliver import Delivery
+from airflow_provider_blux.delivery.rejects import RejectsFile
+from airflow_provider_blux.delivery.report import Report
+from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
+from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.emulator import Emulator
+
+# What the tests of outcomes send at; the pace has tests of its own.
+UNPACED = 5000.0
+
+
+class Impatient(Stop):
+    """Waits a thousandth of what it is told to."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / 1000)
+
+
+class Memory:
+    """A checkpoint store that a test can look into, and that passes through JSON as the real ones do."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self.saves = 0
+
+    def load(self) -> Any:
+        return None if self.text is None else json.loads(self.text)
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.text = json.dumps(state)
+        self.saves += 1
+
+    def clear(self) -> None:
+        self.text = None
+
+
+def client_of(blux: Emulator, *, timeout: float = 30.0) -> BluxClient:
+    connection = blux.connection()
+    extra = connection["extra"]
+    return BluxClient(
+        {
+            "application": ApplicationAccess(
+                url=connection["host"], application_id=connection["login"], secret_key=connection["password"]
+            ),
+            "open": OpenAccess(
+                url=extra["open_api_url"], project_id=extra["project_id"], api_key=extra["open_api_key"]
+            ),
+        },
+        timeout=timeout,
+    )
+
+
+def push(
+    blux: Emulator,
+    operation: Operation,
+    rows: Iterable[Any],
+    *,
+    api: Api | None = None,
+    stop: Stop | None = None,
+    store: Any = None,
+    rejects: RejectsFile | None = None,
+    timeout: float = 30.0,
+    **options: Any,
+) -> Report:
+    """Deliver ``rows``; ``options`` are those of every operator."""
+    chosen: Api = api or ("application" if operation in ("upsert_users", "delete_users") else "open")
+    endpoints = endpoints_for(operation, chosen)
+    given: DeliveryOptions = {"rate_limit": UNPACED, **options}  # type: ignore[typeddict-item]
+    settings = settled(given, endpoints, None)
+    with client_of(blux, timeout=timeout) as client:
+        delivery = Delivery(client, endpoints, settings, stop=stop or Impatient(), store=store, rejects=rejects)
+        return delivery.run(rows)
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what the CRM holds after the flat rows arrived one by one: custom properties by user."""
+    held: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        properties = {name: value for name, value in row.items() if name != "user_id" and value is not None}
+        held.setdefault(str(row["user_id"]), {}).update(properties)
+    return held
+
+
+def held(blux: Emulator) -> dict[str, dict[str, Any]]:
+    """Return the custom properties of every user that the emulator holds."""
+    return {user_id: user["custom_user_properties"] for user_id, user in blux.users()}

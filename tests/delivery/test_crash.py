@@ -1,0 +1,112 @@
+"""A process that is killed while events are on their way, and the try after it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.emulator import Emulator
+from tests.delivery.killed import EVENTS, deliver
+
+LATENCY = 0.1
+# At 200 requests a second so many are on their way at a time, and as many answers may be waiting to be counted.
+ON_THE_WAY = 2 * int(200 * LATENCY) + 2
+
+
+def kill_half_way(blux: Emulator, folder: Path, on_unknown: str) -> None:
+    blux.settings(latency=LATENCY)
+    command = [sys.executable, "-m", "tests.delivery.killed", blux.connection_json(), str(folder), on_unknown]
+    with subprocess.Popen(command) as process:  # noqa: S603 - our own module
+        tick = threading.Event()
+        while len(blux.requests()) < 120 and process.poll() is None:
+            tick.wait(0.01)
+        process.kill()
+    assert process.returncode == -9
+    while any(request["status"] is None for request in blux.requests()):
+        tick.wait(0.01)
+    blux.settings(latency=0)
+
+
+def arrived(blux: Emulator) -> Counter[str]:
+    return Counter(event["id"] for event in blux.all_events())
+
+
+def unknown_in(folder: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for path in folder.glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert {line["outcome"] for line in lines} <= {"unknown"}
+    return lines
+
+
+def test_sent_again_only_what_was_in_doubt_is_repeated_and_nothing_is_lost(blux, tmp_path):
+    kill_half_way(blux, tmp_path, "resend")
+    settled_at_kill = json.loads((tmp_path / "task.checkpoint.json").read_text()) if any(tmp_path.iterdir()) else {}
+
+    report = deliver(blux, tmp_path, "resend", "try2")
+
+    counts = arrived(blux)
+    assert set(counts) == {event["id"] for event in EVENTS}
+    assert set(counts.values()) <= {1, 2}
+    assert report.resumed == 10 * (settled_at_kill.get("settled", 0) + len(settled_at_kill.get("ahead", {})))
+    assert (report.delivered, report.unknown) == (3000, 0)
+
+
+def test_left_alone_nothing_is_repeated_and_exactly_what_was_in_doubt_is_unknown(blux, tmp_path):
+    kill_half_way(blux, tmp_path, "reject")
+    before = arrived(blux)
+    doubt = json.loads((tmp_path / "task.checkpoint.json").read_text())["doubt"]
+
+    report = deliver(blux, tmp_path, "reject", "try2")
+
+    counts, unknown = arrived(blux), unknown_in(tmp_path)
+    assert set(counts.values()) == {1}
+    assert report.delivered + report.unknown == 3000
+    assert {line["record_number"] for line in unknown} == {
+        10 * (int(index) - 1) + number for index in doubt for number in range(1, 11)
+    }
+    assert {str(number) for number in range(3000)} - set(counts) <= {line["record"]["id"] for line in unknown}
+    assert 0 < report.unknown <= 10 * ON_THE_WAY
+    assert report.resumed >= sum(before.values()) - 10 * ON_THE_WAY
+
+
+@pytest.mark.parametrize("failure", [{"kind": "reset", "processed": True}, {"kind": "reset", "processed": False}])
+def test_within_a_run_what_may_have_arrived_is_left_alone_too(blux, tmp_path, failure):
+    blux.fault(**failure, probability=0.1)
+
+    report = deliver(blux, tmp_path, "reject", "try1")
+
+    counts, unknown = arrived(blux), unknown_in(tmp_path)
+    assert set(counts.values()) == {1}
+    assert report.unknown == len(unknown) > 0
+    assert report.delivered == 3000 - report.unknown
+    lost = {event["id"] for event in EVENTS} - set(counts)
+    assert lost == (set() if failure["processed"] else {line["record"]["id"] for line in unknown})
+    assert "may or may not have arrived" in unknown[0]["reason"]
+
+
+def test_a_refusal_is_an_answer_and_is_repeated_even_at_most_once(blux, tmp_path):
+    blux.fault(kind="status", status=503, probability=0.2)
+
+    report = deliver(blux, tmp_path, "reject", "try1")
+
+    assert (report.delivered, report.unknown) == (3000, 0)
+    assert report.retries > 0
+
+
+def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_too(blux, tmp_path):
+    kill_half_way(blux, tmp_path, "reject")
+    blux.fault(kind="status", status=401)
+    with pytest.raises(Exception, match="401"):
+        deliver(blux, tmp_path, "reject", "try2")
+    blux.clear_faults()
+
+    report = deliver(blux, tmp_path, "reject", "try3")
+
+    assert set(arrived(blux).values()) == {1}
+    assert report.delivered + report.unknown == 3000

@@ -1,0 +1,101 @@
+"""Everything arrives, although the way is bad."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxStopped, BluxUnavailable
+from tests.delivery.pushing import Impatient, Memory, held, in_order, push
+
+FIVE_PERCENT = [
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 502},
+    {"kind": "status", "status": 503, "processed": True},
+    {"kind": "status", "status": 429},
+    {"kind": "reset", "processed": False},
+    {"kind": "reset", "processed": True},
+    {"kind": "truncate"},
+]
+
+
+def test_five_percent_of_every_fault_and_everything_arrives_and_the_retries_are_counted(blux):
+    for fault in FIVE_PERCENT:
+        blux.fault(**fault, probability=0.05)
+    blux.fault(kind="delay", seconds=3, probability=0.02, times=3)
+    rows = [{"user_id": str(number % 3000), "n": number} for number in range(6000)]
+
+    report = push(blux, "upsert_users", rows, batch_size=20, timeout=0.5)
+
+    assert held(blux) == in_order(rows)
+    assert report.read == 6000 == report.delivered + report.merged
+    assert report.retries > 20
+    assert report.requests == 300 + report.retries
+
+
+def test_a_retry_after_is_obeyed_by_every_request(blux):
+    blux.fault(kind="status", status=429, headers={"Retry-After": "1"}, times=1)
+
+    class Remembering(Impatient):
+        """Remembers what it was told to wait."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.slept: list[float] = []
+
+        def sleep(self, seconds: float) -> None:
+            self.slept.append(seconds)
+            super().sleep(seconds)
+
+    stop = Remembering()
+    push(blux, "upsert_users", [{"user_id": number} for number in range(300)], stop=stop)
+
+    assert max(stop.slept) > 0.9
+
+
+def test_when_the_attempts_run_out_progress_is_saved_and_another_try_sends_only_the_rest(blux):
+    store = Memory()
+    rows = [{"user_id": str(number)} for number in range(1000)]
+    blux.fault(kind="status", status=503, skip=4)
+    with pytest.raises(BluxUnavailable):
+        push(blux, "upsert_users", rows, store=store, concurrency=2)
+    arrived = blux.counts()["users"]
+    blux.clear_faults()
+    sent = len(blux.requests())
+
+    report = push(blux, "upsert_users", rows, store=store)
+
+    assert arrived == 400
+    assert (report.read, report.delivered, report.resumed) == (1000, 1000, 400)
+    assert len(blux.requests()) - sent == report.requests == 6
+    assert store.text is None
+
+
+def test_a_stop_ends_between_requests_saves_and_leaves_no_thread(blux):
+    store, stop = Memory(), Impatient()
+    before = threading.active_count()
+
+    def rows():
+        for number in range(10_000):
+            if number == 1500:
+                stop.set()
+            yield {"user_id": str(number)}
+
+    with pytest.raises(BluxStopped):
+        push(blux, "upsert_users", rows(), store=store, stop=stop, concurrency=4)
+
+    assert threading.active_count() == before
+    held_now = blux.counts()["users"]
+    saved = store.load()
+    assert held_now == 100 * (saved["settled"] + len(saved["ahead"]))
+    assert held_now < 1600
+
+
+def test_a_stop_ends_a_wait_for_the_api(blux):
+    blux.fault(kind="status", status=503, headers={"Retry-After": "3600"})
+    stop = Impatient()  # an hour is 3.6 s to it
+
+    threading.Timer(0.1, stop.set).start()
+    with pytest.raises(BluxStopped):
+        push(blux, "upsert_users", [{"user_id": "a"}], stop=stop)

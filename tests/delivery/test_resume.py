@@ -1,0 +1,247 @@
+"""A try that failed half-way, and the next one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_blux.delivery.checkpoint import FileStore, TaskStateStore
+from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from tests.delivery.pushing import Memory, held, in_order, push
+
+ROWS = [{"user_id": str(number), "n": number} for number in range(1000)]
+EVENTS = [{"name": "viewed", "user_id": "u", "id": str(number)} for number in range(1000)]
+
+
+def fail_half_way(blux, operation: str, rows: list[Any], store: Any, after: int = 4, **options: Any) -> None:
+    """Let a try fail once ``after`` requests were answered well."""
+    blux.fault(kind="status", status=503, skip=after)
+    with pytest.raises(BluxUnavailable):
+        push(blux, operation, rows, store=store, batch_size=100, concurrency=3, **options)
+    blux.clear_faults()
+    assert store.load() is not None
+
+
+def test_the_next_try_sends_only_the_rest(blux):
+    store = Memory()
+    fail_half_way(blux, "send_events", EVENTS, store)
+    before = len(blux.requests())
+
+    report = push(blux, "send_events", EVENTS, store=store, batch_size=100)
+
+    assert [event["id"] for event in blux.all_events()].count("0") == 1
+    assert len(list(blux.all_events())) == 1000
+    assert len(blux.requests()) - before == 6
+    assert (report.read, report.delivered, report.resumed, report.requests) == (1000, 1000, 400, 6)
+
+
+def test_a_delivery_that_ended_leaves_no_checkpoint(blux):
+    store = Memory()
+    push(blux, "upsert_users", ROWS, store=store)
+    push(blux, "upsert_users", ROWS, store=store)
+
+    assert store.text is None
+    assert len(blux.requests()) == 20
+
+
+def test_a_delivery_that_ended_with_rejects_leaves_no_checkpoint_either(blux):
+    store = Memory()
+    with pytest.raises(BluxRejectLimitError):
+        push(blux, "upsert_users", [*ROWS, {}], store=store)
+
+    assert store.text is None
+
+
+@pytest.mark.parametrize("change", ["a settled record", "shorter", "an inserted record", "empty"])
+def test_a_source_that_changed_is_noticed_and_users_are_sent_afresh(blux, change, caplog):
+    store = Memory()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+    changed = {
+        "a settled record": [{"user_id": "0", "n": "new"}, *ROWS[1:]],
+        "shorter": ROWS[:150],
+        "an inserted record": [*ROWS[:50], {"user_id": "inserted"}, *ROWS[50:]],
+        "empty": [],
+    }[change]
+
+    report = push(blux, "upsert_users", changed, store=store)
+
+    assert "has changed since" in caplog.text
+    assert (report.read, report.resumed) == (len(changed), 0)
+    assert held(blux) == in_order(ROWS[:400]) | in_order(changed)
+
+
+def test_a_source_that_changed_behind_what_is_settled_is_simply_gone_on_with(blux):
+    store = Memory()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+    changed = [*ROWS[:900], *({"user_id": f"new-{number}"} for number in range(300))]
+
+    report = push(blux, "upsert_users", changed, store=store)
+
+    assert (report.read, report.resumed) == (1200, 400)
+
+
+def test_a_source_of_events_that_changed_fails_and_says_how_to_go_on(blux):
+    store = Memory()
+    fail_half_way(blux, "send_events", EVENTS, store)
+    sent = len(blux.requests())
+
+    with pytest.raises(BluxCheckpointError, match="resume=False") as caught:
+        push(blux, "send_events", [{**EVENTS[0], "name": "new"}, *EVENTS[1:]], store=store, batch_size=100)
+
+    assert "changed since an earlier try" in str(caught.value)
+    assert len(blux.requests()) == sent
+
+
+def test_resume_false_sends_everything_again_and_forgets_what_was_kept(blux):
+    store = Memory()
+    fail_half_way(blux, "send_events", EVENTS, store)
+
+    report = push(blux, "send_events", EVENTS, store=store, batch_size=100, resume=False)
+
+    assert (report.delivered, report.resumed) == (1000, 0)
+    assert len(list(blux.all_events())) == 1400
+    assert store.text is None
+
+
+def test_records_that_come_from_a_generator_cannot_be_started_afresh(blux):
+    store = Memory()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+
+    with pytest.raises(BluxCheckpointError):
+        push(blux, "upsert_users", (row for row in ROWS[500:]), store=store)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 50}, {"api": "open"}, {"on_unknown": "reject"}])
+def test_a_checkpoint_of_other_settings_is_refused_before_anything_is_sent(blux, options):
+    operation, rows = ("send_events", EVENTS) if "on_unknown" in options else ("upsert_users", ROWS)
+    store = Memory()
+    fail_half_way(blux, operation, rows, store)
+    sent = len(blux.requests())
+
+    with pytest.raises(BluxCheckpointError, match="belongs to other settings") as caught:
+        push(blux, operation, rows, store=store, **{"batch_size": 100, **options})
+
+    assert "resume=False" in str(caught.value)
+    assert len(blux.requests()) == sent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"nonsense"',
+        "7",
+        "[]",
+        "{}",
+        '{"version": 99}',
+        '{"version": 1, "settled": "x"}',
+        '{"version": 1, "settings": 1, "settled": 0, "chain": "", "ahead": [], "doubt": {}, "counts": {}}',
+    ],
+)
+def test_a_checkpoint_that_cannot_be_understood_is_refused_before_anything_is_sent(blux, text):
+    store = Memory()
+    store.text = text
+
+    with pytest.raises(BluxCheckpointError, match="resume=False"):
+        push(blux, "upsert_users", ROWS, store=store)
+
+    assert blux.requests() == []
+
+
+def test_a_checkpoint_file_that_is_no_json_is_refused(blux, tmp_path):
+    store = FileStore(Folder(LocalFileSystem(), str(tmp_path), "checkpoint_path"), "task")
+    (tmp_path / "task.checkpoint.json").write_text("{")
+
+    with pytest.raises(BluxCheckpointError, match=r"task\.checkpoint\.json cannot be read"):
+        push(blux, "upsert_users", ROWS, store=store)
+
+
+def test_a_checkpoint_is_kept_in_a_file_and_removed_at_the_end(blux, tmp_path):
+    store = FileStore(Folder(LocalFileSystem(), str(tmp_path / "new" / "folder"), "checkpoint_path"), "task")
+    fail_half_way(blux, "upsert_users", ROWS, store)
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["task.checkpoint.json"]
+
+    report = push(blux, "upsert_users", ROWS, store=store)
+
+    assert report.resumed == 400
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_anything_is_sent(blux, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(BluxConfigError, match="checkpoint_path: nothing can be written"):
+        FileStore(Folder(LocalFileSystem(), str(tmp_path / "file" / "folder"), "checkpoint_path"), "task")
+
+
+def test_a_checkpoint_is_kept_in_the_task_state_of_airflow(blux):
+    class State(dict):
+        """The four methods of Airflow's store that matter here."""
+
+        def set(self, key: str, value: Any) -> None:
+            self[key] = json.loads(json.dumps(value))
+
+        def delete(self, key: str) -> None:
+            self.pop(key, None)
+
+        def get(self, key: str, default: Any = None) -> Any:
+            return dict.get(self, key, default)
+
+    state = State(other="kept")
+    fail_half_way(blux, "upsert_users", ROWS, TaskStateStore(state))
+
+    report = push(blux, "upsert_users", ROWS, store=TaskStateStore(state))
+
+    assert report.resumed == 400
+    assert state == {"other": "kept"}
+
+
+def test_a_checkpoint_holds_no_record(blux):
+    rows = [
+        {"user_id": f"canary-id-{number}", "phone_number": "01012344321", "name": "김카나"} for number in range(500)
+    ]
+    rows[3] = {"user_id": "canary-id-3", "phone_number": 1012344321}
+    store = Memory()
+    fail_half_way(blux, "upsert_users", rows, store, after=2)
+
+    for value in ("canary", "2344321", "김카나", json.dumps("김카나")[1:-1]):
+        assert value not in store.text
+
+
+def test_what_an_earlier_try_rejected_is_counted_and_not_rejected_again(blux, caplog):
+    rows = [{"user_id": None}, *ROWS]
+    store = Memory()
+    fail_half_way(blux, "upsert_users", rows, store)
+
+    with pytest.raises(BluxRejectLimitError, match="Of 1,001 records, 1,000 were delivered, 1 rejected") as caught:
+        push(blux, "upsert_users", rows, store=store)
+
+    assert "record 1, user_id: is missing" in str(caught.value)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.fixed_dictionaries({"user_id": st.integers(0, 9).map(str), "v": st.integers()}), max_size=60),
+    batch_size=st.integers(1, 7),
+    tries=st.lists(st.integers(0, 8), max_size=4),
+)
+def test_however_often_it_fails_the_crm_ends_as_if_sent_one_by_one(blux, rows, batch_size, tries):
+    blux.reset()
+    store, reports = Memory(), []
+    for good in tries:
+        blux.fault(kind="status", status=503, skip=good)
+        try:
+            reports.append(push(blux, "upsert_users", rows, store=store, batch_size=batch_size, concurrency=3))
+            break
+        except BluxUnavailable:
+            blux.clear_faults()
+    blux.clear_faults()
+    report = reports[0] if reports else push(blux, "upsert_users", rows, store=store, batch_size=batch_size)
+
+    assert held(blux) == in_order(rows)
+    assert report.read == len(rows) == report.delivered + report.merged
