@@ -1,0 +1,171 @@
+"""Run every example DAG under real Airflow against the emulator, and compare what arrived with the sample files.
+
+After each DAG everything that the emulator holds is compared, record by record, with what the files say it should.
+Ends with a table, and with exit code 1 when a DAG fails or anything differs.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_blux.emulator import Emulator
+from example_dags.demo.comparison import differences
+from example_dags.demo.expected import DATA, Expected
+from example_dags.demo.session import DAGS, AirflowSession
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BUILD = DAGS.parent / "build" / "demo"
+SHOP = BUILD / "shop.sqlite3"
+STATE = BUILD / "emulator.sqlite3"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One example DAG.
+
+    :param tasks: the tasks that send, whose reports count.
+    :param kinds: what the DAG changes in Blux, as the emulator counts it.
+    :param days: logical dates to run it for; none: once, now.
+    """
+
+    dag_id: str
+    tasks: Sequence[str]
+    kinds: Sequence[str]
+    days: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``received`` is the emulator's own count of records in the requests it accepted."""
+
+    dag_id: str
+    read: int
+    delivered: int
+    merged: int
+    received: int
+    holds: str
+    faults: Sequence[str]
+
+
+STEPS = [
+    Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
+    Step("sync_users_from_sql", ["send_customers"], ["users"]),
+    Step("backfill_users", ["send_partition"], ["users"]),
+    Step("tag_buyers", ["send_sums"], ["profiles"]),
+    Step("send_events_from_files", ["send_events"], ["events"], sorted(f.stem for f in (DATA / "events").iterdir())),
+    Step("update_devices", ["send_devices"], ["devices"]),
+    Step("delete_users", ["delete_users", "delete_profiles"], ["users", "profiles"]),
+]
+
+
+def main() -> int:
+    """Run the demo and return its exit code."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    STATE.unlink(missing_ok=True)
+    _load_shop()
+    airflow_version = version("apache-airflow")
+    _say(f"Airflow {airflow_version} on Python {platform.python_version()}")
+    with Emulator(state=STATE, police_rates=True) as blux:
+        _say(f"The emulator listens on {blux.url}/ and answers 429 to whoever exceeds the rates.\n")
+        connections = {
+            "blux_default": blux.connection_json(),
+            "blux_example_shop": json.dumps({"conn_type": "sqlite", "host": str(SHOP)}),
+        }
+        with AirflowSession(BUILD / f"airflow-{airflow_version}", connections) as airflow:
+            try:
+                rows = _run_all(airflow, blux)
+            except RuntimeError as failure:
+                _say(f"\nFAILED: {failure}\nAirflow's whole log: {_shown(airflow.log)}")
+                return 1
+        _conclude(rows, blux.state()["requests"])
+    _say(f"Airflow's log:        {_shown(airflow.log)}")
+    python = _shown(Path(sys.executable))
+    _say(f"See what has arrived: {python} -m airflow_provider_blux.emulator --state {_shown(STATE)}")
+    return 1 if any(row.faults for row in rows) else 0
+
+
+def _load_shop() -> None:
+    """Make the shop's database anew from its text."""
+    SHOP.unlink(missing_ok=True)
+    with closing(sqlite3.connect(SHOP)) as database:
+        database.executescript((DATA / "shop.sql").read_text(encoding="utf-8"))
+
+
+def _run_all(airflow: AirflowSession, blux: Emulator) -> list[Row]:
+    if airflow.is_new:
+        _say(f"  {'(Airflow makes its database, once)':36}", end="")
+        _say(f"{airflow.migrate():6.1f} s")
+    expected = Expected()
+    return [_run(step, airflow, blux, expected) for step in STEPS]
+
+
+def _run(step: Step, airflow: AirflowSession, blux: Emulator, expected: Expected) -> Row:
+    """Run one DAG, play it on the expected state, and compare."""
+    _say(f"  {step.dag_id:36}", end="")
+    received_before = _received(blux)
+    started = time.monotonic()
+    for date in [[day] for day in step.days] or [[]]:
+        airflow.run("dags", "test", step.dag_id, *date)
+    _say(f"{time.monotonic() - started:6.1f} s")
+
+    should_read = getattr(expected, step.dag_id)(SHOP)
+    returned = airflow.reports(step.dag_id)
+    reports = [report for task in step.tasks for report in returned.get(task, [])]
+    read, delivered, merged = (sum(report[count] for report in reports) for count in ("read", "delivered", "merged"))
+    received = _received(blux) - received_before
+    faults = differences(expected, blux)
+    if read != should_read:
+        faults.append(f"the tasks read {read:,} records, but the source has {should_read:,}")
+    if not read - merged == delivered == received:
+        faults.append(f"{read:,} read - {merged:,} merged, {delivered:,} delivered and {received:,} received differ")
+    counts = blux.counts()
+    holds = ", ".join(f"{counts[kind]:,} {kind}" for kind in step.kinds)
+    return Row(step.dag_id, read, delivered, merged, received, holds, faults)
+
+
+def _received(blux: Emulator) -> int:
+    """Return how many records stood in the requests that the emulator accepted."""
+    return sum(entry["records"] for entry in blux.state()["requests"] if entry["status"] in (200, 202))
+
+
+def _conclude(rows: Sequence[Row], requests: Sequence[dict[str, Any]]) -> None:
+    _say(f"\n{'DAG':24}{'read':>8}{'merged':>8}{'delivered':>11}{'received':>10}   the emulator then holds")
+    for row in rows:
+        counts = f"{row.read:8,}{row.merged:8,}{row.delivered:11,}{row.received:10,}"
+        _say(f"{row.dag_id:24}{counts}   {row.holds}{'  DIFFERS' if row.faults else ''}")
+    total = sum(entry["requests"] for entry in requests)
+    early = sum(entry["requests"] for entry in requests if entry["status"] == 429)
+    _say(f"\n{total:,} requests, {early:,} of them too early for the rates and sent again.")
+    differing = [row for row in rows if row.faults]
+    if not differing:
+        _say("The emulator holds exactly what the sample files say, record by record.\n")
+    for row in differing:
+        _say(f"DIFFERENT after {row.dag_id}:\n" + "\n".join(f"  {fault}" for fault in row.faults) + "\n")
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as it is typed where the demo was started, when it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _say(text: str, end: str = "\n") -> None:
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nStopped.")

@@ -1,0 +1,143 @@
+"""What Blux should hold after each example DAG, worked out from the sample files alone.
+
+Nothing of the provider is used here, so that a mistake there is not made here as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+CONSENTS = {
+    f"{kind}_consent"
+    for kind in (
+        "nighttime_notification",
+        "marketing_notification",
+        "marketing_notification_sms",
+        "marketing_notification_email",
+        "marketing_notification_kakao",
+        "marketing_notification_push",
+    )
+}
+KNOWN = {"phone_number", "email_address", *CONSENTS}
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Expected:
+    """Both APIs' records as they should be now; each method plays one example DAG and returns what it had to read."""
+
+    users: dict[str, Record] = field(default_factory=dict)
+    profiles: dict[str, Record] = field(default_factory=dict)
+    events: dict[str, Record] = field(default_factory=dict)
+    devices: dict[str, Record] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+
+    def sync_users_from_files(self, _shop: Path) -> int:
+        """Upsert the CRM's CSV, then both files of the app."""
+        crm = [_consents_read(row) for row in _csv_rows(DATA / "users.csv")]
+        return self._upsert([*crm, *_json_lines("users/*.jsonl")])
+
+    def sync_users_from_sql(self, shop: Path) -> int:
+        """Upsert the customers that changed in 2026, their orders counted here rather than by the DAG's query."""
+        rows = []
+        with closing(sqlite3.connect(shop)) as database:
+            orders = database.execute("SELECT customer_no, amount, ordered_on FROM orders").fetchall()
+            customers = database.execute("SELECT * FROM customers").fetchall()
+        for number, name, phone, email, marketing, night, updated in customers:
+            if updated < "2026-01-01":
+                continue
+            own = [(amount, day) for customer, amount, day in orders if customer == number]
+            rows.append(
+                {
+                    "user_id": str(number),
+                    "phone_number": phone,
+                    "email_address": email,
+                    "marketing_notification_consent": None if marketing is None else marketing == 1,
+                    "nighttime_notification_consent": None if night is None else night == 1,
+                    "name": name,
+                    "orders_count": len(own),
+                    "orders_amount": sum(amount for amount, _ in own) if own else None,
+                    "last_ordered_on": max(day for _, day in own) if own else None,
+                }
+            )
+        return self._upsert(rows)
+
+    def backfill_users(self, _shop: Path) -> int:
+        """Upsert every partition."""
+        return self._upsert(_json_lines("partitions/*/users.jsonl"))
+
+    def tag_buyers(self, _shop: Path) -> int:
+        """Make one profile of each user who bought something."""
+        bought = [event for event in _json_lines("events/*.jsonl") if event["name"] == "purchase"]
+        purchases = Counter(event["user_id"] for event in bought)
+        for user_id, count in purchases.items():
+            amount = sum(event["properties"]["amount"] for event in bought if event["user_id"] == user_id)
+            self.profiles[user_id] = {"properties": {"purchases": count, "purchases_amount": amount}}
+        return len(purchases)
+
+    def send_events_from_files(self, _shop: Path) -> int:
+        """Take every event as it stands in its file."""
+        events = _json_lines("events/*.jsonl")
+        self.events.update((event["id"], event) for event in events)
+        return len(events)
+
+    def update_devices(self, _shop: Path) -> int:
+        """Take every device as it stands in the file."""
+        devices = json.loads((DATA / "devices.json").read_text(encoding="utf-8"))
+        self.devices.update((device["device_id"], device) for device in devices)
+        return len(devices)
+
+    def delete_users(self, _shop: Path) -> int:
+        """Remove everyone on the list from both APIs, and nobody else."""
+        ids = [row["user_id"] for row in _csv_rows(DATA / "deletions.csv")]
+        for user_id in ids:
+            self.users.pop(user_id, None)
+            self.profiles.pop(user_id, None)
+        self.deleted.update(ids)
+        return 2 * len(ids)
+
+    def _upsert(self, rows: list[Record]) -> int:
+        """Merge users key by key: a null or an absent key leaves what is there."""
+        for row in rows:
+            known = row.get("user_properties") or {key: row[key] for key in row.keys() & KNOWN}
+            flat = row.keys() - KNOWN - {"user_id", "user_properties", "custom_user_properties"}
+            custom = row.get("custom_user_properties") or {key: row[key] for key in flat}
+            user = self.users.setdefault(row["user_id"], {"user_properties": {}, "custom_user_properties": {}})
+            user["user_properties"].update(_given(known))
+            user["custom_user_properties"].update(_given(custom))
+        return len(rows)
+
+
+def _given(properties: Record) -> Record:
+    return {key: value for key, value in properties.items() if value is not None}
+
+
+def _consents_read(row: Record) -> Record:
+    return {key: value == "true" if key in CONSENTS else value for key, value in row.items()}
+
+
+def _csv_rows(file: Path) -> list[Record]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        return [{key: cell for key, cell in row.items() if cell != ""} for row in csv.DictReader(lines)]
+
+
+def _json_lines(pattern: str) -> list[Record]:
+    return [
+        json.loads(line) for file in _files(pattern) for line in file.read_text(encoding="utf-8").split("\n") if line
+    ]
+
+
+def _files(pattern: str) -> Iterable[Path]:
+    return sorted(DATA.glob(pattern))

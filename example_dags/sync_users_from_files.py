@@ -1,0 +1,40 @@
+"""Send yesterday's exports to Blux every night: one CSV of the CRM, then a folder of JSON lines of the app.
+
+Every export is whole, so a run sends every user in it. A cell that is empty or null says nothing about the user and
+leaves what Blux knows: a consent is never made up. The same user twice is fine, the later row wins; that is also why
+the app's files wait for the CRM's.
+
+The files are read as a stream and may lie in any object storage that Airflow knows: set ``BLUX_EXAMPLE_DATA`` to,
+for instance, ``s3://my_aws@exports/blux``.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from airflow.providers.common.compat.sdk import dag
+
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+
+DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data")
+
+
+@dag(
+    schedule="@daily",
+    start_date=datetime(2026, 10, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2},
+    tags=["blux", "example"],
+    doc_md=__doc__,
+)
+def sync_users_from_files() -> None:
+    """Send the CRM's users, then the app's."""
+    crm = BluxUpsertUsersOperator(task_id="send_crm_users", path=f"{DATA}/users.csv", api="application")
+    app = BluxUpsertUsersOperator(task_id="send_app_users", path=f"{DATA}/users/*.jsonl", api="application")
+    crm >> app
+
+
+sync_users_from_files()

@@ -1,0 +1,71 @@
+"""The sample data: made anew it is the same, it is as awkward as it should be, and it names nobody."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+
+from example_dags.generate_sample_data import DATA, sample_files
+
+FILES = sample_files()
+
+
+def test_the_generator_makes_exactly_the_committed_files():
+    committed = {file.relative_to(DATA).as_posix(): file for file in DATA.rglob("*") if file.is_file()}
+
+    assert committed.keys() == FILES.keys()
+    different = [name for name, file in committed.items() if file.read_bytes() != FILES[name].encode()]
+    assert different == []
+
+
+def test_the_sample_data_stays_small_enough_for_a_repository():
+    assert sum(len(text.encode()) for text in FILES.values()) < 6_000_000
+
+
+def test_telephone_numbers_are_of_the_kind_that_nobody_has():
+    numbers = re.findall(r"(?:\+82 ?|0)10-?\d{4}-?\d{4}", "".join(FILES.values()))
+
+    assert len(numbers) > 3_000
+    assert {re.sub(r"\D", "", number)[-8:-4] for number in numbers} == {"0000"}
+
+
+def test_mail_addresses_belong_to_example_domains():
+    domains = {domain.lower() for domain in re.findall(r"@([\w.-]+)", "".join(FILES.values()))}
+
+    assert domains == {"example.com", "example.kr"}
+
+
+def test_the_users_file_has_what_breaks_careless_readers():
+    rows = list(csv.DictReader(FILES["users.csv"].splitlines(keepends=True)))
+    ids = [row["user_id"] for row in rows]
+
+    assert len(set(ids)) < len(ids), "no user appears twice"
+    assert any(user_id.startswith("00") and user_id.isdecimal() for user_id in ids), "no id has leading zeros"
+    assert any(not user_id.isascii() for user_id in ids), "no id has Korean letters"
+    assert any("\n" in row["memo"] for row in rows), "no cell has a line break"
+    assert any('"' in row["name"] for row in rows), "no name has quotes"
+    assert {row["marketing_notification_consent"] for row in rows} == {"true", "false", ""}
+
+
+@pytest.mark.parametrize("kind", ["events", "partitions"])
+def test_there_are_days_enough_to_show_a_backfill(kind):
+    assert len([name for name in FILES if name.startswith(f"{kind}/")]) >= 5
+
+
+def test_every_event_has_an_id_of_its_own_and_a_zone():
+    events = [json.loads(line) for name in FILES if name.startswith("events/") for line in FILES[name].splitlines()]
+
+    assert len(events) >= 20_000
+    assert len({event["id"] for event in events}) == len(events)
+    assert all(event["timestamp"].endswith(("Z", "+09:00")) for event in events)
+
+
+def test_only_known_users_ask_to_be_deleted():
+    users = {row["user_id"] for row in csv.DictReader(FILES["users.csv"].splitlines(keepends=True))}
+    asked = {row["user_id"] for row in csv.DictReader(FILES["deletions.csv"].splitlines(keepends=True))}
+
+    assert asked
+    assert asked <= users
