@@ -63,8 +63,7 @@ class Account:
 
     def files(self) -> list[str] | None:
         """Return where the rejected records are, this try's and those of earlier ones."""
-        url = self._rejects.url if self._rejects else None
-        return [*self._earlier_files, *([url] if url else [])] or None
+        return [*self._earlier_files, *(self._rejects.urls if self._rejects else [])] or None
 
     def _keep(self, rejects: list[Reject]) -> None:
         if self._rejects:

@@ -228,13 +228,12 @@ class Checkpoint:
                 self.save()
 
     def save(self) -> None:
-        """Save at once."""
-        if self._store is None:
-            return
+        """Save at once; what must be durable is made so even where no checkpoint is kept."""
         with self._lock:
             started = self._clock()
             self._before_save()
-            self._store.save(self._state.as_dict())
+            if self._store:
+                self._store.save(self._state.as_dict())
             took = self._clock() - started
             self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)
 

@@ -181,9 +181,6 @@ class BluxHook(BaseHook):
                 return delivery.run(records)
             except BluxAuthError as error:
                 raise error.located(f"Connection {self.blux_conn_id}: the credentials are refused") from None
-            finally:
-                if rejects:
-                    rejects.close()
 
     def stop(self) -> None:
         """Stop the delivery that is running in another thread, between two requests."""

@@ -29,21 +29,17 @@ class Elsewhere:
 
 def deliver(blux: Any, folder: Path, on_unknown: str, name: str, **options: Any) -> Any:
     place = Folder(LocalFileSystem(), str(folder), "folder")
-    rejects = RejectsFile(place, name)
-    try:
-        return push(
-            blux,
-            "send_events",
-            EVENTS,
-            store=FileStore(place, "task"),
-            rejects=rejects,
-            batch_size=10,
-            on_unknown=on_unknown,
-            max_rejects=len(EVENTS),
-            **options,
-        )
-    finally:
-        rejects.close()
+    return push(
+        blux,
+        "send_events",
+        EVENTS,
+        store=FileStore(place, "task"),
+        rejects=RejectsFile(place, name),
+        batch_size=10,
+        on_unknown=on_unknown,
+        max_rejects=len(EVENTS),
+        **options,
+    )
 
 
 if __name__ == "__main__":

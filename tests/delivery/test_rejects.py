@@ -12,10 +12,11 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.folder import Folder
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.settings import check, check_tolerance
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
 from tests.delivery.pushing import Memory, push
 
 
@@ -36,7 +37,6 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
     blux.fault(kind="refuse", ids=["u1"])
 
     report = push(blux, "upsert_users", rows(3, 1), rejects=rejects, max_rejects=2)
-    rejects.close()
 
     assert report.rejects == [f"file://{tmp_path}/folder/try1.jsonl"]
     assert lines(tmp_path / "folder" / "try1.jsonl") == [
@@ -60,7 +60,6 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
 def test_without_rejects_there_is_no_file(blux, tmp_path):
     rejects = rejects_in(tmp_path)
     report = push(blux, "upsert_users", rows(3, 0), rejects=rejects)
-    rejects.close()
 
     assert report.rejects is None
     assert list(tmp_path.iterdir()) == []
@@ -88,7 +87,6 @@ def test_exactly_the_allowed_number_or_share_is_green(blux, tmp_path, good, bad,
             push(blux, "upsert_users", rows(good, bad), rejects=rejects, max_rejects=allowed)
     else:
         assert push(blux, "upsert_users", rows(good, bad), rejects=rejects, max_rejects=allowed).rejected == bad
-    rejects.close()
 
     assert blux.counts()["users"] == good
 
@@ -129,17 +127,25 @@ def test_a_retry_neither_repeats_nor_loses_what_was_rejected(blux, tmp_path):
     blux.fault(kind="status", status=503, skip=3)
     with pytest.raises(BluxUnavailable):
         push(blux, "upsert_users", source, store=store, rejects=first, concurrency=1, max_rejects=5)
-    first.close()
     blux.clear_faults()
 
     second = rejects_in(tmp_path, "try2")
     report = push(blux, "upsert_users", source, store=store, rejects=second, max_rejects=5)
-    second.close()
 
     assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [1]
     assert [line["record_number"] for line in lines(tmp_path / "try2.jsonl")] == [602]
     assert report.rejected == 2
     assert report.rejects == [f"file://{tmp_path}/try1.jsonl", f"file://{tmp_path}/try2.jsonl"]
+
+
+def test_rejects_are_kept_although_the_delivery_fails_and_nothing_else_is(blux, tmp_path):
+    blux.fault(kind="status", status=401, skip=1)
+    source = [{"user_id": None}, *({"user_id": str(number)} for number in range(600))]
+
+    with pytest.raises(BluxAuthError):
+        push(blux, "upsert_users", source, rejects=rejects_in(tmp_path), concurrency=1)
+
+    assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [1]
 
 
 def test_what_json_cannot_carry_is_kept_as_text(blux, tmp_path):
@@ -154,7 +160,6 @@ def test_what_json_cannot_carry_is_kept_as_text(blux, tmp_path):
     }
 
     push(blux, "upsert_users", [row], rejects=rejects, max_rejects=1)
-    rejects.close()
 
     assert lines(tmp_path / "try1.jsonl")[0]["record"] == {
         "user_id": 1.5,
@@ -166,17 +171,19 @@ def test_what_json_cannot_carry_is_kept_as_text(blux, tmp_path):
     }
 
 
-def test_an_object_store_that_cannot_append_gets_the_file_whole_each_time():
+def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
     fs = fsspec.filesystem("memory")
     rejects = RejectsFile(Folder(fs, "/bucket/rejects", "rejects_path"), "try1")
-    from airflow_provider_blux.delivery.batches import Reject
 
     for number in (1, 2):
         rejects.add([Reject(number, "rejected", None, "broken", None)])
+        assert len(rejects.urls) == number
         rejects.flush()
-    rejects.close()
+        rejects.flush()
 
-    assert [json.loads(line)["record_number"] for line in fs.cat_file("/bucket/rejects/try1.jsonl").splitlines()] == [
-        1,
-        2,
+    assert rejects.urls == [
+        "memory:///bucket/rejects/try1.part0001.jsonl",
+        "memory:///bucket/rejects/try1.part0002.jsonl",
     ]
+    written = [json.loads(fs.cat_file(url.removeprefix("memory://"))) for url in rejects.urls]
+    assert [line["record_number"] for line in written] == [1, 2]

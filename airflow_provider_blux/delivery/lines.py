@@ -1,0 +1,54 @@
+"""Lines that must outlive the process: appended to a file, or put into one object after the other."""
+
+from __future__ import annotations
+
+import threading
+
+from airflow_provider_blux.delivery.folder import Folder
+
+
+class Lines:
+    """The lines of one try in a folder; thread-safe.
+
+    On a disk they are appended to ``NAME.jsonl``. An object in object storage can only be written whole, so there every
+    flush that brings lines makes a new one: ``NAME.part0001.jsonl``, ``NAME.part0002.jsonl``, ...
+    """
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        folder.prepare()
+        self._folder = folder
+        self._name = name
+        self._new: list[bytes] = []
+        self._files: list[str] = []
+        self._lock = threading.Lock()
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the lines lie, those included that the next flush will write."""
+        with self._lock:
+            files = (
+                self._files if not self._new or self._next_file() in self._files else [*self._files, self._next_file()]
+            )
+            return [self._folder.url(file) for file in files]
+
+    def add(self, lines: list[bytes]) -> None:
+        """Add lines without their line ends; they are durable after the next flush."""
+        with self._lock:
+            self._new.extend(lines)
+
+    def flush(self) -> None:
+        """Return when everything that was added is where it will outlive this process."""
+        with self._lock:
+            if not self._new:
+                return
+            content, file = b"".join(line + b"\n" for line in self._new), self._next_file()
+            if self._folder.is_local:
+                self._folder.append(file, content)
+            else:
+                self._folder.write(file, content)
+            self._new.clear()
+            if file not in self._files:
+                self._files.append(file)
+
+    def _next_file(self) -> str:
+        return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:04}.jsonl"
