@@ -1,0 +1,73 @@
+"""What a reader of the README has after following it: DAG files, and the data that the examples read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import textwrap
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+
+from packaging.version import Version
+
+from tests.docs.readme import ENGLISH
+
+BUCKET = "s3://my_aws@crm-exports"  # the one place of the examples that is not here
+DAY = "2026-10-01"
+
+FILES = {block.file: block.code for block in ENGLISH.code("python") if block.file}
+EXAMPLES = [block.code for block in ENGLISH.code("python") if not block.file]
+
+# Where the README's comment says that it is on earlier versions.
+AIRFLOW = Version(version("apache-airflow")).release
+DAGBAG = "airflow.dag_processing.dagbag" if AIRFLOW >= (3, 2) else "airflow.models.dagbag"
+
+
+def write_quick_start(folder: Path) -> None:
+    """Save the blocks that are files under the names that they give themselves."""
+    for name, code in FILES.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code.replace("airflow.dag_processing.dagbag", DAGBAG), "utf-8")
+
+
+def write_examples(file: Path, exports: Path) -> None:
+    """Put the examples into a DAG, as the README says they stand, reading a folder instead of the bucket."""
+    imports, *examples = EXAMPLES
+    head = f"from datetime import datetime\nfrom airflow.providers.common.compat.sdk import DAG\n{imports}"
+    dag = 'with DAG("examples", schedule=None, start_date=datetime(2026, 1, 1)):\n'
+    code = head + dag + textwrap.indent("\n".join(examples), "    ")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(code.replace(BUCKET, exports.as_uri()), "utf-8")
+
+
+def write_exports(exports: Path) -> None:
+    """Write the files that the examples read from the bucket."""
+    files = {
+        f"{DAY}/app-1.jsonl": '{"user_id": "00125", "app_version": "6.0"}\n{"user_id": "00126"}\n',
+        f"{DAY}/app-2.jsonl": '{"user_id": "00127", "app_version": "5.2"}\n',
+        "deletions.csv": "user_id,reason\n00901,탈퇴\n00902,탈퇴\n00901,탈퇴\n",
+        "devices.json": json.dumps([{"device_id": "d-1", "user_id": "00123", "platform": "ios", "token": "t-1"}]),
+    }
+    for name, text in files.items():
+        (exports / name).parent.mkdir(parents=True, exist_ok=True)
+        (exports / name).write_text(text, "utf-8")
+
+
+def write_warehouse(file: Path) -> str:
+    """Make the database of the SQL example, return the connection to it."""
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(
+            "CREATE TABLE customers (customer_no INTEGER, phone TEXT, grade TEXT, sms_ok INTEGER, shop TEXT)"
+        )
+        database.executemany(
+            "INSERT INTO customers VALUES (?, ?, ?, ?, ?)",
+            [
+                (201, "01011112222", "gold", 1, "seoul"),
+                (202, None, "silver", 0, "seoul"),
+                (203, None, None, None, "seoul"),
+                (204, None, "gold", 1, "busan"),
+            ],
+        )
+    return json.dumps({"conn_type": "sqlite", "host": str(file)})

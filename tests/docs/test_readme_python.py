@@ -1,0 +1,145 @@
+"""The Python in the README runs as it stands there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_blux.api.endpoints import OPERATIONS
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.hooks.blux import BluxHook
+from airflow_provider_blux.hooks.form import APPLICATION_API_URL
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+from tests.docs.project import DAY, EXAMPLES, write_examples, write_exports, write_quick_start, write_warehouse
+from tests.docs.readme import BOTH, ENGLISH
+
+try:
+    from airflow.dag_processing.dagbag import DagBag  # 3.2 and later
+except ImportError:
+    from airflow.models.dagbag import DagBag
+
+
+def parsed(file: Path, dag_id: str) -> Any:
+    """Return a DAG as Airflow reads it from its file."""
+    bag = DagBag(str(file))
+    assert bag.import_errors == {}
+    return bag.dags[dag_id]
+
+
+@pytest.fixture
+def examples(blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The DAG of all examples; what they read is there."""
+    write_exports(tmp_path / "exports")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", write_warehouse(tmp_path / "warehouse.db"))
+    write_examples(tmp_path / "examples.py", tmp_path / "exports")
+    return parsed(tmp_path / "examples.py", "examples")
+
+
+def executed(examples: Any, task_id: str) -> dict[str, Any]:
+    task = examples.get_task(task_id)
+    task.render_template_fields({"ds": DAY})
+    report: dict[str, Any] = task.execute({})
+    return report
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    assert {block.language for readme in BOTH for block in readme.blocks} == {"python", "bash", "text", "json"}
+    assert {block.file for block in ENGLISH.code("python")} == {"dags/crm.py", "tests/test_crm.py", None}
+    assert len(ENGLISH.code("json")) == len(ENGLISH.code("text")) == 1
+
+
+def test_the_first_dag_delivers_its_users(blux_emulator: Emulator, tmp_path: Path) -> None:
+    write_quick_start(tmp_path)
+    report = parsed(tmp_path / "dags", "crm").get_task("send_users").execute({})
+
+    assert (report["read"], report["delivered"]) == (2, 2)
+    assert blux_emulator.user("00123") == json.loads(ENGLISH.code("json")[0].code)
+
+
+def test_the_examples_are_one_task_each(examples: Any) -> None:
+    assert set(examples.task_ids) == {
+        "send_customers",
+        "send_app_users",
+        "fetch_grades",
+        "send_grades",
+        "send_scores",
+        "delete_users",
+        "send_events",
+        "send_devices",
+    }
+    assert examples.get_task("send_grades").upstream_task_ids == {"fetch_grades"}
+    assert len(EXAMPLES) == len(examples.tasks)  # one more block for the imports, one less for two tasks in one
+
+
+def test_users_from_sql(examples: Any, blux_emulator: Emulator) -> None:
+    assert executed(examples, "send_customers")["delivered"] == 3
+    assert blux_emulator.user("201") == {
+        "user_id": "201",
+        "user_properties": {"phone_number": "01011112222", "marketing_notification_sms_consent": True},
+        "custom_user_properties": {"grade": "gold"},
+    }
+    assert blux_emulator.user("203") == {"user_id": "203", "user_properties": {}, "custom_user_properties": {}}
+
+
+def test_users_from_files(examples: Any, blux_emulator: Emulator) -> None:
+    assert executed(examples, "send_app_users")["delivered"] == 3
+    assert set(dict(blux_emulator.users())) == {"00125", "00126", "00127"}
+
+
+def test_users_from_python(examples: Any, blux_emulator: Emulator) -> None:
+    report = examples.get_task("send_scores").python_callable()
+
+    assert (report["delivered"], report["requests"]) == (250, 3)
+    assert blux_emulator.user("00003") is not None
+    assert set(report) == set(BluxHook().upsert_users([]).as_dict())
+
+
+def test_deletions(examples: Any, blux_emulator: Emulator) -> None:
+    report = executed(examples, "delete_users")
+
+    assert (report["read"], report["delivered"], report["merged"]) == (3, 2, 1)
+    assert set(blux_emulator.deleted_users()) == {"00901", "00902"}
+
+
+def test_events(examples: Any, blux_emulator: Emulator) -> None:
+    assert executed(examples, "send_events")["delivered"] == 1
+    assert [event["properties"] for event in blux_emulator.events("00123")] == [{"amount": 39000}]
+
+
+def test_devices(examples: Any, blux_emulator: Emulator) -> None:
+    assert executed(examples, "send_devices")["delivered"] == 1
+    assert blux_emulator.counts()["devices"] == 1
+
+
+def test_the_message_about_a_bad_record_is_the_one_shown(blux_emulator: Emulator) -> None:
+    users = [{"user_id": "00123"}, {"user_id": "00124", "phone_number": 1012345678}, {"user_id": "00125"}]
+    with pytest.raises(AirflowFailException) as raised:
+        BluxUpsertUsersOperator(task_id="send", users=users).execute({})
+
+    assert str(raised.value) == ENGLISH.code("text")[0].code.rstrip("\n")
+    assert blux_emulator.counts()["users"] == 2
+
+
+def test_the_connection_in_the_environment_leads_to_blux(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = next(block.code for block in ENGLISH.code("bash") if "YOUR_SECRET_KEY" in block.code)
+    name, _, value = line.removeprefix("export ").partition("=")
+    monkeypatch.setenv(name, value.strip().strip("'"))
+    credentials = BluxHook().credentials
+
+    assert credentials.access["application"].url == APPLICATION_API_URL
+    assert set(credentials.rate_limits) < set(OPERATIONS)
+
+
+def test_the_connection_to_the_emulator_is_the_one_that_it_prints() -> None:
+    line = next(
+        line for block in ENGLISH.code("bash") for line in block.code.splitlines() if "demo-open-api-key" in line
+    )
+    connection = json.loads(line.partition("=")[2].strip("'"))
+    with Emulator() as blux:
+        printed = blux.connection_json().replace(blux.url, "http://127.0.0.1:8088")
+
+    assert connection == json.loads(printed)
