@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
@@ -95,7 +96,7 @@ class BluxClient:
                 prepared.request, stream=True, timeout=(CONNECT_TIMEOUT, self.timeout), **self._settings_of(prepared)
             )
         except transport.RequestException as error:
-            raise _no_answer(error, prepared.endpoint, self.timeout) from error
+            raise _no_answer(error, prepared, self.timeout) from error
         with response:
             answer = _read(response)
             if 200 <= response.status_code < 300:
@@ -172,8 +173,9 @@ def _retry_after(header: str | None) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def _no_answer(error: Exception, endpoint: Endpoint, timeout: float) -> exceptions.BluxError:
+def _no_answer(error: Exception, prepared: Prepared, timeout: float) -> exceptions.BluxError:
     """Map a failure of the transport. Unless it is known that nothing was sent, the request is in doubt."""
+    endpoint, host = prepared.endpoint, urlsplit(prepared.request.url or "").netloc
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     if isinstance(error, transport.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -182,11 +184,11 @@ def _no_answer(error: Exception, endpoint: Endpoint, timeout: float) -> exceptio
             "connection extra 'verify'; verification cannot be switched off."
         )
     if isinstance(error, transport.ReadTimeout):
-        return exceptions.BluxUnavailable(f"No answer to {endpoint} within {timeout:g} s.", in_doubt=True)
+        return exceptions.BluxUnavailable(f"No answer to {endpoint} from {host} within {timeout:g} s.", in_doubt=True)
     if isinstance(error, transport.ConnectTimeout | transport.ProxyError) or isinstance(reason, NewConnectionError):
-        return exceptions.BluxUnavailable(f"No connection for {endpoint} ({type(reason or error).__name__}).")
+        return exceptions.BluxUnavailable(f"No connection to {host} for {endpoint} ({type(reason or error).__name__}).")
     if isinstance(error, transport.ConnectionError):
-        return exceptions.BluxUnavailable(f"The connection broke during {endpoint}.", in_doubt=True)
+        return exceptions.BluxUnavailable(f"The connection to {host} broke during {endpoint}.", in_doubt=True)
     return exceptions.BluxConfigError(
         f"No request to {endpoint} could be made ({type(error).__name__}). Check the URLs of the connection."
     )

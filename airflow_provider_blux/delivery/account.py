@@ -43,7 +43,7 @@ class Account:
         report.read += batch.read
         report.unknown += unknown
         report.rejected += len(rejects) - unknown
-        for name in ("delivered", "merged", "valid", "requests", "retries"):
+        for name in ("delivered", "merged", "valid"):
             setattr(report, name, getattr(report, name) + getattr(outcome, name))
         report.batches += 1
         self._keep(rejects)

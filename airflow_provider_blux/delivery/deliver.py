@@ -16,7 +16,7 @@ from airflow_provider_blux.delivery.checkpoint import Checkpoint, Store
 from airflow_provider_blux.delivery.loop import Loop, Send
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.rejects import RejectsFile
-from airflow_provider_blux.delivery.report import Outcome, Report
+from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.stopping import Stop
@@ -84,11 +84,12 @@ class Delivery:
         report = Report(validate_only=settings.validate_only)
         account = Account(report, self._checkpoint, self._rejects)
         account.resume(counts)
-        progress = Progress(str(self._endpoints[0]), len(rows) if isinstance(rows, Sized) else None)
+        traffic = Traffic()
+        progress = Progress(str(self._endpoints[0]), len(rows) if isinstance(rows, Sized) else None, traffic)
         if counts:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
         loop = Loop(
-            self._send(),
+            self._send(traffic),
             account.settle,
             progress=progress,
             report=report,
@@ -127,15 +128,16 @@ class Delivery:
         loop.finish()
         self._checkpoint.save()
 
-    def _send(self) -> Send:
+    def _send(self, traffic: Traffic) -> Send:
         if self._settings.validate_only:
             return _count
         return Sender(
             self._client,
             self._endpoints,
             Pace(self._settings.rate_limit, sleep=self._stop.sleep),
-            self._checkpoint,
-            self._stop,
+            checkpoint=self._checkpoint,
+            traffic=traffic,
+            stop=self._stop,
             at_most_once=self._at_most_once,
         )
 

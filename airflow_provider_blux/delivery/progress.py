@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from airflow_provider_blux.delivery.report import Report
+from airflow_provider_blux.delivery.report import Report, Traffic
 
 EVERY_SECONDS = 10.0
 
@@ -20,9 +20,12 @@ class Progress:
     :param total: records in the source, where it is known.
     """
 
-    def __init__(self, what: str, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, what: str, total: int | None, traffic: Traffic, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._what = what
         self._total = total
+        self._traffic = traffic
         self._clock = clock
         self._started = self._said = clock()
 
@@ -55,7 +58,7 @@ class Progress:
         """Say how the delivery ended."""
         self.measure(report)
         log.info(
-            "Blux %s %s: %s; %d batches, %d requests, %d retries in %.1f s (%.0f records/s).",
+            "Blux %s %s: %s; batches %d, requests %d, retries %d, %.1f s (%.0f records/s).",
             self._what,
             how,
             report.account(),
@@ -67,6 +70,7 @@ class Progress:
         )
 
     def measure(self, report: Report) -> None:
-        """Put the time so far, and the speed, into the report."""
+        """Put the requests and the time so far into the report."""
+        report.requests, report.retries = self._traffic.requests, self._traffic.retries
         report.seconds = round(self._clock() - self._started, 3)
         report.records_per_second = round((report.read - report.resumed) / max(report.seconds, 0.001), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -66,6 +67,23 @@ class Outcome:
     delivered: int = 0
     merged: int = 0
     valid: int = 0
-    requests: int = 0
-    retries: int = 0
     rejects: list[Reject] = field(default_factory=list)
+
+
+class Traffic:
+    """Counts the requests of a try as they start; thread-safe."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
+        self._lock = threading.Lock()
+
+    def count_request(self) -> None:
+        """Count a request."""
+        with self._lock:
+            self.requests += 1
+
+    def count_retry(self) -> None:
+        """Count that a request is going to be repeated."""
+        with self._lock:
+            self.retries += 1

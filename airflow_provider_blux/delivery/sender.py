@@ -14,7 +14,7 @@ from airflow_provider_blux.api.pacing import Pace
 from airflow_provider_blux.api.retry import retrying
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.report import Outcome
+from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
@@ -37,15 +37,17 @@ class Sender:
         client: BluxClient,
         endpoints: Sequence[Endpoint],
         pace: Pace,
-        checkpoint: Checkpoint,
-        stop: Stop,
         *,
+        checkpoint: Checkpoint,
+        traffic: Traffic,
+        stop: Stop,
         at_most_once: bool = False,
     ) -> None:
         self._client = client
         self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.max_records)
         self._pace = pace
         self._checkpoint = checkpoint
+        self._traffic = traffic
         self._stop = stop
         self._at_most_once = at_most_once
         self._refusals = _Refusals()
@@ -72,7 +74,7 @@ class Sender:
 
     def _deliver(self, batch: Batch, keys: list[Any], outcome: Outcome) -> None:
         try:
-            self._send(batch, [batch.records[key] for key in keys], outcome)
+            self._send(batch, [batch.records[key] for key in keys])
         except BluxRequestError as error:
             if error.status in _REFUSED:
                 with self._refusals.search():
@@ -112,19 +114,19 @@ class Sender:
             single = Batch(batch.index, part.number, part.number, {0: [part]}, {0: part.record})
             self._deliver(single, [0], outcome)
 
-    def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:
+    def _send(self, batch: Batch, records: list[Any]) -> None:
         endpoint = next(row for row in self._endpoints if row.max_records >= len(records))
         prepared = self._client.prepare(endpoint, records)
 
-        def on_retry() -> None:
-            outcome.retries += 1
-
         for attempt in retrying(
-            what=str(batch), sleep=self._stop.sleep, on_retry=on_retry, repeat_in_doubt=not self._at_most_once
+            what=str(batch),
+            sleep=self._stop.sleep,
+            on_retry=self._traffic.count_retry,
+            repeat_in_doubt=not self._at_most_once,
         ):
             with attempt:
                 self._wait_for_turn(batch)
-                outcome.requests += 1
+                self._traffic.count_request()
                 try:
                     self._client.send(prepared)
                 except BluxUnavailable as error:

@@ -180,7 +180,7 @@ class BluxHook(BaseHook):
             try:
                 return delivery.run(records)
             except BluxAuthError as error:
-                raise error.located(f"Connection {self.blux_conn_id}: the credentials are refused") from None
+                raise error.located(self.credentials.refused(api)) from None
 
     def stop(self) -> None:
         """Stop the delivery that is running in another thread, between two requests."""

@@ -63,6 +63,10 @@ class Credentials:
         fields = ", or ".join(f"{_FIELDS[api]} for the {api} API" for api in choices)
         raise BluxConfigError(f"Connection {self.conn_id} has no credentials for {operation}. Fill in {fields}.")
 
+    def refused(self, api: Api) -> str:
+        """Return what to check when the API refuses the credentials."""
+        return f"Connection {self.conn_id}: the credentials are refused, check {_FIELDS[api]}"
+
 
 def read(connection: AirflowConnection) -> Credentials:
     """Read a connection.

@@ -137,7 +137,7 @@ class BluxOperator(BaseOperator):
             options["checkpoint"] = TaskStateStore(state)
         elif self.resume:
             self.log.info(
-                "No progress is kept for a retry: Airflow before 3.3 keeps none, and checkpoint_path is unset."
+                "No progress is kept for a retry: there is no task state (Airflow 3.3) and no checkpoint_path."
             )
         return options
 
@@ -176,7 +176,7 @@ class BluxOperator(BaseOperator):
         if len(given) != 1:
             raise BluxConfigError(
                 f"Exactly one of {', '.join(choices)} says where the records come from; "
-                f"{' and '.join(given) if given else 'none'} is given."
+                f"{' and '.join(given) + ' are' if given else 'none is'} given."
             )
         self._source_field = given[0]
         if self.sql is not None and not self.sql_conn_id:

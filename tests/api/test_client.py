@@ -141,7 +141,7 @@ def test_retry_after_is_read_as_a_date(blux):
 def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
     blux.fault(kind="reset", processed=True)
 
-    with pytest.raises(BluxUnavailable, match="connection broke") as caught:
+    with pytest.raises(BluxUnavailable, match=r"connection to .* broke during") as caught:
         send(blux, UPSERT, [USER])
 
     assert caught.value.in_doubt
@@ -151,7 +151,7 @@ def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
 def test_no_answer_in_time_leaves_the_request_in_doubt(blux):
     blux.fault(kind="delay", seconds=5, times=1)
 
-    with pytest.raises(BluxUnavailable, match=r"No answer to application\.upsert_users within 0\.2 s") as caught:
+    with pytest.raises(BluxUnavailable, match=r"No answer to application\.upsert_users from .* within 0\.2 s") as caught:
         send(blux, UPSERT, [USER], timeout=0.2)
 
     assert caught.value.in_doubt
