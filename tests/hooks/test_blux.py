@@ -1,0 +1,254 @@
+"""``BluxHook`` against the emulator: every operation of both APIs, the order to stop, what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import (
+    BluxAuthError,
+    BluxConfigError,
+    BluxRejectLimitError,
+    BluxStopped,
+)
+from airflow_provider_blux.hooks.blux import BluxHook
+
+MOMENT = "2026-01-31T09:00:00+09:00"
+
+
+def statuses(emulator: Emulator) -> list[tuple[str, str, int]]:
+    return [(request["api"], request["operation"], request["status"]) for request in emulator.requests()]
+
+
+def test_users_reach_the_application_api(blux_emulator: Emulator) -> None:
+    report = BluxHook().upsert_users(
+        [
+            {"user_id": 7, "email_address": "john.doe@example.com", "grade": "gold"},
+            {"user_id": "u/2 ?", "user_properties": {"marketing_notification_consent": "False"}},
+        ]
+    )
+
+    assert (report.read, report.delivered, report.batches, report.requests) == (2, 2, 1, 1)
+    assert blux_emulator.user("7") == {
+        "user_id": "7",
+        "user_properties": {"email_address": "john.doe@example.com"},
+        "custom_user_properties": {"grade": "gold"},
+    }
+    assert blux_emulator.user("u/2 ?") == {
+        "user_id": "u/2 ?",
+        "user_properties": {"marketing_notification_consent": False},
+        "custom_user_properties": {},
+    }
+    assert statuses(blux_emulator) == [("application", "upsert_users", 200)]
+
+
+def test_profiles_reach_the_open_api(blux_emulator: Emulator) -> None:
+    report = BluxHook(api="open").upsert_users([{"user_id": "u", "phone_number": "010", "grade": "gold"}])
+
+    assert report.delivered == 1
+    assert blux_emulator.profile("u") == {"user_id": "u", "properties": {"phone_number": "010", "grade": "gold"}}
+    assert statuses(blux_emulator) == [("open", "upsert_users", 202)]
+
+
+def test_users_are_deleted_through_the_application_api(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+    hook.upsert_users([{"user_id": "a"}, {"user_id": "b"}])
+
+    report = hook.delete_users(["a", {"user_id": "c"}, "a"])
+
+    assert (report.delivered, report.merged) == (2, 1)
+    assert dict(blux_emulator.users()).keys() == {"b"}
+    assert list(blux_emulator.deleted_users()) == ["a", "c"]
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a", "b"]], ids=["a single job", "a job for many"])
+def test_users_are_deleted_through_jobs_of_the_open_api(blux_emulator: Emulator, ids: list[str]) -> None:
+    report = BluxHook(api="open").delete_users(ids)
+
+    assert (report.delivered, report.requests) == (len(ids), 1)
+    assert list(blux_emulator.deleted_profiles()) == ids
+    assert statuses(blux_emulator) == [("open", "delete_users", 202)]
+
+
+def test_events_reach_the_open_api_although_the_connection_has_both(blux_emulator: Emulator) -> None:
+    report = BluxHook().send_events([{"user_id": "u", "name": "order", "timestamp": MOMENT, "total": 5}] * 2)
+
+    assert (report.delivered, report.merged) == (2, 0)
+    event = {"name": "order", "user_id": "u", "timestamp": MOMENT, "properties": {"total": 5}}
+    assert blux_emulator.events("u") == [event, event]
+    assert statuses(blux_emulator) == [("open", "send_events", 202)]
+
+
+def test_devices_reach_the_open_api(blux_emulator: Emulator) -> None:
+    report = BluxHook().update_devices([{"device_id": "d", "user_id": "u", "token": "t", "version": 3}])
+
+    assert report.delivered == 1
+    device = blux_emulator.device("d")
+    assert device == {"device_id": "d", "user_id": "u", "token": "t", "properties": {"version": 3}}
+
+
+def test_the_list_of_devices_can_have_another_key(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxRejectLimitError, match="devices is required"):
+        BluxHook().update_devices([{"device_id": "d"}], list_key="items")
+
+    assert blux_emulator.counts()["devices"] == 0
+
+
+def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+
+    for records in (iter([{"user_id": "a"}]), ({"user_id": name} for name in "b"), ({"user_id": "c"},), range(0)):
+        hook.upsert_users(records)
+
+    assert dict(blux_emulator.users()).keys() == {"a", "b", "c"}
+
+
+def test_nothing_to_send_is_a_report_and_no_request(blux_emulator: Emulator) -> None:
+    report = BluxHook().upsert_users([])
+
+    assert (report.read, report.delivered, report.requests) == (0, 0, 0)
+    assert blux_emulator.requests() == []
+
+
+def test_validate_only_sends_nothing(blux_emulator: Emulator) -> None:
+    report = BluxHook().upsert_users([{"user_id": "a"}, {"user_id": "a"}], validate_only=True)
+
+    assert (report.read, report.valid, report.merged, report.delivered) == (2, 1, 1, 0)
+    assert blux_emulator.requests() == []
+
+
+def test_the_report_has_the_same_numbers_as_attributes_and_as_a_dict(blux_emulator: Emulator) -> None:
+    report = BluxHook().upsert_users([{"user_id": "a"}])
+
+    assert report.as_dict() == asdict(report)
+    assert json.loads(json.dumps(report.as_dict())) == report.as_dict()
+
+
+@pytest.mark.parametrize("method", ["upsert_users", "delete_users", "send_events", "update_devices"])
+@pytest.mark.parametrize("records", [None, "u", b"u", bytearray(b"u"), {"user_id": "u"}, 5], ids=repr)
+def test_what_is_no_iterable_of_records_is_refused(blux_emulator: Emulator, method: str, records: Any) -> None:
+    with pytest.raises(BluxConfigError, match=f"records is of type {type(records).__name__}; it must be an iterable"):
+        getattr(BluxHook(), method)(records)
+
+    assert blux_emulator.requests() == []
+
+
+@pytest.mark.parametrize("api", ["Application", "", "opne", 1, True])
+def test_an_api_that_does_not_exist_is_refused(api: Any) -> None:
+    with pytest.raises(BluxConfigError, match="api must be one of application, open, or be left out; it is "):
+        BluxHook(api=api)
+
+
+@pytest.mark.parametrize("method", ["send_events", "update_devices"])
+def test_an_api_without_the_operation_is_refused_with_the_other_one(blux_emulator: Emulator, method: str) -> None:
+    with pytest.raises(BluxConfigError, match=f"The application API has no {method}. Set api='open'."):
+        getattr(BluxHook(api="application"), method)([])
+
+
+def test_an_unknown_or_wrong_option_is_refused(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxConfigError, match="batchsize"):
+        BluxHook().upsert_users([], batchsize=5)  # type: ignore[call-arg]
+    with pytest.raises(BluxConfigError, match=r"batch_size is 101, but application\.upsert_users takes at most 100"):
+        BluxHook().upsert_users([], batch_size=101)
+
+
+def test_an_operation_without_credentials_names_the_fields_to_fill_in(
+    blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {**blux_emulator.connection(), "extra": {}}
+    monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", json.dumps(connection))
+
+    with pytest.raises(BluxConfigError, match="Connection blux_default has no credentials for send_events"):
+        BluxHook().send_events([{"user_id": "u", "name": "n"}])
+
+
+def test_a_missing_connection_is_airflows_own_error() -> None:
+    with pytest.raises(AirflowNotFoundException, match="nowhere"):
+        BluxHook("nowhere").upsert_users([])
+
+
+def test_the_connection_is_not_read_before_it_is_needed() -> None:
+    hook = BluxHook(blux_conn_id="nowhere", api="open")
+
+    assert (hook.blux_conn_id, hook.api) == ("nowhere", "open")
+    hook.stop()
+
+
+@pytest.mark.parametrize(
+    ("api", "fields"),
+    [("application", {"password": "wrong-key-1"}), ("open", {"extra": {"open_api_key": "wrong-key-1"}})],
+)
+def test_refused_credentials_name_the_connection_and_not_the_key(
+    blux_emulator: Emulator, connect: Any, api: Any, fields: dict[str, Any]
+) -> None:
+    connect(**fields)
+
+    with pytest.raises(BluxAuthError) as raised:
+        BluxHook(api=api).upsert_users([{"user_id": "a"}])
+    assert str(raised.value).startswith("Connection blux_default: the credentials are refused")
+    assert raised.value.status == 401
+    assert "wrong-key-1" not in str(raised.value)
+
+
+def test_rejected_records_are_named_by_number_and_field_and_the_others_are_delivered(blux_emulator: Emulator) -> None:
+    users = [{"user_id": "a"}, {"user_id": "b", "phone_number": 1058267341}, {"user_id": 1.0}]
+
+    with pytest.raises(BluxRejectLimitError) as raised:
+        BluxHook().upsert_users(users)
+    assert "record 2, phone_number: is a number" in str(raised.value)
+    assert "record 3, user_id: is a decimal number" in str(raised.value)
+    assert "1058267341" not in str(raised.value)
+    assert dict(blux_emulator.users()).keys() == {"a"}
+
+
+def test_the_rate_of_the_connection_is_kept(blux_emulator: Emulator, connect: Any) -> None:
+    connect(extra={"rate_limits": {"upsert_users": 50}})
+
+    report = BluxHook().upsert_users([{"user_id": str(n)} for n in range(6)], batch_size=1)
+
+    assert report.requests == 6
+    assert report.seconds >= 5 / 50 - 0.01  # a start that is late by a little does not delay those after it
+
+
+def test_an_argument_overrides_the_rate_of_the_connection(blux_emulator: Emulator, connect: Any) -> None:
+    connect(extra={"rate_limits": '{"upsert_users": 0.01}'})
+
+    report = BluxHook().upsert_users([{"user_id": "a"}, {"user_id": "b"}], batch_size=1, rate_limit=1000)
+
+    assert report.delivered == 2
+
+
+def test_the_timeout_and_the_bundle_reach_the_client(blux_emulator: Emulator, connect: Any, tmp_path: Any) -> None:
+    (tmp_path / "ca.pem").touch()
+    connect(extra={"timeout": 3, "verify": str(tmp_path / "ca.pem")})
+
+    with BluxHook().get_conn() as client:
+        assert (client.timeout, client.verify) == (3.0, str(tmp_path / "ca.pem"))
+
+
+def test_stop_ends_a_delivery_between_two_requests(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+
+    def users() -> Iterator[dict[str, str]]:
+        yield {"user_id": "a"}
+        hook.stop()
+        yield {"user_id": "b"}
+
+    with pytest.raises(BluxStopped):
+        hook.upsert_users(users(), batch_size=1)
+    assert blux_emulator.user("b") is None
+
+
+def test_a_hook_that_was_stopped_can_deliver_again(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+    hook.stop()
+
+    assert hook.upsert_users([{"user_id": "a"}]).delivered == 1
+    hook.stop()
+    assert hook.upsert_users([{"user_id": "b"}]).delivered == 1

@@ -1,0 +1,56 @@
+"""``max_users``: no more users are deleted than the DAG author meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError
+from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+
+
+def test_the_guard_lets_exactly_max_users_pass(blux_emulator: Emulator) -> None:
+    report = BluxHook().delete_users(["a", "b", "b", {"user_id": "a"}], max_users=2)
+
+    assert (report.delivered, report.merged) == (2, 2)
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["a list", "a generator"])
+def test_the_guard_stops_before_anything_is_sent(blux_emulator: Emulator, once: bool) -> None:
+    ids = ["a", "b", "c"]
+
+    with pytest.raises(BluxGuardError, match="More than 2 different users would be deleted; nothing was sent"):
+        BluxHook().delete_users(iter(ids) if once else ids, max_users=2)
+    assert blux_emulator.requests() == []
+
+
+def test_a_generator_below_the_bound_is_deleted_in_full(blux_emulator: Emulator) -> None:
+    assert BluxHook().delete_users((name for name in "abc"), max_users=3).delivered == 3
+
+
+def test_the_guard_reads_no_further_than_it_must() -> None:
+    read: list[str] = []
+
+    def endless() -> Iterator[str]:
+        while True:
+            read.append(str(len(read)))
+            yield read[-1]
+
+    with pytest.raises(BluxGuardError):
+        BluxHook("nowhere").delete_users(endless(), max_users=10)
+    assert len(read) == 11
+
+
+def test_the_guard_can_be_switched_off_and_has_a_default(blux_emulator: Emulator) -> None:
+    assert BluxHook().delete_users(["a", "b"], max_users=None).delivered == 2
+    with pytest.raises(BluxGuardError, match="More than 100,000 different users"):
+        BluxHook().delete_users(range(MAX_USERS + 1))
+
+
+@pytest.mark.parametrize("bound", [0, -1, True, 1.0, "5"])
+def test_a_bound_that_is_no_whole_number_is_refused(blux_emulator: Emulator, bound: Any) -> None:
+    with pytest.raises(BluxConfigError, match="max_users must be a whole number of at least 1, or None"):
+        BluxHook().delete_users([], max_users=bound)

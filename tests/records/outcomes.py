@@ -1,0 +1,51 @@
+"""What became of a row: what is sent for it, or why it is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxRecordError
+
+HALF = "\ud83d"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An expectation: the field at fault, and words that the reason contains."""
+
+    field: str | None
+    words: str
+
+
+def outcome(shape: Callable[[Any], Any], row: Any) -> Any:
+    try:
+        return shape(row)
+    except BluxRecordError as error:
+        return error
+
+
+def check(shape: Callable[[Any], Any], row: Any, expected: Any) -> None:
+    found = outcome(shape, row)
+    if isinstance(expected, Rejected):
+        assert isinstance(found, BluxRecordError), found
+        assert found.field == expected.field
+        assert expected.words in found.reason
+    else:
+        assert found == expected
+        assert same_types(found, expected)
+
+
+def same_types(found: Any, expected: Any) -> bool:
+    """Tell 1 from True and from 1.0, which are equal."""
+    if isinstance(expected, dict):
+        return all(same_types(found[key], item) for key, item in expected.items())
+    if isinstance(expected, list | tuple):
+        return all(map(same_types, found, expected))
+    return type(found) is type(expected)
+
+
+def kind(value: Any) -> str:
+    """Name a case by the type of its value: the values themselves are not fit for a test's name."""
+    return type(value).__name__

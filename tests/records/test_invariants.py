@@ -1,0 +1,177 @@
+"""What holds for any row whatever, tried out by hypothesis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.devices import device
+from airflow_provider_blux.records.events import event
+from airflow_provider_blux.records.users import CONSENTS, deletion, merged, profile, user
+from tests.records.outcomes import outcome
+
+SHAPES = [user, profile, event, device, deletion]
+FIELDS = [
+    *("user_id", "device_id", "name", "timestamp", "id", "token", "platform", "properties"),
+    *("user_properties", "custom_user_properties", "phone_number", "email_address", CONSENTS[0], "grade"),
+]
+
+# The same rows in every run: a test that fails does so for everyone.
+repeatable = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+any_text = st.text(st.characters(codec=None), max_size=8)  # lone surrogates included
+zones = st.sampled_from([None, UTC, timezone(timedelta(hours=9)), timezone(timedelta(seconds=-30_061))])
+scalars = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), any_text, st.floats(), st.decimals(), st.binary(max_size=4), st.uuids()),
+    *(st.complex_numbers(), st.fractions(), st.timedeltas(), st.just(object()), st.just(int), st.just(10**400)),
+    *(st.dates(), st.times(timezones=zones), st.datetimes(timezones=zones)),
+    st.sampled_from([Decimal("1E+999999"), Decimal("-1E-999999"), Decimal("sNaN"), "u-1", "true", "2026-01-31T09:00Z"]),
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.one_of(any_text, st.integers(), st.none()), inner, max_size=3),
+        st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3),
+        st.frozensets(st.integers(), max_size=2),
+    ),
+    max_leaves=8,
+)
+rows = st.one_of(
+    st.fixed_dictionaries(
+        {"user_id": st.just("u"), "device_id": st.just("d"), "name": st.just("n")},
+        optional=dict.fromkeys(FIELDS[3:], anything),
+    ),
+    st.dictionaries(st.sampled_from(FIELDS), anything, max_size=5),
+    anything,
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(row=rows)
+@repeatable
+def test_any_row_is_accepted_as_json_or_rejected_with_a_reason(shape: Callable[[Any], Any], row: Any) -> None:
+    found = outcome(shape, row)
+
+    if isinstance(found, BluxRecordError):
+        assert found.reason
+        assert str(found).encode()  # fit for a log and for the file of rejects
+    else:
+        key, record = found
+        assert type(key) is str
+        assert json.loads(json.dumps(record, allow_nan=False, ensure_ascii=False).encode()) == record
+
+
+SECRET = "Xq7-0158267341-qX"
+carriers = st.sampled_from(
+    [
+        SECRET,
+        f" {SECRET}",
+        f"{SECRET}\ud800",
+        SECRET.encode(),
+        {SECRET},
+        [SECRET, float("nan")],
+        {"k": (SECRET, b"")},
+        [[SECRET, object()]],
+        Decimal("0.10158267341015826734101582"),
+        1058267341015826.5,
+    ]
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(row=st.dictionaries(st.sampled_from(FIELDS), carriers, max_size=4))
+@repeatable
+def test_no_error_shows_a_value(shape: Callable[[Any], Any], row: dict[str, Any]) -> None:
+    found = outcome(shape, row)
+
+    if isinstance(found, BluxRecordError):
+        assert "158267341" not in f"{found} {found!r} {found.field} {found.__cause__!r}"
+
+
+json_scalars = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text("ab", max_size=2))
+properties = st.dictionaries(st.sampled_from(["a", "b", "c"]), json_scalars, max_size=3)
+consents = st.dictionaries(st.sampled_from(CONSENTS[:2]), st.one_of(st.none(), st.booleans()), max_size=2)
+users_of_one = st.fixed_dictionaries({"user_id": st.just("u")}, optional={"user_properties": consents}).flatmap(
+    lambda row: properties.map(lambda custom: {**row, **custom})
+)
+profiles_of_one = st.fixed_dictionaries(
+    {"user_id": st.just("u"), "properties": properties},
+    optional={"timestamp": st.sampled_from(["2026-01-31T09:00:00Z", "2026-02-01T09:00:00Z"])},
+)
+devices_of_one = st.fixed_dictionaries(
+    {"device_id": st.just("d")},
+    optional={"token": st.text("t", max_size=2), "user_id": st.sampled_from(["u", "v"]), "properties": properties},
+)
+
+
+def applied(crm: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a CRM holds of a user after an update: objects are merged by key, everything else replaced."""
+    after = deepcopy(crm)
+    for field, value in record.items():
+        after[field] = {**after.get(field, {}), **value} if isinstance(value, dict) else value
+    return after
+
+
+@pytest.mark.parametrize(
+    ("shape", "several"),
+    [(user, users_of_one), (profile, profiles_of_one), (device, devices_of_one)],
+    ids=["users", "profiles", "devices"],
+)
+@given(data=st.data())
+@repeatable
+def test_sending_the_merged_record_equals_sending_one_after_the_other(
+    shape: Callable[[Any], Any], several: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    first, *others = [shape(row)[1] for row in data.draw(st.lists(several, min_size=2, max_size=4))]
+    known = applied({}, shape(data.draw(several))[1])
+    one_by_one, together = applied(known, first), first
+    for record in others:
+        one_by_one, together = applied(one_by_one, record), merged(together, record)
+
+    assert applied(known, together) == one_by_one
+
+
+@given(moment=st.one_of(st.dates(), st.times(), st.datetimes(timezones=zones)))
+@repeatable
+def test_dates_and_times_lose_nothing(moment: date | time) -> None:
+    _, record = user({"user_id": "u", "p": moment})
+
+    assert type(moment).fromisoformat(record["custom_user_properties"]["p"]) == moment
+
+
+@given(moment=st.datetimes(timezones=zones.filter(bool)))
+@repeatable
+def test_a_timestamp_with_a_zone_is_the_same_moment_as_text(moment: datetime) -> None:
+    _, record = event({"user_id": "u", "name": "n", "timestamp": moment})
+    _, again = event({"user_id": "u", "name": "n", "timestamp": record["timestamp"]})
+
+    assert datetime.fromisoformat(record["timestamp"]) == moment
+    assert again == record
+
+
+@given(number=st.decimals(allow_nan=False, allow_infinity=False))
+@repeatable
+def test_a_decimal_is_sent_exactly_or_rejected(number: Decimal) -> None:
+    found = outcome(user, {"user_id": "u", "p": number})
+
+    if isinstance(found, BluxRecordError):
+        assert found.field == "p"
+    else:
+        assert Decimal(repr(found[1]["custom_user_properties"]["p"])) == number

@@ -1,0 +1,132 @@
+"""Records that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.sources.inline import InlineSource
+
+
+class LazyOutputs(Sequence[Any]):
+    """A mapped task's outputs as Airflow hands them over: every item, and every slice, is a request."""
+
+    def __init__(self, outputs: list[Any]) -> None:
+        self._outputs = outputs
+        self.slices = 0
+        self.items = 0
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    @overload
+    def __getitem__(self, key: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[Any]: ...
+
+    def __getitem__(self, key: int | slice) -> Any:
+        if isinstance(key, slice):
+            self.slices += 1
+        else:
+            self.items += 1
+        return self._outputs[key]
+
+
+def rows() -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("value", "records"),
+    [
+        ([], []),
+        ((), []),
+        ([{"user_id": "a"}, {"user_id": "b"}], [{"user_id": "a"}, {"user_id": "b"}]),
+        (({"user_id": "a"},), [{"user_id": "a"}]),
+        (["a", 1, None], ["a", 1, None]),
+        ([["a", "b"], ["c"], []], ["a", "b", "c"]),
+        ([("a", "b"), "c"], ["a", "b", "c"]),
+        ([["a", ["b"]]], ["a", ["b"]]),
+        ([[["a"]]], [["a"]]),
+        ('[{"user_id": "a"}, {"user_id": "b"}]', [{"user_id": "a"}, {"user_id": "b"}]),
+        ('["a", ["b", "c"]]', ["a", "b", "c"]),
+        (" [ ]\n", []),
+        ('["고객"]', ["고객"]),
+        (LazyOutputs([{"user_id": "a"}, [{"user_id": "b"}], []]), [{"user_id": "a"}, {"user_id": "b"}]),
+    ],
+)
+def test_a_list_inside_the_list_is_flattened_one_level(value: Any, records: list[Any]) -> None:
+    source = InlineSource(value, "users")
+
+    assert list(source) == records
+    assert list(source) == records, "a source can be read more than once"
+
+
+def test_the_outputs_of_a_mapped_task_are_fetched_by_the_hundred() -> None:
+    outputs = LazyOutputs([[n] for n in range(250)])
+
+    assert list(InlineSource(outputs, "users")) == list(range(250))
+    assert (outputs.slices, outputs.items) == (3, 0)
+
+
+def test_no_more_is_fetched_than_is_asked_for() -> None:
+    outputs = LazyOutputs(list(range(1000)))
+
+    source = InlineSource(outputs, "users")
+    assert outputs.slices == 0
+    assert next(iter(source)) == 0
+    assert outputs.slices == 1
+
+
+def test_none_says_that_the_upstream_task_returned_nothing() -> None:
+    for value in (None, "null"):
+        with pytest.raises(BluxSourceError, match=r"^users is None: .* Return an empty list"):
+            InlineSource(value, "users")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ({"user_id": "a"}, "dict"),
+        ('{"user_id": "a"}', "dict"),
+        ('"a"', "str"),
+        ("5", "int"),
+        (5, "int"),
+        (b"[]", "bytes"),
+        (bytearray(b"[]"), "bytearray"),
+        ({"a"}, "set"),
+        (rows(), "generator"),
+        (iter([1]), "list_iterator"),
+        (object(), "object"),
+    ],
+)
+def test_what_is_no_list_is_refused_by_its_type(value: Any, kind: str) -> None:
+    with pytest.raises(BluxSourceError, match=rf"^user_ids is of type {kind}; it must be a list of records"):
+        InlineSource(value, "user_ids")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", " at character 0"),
+        ("[{'user_id': 'john.doe@example.com'}]", " at character 2"),
+        ('["john.doe@example.com"', " at character 23"),
+        ("LazySelectSequence([3 items])", " at character 0"),
+        ("[" * 100_000, ""),
+    ],
+)
+def test_text_that_is_no_json_shows_a_place_and_a_way_out_and_no_value(text: str, where: str) -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        InlineSource(text, "users")
+
+    assert f"users is text, but not a JSON list{where}." in str(raised.value)
+    assert "users=task.output" in str(raised.value)
+    assert "john.doe" not in str(raised.value)
+
+
+def test_a_source_is_called_by_its_argument() -> None:
+    assert str(InlineSource([], "events")) == "events"

@@ -1,0 +1,150 @@
+"""Records from a query, on SQLite through an Airflow connection."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.sql import SqlSource
+
+pytest.importorskip("airflow.providers.sqlite")
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    path = tmp_path / "shop.db"
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE users (id TEXT UNIQUE, name TEXT, age INTEGER)")
+        connection.executemany("INSERT INTO users VALUES (?, ?, ?)", [("a", "Kim", 30), ("b", None, 40)])
+        connection.commit()
+        yield connection
+
+
+def query(sql: str, **arguments: object) -> SqlSource:
+    return SqlSource(sql, conn_id="shop", **arguments)  # type: ignore[arg-type]
+
+
+def test_a_row_is_a_record_named_by_its_columns(shop: sqlite3.Connection) -> None:
+    assert list(query("SELECT id AS user_id, name, age FROM users ORDER BY id")) == [
+        {"user_id": "a", "name": "Kim", "age": 30},
+        {"user_id": "b", "name": None, "age": 40},
+    ]
+
+
+def test_a_query_without_rows_is_an_empty_source(shop: sqlite3.Connection) -> None:
+    assert list(query("SELECT * FROM users WHERE age > 99")) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"),
+    [
+        ("SELECT id FROM users WHERE age > ?", [35]),
+        ("SELECT id FROM users WHERE age > ?", (35,)),
+        ("SELECT id FROM users WHERE age > :least", {"least": 35}),
+    ],
+)
+def test_parameters_go_to_the_driver(shop: sqlite3.Connection, sql: str, parameters: object) -> None:
+    assert list(query(sql, parameters=parameters)) == [{"id": "b"}]
+
+
+@pytest.mark.parametrize("parameters", [None, [], {}, ()])
+def test_without_parameters_a_percent_sign_is_no_placeholder(shop: sqlite3.Connection, parameters: object) -> None:
+    assert list(query("SELECT id FROM users WHERE name LIKE 'K%'", parameters=parameters)) == [{"id": "a"}]
+
+
+def test_rows_are_fetched_as_they_are_read(shop: sqlite3.Connection) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    records = iter(query(endless))
+
+    assert [next(records) for _ in range(1500)][-1] == {"i": 1500}
+    records.close()  # type: ignore[attr-defined]
+
+
+def test_every_reading_runs_the_query_anew(shop: sqlite3.Connection) -> None:
+    source = query("SELECT id FROM users ORDER BY id")
+
+    assert len(list(source)) == 2
+    with shop:
+        shop.execute("INSERT INTO users VALUES ('c', 'Lee', 50)")
+    assert [row["id"] for row in source] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("how_far", ["to the end", "only one row", "into an error"])
+def test_the_connection_is_closed_however_far_it_was_read(shop: sqlite3.Connection, how_far: str) -> None:
+    records = iter(query("SELECT id FROM nowhere" if how_far == "into an error" else "SELECT id FROM users"))
+    if how_far == "into an error":
+        with pytest.raises(BluxSourceError):
+            next(records)
+    elif how_far == "to the end":
+        list(records)
+    else:
+        next(records)
+        records.close()  # type: ignore[attr-defined]
+
+    # A connection that still reads keeps others from taking the file for themselves.
+    shop.execute("PRAGMA busy_timeout = 0")
+    shop.execute("BEGIN EXCLUSIVE")
+    shop.rollback()
+
+
+def test_a_statement_that_returns_no_rows_is_refused_and_changes_nothing(shop: sqlite3.Connection) -> None:
+    with pytest.raises(BluxConfigError, match=r"^the query on connection shop returns no rows; sql must be a SELECT"):
+        list(query("DELETE FROM users"))
+
+    assert shop.execute("SELECT count(*) FROM users").fetchone() == (2,)
+
+
+def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:
+    with pytest.raises(BluxConfigError, match="returns id, name twice; name the columns apart with AS"):
+        list(query("SELECT id, id, name, age, name FROM users"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT id FROM customers", "OperationalError: no such table: customers"),
+        ("SELECT mail FROM users", "OperationalError: no such column: mail"),
+        ("SELEKT", "OperationalError: near"),
+        ("SELECT id FROM users WHERE age > ?", "ProgrammingError: Incorrect number of bindings"),
+    ],
+)
+def test_an_error_of_the_database_is_told_with_its_place(shop: sqlite3.Connection, sql: str, words: str) -> None:
+    with pytest.raises(BluxSourceError, match="^the query on connection shop failed: " + re.escape(words)):
+        list(query(sql))
+
+
+@pytest.mark.parametrize("value", ["'Kim'", "'john doe'", "'john.doe@example.com'", "'010-1234-5678'"])
+def test_an_error_of_the_database_does_not_repeat_quoted_values(shop: sqlite3.Connection, value: str) -> None:
+    # SQLite's own words contain what stands after the column; the line is of the form that other databases use.
+    with pytest.raises(BluxSourceError) as raised:
+        list(query(f'SELECT "{value} of nobody".x'))
+
+    assert value.strip("'") not in str(raised.value)
+    assert "no such column" in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the web server that Airflow 2 draws the form with
+def test_a_connection_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for conn_type in ("http", "blux"):
+        monkeypatch.setenv("AIRFLOW_CONN_WEB", json.dumps({"conn_type": conn_type, "host": "example.com"}))
+        with pytest.raises(BluxConfigError, match=r"^Connection web \(sql_conn_id\) (is no database|has no hook)"):
+            list(SqlSource("SELECT 1", conn_id="web"))
+
+
+def test_a_missing_connection_is_airflows_own_error() -> None:
+    with pytest.raises(AirflowNotFoundException, match="nowhere"):
+        list(SqlSource("SELECT 1", conn_id="nowhere"))
+
+
+def test_nothing_is_asked_before_the_source_is_read() -> None:
+    assert str(SqlSource("SELECT 1", conn_id="nowhere")) == "the query on connection nowhere"

@@ -1,0 +1,187 @@
+"""Which files are read, in which order, and what is said when they cannot be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
+from airflow_provider_blux.sources.storage import StorageSource
+
+
+def write(folder: Path, **records_by_name: list[str]) -> None:
+    for name, ids in records_by_name.items():
+        write_lines(folder / f"{name}.jsonl", *ids)
+
+
+def write_lines(path: Path, *ids: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f'"{record_id}"\n' for record_id in ids), "utf-8")
+    return path
+
+
+def test_a_file_is_named_by_its_path_or_by_its_url(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.jsonl", "a", "b")
+
+    assert list(StorageSource(str(path))) == ["a", "b"]
+    assert list(StorageSource(f"file://{path}")) == ["a", "b"]
+
+
+def test_a_source_is_read_anew_every_time(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.jsonl", "a")
+    source = StorageSource(str(path))
+
+    assert list(source) == ["a"]
+    write_lines(path, "b")
+    assert list(source) == ["b"]
+
+
+def test_a_folder_is_read_in_sorted_order_with_everything_below_it(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl", "deep/er/c.jsonl", "10.jsonl", "9.jsonl"):
+        write_lines(tmp_path / name, name)
+
+    names = ["10.jsonl", "9.jsonl", "a.jsonl", "b.jsonl", "deep/er/c.jsonl"]
+    assert list(StorageSource(str(tmp_path))) == names
+    assert list(StorageSource(f"file://{tmp_path}/")) == names
+
+
+def test_what_engines_leave_beside_data_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, a=["a"])
+    for name in ("_SUCCESS", ".a.jsonl.crc", "_temporary/0/part.jsonl", ".hidden/part.jsonl", "day=1/_SUCCESS"):
+        write_lines(tmp_path / name, "marker")
+
+    assert list(StorageSource(str(tmp_path))) == ["a"]
+
+
+def test_a_folder_may_itself_begin_with_an_underscore(tmp_path: Path) -> None:
+    write(tmp_path / "_landing" / ".run", a=["a"])
+
+    assert list(StorageSource(str(tmp_path / "_landing" / ".run"))) == ["a"]
+
+
+def test_a_glob_is_read_in_sorted_order(tmp_path: Path) -> None:
+    write(tmp_path, part2=["2"], part1=["1"], other=["x"])
+    write(tmp_path / "deep", part3=["3"])
+
+    assert list(StorageSource(f"{tmp_path}/part*.jsonl")) == ["1", "2"]
+    assert list(StorageSource(f"{tmp_path}/part[2-9].jsonl")) == ["2"]
+    assert list(StorageSource(f"{tmp_path}/**/part*.jsonl")) == ["3", "1", "2"]
+
+
+def test_a_list_is_read_as_it_stands(tmp_path: Path) -> None:
+    write(tmp_path / "day=1", b=["b1"], a=["a1"])
+    last = write_lines(tmp_path / "a.jsonl", "a")
+
+    paths = [str(tmp_path / "day=1"), f"{tmp_path}/day=1/b*", str(last)]
+    assert list(StorageSource(paths)) == ["a1", "b1", "b1", "a"]
+    assert list(StorageSource(tuple(paths))) == ["a1", "b1", "b1", "a"]
+
+
+def test_the_suffix_tells_the_format_of_each_file(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("user_id\na\n", "utf-8")
+    (tmp_path / "2.JSON").write_text('[{"user_id": "b"}]', "utf-8")
+    (tmp_path / "3.ndjson").write_text('{"user_id": "c"}\n', "utf-8")
+    (tmp_path / "4.jsonl").write_text('{"user_id": "d"}', "utf-8")
+
+    assert list(StorageSource(str(tmp_path))) == [{"user_id": name} for name in "abcd"]
+
+
+def test_file_format_overrides_the_suffix(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.txt", "a")
+
+    assert list(StorageSource(str(path), file_format="jsonl")) == ["a"]
+    assert list(StorageSource(str(path), file_format="csv")) == []
+
+
+def test_an_unknown_suffix_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    write(tmp_path, a=["a"])
+    write_lines(tmp_path / "z.txt", "z")
+
+    with pytest.raises(BluxConfigError, match=r"The format of .*z\.txt cannot be told .* Set file_format to one of"):
+        next(iter(StorageSource(str(tmp_path))))
+
+
+@pytest.mark.parametrize("name", ["absent.jsonl", "absent/", "absent-*.jsonl", "empty", "only-markers"])
+def test_a_path_without_a_file_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    write_lines(tmp_path / "only-markers" / "_SUCCESS")
+
+    with pytest.raises(
+        BluxSourceError, match=r"there is no such file\. Check the path, or whether its producer"
+    ) as raised:
+        list(StorageSource(f"{tmp_path}/{name}"))
+    assert str(raised.value).startswith(f"{tmp_path}/{name}: ")
+
+
+def test_one_missing_path_of_a_list_stops_before_anything_is_read(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.jsonl", "a")
+
+    with pytest.raises(BluxSourceError, match="absent"):
+        next(iter(StorageSource([str(path), f"{tmp_path}/absent"])))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ([], "path is an empty list; name at least one file"),
+        ("", "empty text; name a file"),
+        (["  "], "empty text; name a file"),
+        ([None], "something that is no text"),
+        (5, "something that is no text"),
+        ({"a": 1}, "something that is no text"),
+        (Path("users.jsonl"), "something that is no text"),
+    ],
+)
+def test_a_path_that_is_no_text_is_a_mistake_in_the_dag(path: Any, words: str) -> None:
+    with pytest.raises(BluxConfigError, match=words):
+        list(StorageSource(path))
+
+
+def test_an_unknown_kind_of_storage_is_an_error_that_names_the_url() -> None:
+    with pytest.raises(BluxError, match=r"^nosuch://bucket/users\.jsonl cannot be opened"):
+        list(StorageSource("nosuch://bucket/users.jsonl"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.jsonl", "a")
+    path.chmod(0)
+
+    with pytest.raises(BluxSourceError, match=r"users\.jsonl cannot be read \(PermissionError"):
+        list(StorageSource(str(path)))
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_an_error_that_names_it(tmp_path: Path) -> None:
+    write(tmp_path, a=["a"], b=["b"])
+    records = iter(StorageSource(str(tmp_path)))
+
+    assert next(records) == "a"
+    (tmp_path / "b.jsonl").unlink()
+    with pytest.raises(BluxSourceError, match=r"b\.jsonl cannot be read \(FileNotFoundError"):
+        next(records)
+
+
+def test_a_broken_line_is_named_by_file_and_number(tmp_path: Path) -> None:
+    write(tmp_path, a=["a"])
+    (tmp_path / "b.jsonl").write_text('"b"\n{broken\n"c"\n', "utf-8")
+
+    *_, broken, last = StorageSource(str(tmp_path))
+    assert str(broken) == f"line 2 of {tmp_path}/b.jsonl is not JSON (cut off, or not UTF-8)"
+    assert last == "c"
+    *_, broken, last = StorageSource(f"file://{tmp_path}")
+    assert str(broken) == f"line 2 of file://{tmp_path}/b.jsonl is not JSON (cut off, or not UTF-8)"
+
+
+def test_a_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.csv", *map(str, range(5000)))
+    records = iter(StorageSource(str(path)))
+
+    next(records)
+    records.close()  # type: ignore[attr-defined]  # a ResourceWarning would fail the test
+
+
+def test_a_source_is_called_by_its_paths() -> None:
+    assert str(StorageSource(["s3://b/1", "s3://b/2"])) == "s3://b/1, s3://b/2"
