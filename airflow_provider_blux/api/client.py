@@ -85,8 +85,8 @@ class BluxClient:
         request.headers["Content-Length"] = str(len(body))
         return Prepared(endpoint, request, document)
 
-    def send(self, prepared: Prepared) -> None:
-        """Send one request; return when the API has accepted it.
+    def send(self, prepared: Prepared) -> int:
+        """Send one request; return the status with which the API has accepted it.
 
         :raises BluxApiError: what the API or the way to it answered, see :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect or a certificate that is not trusted.
@@ -100,7 +100,7 @@ class BluxClient:
         with response:
             answer = _read(response)
             if 200 <= response.status_code < 300:
-                return
+                return response.status_code
             words = said(answer, prepared.document, self.access[prepared.endpoint.api].secrets())
             raise _refusal(response, words, prepared.endpoint)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import OUTCOMES, Outcome, Report
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
@@ -21,11 +22,19 @@ class Account:
     :param report: is kept true all the while, so that it can be read whatever happens.
     """
 
-    def __init__(self, report: Report, checkpoint: Checkpoint, rejects: RejectsFile | None) -> None:
+    def __init__(
+        self,
+        report: Report,
+        checkpoint: Checkpoint,
+        rejects: RejectsFile | None = None,
+        receipts: ReceiptsFile | None = None,
+    ) -> None:
         self.report = report
         self._checkpoint = checkpoint
         self._rejects = rejects
-        self._earlier_files: list[str] = []
+        self._receipts = receipts
+        self._earlier_rejects: list[str] = []
+        self._earlier_receipts: list[str] = []
         self._first: list[tuple[int, str | None, str]] = []
 
     def resume(self, counts: dict[str, Any]) -> None:
@@ -33,7 +42,8 @@ class Account:
         for name in _KEPT:
             setattr(self.report, name, counts.get(name, 0))
         self.report.resumed = self.report.delivered
-        self._earlier_files = counts.get("rejects", [])
+        self._earlier_rejects = counts.get("rejects", [])
+        self._earlier_receipts = counts.get("receipts", [])
         self._first = [tuple(reject) for reject in counts.get("first_rejects", [])]
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
@@ -45,6 +55,7 @@ class Account:
         report.rejected += len(rejects) - unknown
         for name in ("delivered", "merged", "valid"):
             setattr(report, name, getattr(report, name) + getattr(outcome, name))
+        report.suppressed += batch.suppressed
         report.batches += 1
         self._keep(rejects)
         self._checkpoint.settle(batch, self._counts())
@@ -54,6 +65,7 @@ class Account:
 
         :raises BluxRejectLimitError: more records were rejected or left unknown than allowed.
         """
+        self.name_files()
         report = self.report
         if not report.closed():
             raise BluxError(f"The account does not close, which is a fault of this package: {report.account()}.")
@@ -61,9 +73,10 @@ class Account:
         if report.rejected + report.unknown > allowed:
             raise BluxRejectLimitError(self._too_many(max_rejects))
 
-    def files(self) -> list[str] | None:
-        """Return where the rejected records are, this try's and those of earlier ones."""
-        return [*self._earlier_files, *(self._rejects.urls if self._rejects else [])] or None
+    def name_files(self) -> None:
+        """Put into the report where the rejected records and the receipts are, this try's and those of earlier ones."""
+        self.report.rejects = [*self._earlier_rejects, *(self._rejects.urls if self._rejects else [])] or None
+        self.report.receipts = [*self._earlier_receipts, *(self._receipts.urls if self._receipts else [])] or None
 
     def _keep(self, rejects: list[Reject]) -> None:
         if self._rejects:
@@ -72,8 +85,11 @@ class Account:
         self._first.extend((reject.record_number, reject.field, reject.reason) for reject in shown)
 
     def _counts(self) -> dict[str, Any]:
-        counts: dict[str, Any] = {name: getattr(self.report, name) for name in _KEPT}
-        return {**counts, "rejects": self.files() or [], "first_rejects": self._first}
+        self.name_files()
+        report = self.report
+        counts: dict[str, Any] = {name: getattr(report, name) for name in _KEPT}
+        files = {"rejects": report.rejects or [], "receipts": report.receipts or []}
+        return {**counts, **files, "first_rejects": self._first}
 
     def _too_many(self, max_rejects: float) -> str:
         report = self.report
@@ -92,6 +108,6 @@ class Account:
         )
 
     def _way_out(self) -> str:
-        if files := self.files():
+        if files := self.report.rejects:
             return f"All of them, with the reasons, are in {', '.join(files)}. Mend and send those records."
         return "Mend them at the source; with rejects_path, all of them are written to a file."

@@ -39,6 +39,7 @@ class Batch:
 
     :param parts: the records of the source, by key; several where they were merged.
     :param records: what the API takes, by key (a user id; a device id; for events a running number).
+    :param suppressed: how many of its records are of suppressed users, and not among the parts.
     :param digest: what tells whether a later try has the same batch before it.
     :param in_doubt: whether an earlier try may have sent it.
     """
@@ -49,6 +50,7 @@ class Batch:
     parts: dict[Any, list[Part]] = field(default_factory=dict)
     records: dict[Any, Any] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    suppressed: int = 0
     digest: str = ""
     in_doubt: bool = False
 
@@ -61,12 +63,20 @@ class Batch:
         return f"batch {self.index} (records {self.first}-{self.last})"
 
 
-def cut(rows: Iterable[Any], shape: Shape, *, size: int, merge: Merge | None) -> Iterator[Batch]:
+def cut(
+    rows: Iterable[Any],
+    shape: Shape,
+    *,
+    size: int,
+    merge: Merge | None,
+    is_suppressed: Callable[[Any], bool] | None = None,
+) -> Iterator[Batch]:
     """Yield batches of at most ``size`` records in the order of the source.
 
     :param rows: records as they are read; a :class:`BluxRecordError` stands for one that could not be.
     :param shape: turns a row into its key and what the API takes.
     :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
+    :param is_suppressed: tells whether a record, as the API takes it, is not to be sent.
     """
     batch = Batch(1, 1, 0)
     for number, row in enumerate(rows, 1):
@@ -79,7 +89,10 @@ def cut(rows: Iterable[Any], shape: Shape, *, size: int, merge: Merge | None) ->
             unread = isinstance(row, BluxRecordError)
             batch.rejects.append(Reject(number, "rejected", error.field, error.reason, None if unread else row))
         else:
-            _add(batch, number if merge is None else key, Part(number, row, record), merge)
+            if is_suppressed is not None and is_suppressed(record):
+                batch.suppressed += 1
+            else:
+                _add(batch, number if merge is None else key, Part(number, row, record), merge)
         if len(batch.records) >= size or batch.read >= size * _WIDEST:
             yield batch
             batch = Batch(batch.index + 1, number + 1, number)

@@ -278,6 +278,7 @@ def _digest(batch: Batch) -> str:
     content = (
         batch.first,
         batch.last,
+        batch.suppressed,
         list(batch.records.values()),
         [(reject.record_number, reject.field, reject.reason) for reject in batch.rejects],
     )

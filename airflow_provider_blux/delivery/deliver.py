@@ -15,11 +15,13 @@ from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint, Store
 from airflow_provider_blux.delivery.loop import Loop, Send
 from airflow_provider_blux.delivery.progress import Progress
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.shapes import merge_of, shape_of
 
@@ -32,6 +34,8 @@ class Delivery:
     :param endpoints: all endpoints of one operation of one API.
     :param store: where progress is kept for the next try; ``None`` for nowhere.
     :param rejects: where records that are not delivered go; ``None`` for nowhere.
+    :param receipts: where accepted deletions are written down; ``None`` for nowhere.
+    :param suppression: users that are left out; ``None`` for nobody.
     """
 
     def __init__(
@@ -43,12 +47,16 @@ class Delivery:
         stop: Stop,
         store: Store | None = None,
         rejects: RejectsFile | None = None,
+        receipts: ReceiptsFile | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
         self._client = client
         self._endpoints = endpoints
         self._settings = settings
         self._stop = stop
         self._rejects = rejects
+        self._receipts = receipts
+        self._suppression = suppression
         self._operation = endpoints[0].operation
         self._at_most_once = self._operation == "send_events" and settings.on_unknown == "reject"
         if store and not settings.resume and not settings.validate_only:
@@ -82,7 +90,7 @@ class Delivery:
     def _run(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
         settings = self._settings
         report = Report(validate_only=settings.validate_only)
-        account = Account(report, self._checkpoint, self._rejects)
+        account = Account(report, self._checkpoint, self._rejects, self._receipts)
         account.resume(counts)
         traffic = Traffic()
         progress = Progress(str(self._endpoints[0]), len(rows) if isinstance(rows, Sized) else None, traffic)
@@ -101,6 +109,7 @@ class Delivery:
             shape_of(self._operation, self._endpoints[0].api),
             size=settings.batch_size,
             merge=merge_of(self._operation),
+            is_suppressed=self._suppression.covers if self._suppression else None,
         )
         try:
             loop.run(self._checkpoint.pending(batches))
@@ -117,7 +126,6 @@ class Delivery:
         progress.close(report, "ended")
         if self._rejects:
             self._rejects.flush()
-        report.rejects = account.files()
         self._checkpoint.clear()
         account.close(settings.max_rejects)
         return report
@@ -138,6 +146,7 @@ class Delivery:
             checkpoint=self._checkpoint,
             traffic=traffic,
             stop=self._stop,
+            receipts=self._receipts,
             at_most_once=self._at_most_once,
         )
 

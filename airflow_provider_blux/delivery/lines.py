@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from airflow_provider_blux.delivery.folder import Folder
 
@@ -20,35 +21,40 @@ class Lines:
         self._name = name
         self._new: list[bytes] = []
         self._files: list[str] = []
-        self._lock = threading.Lock()
+        self._state = threading.Lock()
+        self._writing = threading.Lock()
 
     @property
     def urls(self) -> list[str]:
         """Where the lines lie, those included that the next flush will write."""
-        with self._lock:
-            files = (
-                self._files if not self._new or self._next_file() in self._files else [*self._files, self._next_file()]
-            )
-            return [self._folder.url(file) for file in files]
+        with self._state:
+            coming = [self._next_file()] if self._new else []
+            return [self._folder.url(file) for file in dict.fromkeys([*self._files, *coming])]
 
-    def add(self, lines: list[bytes]) -> None:
+    def add(self, lines: Sequence[bytes]) -> None:
         """Add lines without their line ends; they are durable after the next flush."""
-        with self._lock:
+        with self._state:
             self._new.extend(lines)
 
     def flush(self) -> None:
-        """Return when everything that was added is where it will outlive this process."""
-        with self._lock:
-            if not self._new:
+        """Return when everything that was added is where it will outlive this process.
+
+        Lines that many threads add while one of them is writing are written together by the next.
+        """
+        with self._writing:
+            with self._state:
+                lines, file = self._new[:], self._next_file()
+            if not lines:
                 return
-            content, file = b"".join(line + b"\n" for line in self._new), self._next_file()
+            content = b"".join(line + b"\n" for line in lines)
             if self._folder.is_local:
                 self._folder.append(file, content)
             else:
                 self._folder.write(file, content)
-            self._new.clear()
-            if file not in self._files:
-                self._files.append(file)
+            with self._state:
+                del self._new[: len(lines)]
+                if file not in self._files:
+                    self._files.append(file)
 
     def _next_file(self) -> str:
         return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:04}.jsonl"

@@ -26,7 +26,7 @@ class Report:
     :param valid: with ``validate_only``, what would have been sent.
     :param requests: requests of this try, ``retries`` of them repeating another; the times are this try's too.
     :param rejects: the files that hold the rejected and the unknown records, one for each try that had any.
-    :param receipts: the file that holds the receipts of deletions.
+    :param receipts: the files that hold the receipts of deletions.
     """
 
     read: int = 0
@@ -43,7 +43,7 @@ class Report:
     seconds: float = 0.0
     records_per_second: float = 0.0
     rejects: list[str] | None = None
-    receipts: str | None = None
+    receipts: list[str] | None = None
     validate_only: bool = False
 
     def as_dict(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from airflow_provider_blux.api.pacing import Pace
 from airflow_provider_blux.api.retry import retrying
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
@@ -29,6 +30,7 @@ class Sender:
     """Delivers batches to one operation; safe to call from many threads.
 
     :param endpoints: the operation's endpoints; the smallest that takes a request's records is used.
+    :param receipts: where accepted requests are written down, before their records count as delivered.
     :param at_most_once: whether a record that may have arrived is left alone, and counted as unknown.
     """
 
@@ -41,6 +43,7 @@ class Sender:
         checkpoint: Checkpoint,
         traffic: Traffic,
         stop: Stop,
+        receipts: ReceiptsFile | None = None,
         at_most_once: bool = False,
     ) -> None:
         self._client = client
@@ -48,6 +51,7 @@ class Sender:
         self._pace = pace
         self._checkpoint = checkpoint
         self._traffic = traffic
+        self._receipts = receipts
         self._stop = stop
         self._at_most_once = at_most_once
         self._refusals = _Refusals()
@@ -128,11 +132,13 @@ class Sender:
                 self._wait_for_turn(batch)
                 self._traffic.count_request()
                 try:
-                    self._client.send(prepared)
+                    status = self._client.send(prepared)
                 except BluxUnavailable as error:
                     self._hold_back(error)
                     raise
         self._refusals.accepted()
+        if self._receipts:
+            self._receipts.write(endpoint, prepared.request.url or "", status, records)
 
     def _wait_for_turn(self, batch: Batch) -> None:
         while True:

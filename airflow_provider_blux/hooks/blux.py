@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -14,29 +14,17 @@ from airflow_provider_blux.delivery.settings import DeliveryOptions, check_toler
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError, BluxRequestError
 from airflow_provider_blux.hooks import form
 from airflow_provider_blux.hooks.credentials import Credentials, read
+from airflow_provider_blux.hooks.kept import KeepingOptions, opened
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.client import BluxClient
-    from airflow_provider_blux.delivery.checkpoint import Store
-    from airflow_provider_blux.delivery.folder import Folder
-    from airflow_provider_blux.delivery.rejects import RejectsFile
     from airflow_provider_blux.delivery.report import Report
-    from airflow_provider_blux.delivery.run import Run
 
 MAX_USERS = 100_000
 
 
-class HookOptions(DeliveryOptions, total=False):
-    """The arguments that every method of the hook takes beside the records.
-
-    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``checkpoint``: keeps progress in place of a
-    folder. ``run``: names the files; a ``checkpoint_path`` needs one, since another try must find its file.
-    """
-
-    rejects_path: str | None
-    checkpoint_path: str | None
-    checkpoint: Store | None
-    run: Run | None
+class HookOptions(DeliveryOptions, KeepingOptions, total=False):
+    """The arguments that every method of the hook takes beside the records."""
 
 
 class BluxHook(BaseHook):
@@ -73,8 +61,9 @@ class BluxHook(BaseHook):
         from airflow.providers.common.compat.sdk import mask_secret
 
         credentials = read(self.get_connection(self.blux_conn_id))
-        for access in credentials.access.values():
-            for secret in access.secrets():
+        secrets = [secret for access in credentials.access.values() for secret in access.secrets()]
+        for secret in [*secrets, credentials.receipt_key]:
+            if secret:
                 mask_secret(secret)
         return credentials
 
@@ -93,43 +82,71 @@ class BluxHook(BaseHook):
             pool_size=pool_size,
         )
 
-    def upsert_users(self, records: Iterable[Any], **options: Unpack[HookOptions]) -> Report:
+    def upsert_users(
+        self,
+        records: Iterable[Any],
+        *,
+        suppression_path: str | Sequence[str] | None = None,
+        **options: Unpack[HookOptions],
+    ) -> Report:
         """Create users, or update the properties that are given.
 
         :param records: users as :func:`airflow_provider_blux.records.users.user` takes them.
+        :param suppression_path: files of ids, or receipts of deletions: users that must not be created again.
         :raises BluxError: see :mod:`airflow_provider_blux.exceptions`.
         """
-        return self._deliver("upsert_users", records, options)
+        return self._deliver("upsert_users", records, options, suppression_path=suppression_path)
 
     def delete_users(
-        self, records: Iterable[Any], *, max_users: int | None = MAX_USERS, **options: Unpack[HookOptions]
+        self,
+        records: Iterable[Any],
+        *,
+        max_users: int | None = MAX_USERS,
+        receipts_path: str | None = None,
+        **options: Unpack[HookOptions],
     ) -> Report:
         """Delete users.
 
         :param records: ids, or rows with a column ``user_id``.
         :param max_users: refuse, before anything is deleted, to delete more; ``None`` switches the guard off.
+        :param receipts_path: folder for a receipt of every accepted request.
         :raises BluxGuardError: there are more; nothing was sent.
         """
         from airflow_provider_blux.delivery.guard import guarded
 
-        return self._deliver("delete_users", guarded(_checked(records), max_users), options)
+        return self._deliver(
+            "delete_users", guarded(_checked(records), max_users), options, receipts_path=receipts_path
+        )
 
-    def send_events(self, records: Iterable[Any], **options: Unpack[HookOptions]) -> Report:
-        """Send events, each at least once.
+    def send_events(
+        self,
+        records: Iterable[Any],
+        *,
+        suppression_path: str | Sequence[str] | None = None,
+        **options: Unpack[HookOptions],
+    ) -> Report:
+        """Send events.
 
         :param records: events as :func:`airflow_provider_blux.records.events.event` takes them.
+        :param suppression_path: files of ids, or receipts of deletions: users whose events are not sent.
         """
-        return self._deliver("send_events", records, options)
+        return self._deliver("send_events", records, options, suppression_path=suppression_path)
 
     def update_devices(
-        self, records: Iterable[Any], *, list_key: str = "devices", **options: Unpack[HookOptions]
+        self,
+        records: Iterable[Any],
+        *,
+        list_key: str = "devices",
+        suppression_path: str | Sequence[str] | None = None,
+        **options: Unpack[HookOptions],
     ) -> Report:
         """Create devices, or update them.
 
         :param records: devices as :func:`airflow_provider_blux.records.devices.device` takes them.
         :param list_key: name of the list in the body. No page shows this body: check it against your own project.
+        :param suppression_path: files of ids, or receipts of deletions: users whose devices are not sent.
         """
-        return self._deliver("update_devices", records, options, list_key=list_key)
+        return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
     def test_connection(self) -> tuple[bool, str]:
         """Prove the credentials of each API without creating, changing or deleting anything.
@@ -160,7 +177,14 @@ class BluxHook(BaseHook):
         return True, f"{name}: the credentials are accepted."
 
     def _deliver(
-        self, operation: Operation, records: Iterable[Any], options: HookOptions, list_key: str | None = None
+        self,
+        operation: Operation,
+        records: Iterable[Any],
+        options: HookOptions,
+        *,
+        list_key: str | None = None,
+        receipts_path: str | None = None,
+        suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
         from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.delivery.stopping import Stop
@@ -172,11 +196,27 @@ class BluxHook(BaseHook):
         endpoints = endpoints_for(operation, api)
         if list_key is not None:
             endpoints = tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
-        rejects, store = _outputs(options)
-        settings = settled(options, endpoints, self.credentials.rate_limits.get(operation))
+        delivery_options, keeping = _split(options)
+        settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
+        check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
+        kept = opened(
+            keeping,
+            receipt_key=self.credentials.receipt_key,
+            receipts_path=receipts_path,
+            suppression_path=suppression_path,
+        )
         self._stop = Stop()
         with self.get_conn(pool_size=settings.concurrency) as client:
-            delivery = Delivery(client, endpoints, settings, stop=self._stop, store=store, rejects=rejects)
+            delivery = Delivery(
+                client,
+                endpoints,
+                settings,
+                stop=self._stop,
+                store=kept.store,
+                rejects=kept.rejects,
+                receipts=kept.receipts,
+                suppression=kept.suppression,
+            )
             try:
                 return delivery.run(records)
             except BluxAuthError as error:
@@ -186,6 +226,13 @@ class BluxHook(BaseHook):
         """Stop the delivery that is running in another thread, between two requests."""
         if stop := getattr(self, "_stop", None):
             stop.set()
+
+
+def _split(options: HookOptions) -> tuple[DeliveryOptions, KeepingOptions]:
+    """Tell how a delivery goes about it from what it keeps."""
+    keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
+    delivery = {name: value for name, value in options.items() if name not in keeping}
+    return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)
 
 
 def _checked(records: Any) -> Iterable[Any]:
@@ -202,33 +249,3 @@ def check_api(api: Any) -> Api | None:
     if api is None or api in APIS:
         return api  # type: ignore[no-any-return]
     raise BluxConfigError(f"api must be one of {', '.join(APIS)}, or be left out; it is {api!r}.")
-
-
-def _outputs(options: HookOptions) -> tuple[RejectsFile | None, Store | None]:
-    """Take what a run writes beside its report out of the options, each proven writable before the first request."""
-    from airflow_provider_blux.delivery.checkpoint import FileStore
-    from airflow_provider_blux.delivery.rejects import RejectsFile
-    from airflow_provider_blux.delivery.run import Run
-
-    given, store = options.pop("run", None), options.pop("checkpoint", None)
-    rejects_path, checkpoint_path = options.pop("rejects_path", None), options.pop("checkpoint_path", None)
-    check_tolerance(options.get("max_rejects", 0), rejects_path)
-    run = given or Run.unnamed()
-    if store is None and checkpoint_path is not None:
-        if given is None:
-            raise BluxConfigError("checkpoint_path needs run, by which another try finds what this one saved.")
-        store = FileStore(_folder(checkpoint_path, "checkpoint_path"), run.task_file)
-    rejects = RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file) if rejects_path is not None else None
-    return rejects, store
-
-
-def _folder(path: str, argument: str) -> Folder:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    from airflow_provider_blux.delivery.folder import Folder
-
-    try:
-        place = ObjectStoragePath(path)
-        return Folder(place.fs, place.path, argument)
-    except (ImportError, ValueError, TypeError) as error:
-        raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error

@@ -43,6 +43,7 @@ class Credentials:
     :param rate_limits: requests a second by operation, where the connection sets its own.
     :param timeout: seconds to wait for an answer; ``None`` for the default.
     :param verify: path of a CA bundle; ``None`` for the system's.
+    :param receipt_key: key of the hashes in receipts; ``None`` for plain hashes.
     """
 
     conn_id: str
@@ -50,6 +51,7 @@ class Credentials:
     rate_limits: Mapping[Operation, float] = field(default_factory=dict)
     timeout: float | None = None
     verify: str | None = None
+    receipt_key: str | None = field(default=None, repr=False)
 
     def api_for(self, operation: Operation, wanted: Api | None) -> Api:
         """Return the API to use: the one that is wanted, or the first with this operation and with credentials.
@@ -92,6 +94,7 @@ def _read(connection: AirflowConnection) -> Credentials:
         rate_limits=_rate_limits(extras.get("rate_limits")),
         timeout=_timeout(extras.get("timeout")),
         verify=_verify(extras.get("verify")),
+        receipt_key=_text("receipt_key", extras["receipt_key"]) if "receipt_key" in extras else None,
     )
 
 

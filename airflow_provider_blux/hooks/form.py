@@ -38,6 +38,11 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "description": "Sent as a bearer token.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
+    "receipt_key": {
+        "label": "Receipt key",
+        "description": "Key of the hashes that stand for ids in deletion receipts. Keep it as long as the receipts.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
     "rate_limits": {
         "label": "Requests per second",
         "description": 'By operation, as JSON: {"upsert_users": 40}. Only when Blux has raised your limit.',

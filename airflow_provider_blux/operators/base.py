@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -122,10 +123,9 @@ class BluxOperator(BaseOperator):
         if hook := getattr(self, "_hook", None):
             hook.stop()
 
+    @abstractmethod
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
-        """Call the hook's method; a subclass adds arguments of its own."""
-        report: Report = getattr(hook, self.operation)(source, **options)
-        return report
+        """Call the hook's method with the arguments that only this operator has."""
 
     def _hook_options(self, context: Context) -> HookOptions:
         from airflow_provider_blux.delivery.checkpoint import TaskStateStore

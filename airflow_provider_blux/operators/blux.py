@@ -17,16 +17,32 @@ if TYPE_CHECKING:
 __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevicesOperator", "BluxUpsertUsersOperator"]
 
 
-class BluxUpsertUsersOperator(BluxOperator):
+class _SuppressibleOperator(BluxOperator):
+    """What could bring an erased user back.
+
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
+    """
+
+    def __init__(self, *, suppression_path: str | Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.suppression_path = suppression_path
+
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+        report: Report = getattr(hook, self.operation)(source, suppression_path=self.suppression_path, **options)
+        return report
+
+
+class BluxUpsertUsersOperator(_SuppressibleOperator):
     """Create users, or update the properties that are given.
 
     The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
 
     :param users: (templated) a list of users, nested as the API has them or flat rows; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
     """
 
-    template_fields: Sequence[str] = ("users", *TEMPLATED)
+    template_fields: Sequence[str] = ("users", *TEMPLATED, "suppression_path")
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
@@ -44,24 +60,33 @@ class BluxDeleteUsersOperator(BluxOperator):
     :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
     :param max_users: refuse, before anything is deleted, to delete more; ``None`` switches the guard off.
+    :param receipts_path: (templated) folder for a receipt of every accepted request.
     """
 
-    template_fields: Sequence[str] = ("user_ids", *TEMPLATED)
+    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path")
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
 
-    def __init__(self, *, user_ids: Any = None, max_users: int | None = MAX_USERS, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        user_ids: Any = None,
+        max_users: int | None = MAX_USERS,
+        receipts_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.user_ids = user_ids
         super().__init__(**kwargs)
         self.max_users = max_users
+        self.receipts_path = receipts_path
         check_max_users(max_users)
 
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
-        return hook.delete_users(source, max_users=self.max_users, **options)
+        return hook.delete_users(source, max_users=self.max_users, receipts_path=self.receipts_path, **options)
 
 
-class BluxSendEventsOperator(BluxOperator):
+class BluxSendEventsOperator(_SuppressibleOperator):
     """Send events.
 
     The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
@@ -70,9 +95,10 @@ class BluxSendEventsOperator(BluxOperator):
         of a list.
     :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or left alone
         and counted as unknown (``reject``: each at most once).
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose events are left out.
     """
 
-    template_fields: Sequence[str] = ("events", *TEMPLATED)
+    template_fields: Sequence[str] = ("events", *TEMPLATED, "suppression_path")
     operation = "send_events"
     records_field = "events"
     events = HiddenField()
@@ -86,7 +112,7 @@ class BluxSendEventsOperator(BluxOperator):
         return {**super()._options(), "on_unknown": self.on_unknown}
 
 
-class BluxUpdateDevicesOperator(BluxOperator):
+class BluxUpdateDevicesOperator(_SuppressibleOperator):
     """Create devices, or update them.
 
     No page shows the body of this endpoint: check against your own project that devices arrive. The other arguments
@@ -95,9 +121,10 @@ class BluxUpdateDevicesOperator(BluxOperator):
     :param devices: (templated) a list of devices; an upstream task's output, a mapped task's outputs, or a JSON
         string of a list.
     :param list_key: name of the list in the body.
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose devices are left out.
     """
 
-    template_fields: Sequence[str] = ("devices", *TEMPLATED)
+    template_fields: Sequence[str] = ("devices", *TEMPLATED, "suppression_path")
     operation = "update_devices"
     records_field = "devices"
     devices = HiddenField()
@@ -108,4 +135,4 @@ class BluxUpdateDevicesOperator(BluxOperator):
         self.list_key = list_key
 
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
-        return hook.update_devices(source, list_key=self.list_key, **options)
+        return hook.update_devices(source, list_key=self.list_key, suppression_path=self.suppression_path, **options)

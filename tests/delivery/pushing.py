@@ -10,10 +10,12 @@ from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.deliver import Delivery
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
 from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.emulator import Emulator
 
 # What the tests of outcomes send at; the pace has tests of its own.
@@ -70,6 +72,8 @@ def push(
     stop: Stop | None = None,
     store: Any = None,
     rejects: RejectsFile | None = None,
+    receipts: ReceiptsFile | None = None,
+    suppression: Suppression | None = None,
     timeout: float = 30.0,
     **options: Any,
 ) -> Report:
@@ -79,7 +83,16 @@ def push(
     given: DeliveryOptions = {"rate_limit": UNPACED, **options}  # type: ignore[typeddict-item]
     settings = settled(given, endpoints, None)
     with client_of(blux, timeout=timeout) as client:
-        delivery = Delivery(client, endpoints, settings, stop=stop or Impatient(), store=store, rejects=rejects)
+        delivery = Delivery(
+            client,
+            endpoints,
+            settings,
+            stop=stop or Impatient(),
+            store=store,
+            rejects=rejects,
+            receipts=receipts,
+            suppression=suppression,
+        )
         return delivery.run(rows)
 
 

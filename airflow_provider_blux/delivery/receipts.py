@@ -1,0 +1,136 @@
+"""Receipts of deletions: one line a request, chained by hashes, with keyed hashes in place of ids.
+
+A receipt says that Blux accepted the request, not that anything was erased: neither API tells more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_blux.api.endpoints import Endpoint
+from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.delivery.lines import Lines
+from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.exceptions import BluxError
+
+FIRST = "0" * 64
+_KEYED, _PLAIN = "hmac-sha256", "sha256"
+
+
+class Hashes:
+    """The hashes that receipts hold.
+
+    :param key: of the HMAC; without one a plain hash is used, from which a short id can be found by trying all.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key.encode() if key else None
+        self.method = _KEYED if key else _PLAIN
+
+    def of(self, content: bytes) -> str:
+        """Return the hash in hexadecimal."""
+        if self._key is None:
+            return hashlib.sha256(content).hexdigest()
+        return hmac.digest(self._key, content, "sha256").hex()
+
+    @property
+    def key_id(self) -> str | None:
+        """What tells two keys apart without telling the key."""
+        return self.of(b"airflow-provider-blux receipt key")[:16] if self._key else None
+
+    def fits(self, receipt: Mapping[str, Any]) -> bool:
+        """Tell whether a receipt was made with this key."""
+        return receipt.get("hash") == self.method and receipt.get("key") == self.key_id
+
+
+class ReceiptsFile:
+    """The receipts of one try; thread-safe."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        run: Run,
+        hashes: Hashes,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._lines = Lines(folder, f"{run.try_file}__receipts")
+        self._run = asdict(run)
+        self._hashes = hashes
+        self._now = now
+        self._sequence, self._previous = 0, FIRST
+        self._lock = threading.Lock()
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the receipts lie."""
+        return self._lines.urls
+
+    def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:
+        """Write the receipt of an accepted request; return when it is durable."""
+        hashes = [self._hashes.of(user_id.encode()) for user_id in user_ids]
+        with self._lock:
+            self._sequence += 1
+            receipt = {
+                "sequence": self._sequence,
+                "time": self._now().isoformat(),
+                "api": endpoint.api,
+                "url": address,
+                "status": status,
+                "number": len(user_ids),
+                **self._run,
+                "hash": self._hashes.method,
+                "key": self._hashes.key_id,
+                "ids": hashes,
+                "previous": self._previous,
+            }
+            line = json.dumps(receipt).encode()
+            self._previous = self._hashes.of(line)
+            self._lines.add([line])
+        self._lines.flush()
+
+
+class BrokenChain(BluxError):  # noqa: N818 - it says what is broken
+    """A receipt was changed, removed or put between."""
+
+    retry_helps = False
+
+
+def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the receipts of one try, each proven to follow the one before it.
+
+    :param lines: of the try's file, or of its parts in order.
+    :param name: what the file is called in messages.
+    :raises BrokenChain: naming the line.
+    """
+    previous = FIRST
+    for number, line in enumerate(lines, 1):
+        content = line.rstrip(b"\r\n")
+        receipt = _parsed(content, name, number)
+        if not hashes.fits(receipt):
+            raise BrokenChain(
+                f"{name}, line {number}: this receipt was made with another key ({receipt.get('hash')}, key "
+                f"{receipt.get('key')}). Give the receipt_key of the connection that wrote it."
+            )
+        if receipt.get("previous") != previous or receipt.get("sequence") != number:
+            raise BrokenChain(f"{name}, line {number}: this receipt does not follow the one before it.")
+        if len(receipt.get("ids", ())) != receipt.get("number"):
+            raise BrokenChain(f"{name}, line {number}: this receipt has been changed.")
+        yield receipt
+        previous = hashes.of(content)
+
+
+def _parsed(content: bytes, name: str, number: int) -> dict[str, Any]:
+    try:
+        receipt = json.loads(content)
+    except ValueError:
+        receipt = None
+    if not isinstance(receipt, dict):
+        raise BrokenChain(f"{name}, line {number}: this is no receipt.")
+    return receipt

@@ -1,0 +1,103 @@
+"""What a delivery keeps beside its report, and whom it leaves out: opened from paths before the first request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from airflow_provider_blux.exceptions import BluxConfigError
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.checkpoint import Store
+    from airflow_provider_blux.delivery.folder import Folder
+    from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
+    from airflow_provider_blux.delivery.rejects import RejectsFile
+    from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.delivery.suppression import Suppression
+
+log = logging.getLogger(__name__)
+
+
+class KeepingOptions(TypedDict, total=False):
+    """Where a run keeps what must outlive it.
+
+    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``checkpoint``: keeps progress in place of a
+    folder. ``run``: names the files; a ``checkpoint_path`` needs one, since another try must find its file.
+    """
+
+    rejects_path: str | None
+    checkpoint_path: str | None
+    checkpoint: Store | None
+    run: Run | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The opened files of a delivery; ``None`` for what was not asked for."""
+
+    store: Store | None = None
+    rejects: RejectsFile | None = None
+    receipts: ReceiptsFile | None = None
+    suppression: Suppression | None = None
+
+
+def opened(
+    options: KeepingOptions,
+    *,
+    receipt_key: str | None,
+    receipts_path: str | None = None,
+    suppression_path: str | Sequence[str] | None = None,
+) -> Kept:
+    """Open everything, each folder proven writable and the suppression list read.
+
+    :raises BluxConfigError: naming the argument at fault.
+    """
+    from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
+    from airflow_provider_blux.delivery.rejects import RejectsFile
+    from airflow_provider_blux.delivery.run import Run
+
+    run, hashes = options.get("run") or Run.unnamed(), Hashes(receipt_key)
+    rejects_path = options.get("rejects_path")
+    if receipts_path is not None and receipt_key is None:
+        log.warning("The connection has no receipt_key, so a short id can be found from its receipt by trying all.")
+    return Kept(
+        store=_store(options),
+        rejects=None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
+        receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
+        suppression=None if suppression_path is None else _suppression(suppression_path, hashes),
+    )
+
+
+def _store(options: KeepingOptions) -> Store | None:
+    from airflow_provider_blux.delivery.checkpoint import FileStore
+
+    store, path, run = options.get("checkpoint"), options.get("checkpoint_path"), options.get("run")
+    if store is not None or path is None:
+        return store
+    if run is None:
+        raise BluxConfigError("checkpoint_path needs run, by which another try finds what this one saved.")
+    return FileStore(_folder(path, "checkpoint_path"), run.task_file)
+
+
+def _suppression(path: str | Sequence[str], hashes: Hashes) -> Suppression:
+    from airflow_provider_blux.delivery.suppression import Suppression
+    from airflow_provider_blux.sources.storage import StorageSource
+
+    source = StorageSource(path)
+    suppression = Suppression(source, hashes, str(source))
+    log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
+    return suppression
+
+
+def _folder(path: str, argument: str) -> Folder:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_blux.delivery.folder import Folder
+
+    try:
+        place = ObjectStoragePath(path)
+        return Folder(place.fs, place.path, argument)
+    except (ImportError, ValueError, TypeError) as error:
+        raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error

@@ -1,0 +1,97 @@
+"""Check the receipts of deletions, offline: ``python -m airflow_provider_blux.receipts verify PATH [--user-id ID]``.
+
+The key is that of the connection that wrote them (extra ``receipt_key``); it is read from the environment variable
+``BLUX_RECEIPT_KEY`` or from a file, never from the command line, which others can see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from airflow_provider_blux.delivery.receipts import BrokenChain, Hashes, verified
+
+KEY_VARIABLE = "BLUX_RECEIPT_KEY"
+_PART = re.compile(r"(__receipts)\.part\d+(\.jsonl)$")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return 0 when every chain holds (and the id was found), 1 when not, 2 for wrong arguments."""
+    options = _parser().parse_args(arguments)
+    try:
+        hashes = Hashes(_key(options.key_file))
+        tries = _tries(options.path)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 2
+    if not tries:
+        print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)  # noqa: T201
+        return 2
+    wanted = hashes.of(options.user_id.encode()) if options.user_id is not None else None
+    found = 0
+    try:
+        for name, files in sorted(tries.items()):
+            found += _check(name, files, hashes, wanted)
+    except BrokenChain as error:
+        print(f"NOT VERIFIED. {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    print("VERIFIED: no receipt was changed, removed from the middle or put between.")  # noqa: T201
+    if wanted is None:
+        return 0
+    print("The id was accepted for deletion." if found else "The id is in none of these receipts.")  # noqa: T201
+    return 0 if found else 1
+
+
+def _check(name: str, files: list[Path], hashes: Hashes, wanted: str | None) -> int:
+    receipts = users = found = 0
+    for receipt in verified(_lines(files), hashes, name):
+        receipts += 1
+        users += receipt["number"]
+        if wanted in receipt["ids"]:
+            found += 1
+            where = f"{receipt['dag_id']}.{receipt['task_id']}, run {receipt['run_id']}, try {receipt['try_number']}"
+            print(f"{receipt['time']}: accepted by the {receipt['api']} API ({receipt['status']}), {where}")  # noqa: T201
+    print(f"{name}: {receipts:,} receipts, {users:,} ids")  # noqa: T201
+    return found
+
+
+def _lines(files: list[Path]) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            yield from file
+
+
+def _tries(path: Path) -> dict[str, list[Path]]:
+    """Return the files of each try, in order: one on a disk, several parts from object storage."""
+    path.stat()  # raises for a path that is not there
+    paths = sorted(path.rglob("*__receipts*.jsonl")) if path.is_dir() else [path]
+    tries: dict[str, list[Path]] = defaultdict(list)
+    for found in paths:
+        tries[_PART.sub(r"\1\2", str(found))].append(found)
+    return tries
+
+
+def _key(file: Path | None) -> str | None:
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip() or None
+    return os.environ.get(KEY_VARIABLE) or None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_blux.receipts", description=__doc__)
+    verify = parser.add_subparsers(required=True, metavar="verify").add_parser(
+        "verify", help="check the chain of receipts; tell whether and when an id was accepted for deletion"
+    )
+    verify.add_argument("path", type=Path, help="a file of receipts, or a folder with everything below it")
+    verify.add_argument("--user-id", help="tell whether and when this id was accepted")
+    verify.add_argument("--key-file", type=Path, help=f"file with the receipt key; otherwise {KEY_VARIABLE} is read")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

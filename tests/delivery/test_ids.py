@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import tracemalloc
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_blux.delivery.ids import IdSet, NewestMoments, digest_of
+
+ids = st.text(max_size=8)
+
+
+@given(added=st.lists(ids), asked=st.lists(ids))
+def test_a_set_of_ids_holds_what_a_set_holds(added, asked):
+    compact = IdSet()
+    for user_id in added:
+        compact.add(digest_of(user_id))
+
+    assert len(compact) == len(set(added))
+    assert [digest_of(user_id) in compact for user_id in [*added, *asked]] == [
+        user_id in set(added) for user_id in [*added, *asked]
+    ]
+
+
+def test_digests_are_told_apart_within_a_bucket_and_across_the_borders_of_its_entries():
+    compact = IdSet()
+    compact.add(b"\x00\x00" + b"a" * 7 + b"b" * 7)
+    compact.add(b"\x00\x00" + b"a" * 7 + b"c" * 7)
+
+    assert b"\x00\x00" + b"b" * 7 + b"a" * 7 not in compact
+    assert b"\x00\x00" + b"a" * 7 + b"c" * 7 in compact
+    assert len(compact) == 2
+
+
+def test_an_id_takes_about_twenty_bytes():
+    tracemalloc.start()
+    compact = IdSet()
+    empty = tracemalloc.get_traced_memory()[0]
+    for number in range(300_000):
+        compact.add(digest_of(str(number)))
+    grown = tracemalloc.get_traced_memory()[0] - empty
+    tracemalloc.stop()
+
+    assert grown / 300_000 < 40  # buckets are a few entries long here, and grow in steps
+
+
+@given(moments=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 2e9))))
+def test_the_newest_moment_of_each_id_is_remembered(moments):
+    newest, plain = NewestMoments(), {}
+    for user_id, moment in moments:
+        overtaken = moment < plain.get(user_id, float("-inf"))
+        assert newest.is_overtaken(digest_of(user_id), moment) == overtaken
+        if not overtaken:
+            plain[user_id] = moment

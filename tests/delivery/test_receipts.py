@@ -1,0 +1,176 @@
+"""Receipts of deletions: complete, chained, and without an id in them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+
+from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
+from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.receipts import KEY_VARIABLE, main
+from tests.delivery.pushing import Memory, push
+
+KEY = "a receipt key"
+IDS = [f"canary-{number}" for number in range(10_000)]
+
+
+def receipts_in(folder: Path, try_number: int = 1, key: str | None = KEY) -> ReceiptsFile:
+    run = Run(dag_id="gdpr", run_id="manual__1", task_id="delete", try_number=try_number)
+    return ReceiptsFile(Folder(LocalFileSystem(), str(folder), "receipts_path"), run, Hashes(key))
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in sorted(folder.iterdir()) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _the_key_is_in_the_environment(monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+
+
+@pytest.mark.parametrize(("api", "number"), [("application", 4), ("open", 10)])
+def test_every_accepted_request_has_a_receipt_with_every_id(blux, tmp_path, api, number):
+    report = push(blux, "delete_users", IDS, api=api, receipts=receipts_in(tmp_path))
+
+    written = lines(tmp_path)
+    assert len(written) == number == len(blux.requests())
+    assert sorted(digest for line in written for digest in line["ids"]) == sorted(
+        Hashes(KEY).of(user_id.encode()) for user_id in IDS
+    )
+    assert {line["status"] for line in written} == {200 if api == "application" else 202}
+    assert {(line["dag_id"], line["run_id"], line["task_id"], line["try_number"]) for line in written} == {
+        ("gdpr", "manual__1", "delete", 1)
+    }
+    assert report.receipts == [f"file://{tmp_path}/gdpr__delete__manual__1__try1__receipts.jsonl"]
+
+
+def test_no_id_and_no_key_is_in_a_receipt(blux, tmp_path):
+    push(blux, "delete_users", IDS, receipts=receipts_in(tmp_path))
+
+    text = next(tmp_path.iterdir()).read_text()
+    assert "canary" not in text
+    assert KEY not in text
+    assert blux.connection()["password"] not in text
+
+
+def test_what_is_refused_has_no_receipt_and_what_is_accepted_before_a_failure_has_one(blux, tmp_path):
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=2)
+    with pytest.raises(BluxUnavailable):
+        push(blux, "delete_users", IDS, receipts=receipts_in(tmp_path), store=store, concurrency=1)
+    assert len(lines(tmp_path)) == 2
+    blux.clear_faults()
+
+    report = push(blux, "delete_users", IDS, receipts=receipts_in(tmp_path, try_number=2), store=store)
+
+    written = lines(tmp_path)
+    assert [line["try_number"] for line in written] == [1, 1, 2, 2]
+    assert {digest for line in written for digest in line["ids"]} == {Hashes(KEY).of(user.encode()) for user in IDS}
+    assert len(report.receipts) == 2
+    assert main(["verify", str(tmp_path)]) == 0
+
+
+def test_ids_of_a_bisected_batch_have_receipts_but_the_refused_one(blux, tmp_path):
+    blux.fault(kind="refuse", ids=["canary-7"])
+
+    with pytest.raises(Exception, match="1 rejected"):
+        push(blux, "delete_users", IDS[:100], receipts=receipts_in(tmp_path))
+
+    accepted = {digest for line in lines(tmp_path) for digest in line["ids"]}
+    assert accepted == {Hashes(KEY).of(user.encode()) for user in IDS[:100]} - {Hashes(KEY).of(b"canary-7")}
+
+
+def test_object_storage_gets_parts_that_are_one_chain():
+    fs = fsspec.filesystem("memory")
+    run = Run(dag_id="gdpr", run_id="r", task_id="delete")
+    receipts = ReceiptsFile(Folder(fs, "/bucket/receipts", "receipts_path"), run, Hashes(None))
+    from airflow_provider_blux.api.endpoints import endpoints_for
+    from airflow_provider_blux.delivery.receipts import verified
+
+    for user_id in ("a", "b", "c"):
+        receipts.write(endpoints_for("delete_users", "open")[0], "https://h", 202, [user_id])
+
+    content = [line for url in receipts.urls for line in fs.cat_file(url.removeprefix("memory://")).splitlines()]
+    assert len(receipts.urls) == 3
+    assert [receipt["sequence"] for receipt in verified(content, Hashes(None), "receipts")] == [1, 2, 3]
+
+
+@pytest.fixture
+def written(blux, tmp_path) -> Path:
+    push(blux, "delete_users", IDS, batch_size=1000, receipts=receipts_in(tmp_path))
+    return next(tmp_path.iterdir())
+
+
+def test_an_untouched_file_is_verified_and_an_id_found_with_its_time(written, capsys):
+    assert main(["verify", str(written), "--user-id", "canary-4711"]) == 0
+
+    said = capsys.readouterr().out
+    assert "10 receipts, 10,000 ids" in said
+    assert f"{lines(written.parent)[4]['time']}: accepted by the application API (200), gdpr.delete" in said
+
+
+def test_an_id_that_was_never_deleted_is_not_found(written, capsys):
+    assert main(["verify", str(written), "--user-id", "canary"]) == 1
+    assert "in none of these receipts" in capsys.readouterr().out
+
+
+def changed_id(content: list[str]) -> list[str]:
+    receipt = json.loads(content[3])
+    receipt["ids"][0] = "0" * 64
+    return [*content[:3], json.dumps(receipt), *content[4:]]
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        changed_id,
+        lambda content: [*content[:3], *content[4:]],
+        lambda content: [*content[:3], content[4], content[3], *content[5:]],
+        lambda content: [*content[:3], content[3], content[3], *content[4:]],
+        lambda content: content[1:],
+        lambda content: [*content[:5], "{}", *content[5:]],
+        lambda content: [*content[:5], "no json", *content[5:]],
+    ],
+    ids=["changed", "removed", "swapped", "repeated", "headless", "put between", "damaged"],
+)
+def test_a_chain_that_was_tampered_with_is_not_verified(written, capsys, tamper):
+    written.write_text("\n".join(tamper(written.read_text().splitlines())) + "\n")
+
+    assert main(["verify", str(written)]) == 1
+    assert "NOT VERIFIED" in capsys.readouterr().err
+
+
+def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv(KEY_VARIABLE)
+    key_file = tmp_path / "key"
+    key_file.write_text("another key\n")
+
+    assert main(["verify", str(written)]) == 1
+    assert main(["verify", str(written), "--key-file", str(key_file)]) == 1
+    assert capsys.readouterr().err.count("made with another key") == 2
+    key_file.write_text(f"{KEY}\n")
+    assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
+
+
+def test_a_path_without_receipts_is_an_error(tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 2
+    assert main(["verify", str(tmp_path / "missing.jsonl")]) == 2
+    said = capsys.readouterr().err
+    assert "there are no receipts" in said
+    assert "missing.jsonl: No such file or directory" in said
+
+
+def test_the_command_of_the_docs_runs(written):
+    command = [sys.executable, "-m", "airflow_provider_blux.receipts", "verify", str(written.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own module
+
+    assert "VERIFIED: no receipt was changed" in done.stdout

@@ -1,0 +1,94 @@
+"""Users who asked to be erased, and later data that would bring them back."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_blux.delivery.receipts import Hashes
+from airflow_provider_blux.delivery.suppression import Suppression
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRecordError, BluxUnavailable
+from tests.delivery.pushing import Memory, held, push
+from tests.delivery.test_receipts import KEY, lines, receipts_in
+
+
+def listed(*rows: object, key: str | None = KEY) -> Suppression:
+    return Suppression(rows, Hashes(key), "the list")
+
+
+def test_suppressed_users_are_left_out_and_counted(blux):
+    rows = [{"user_id": str(number), "n": number} for number in range(100)]
+
+    report = push(blux, "upsert_users", rows, suppression=listed("3", {"user_id": "4"}, 5, "no such user"))
+
+    assert set(held(blux)) == {str(number) for number in range(100)} - {"3", "4", "5"}
+    assert (report.read, report.delivered, report.suppressed) == (100, 97, 3)
+
+
+def test_their_events_and_devices_are_left_out_too(blux):
+    suppression = listed("gone")
+    events = push(
+        blux, "send_events", [{"name": "x", "user_id": user} for user in ("gone", "here")], suppression=suppression
+    )
+    devices = push(
+        blux,
+        "update_devices",
+        [{"device_id": "1", "user_id": "gone"}, {"device_id": "2", "user_id": "here"}, {"device_id": "3"}],
+        suppression=suppression,
+    )
+
+    assert [event["user_id"] for event in blux.all_events()] == ["here"]
+    assert {device for device, _ in blux.devices()} == {"2", "3"}
+    assert (events.suppressed, devices.suppressed) == (1, 1)
+
+
+def test_the_receipts_of_a_deletion_keep_a_late_backfill_from_bringing_users_back(blux, tmp_path):
+    rows = [{"user_id": f"u{number}"} for number in range(50)]
+    push(blux, "upsert_users", rows)
+    push(blux, "delete_users", ["u7", "u8"], receipts=receipts_in(tmp_path))
+
+    report = push(blux, "upsert_users", rows, suppression=listed(*lines(tmp_path)))
+
+    assert report.suppressed == 2
+    assert {"u7", "u8"} & set(held(blux)) == set()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        {},
+        {"user_id": None},
+        {"user_id": 1.0},
+        "",
+        BluxRecordError(None, "line 7 is not JSON"),
+        {"ids": ["00"], "previous": "", "hash": "sha256", "key": None},
+    ],
+)
+def test_a_list_that_is_not_understood_whole_suppresses_nobody_and_stops_everything(row):
+    with pytest.raises(BluxConfigError, match="suppression_path: entry 2 of the list cannot be understood"):
+        listed("fine", row)
+
+
+def test_receipts_of_another_key_are_not_taken_for_an_empty_list(blux, tmp_path):
+    push(blux, "delete_users", ["u7"], receipts=receipts_in(tmp_path))
+
+    with pytest.raises(BluxConfigError, match="another receipt_key"):
+        listed(*lines(tmp_path), key="another")
+
+
+def test_a_list_that_changed_between_two_tries_is_noticed(blux):
+    rows = [{"name": "x", "user_id": str(number)} for number in range(100)]
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=3)
+    with pytest.raises(BluxUnavailable):
+        push(blux, "send_events", rows, store=store, batch_size=10, suppression=listed("1"))
+    blux.clear_faults()
+
+    with pytest.raises(BluxCheckpointError):
+        push(blux, "send_events", rows, store=store, batch_size=10, suppression=listed("1", "2"))
+
+
+def test_an_empty_list_leaves_nobody_out(blux):
+    report = push(blux, "upsert_users", [{"user_id": "a"}], suppression=listed())
+
+    assert report.suppressed == 0
