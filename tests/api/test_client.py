@@ -151,7 +151,9 @@ def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
 def test_no_answer_in_time_leaves_the_request_in_doubt(blux):
     blux.fault(kind="delay", seconds=5, times=1)
 
-    with pytest.raises(BluxUnavailable, match=r"No answer to application\.upsert_users from .* within 0\.2 s") as caught:
+    with pytest.raises(
+        BluxUnavailable, match=r"No answer to application\.upsert_users from .* within 0\.2 s"
+    ) as caught:
         send(blux, UPSERT, [USER], timeout=0.2)
 
     assert caught.value.in_doubt

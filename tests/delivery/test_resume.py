@@ -23,7 +23,7 @@ def fail_half_way(blux, operation: str, rows: list[Any], store: Any, after: int 
     """Let a try fail once ``after`` requests were answered well."""
     blux.fault(kind="status", status=503, skip=after)
     with pytest.raises(BluxUnavailable):
-        push(blux, operation, rows, store=store, batch_size=100, concurrency=3, **options)
+        push(blux, operation, rows, store=store, batch_size=100, concurrency=1, **options)
     blux.clear_faults()
     assert store.load() is not None
 

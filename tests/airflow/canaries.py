@@ -1,0 +1,107 @@
+"""Values that occur nowhere else, and the search for them in everything that Airflow has written."""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.airflow.metadata import Metadata
+
+Row = dict[str, Any]
+
+
+def result_of_the_task_that_reads(table: str, row: Row) -> bool:
+    """Tell whether a row is what the upstream task of the tests' DAGs has returned, which Airflow keeps in clear."""
+    return table == "xcom" and row["task_id"] in ("read", "pages") and row["key"] == "return_value"
+
+
+class Canaries:
+    """Makes records of unique personal values and remembers the values."""
+
+    def __init__(self) -> None:
+        self.values: set[str] = set()
+
+    def user(self) -> dict[str, Any]:
+        """Return a user whose every value is unique."""
+        return {
+            "user_id": self._word("id"),
+            "user_properties": {
+                "phone_number": self._digits("010"),
+                "email_address": f"{self._word('mail')}@example.com",
+                "marketing_notification_sms_consent": False,
+            },
+            "custom_user_properties": {"name": f"홍 {self._word('name')}", "notes": [self._word("note")]},
+        }
+
+    def event(self) -> dict[str, Any]:
+        """Return an event whose every value is unique."""
+        return {
+            "name": "order",
+            "user_id": self._word("id"),
+            "timestamp": "2026-10-01T09:00:00+09:00",
+            "properties": {"address": f"서울 {self._word('street')}", "card": self._digits("9410")},
+        }
+
+    def device(self) -> dict[str, Any]:
+        """Return a device whose every value is unique."""
+        return {
+            "user_id": self._word("id"),
+            "device_id": self._word("device"),
+            "platform": "ios",
+            "token": self._word("token"),
+        }
+
+    def secret(self) -> str:
+        """Return a key."""
+        return self._word("key")
+
+    def _word(self, kind: str) -> str:
+        return self._remember(f"{kind}{secrets.token_hex(6)}")
+
+    def _digits(self, prefix: str) -> str:
+        return self._remember(f"{prefix}{secrets.randbelow(10**8):08}")
+
+    def _remember(self, value: str) -> str:
+        self.values.add(value)
+        return value
+
+    def in_files(self, folder: Path) -> list[str]:
+        """Return where a value occurs in any byte of any file below ``folder``."""
+        return [
+            f"{path.relative_to(folder)}: {value}"
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+            for value in self._found_in(path.read_bytes())
+        ]
+
+    def in_tables(self, metadata: Metadata, *, but: Callable[[str, Row], bool] = lambda table, row: False) -> list[str]:
+        """Return where a value occurs in a table, except in the rows for which ``but`` is true."""
+        return [
+            f"{table}.{column}: {value}"
+            for table, row in metadata.rows()
+            if not but(table, row)
+            for column, cell in row.items()
+            for form in _forms(cell)
+            for value in self._found_in(form)
+        ]
+
+    def in_text(self, text: str) -> list[str]:
+        """Return the values that occur in ``text``."""
+        return list(self._found_in(text.encode()))
+
+    def _found_in(self, content: bytes) -> Iterator[str]:
+        # Every value is plain ASCII, which no encoding of JSON changes.
+        return (value for value in self.values if value.encode() in content)
+
+
+def _forms(cell: object) -> Iterator[bytes]:
+    """Yield a cell as it is and, where it is compressed, as it was before."""
+    content = cell if isinstance(cell, bytes) else str(cell).encode()
+    yield content
+    try:
+        yield zlib.decompress(content)
+    except zlib.error:
+        return

@@ -1,0 +1,107 @@
+"""The metadata database, read as it lies on disk: the same on every version of Airflow, and without importing it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOutcome:
+    """What became of one task instance."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    pid: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A DAG run that has ended, or one at work."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    log: str
+    metadata: Metadata
+
+    def task(self, task_id: str, map_index: int = -1) -> TaskOutcome:
+        """Return what became of one task instance."""
+        return self.metadata.tasks(self.dag_id, self.run_id)[task_id, map_index]
+
+    def result(self, task_id: str, map_index: int = -1) -> Any:
+        """Return what a task instance returned, ``None`` when it returned nothing."""
+        return self.metadata.result(self.dag_id, self.run_id, task_id, map_index)
+
+    def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return the fields that the "Rendered Template" tab shows."""
+        return self.metadata.rendered(self.dag_id, self.run_id, task_id, map_index)
+
+
+class Metadata:
+    """A reader of Airflow's SQLite database."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[tuple[str, int], TaskOutcome]:
+        """Return the task instances of a run by task id and map index."""
+        found = self._select(
+            "select task_id, map_index, state, try_number, pid from task_instance where dag_id = ? and run_id = ?",
+            dag_id,
+            run_id,
+        )
+        return {(row["task_id"], row["map_index"]): TaskOutcome(**dict(row)) for row in found}
+
+    def result(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:
+        """Return the ``return_value`` of a task instance."""
+        found = self._select(
+            "select value from xcom where key = 'return_value' and dag_id = ? and run_id = ? and task_id = ?"
+            " and map_index = ?",
+            dag_id,
+            run_id,
+            task_id,
+            map_index,
+        )
+        return _decoded(found[0]["value"]) if found else None
+
+    def rendered(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
+        """Return the rendered fields of a task instance."""
+        found = self._select(
+            "select rendered_fields from rendered_task_instance_fields"
+            " where dag_id = ? and run_id = ? and task_id = ? and map_index = ?",
+            dag_id,
+            run_id,
+            task_id,
+            map_index,
+        )
+        fields: dict[str, Any] = json.loads(found[0]["rendered_fields"])
+        return fields
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield every row of every table with the table's name."""
+        for table in self._select("select name from sqlite_master where type = 'table'"):
+            for row in self._select(f'select * from "{table["name"]}"'):  # noqa: S608 - a name from the schema itself
+                yield table["name"], dict(row)
+
+    def _select(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+        with closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, parameters).fetchall()
+
+
+def _decoded(stored: str | bytes) -> Any:
+    value = json.loads(stored)
+    if not isinstance(value, str):
+        return value  # Airflow 2: JSON
+    try:
+        return json.loads(value)  # Airflow 3: JSON in JSON
+    except ValueError:
+        return value
