@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from airflow_provider_blux.delivery.receipts import BrokenChain, Hashes, verified
+from airflow_provider_blux.delivery.receipts import BrokenChain, Hashes, by_try, verified
 
 KEY_VARIABLE = "BLUX_RECEIPT_KEY"
-_PART = re.compile(r"(__receipts)\.part\d+(\.jsonl)$")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         hashes = Hashes(_key(options.key_file))
-        tries = _tries(options.path)
+        tries = by_try(_files(options.path))
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 2
@@ -47,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if found else 1
 
 
-def _check(name: str, files: list[Path], hashes: Hashes, wanted: str | None) -> int:
+def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> int:
     receipts = users = found = 0
     for receipt in verified(_lines(files), hashes, name):
         receipts += 1
@@ -60,20 +57,15 @@ def _check(name: str, files: list[Path], hashes: Hashes, wanted: str | None) -> 
     return found
 
 
-def _lines(files: list[Path]) -> Iterator[bytes]:
+def _lines(files: list[str]) -> Iterator[bytes]:
     for path in files:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             yield from file
 
 
-def _tries(path: Path) -> dict[str, list[Path]]:
-    """Return the files of each try, in order: one on a disk, several parts from object storage."""
+def _files(path: Path) -> list[str]:
     path.stat()  # raises for a path that is not there
-    paths = sorted(path.rglob("*__receipts*.jsonl")) if path.is_dir() else [path]
-    tries: dict[str, list[Path]] = defaultdict(list)
-    for found in paths:
-        tries[_PART.sub(r"\1\2", str(found))].append(found)
-    return tries
+    return [str(found) for found in path.rglob("*__receipts*.jsonl")] if path.is_dir() else [str(path)]
 
 
 def _key(file: Path | None) -> str | None:

@@ -24,6 +24,7 @@ from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.shapes import merge_of, shape_of
+from airflow_provider_blux.records.suspicions import Suspicions
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Delivery:
         self._rejects = rejects
         self._receipts = receipts
         self._suppression = suppression
+        self._suspicions = Suspicions()
         self._operation = endpoints[0].operation
         self._at_most_once = self._operation == "send_events" and settings.on_unknown == "reject"
         if store and not settings.resume and not settings.validate_only:
@@ -106,7 +108,7 @@ class Delivery:
         )
         batches = cut(
             rows,
-            shape_of(self._operation, self._endpoints[0].api),
+            shape_of(self._operation, self._endpoints[0].api, settings.shaping),
             size=settings.batch_size,
             merge=merge_of(self._operation),
             is_suppressed=self._suppression.covers if self._suppression else None,
@@ -124,6 +126,8 @@ class Delivery:
             raise
         loop.finish()
         progress.close(report, "ended")
+        for suspicion in self._suspicions.found():
+            log.warning("Suspicious: %s", suspicion)
         if self._rejects:
             self._rejects.flush()
         self._checkpoint.clear()
@@ -138,7 +142,7 @@ class Delivery:
 
     def _send(self, traffic: Traffic) -> Send:
         if self._settings.validate_only:
-            return _count
+            return self._count
         return Sender(
             self._client,
             self._endpoints,
@@ -153,10 +157,13 @@ class Delivery:
     def _fingerprint(self) -> str:
         """Return a digest of what decides how the source is cut and where it goes."""
         addresses = [self._client.access[endpoint.api].address(endpoint.path) for endpoint in self._endpoints]
-        decisive = (addresses, self._endpoints, self._settings.batch_size, self._at_most_once)
+        settings = self._settings
+        decisive = (addresses, self._endpoints, settings.batch_size, self._at_most_once, settings.shaping)
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
 
-
-def _count(batch: Batch) -> Outcome:
-    """Stand in for sending where only the records are to be checked."""
-    return Outcome(valid=len(batch.records), merged=sum(len(parts) - 1 for parts in batch.parts.values()))
+    def _count(self, batch: Batch) -> Outcome:
+        """Stand in for sending where only the records are to be checked."""
+        if self._operation == "upsert_users":
+            for key, user in batch.records.items():
+                self._suspicions.look(batch.parts[key][0].number, user)
+        return Outcome(valid=len(batch.records), merged=sum(len(parts) - 1 for parts in batch.parts.values()))

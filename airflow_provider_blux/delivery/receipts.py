@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,6 +23,7 @@ from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.exceptions import BluxError
 
 FIRST = "0" * 64
+_PART = re.compile(r"(__receipts)\.part\d+(\.jsonl)$")
 _KEYED, _PLAIN = "hmac-sha256", "sha256"
 
 
@@ -100,6 +103,14 @@ class BrokenChain(BluxError):  # noqa: N818 - it says what is broken
     """A receipt was changed, removed or put between."""
 
     retry_helps = False
+
+
+def by_try(files: Iterable[str]) -> dict[str, list[str]]:
+    """Return the files of each try, in order: one on a disk, several parts from object storage."""
+    tries: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(files):
+        tries[_PART.sub(r"\1\2", file)].append(file)
+    return tries
 
 
 def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Literal, TypedDict
 
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.shapes import check_mapping
+from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
 
 OnUnknown = Literal["resend", "reject"]
 
@@ -16,8 +19,10 @@ CONCURRENCY = 32
 
 
 class DeliveryOptions(TypedDict, total=False):
-    """The delivery arguments of every operator and hook method; ``None`` stands for the endpoint's own limit.
+    """The shaping and delivery arguments of every operator and hook method.
 
+    ``field_mapping``, ``true_values``, ``false_values``, ``naive_timezone``, ``send_nulls``: how rows are read, see
+    :class:`~airflow_provider_blux.records.shaping.Shaping`. Of the others ``None`` stands for the endpoint's own limit.
     ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
     ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
     ``on_unknown``: events that may have arrived are sent again (``"resend"``) or left alone (``"reject"``).
@@ -25,6 +30,11 @@ class DeliveryOptions(TypedDict, total=False):
     nothing.
     """
 
+    field_mapping: Mapping[str, str] | None
+    true_values: Sequence[Meaning]
+    false_values: Sequence[Meaning]
+    naive_timezone: str | tzinfo | None
+    send_nulls: bool
     batch_size: int | None
     rate_limit: float | None
     concurrency: int
@@ -45,6 +55,7 @@ class Settings:
     on_unknown: OnUnknown = "resend"
     resume: bool = True
     validate_only: bool = False
+    shaping: Shaping = DEFAULT
 
 
 def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
@@ -54,6 +65,8 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
     :raises BluxConfigError: naming the argument at fault.
     """
     check(options)
+    shaping = shaping_of(options)
+    check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
     widest = max(endpoints, key=lambda endpoint: endpoint.max_records)
     size = options.get("batch_size") or widest.max_records
     if size > widest.max_records:
@@ -69,6 +82,22 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
         on_unknown=options.get("on_unknown", "resend"),
         resume=options.get("resume", True),
         validate_only=options.get("validate_only", False),
+        shaping=shaping,
+    )
+
+
+def shaping_of(options: DeliveryOptions) -> Shaping:
+    """Return how rows are read.
+
+    :raises BluxConfigError: naming the argument at fault.
+    """
+    mapping = options.get("field_mapping")
+    return Shaping(
+        field_mapping={} if mapping is None else mapping,
+        true_values=options.get("true_values", ()),
+        false_values=options.get("false_values", ()),
+        naive_timezone=options.get("naive_timezone"),
+        send_nulls=options.get("send_nulls", False),
     )
 
 
@@ -90,6 +119,7 @@ def check(options: DeliveryOptions) -> None:
     if options.get("on_unknown", "resend") not in ("resend", "reject"):
         raise BluxConfigError("on_unknown must be 'resend' or 'reject'.")
     _check_max_rejects(options.get("max_rejects", 0))
+    shaping_of(options)
 
 
 def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:

@@ -148,6 +148,19 @@ class BluxHook(BaseHook):
         """
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
+    def accepted_ids(self, user_ids: Iterable[str], receipts: Iterable[str]) -> list[str]:
+        """Return those of the ids whose deletion was accepted, as the receipts show.
+
+        :param receipts: files of receipts, as the report names them.
+        :raises BluxError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
+        """
+        from airflow_provider_blux.delivery.receipts import Hashes
+        from airflow_provider_blux.hooks.kept import accepted_hashes
+
+        hashes = Hashes(self.credentials.receipt_key)
+        accepted = accepted_hashes(receipts, hashes)
+        return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]
+
     def test_connection(self) -> tuple[bool, str]:
         """Prove the credentials of each API without creating, changing or deleting anything.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -68,6 +68,26 @@ def opened(
         receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
         suppression=None if suppression_path is None else _suppression(suppression_path, hashes),
     )
+
+
+def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
+    """Return the hashes of all ids in the receipts, each chain of them verified."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_blux.delivery.receipts import by_try, verified
+
+    def lines(urls: list[str]) -> Iterator[bytes]:
+        for url in urls:
+            place = ObjectStoragePath(url)
+            with place.fs.open(place.path, "rb") as file:
+                yield from file
+
+    return {
+        digest
+        for name, urls in by_try(files).items()
+        for receipt in verified(lines(urls), hashes, name)
+        for digest in receipt["ids"]
+    }
 
 
 def _store(options: KeepingOptions) -> Store | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -252,3 +253,14 @@ def test_a_hook_that_was_stopped_can_deliver_again(blux_emulator: Emulator) -> N
     assert hook.upsert_users([{"user_id": "a"}]).delivered == 1
     hook.stop()
     assert hook.upsert_users([{"user_id": "b"}]).delivered == 1
+
+
+def test_the_hook_tells_which_ids_were_accepted(blux_emulator: Emulator, tmp_path: Path) -> None:
+    blux_emulator.fault(kind="refuse", ids=["b"])
+    hook = BluxHook()
+
+    report = hook.delete_users(
+        ["a", "b", "c"], receipts_path=str(tmp_path), rejects_path=str(tmp_path / "rejects"), max_rejects=1
+    )
+
+    assert hook.accepted_ids(["a", "b", "c", "d"], report.receipts or []) == ["a", "c"]
