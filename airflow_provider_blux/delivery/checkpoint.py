@@ -6,98 +6,21 @@ over, once a digest has shown that the source still says the same. It holds numb
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch
-from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.delivery.stores import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
 VERSION = 1
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10
-
-
-class Store(Protocol):
-    """Where a checkpoint is kept between two tries."""
-
-    def load(self) -> Any:
-        """Return what was saved last; ``None`` when there is nothing."""
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Keep the state, in place of what was saved before."""
-
-    def clear(self) -> None:
-        """Forget what was saved."""
-
-
-class FileStore:
-    """Keeps a checkpoint in a file of a folder (``checkpoint_path``)."""
-
-    def __init__(self, folder: Folder, name: str) -> None:
-        self._folder = folder
-        self._name = f"{name}.checkpoint.json"
-        folder.prepare()
-
-    def __str__(self) -> str:
-        return self._folder.url(self._name)
-
-    def load(self) -> Any:
-        """Return the file's content.
-
-        :raises BluxCheckpointError: it is not what this package writes.
-        """
-        content = self._folder.read(self._name)
-        if content is None:
-            return None
-        try:
-            return json.loads(content)
-        except ValueError:
-            raise BluxCheckpointError(f"The checkpoint {self} cannot be read: it is not JSON. {_WAY_OUT}") from None
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Write the file whole."""
-        self._folder.write(self._name, json.dumps(state).encode())
-
-    def clear(self) -> None:
-        """Remove the file."""
-        self._folder.remove(self._name)
-
-
-class TaskStateStore:
-    """Keeps a checkpoint in Airflow's own task state (3.3 and later), which outlives a try but not the DAG run."""
-
-    _KEY = "blux_checkpoint"
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-
-    def __str__(self) -> str:
-        return "Airflow's task state"
-
-    def load(self) -> Any:
-        """Return what an earlier try saved."""
-        return self._store.get(self._KEY, default=None)
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Save the state (about 20 ms)."""
-        self._store.set(self._KEY, state)
-
-    def clear(self) -> None:
-        """Delete the state: Airflow itself would keep it even when the task is cleared."""
-        self._store.delete(self._KEY)
-
-
-_WAY_OUT = (
-    "To go on: put back what was changed; or run the task once with resume=False, which sends the whole source "
-    "again, what earlier tries delivered included."
-)
 
 
 @dataclass
@@ -246,7 +169,7 @@ class Checkpoint:
 def _understood(saved: Any, settings: str) -> _State:
     try:
         if saved["version"] != VERSION:
-            raise BluxCheckpointError(f"The checkpoint was written by another version of this package. {_WAY_OUT}")
+            raise BluxCheckpointError(f"The checkpoint was written by another version of this package. {WAY_OUT}")
         state = _State(
             settings=str(saved["settings"]),
             settled=int(saved["settled"]),
@@ -257,19 +180,19 @@ def _understood(saved: Any, settings: str) -> _State:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BluxCheckpointError(
-            f"The checkpoint cannot be read: it is not what this package writes. {_WAY_OUT}"
+            f"The checkpoint cannot be read: it is not what this package writes. {WAY_OUT}"
         ) from None
     if state.settings != settings:
         raise BluxCheckpointError(
             "The checkpoint of an earlier try belongs to other settings: batch_size, on_unknown, the shaping "
-            f"arguments or the connection have changed since. Nothing was sent. {_WAY_OUT}"
+            f"arguments or the connection have changed since. Nothing was sent. {WAY_OUT}"
         )
     return state
 
 
 def _changed(where: str) -> BluxCheckpointError:
     return BluxCheckpointError(
-        f"The source has changed since an earlier try of this task delivered a part of it: {where}. {_WAY_OUT}"
+        f"The source has changed since an earlier try of this task delivered a part of it: {where}. {WAY_OUT}"
     )
 
 

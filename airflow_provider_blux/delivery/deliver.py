@@ -12,7 +12,7 @@ from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.pacing import Pace
 from airflow_provider_blux.delivery.account import Account
 from airflow_provider_blux.delivery.batches import Batch, cut
-from airflow_provider_blux.delivery.checkpoint import Checkpoint, Store
+from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.loop import Loop, Send
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
@@ -21,6 +21,7 @@ from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.delivery.stores import Store
 from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.shapes import merge_of, shape_of
@@ -106,36 +107,42 @@ class Delivery:
             stop=self._stop,
             concurrency=settings.concurrency,
         )
-        batches = cut(
-            rows,
-            shape_of(self._operation, self._endpoints[0].api, settings.shaping),
-            size=settings.batch_size,
-            merge=merge_of(self._operation),
-            is_suppressed=self._suppression.covers if self._suppression else None,
-        )
         try:
-            loop.run(self._checkpoint.pending(batches))
+            loop.run(self._checkpoint.pending(self._cut(rows)))
         except BaseException as error:
-            # After a changed source another run follows, for which nothing must be stopped.
-            if not isinstance(error, BluxCheckpointError):
-                self._stop.set()
-            self._finish_early(loop)
+            self._finish_early(loop, error)
             progress.close(report, "stopped early")
             if isinstance(error, BluxStopped) and loop.failure:
                 raise loop.failure from None
             raise
         loop.finish()
         progress.close(report, "ended")
+        self._end(account)
+        return report
+
+    def _cut(self, rows: Iterable[Any]) -> Iterator[Batch]:
+        return cut(
+            rows,
+            shape_of(self._operation, self._endpoints[0].api, self._settings.shaping),
+            size=self._settings.batch_size,
+            merge=merge_of(self._operation),
+            is_suppressed=self._suppression.covers if self._suppression else None,
+        )
+
+    def _end(self, account: Account) -> None:
+        """Close a delivery that came to its end, be it green or red."""
         for suspicion in self._suspicions.found():
             log.warning("Suspicious: %s", suspicion)
         if self._rejects:
             self._rejects.flush()
         self._checkpoint.clear()
-        account.close(settings.max_rejects)
-        return report
+        account.close(self._settings.max_rejects)
 
-    def _finish_early(self, loop: Loop) -> None:
+    def _finish_early(self, loop: Loop, error: BaseException) -> None:
         """Save what is settled at once, since Airflow kills five seconds after it asked; then what was on its way."""
+        # After a changed source another run follows, for which nothing must be stopped.
+        if not isinstance(error, BluxCheckpointError):
+            self._stop.set()
         self._checkpoint.save()
         loop.finish()
         self._checkpoint.save()

@@ -7,23 +7,25 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError
+from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.users import deletion
 
 
-def guarded(rows: Iterable[Any], max_users: int | None) -> Iterable[Any]:
+def guarded(rows: Iterable[Any], max_users: int | None, shape: Shape = deletion) -> Iterable[Any]:
     """Return the rows when they name at most ``max_users`` different users.
 
     Rows that can be read only once are kept while they are counted.
 
+    :param shape: what finds the id in a row.
     :raises BluxGuardError: there are more.
     """
     if max_users is None:
         return rows
     check_max_users(max_users)
     if isinstance(rows, Iterator):
-        rows = list(_counted(rows, max_users))
+        rows = list(_counted(rows, max_users, shape))
     else:
-        for _ in _counted(rows, max_users):
+        for _ in _counted(rows, max_users, shape):
             pass
     return rows
 
@@ -37,12 +39,12 @@ def check_max_users(max_users: Any) -> None:
         raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
 
 
-def _counted(rows: Iterable[Any], max_users: int) -> Iterator[Any]:
+def _counted(rows: Iterable[Any], max_users: int, shape: Shape) -> Iterator[Any]:
     seen: set[str] = set()
     for row in rows:
         if not isinstance(row, BluxRecordError):
             with suppress(BluxRecordError):  # it will be rejected, not deleted
-                seen.add(deletion(row)[0])
+                seen.add(shape(row)[0])
         if len(seen) > max_users:
             raise BluxGuardError(
                 f"More than {max_users:,} different users would be deleted; nothing was sent. If that is meant, raise "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, check_tolerance, settled
+from airflow_provider_blux.delivery.settings import DeliveryOptions, check_tolerance, settled, shaping_of
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError, BluxRequestError
 from airflow_provider_blux.hooks import form
 from airflow_provider_blux.hooks.credentials import Credentials, read
@@ -113,10 +113,12 @@ class BluxHook(BaseHook):
         :raises BluxGuardError: there are more; nothing was sent.
         """
         from airflow_provider_blux.delivery.guard import guarded
+        from airflow_provider_blux.records.shapes import shape_of
 
-        return self._deliver(
-            "delete_users", guarded(_checked(records), max_users), options, receipts_path=receipts_path
-        )
+        # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
+        shape = shape_of("delete_users", "application", shaping_of(options))
+        rows = guarded(_checked(records), max_users, shape)
+        return self._deliver("delete_users", rows, options, receipts_path=receipts_path)
 
     def send_events(
         self,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypedDict
 from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
-    from airflow_provider_blux.delivery.checkpoint import Store
     from airflow_provider_blux.delivery.folder import Folder
     from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
     from airflow_provider_blux.delivery.rejects import RejectsFile
     from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.delivery.stores import Store
     from airflow_provider_blux.delivery.suppression import Suppression
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
 
 
 def _store(options: KeepingOptions) -> Store | None:
-    from airflow_provider_blux.delivery.checkpoint import FileStore
+    from airflow_provider_blux.delivery.stores import FileStore
 
     store, path, run = options.get("checkpoint"), options.get("checkpoint_path"), options.get("run")
     if store is not None or path is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
@@ -13,6 +14,8 @@ from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.hidden import Hidden
+from airflow_provider_blux.records.shapes import check_mapping
+from airflow_provider_blux.records.shaping import Meaning
 from airflow_provider_blux.sources.formats import READERS, FileFormat
 
 if TYPE_CHECKING:
@@ -44,6 +47,12 @@ class BluxOperator(BaseOperator):
     :param sql: (templated, ``.sql`` files too) one SELECT; its rows are streamed.
     :param sql_conn_id: (templated) Airflow connection of the database.
     :param sql_parameters: (templated) values for the placeholders, in the driver's own style.
+    :param field_mapping: ``{source column: Blux field}``, dotted where the field is of a group
+        (``user_properties.phone_number``); a column that it does not name keeps its own name.
+    :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
+    :param false_values: the same for false. Without them nothing but a boolean or one of the two words is a consent.
+    :param naive_timezone: zone of timestamps without one, as ``Asia/Seoul``; by default they are rejected.
+    :param send_nulls: send a null property as null; by default it is left out and stays as it is.
     :param blux_conn_id: (templated) Airflow connection of type ``blux``.
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
@@ -53,7 +62,7 @@ class BluxOperator(BaseOperator):
     :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
     :param resume: go on where the last try stopped.
     :param checkpoint_path: (templated) folder that keeps the progress for the next try; Airflow 3.3 keeps it itself.
-    :param validate_only: read, shape, check and count everything, send nothing.
+    :param validate_only: read, shape, check and count everything, send nothing; warn of what is suspicious.
     """
 
     template_ext: ClassVar[Sequence[str]] = (".sql",)  # type: ignore[misc]
@@ -73,6 +82,11 @@ class BluxOperator(BaseOperator):
         sql: str | None = None,
         sql_conn_id: str | None = None,
         sql_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        field_mapping: Mapping[str, str] | None = None,
+        true_values: Sequence[Meaning] = (),
+        false_values: Sequence[Meaning] = (),
+        naive_timezone: str | tzinfo | None = None,
+        send_nulls: bool = False,
         blux_conn_id: str = BluxHook.default_conn_name,
         api: Api | None = None,
         batch_size: int | None = None,
@@ -92,6 +106,11 @@ class BluxOperator(BaseOperator):
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.sql_parameters = sql_parameters
+        self.field_mapping = field_mapping
+        self.true_values = true_values
+        self.false_values = false_values
+        self.naive_timezone = naive_timezone
+        self.send_nulls = send_nulls
         self.blux_conn_id = blux_conn_id
         self.api = api
         self.batch_size = batch_size
@@ -128,7 +147,7 @@ class BluxOperator(BaseOperator):
         """Call the hook's method with the arguments that only this operator has."""
 
     def _hook_options(self, context: Context) -> HookOptions:
-        from airflow_provider_blux.delivery.checkpoint import TaskStateStore
+        from airflow_provider_blux.delivery.stores import TaskStateStore
 
         options: HookOptions = {**self._options(), "run": _run(context), "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
         if self.checkpoint_path is not None:
@@ -143,6 +162,11 @@ class BluxOperator(BaseOperator):
 
     def _options(self) -> DeliveryOptions:
         return {
+            "field_mapping": self.field_mapping,
+            "true_values": self.true_values,
+            "false_values": self.false_values,
+            "naive_timezone": self.naive_timezone,
+            "send_nulls": self.send_nulls,
             "batch_size": self.batch_size,
             "rate_limit": self.rate_limit,
             "concurrency": self.concurrency,
@@ -186,6 +210,7 @@ class BluxOperator(BaseOperator):
         if api := check_api(self.api):
             endpoints_for(self.operation, api)
         check(self._options())
+        check_mapping(self.operation, self.api, self.field_mapping or {})
         check_tolerance(self.max_rejects, self.rejects_path)
 
 

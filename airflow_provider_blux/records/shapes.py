@@ -2,31 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records import devices, events, users
+from airflow_provider_blux.records.known import KNOWN
+from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
+from airflow_provider_blux.records.shaping import DEFAULT, Shaping
 
-_SHAPES: dict[tuple[str, str], Callable[[Any], tuple[str, Any]]] = {
-    ("upsert_users", "application"): users.user,
-    ("upsert_users", "open"): users.profile,
-    ("delete_users", "application"): users.deletion,
-    ("delete_users", "open"): users.deletion,
-    ("send_events", "open"): events.event,
-    ("update_devices", "open"): devices.device,
+_SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
+    ("upsert_users", "application"): lambda shaping: partial(users.user, shaping=shaping),
+    ("upsert_users", "open"): lambda shaping: partial(users.profile, shaping=shaping),
+    ("delete_users", "application"): lambda _: users.deletion,
+    ("delete_users", "open"): lambda _: users.deletion,
+    ("send_events", "open"): lambda shaping: partial(events.event, shaping=shaping),
+    ("update_devices", "open"): lambda shaping: partial(devices.device, shaping=shaping),
 }
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "upsert_users": users.merged,
     "delete_users": lambda first, _repeated: first,
     "update_devices": users.merged,
 }
+_GROUPS: dict[str, frozenset[str] | None] = {"user_properties": frozenset(KNOWN), "custom_user_properties": None}
+_DELETION = Fields(required=("user_id",), own=frozenset({"user_id"}))
+FIELDS: dict[tuple[str, str], Fields] = {
+    ("upsert_users", "application"): Fields(
+        required=("user_id",), own=frozenset({"user_id"}), groups=_GROUPS, properties="custom_user_properties"
+    ),
+    ("upsert_users", "open"): Fields(
+        required=("user_id",),
+        own=frozenset({"user_id", "timestamp"}),
+        groups={**_GROUPS, "properties": None},
+        properties="properties",
+    ),
+    ("delete_users", "application"): _DELETION,
+    ("delete_users", "open"): _DELETION,
+    ("send_events", "open"): Fields(
+        required=("user_id", "name"), own=events.FIELDS, groups={"properties": None}, properties="properties"
+    ),
+    ("update_devices", "open"): Fields(
+        required=("device_id",), own=devices.FIELDS, groups={"properties": None}, properties="properties"
+    ),
+}
 
 
-def shape_of(operation: str, api: str) -> Callable[[Any], tuple[str, Any]]:
-    """Return the function that turns a row into its key and what the API takes."""
-    return _SHAPES[operation, api]
+def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Shape:
+    """Return the function that turns a row into its key and what the API takes.
+
+    :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
+    """
+    shape = _SHAPES[operation, api](shaping)
+    if not shaping.field_mapping:
+        return shape
+    kind = operation, api
+    return Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))
 
 
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
     """Return the function that makes one record of two with the same key; ``None`` where each counts for itself."""
     return _MERGES.get(operation)
+
+
+def check_mapping(operation: str, api: str | None, field_mapping: Mapping[str, str]) -> None:
+    """Check a mapping when a DAG is parsed, where the API may not be known yet.
+
+    :raises BluxConfigError: no API of the operation has the fields that it names.
+    """
+    possible = [fields for kind, fields in FIELDS.items() if kind[0] == operation and api in (None, kind[1])]
+    refused: BluxConfigError | None = None
+    for fields in possible:
+        try:
+            check_targets(field_mapping, fields)
+        except BluxConfigError as error:
+            refused = error
+        else:
+            return
+    if refused is not None:
+        raise refused

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.properties import mapping, put, put_group
-from airflow_provider_blux.records.values import consent, identifier, json_value, phone_number, text, timestamp
+from airflow_provider_blux.records.known import CONSENTS, Check
+from airflow_provider_blux.records.properties import mapping, put, put_group, required
+from airflow_provider_blux.records.shaping import DEFAULT, Shaping
+from airflow_provider_blux.records.values import identifier, json_value, text, timestamp
 
-CONSENTS = (
-    "nighttime_notification_consent",
-    "marketing_notification_consent",
-    "marketing_notification_sms_consent",
-    "marketing_notification_email_consent",
-    "marketing_notification_kakao_consent",
-    "marketing_notification_push_consent",
-)
-# The eight fields that the Application API knows; every other property is the customer's own.
-KNOWN: dict[str, Callable[[Any, str], Any]] = {
-    "phone_number": phone_number,
-    "email_address": text,
-    **dict.fromkeys(CONSENTS, consent),
-}
+__all__ = ["CONSENTS", "deletion", "merged", "profile", "user"]
+
+_ID = frozenset({"user_id"})
+_GROUPS = frozenset({"user_properties", "custom_user_properties"})
+# The Open API's own form: everything that may stand beside its properties, and they themselves.
+_NESTED = frozenset({"user_id", "properties", "timestamp"})
+# A null where the properties would be is none of them.
+_NO_GROUP = _ID | {"properties"}
 
 
-def user(row: Any) -> tuple[str, dict[str, Any]]:
+def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     """Return the user id and the user of the Application API.
 
     :param row: ``{"user_id", "user_properties"?, "custom_user_properties"?}``, or a flat row whose columns are
         sorted into the two by name.
     :raises BluxRecordError: naming the first field at fault.
+    :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    user_id, known, custom = _sorted(row)
+    user_id, known, custom = _sorted(row, shaping)
     record: dict[str, Any] = {"user_id": user_id}
     if known:
         record["user_properties"] = known
@@ -41,26 +39,28 @@ def user(row: Any) -> tuple[str, dict[str, Any]]:
     return user_id, record
 
 
-def profile(row: Any) -> tuple[str, dict[str, Any]]:
+def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     """Return the user id and the profile of the Open API, where all properties are of one kind.
 
-    :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}`` as the Open API has it.
+    :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}`` as the Open API has it. In a flat
+        row a column ``timestamp`` is a property, unless ``field_mapping`` says that it is the profile's.
     :raises BluxRecordError: naming the first field at fault.
+    :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    moment = None
-    if isinstance(row, Mapping) and isinstance(row.get("properties"), Mapping):
-        for column, value in row.items():
-            if column not in ("user_id", "properties", "timestamp") and value is not None:
-                name = text(column, "a column name")
-                raise BluxRecordError(name, "stands beside 'properties'; put it inside, or leave all rows flat")
-        if row["properties"].get("user_id") is not None:
-            raise BluxRecordError("properties.user_id", "stands inside 'properties'; put it beside them")
-        moment = row.get("timestamp")
-        row = {**row["properties"], "user_id": row.get("user_id")}
-    user_id, known, custom = _sorted(row)
-    record: dict[str, Any] = {"user_id": user_id, "properties": _joined(known, custom)}
+    moment, aside = None, _ID
+    if isinstance(row, Mapping):
+        if isinstance(row.get("properties"), Mapping):
+            moment = row.get("timestamp")
+            row = _unfolded(row, shaping)
+        else:
+            if row.get("properties") is None:
+                aside = _NO_GROUP
+            if "timestamp" in shaping.targets:
+                moment, aside = row.get("timestamp"), aside | {"timestamp"}
+    user_id, known, custom = _sorted(row, shaping, aside)
+    record: dict[str, Any] = {"user_id": user_id, "properties": _joined(known, custom, shaping)}
     if moment is not None:
-        record["timestamp"] = timestamp(moment, "timestamp")
+        record["timestamp"] = timestamp(moment, "timestamp", shaping.zone)
     return user_id, record
 
 
@@ -68,8 +68,10 @@ def deletion(row: Any) -> tuple[str, str]:
     """Return the id of a user to delete, twice: as the key and as the record.
 
     :param row: the id itself, or a row with a column ``user_id``.
+    :raises BluxRecordError: there is no id, or one that may be damaged.
+    :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    user_id = identifier(row.get("user_id") if isinstance(row, Mapping) else row, "user_id")
+    user_id = identifier(required(row, "user_id") if isinstance(row, Mapping) else row, "user_id")
     return user_id, user_id
 
 
@@ -82,36 +84,59 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _sorted(row: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return the id, the known properties and the customer's own, each checked. A null is left out."""
+def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
+    """Return a row that has all its properties under ``properties`` as a flat one."""
+    for column, value in row.items():
+        if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
+            continue
+        name = text(column, "a column name")
+        raise BluxRecordError(name, "stands beside 'properties'; put it inside, or leave all rows flat")
+    if row["properties"].get("user_id") is not None:
+        raise BluxRecordError("properties.user_id", "stands inside 'properties'; put it beside them")
+    return {**row["properties"], "user_id": required(row, "user_id")}
+
+
+def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return the id, the known properties and the customer's own, each checked.
+
+    :param aside: the columns that are no properties.
+    """
     row = mapping(row)
-    user_id = identifier(row.get("user_id"), "user_id")
+    user_id = identifier(required(row, "user_id"), "user_id")
+    checks, nulls = shaping.known, shaping.send_nulls
     known: dict[str, Any] = {}
     custom: dict[str, Any] = {}
     for column, value in row.items():
-        if column == "user_id" or value is None:
+        if column in aside or (value is None and not nulls):
             continue
-        if column in KNOWN:
-            put(known, column, KNOWN[column](value, column))
+        if column in checks:
+            put(known, column, None if value is None else checks[column](value, column))
         elif column == "user_properties":
-            put_group(known, column, value, _known_property)
+            put_group(known, column, value, partial(_known_property, checks), nulls=nulls)
         elif column == "custom_user_properties":
-            put_group(custom, column, value, json_value)
+            put_group(custom, column, value, json_value, nulls=nulls)
         else:
             name = text(column, "a column name")
             put(custom, name, json_value(value, name))
     return user_id, known, custom
 
 
-def _known_property(value: Any, field: str) -> Any:
-    check = KNOWN.get(field.removeprefix("user_properties."))
-    if check is None:
+def _known(checks: Mapping[str, Check], name: str, value: Any, field: str) -> Any:
+    return None if value is None else checks[name](value, field)
+
+
+def _known_property(checks: Mapping[str, Check], value: Any, field: str) -> Any:
+    name = field.removeprefix("user_properties.")
+    if name not in checks:
         raise BluxRecordError(field, "is none of the eight fields that Blux knows; put it in custom_user_properties")
-    return check(value, field)
+    return _known(checks, name, value, field)
 
 
-def _joined(known: dict[str, Any], custom: dict[str, Any]) -> dict[str, Any]:
+def _joined(known: dict[str, Any], custom: dict[str, Any], shaping: Shaping) -> dict[str, Any]:
     for name in known.keys() & custom.keys():
         raise BluxRecordError(name, "is given twice, as a known and as a custom property; leave one of them")
+    checks = shaping.known
     # Here a consent among the custom properties is a consent like any other.
-    return known | {name: KNOWN[name](value, name) if name in KNOWN else value for name, value in custom.items()}
+    return known | {
+        name: _known(checks, name, value, name) if name in checks else value for name, value in custom.items()
+    }

@@ -10,7 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,8 @@ _DEEPEST = 32
 _LARGEST = int(sys.float_info.max)
 # `fromisoformat` takes any letter between date and time.
 _TIMESTAMP = re.compile(r"[0-9W-]+[T ][0-9:.,+-]+Z?")
+_WORDS = {"true": True, "false": False}
+_NOTHING_DECLARED: Mapping[Any, bool] = {}
 
 
 def identifier(value: Any, field: str) -> str:
@@ -69,21 +71,37 @@ def phone_number(value: Any, field: str) -> str:
     return text(value, field)
 
 
-def consent(value: Any, field: str) -> bool:
-    """Return a consent: a boolean, or the words ``true`` / ``false``. Nothing else is taken for either."""
+def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECLARED) -> bool:
+    """Return a consent: a boolean, or the words ``true`` / ``false``. Nothing else is taken for either.
+
+    :param meanings: other text and numbers, declared to mean true or false; the text ``1`` is not the number.
+    """
     if value is True or value is False:
         return value
     if isinstance(value, str):
-        word = value.lower()
-        if word == "true":
-            return True
-        if word == "false":
-            return False
-    raise BluxRecordError(field, f"is neither true nor false ({type(value).__name__}); a consent is never guessed")
+        word = text(value, field)
+        if word.lower() in _WORDS:
+            return _WORDS[word.lower()]
+        if word in meanings:
+            return meanings[word]
+    elif _is_number(value) and value in meanings:
+        return meanings[value]
+    raise BluxRecordError(
+        field,
+        f"is neither true nor false ({type(value).__name__}); a consent is never guessed: declare in true_values and "
+        "false_values what means which",
+    )
 
 
-def timestamp(value: Any, field: str) -> str:
-    """Return an ISO 8601 timestamp with its zone, as it came where it is text already."""
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, Decimal) and not value.is_snan())  # that has no hash
+
+
+def timestamp(value: Any, field: str, zone: tzinfo | None = None) -> str:
+    """Return an ISO 8601 timestamp with its zone, as it came where it is text already.
+
+    :param zone: where a timestamp is at home that has no zone of its own; its offset is added.
+    """
     if isinstance(value, datetime):
         written, moment = _iso(value, field), value
     elif isinstance(value, str):
@@ -91,9 +109,33 @@ def timestamp(value: Any, field: str) -> str:
         moment = _moment(written, field)
     else:
         raise BluxRecordError(field, f"is of type {type(value).__name__}; write it as 2026-01-31T09:00:00+09:00")
-    if moment.utcoffset() is None:
-        raise BluxRecordError(field, "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00")
-    return written
+    if moment.utcoffset() is not None:
+        return written
+    if zone is None:
+        raise BluxRecordError(
+            field,
+            "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00, or set naive_timezone",
+        )
+    return written + _offset(moment, zone, field, "" if "-" not in written and ":" not in written else ":")
+
+
+def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
+    """Return the offset, as ``+09:00``, of a local time that happens exactly once in the zone."""
+    # A plain one: the subclasses of other libraries attach zones in their own way.
+    local = datetime.combine(moment.date(), moment.time().replace(fold=0))
+    try:
+        first, second = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
+        is_there = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
+        is_once = first.utcoffset() == second.utcoffset()
+    except (OverflowError, ValueError):
+        raise BluxRecordError(field, "is at an end of the calendar, where no zone applies; send a real time") from None
+    if is_there and is_once:
+        offset = first.isoformat()[len(local.isoformat()) :]
+        return offset if colon else offset.replace(":", "")
+    what = "happens twice" if is_there else "is skipped"
+    raise BluxRecordError(
+        field, f"{what} in naive_timezone, as the clocks are changed; write its offset, as in 2026-01-31T09:00:00+09:00"
+    )
 
 
 def _moment(written: str, field: str) -> datetime:

@@ -10,8 +10,8 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_blux.delivery.checkpoint import FileStore, TaskStateStore
 from airflow_provider_blux.delivery.folder import Folder
+from airflow_provider_blux.delivery.stores import FileStore, TaskStateStore
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
 from tests.delivery.pushing import Memory, held, in_order, push
 

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.sources.rows import TableRow
 
 
 def test_the_guard_lets_exactly_max_users_pass(blux_emulator: Emulator) -> None:
@@ -54,3 +55,19 @@ def test_the_guard_can_be_switched_off_and_has_a_default(blux_emulator: Emulator
 def test_a_bound_that_is_no_whole_number_is_refused(blux_emulator: Emulator, bound: Any) -> None:
     with pytest.raises(BluxConfigError, match="max_users must be a whole number of at least 1, or None"):
         BluxHook().delete_users([], max_users=bound)
+
+
+@pytest.mark.parametrize("row_type", [dict, TableRow])
+def test_the_guard_counts_the_ids_of_a_mapped_column(blux_emulator: Emulator, row_type: type[dict[str, Any]]) -> None:
+    rows = [row_type({"customer": name, "reason": "left"}) for name in "abc"]
+    mapping = {"customer": "user_id"}
+
+    with pytest.raises(BluxGuardError, match="More than 2 different users would be deleted; nothing was sent"):
+        BluxHook().delete_users(rows, max_users=2, field_mapping=mapping)
+    assert blux_emulator.requests() == []
+    assert BluxHook().delete_users(rows, max_users=3, field_mapping=mapping).delivered == 3
+
+
+def test_a_wrong_shaping_argument_is_refused_before_anything_is_counted(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxConfigError, match="there is no field 'grade' here, only user_id"):
+        BluxHook().delete_users(["a"], field_mapping={"customer": "grade"})

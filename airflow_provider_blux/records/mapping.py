@@ -1,0 +1,163 @@
+"""``field_mapping``: which fields there are to map to, and rows whose columns are named otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.header import is_table_row, missing_column, missing_field, twice
+
+Shape = Callable[[Any], tuple[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """What the records of one kind consist of.
+
+    :param required: what every record needs.
+    :param own: the fields beside the groups; any other name is a property.
+    :param groups: the nested objects, each with the names that it may hold; ``None`` for any.
+    :param properties: the group that a name without a group belongs to; ``None`` where there are no properties.
+    """
+
+    required: tuple[str, ...]
+    own: frozenset[str]
+    groups: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    properties: str | None = None
+
+    def place(self, target: str) -> tuple[str | None, str]:
+        """Return the group of a target, ``None`` for a field of no group, and its name there.
+
+        :raises BluxConfigError: there is no such field.
+        """
+        group, dot, name = target.partition(".")
+        if not dot:
+            if self.properties is None and target not in self.own:
+                raise BluxConfigError(
+                    f"field_mapping: there is no field {target!r} here, only {', '.join(sorted(self.own))}."
+                )
+            return None, target
+        if group not in self.groups or not name:
+            known = ", ".join(f"{known}.<name>" for known in self.groups) or "none"
+            raise BluxConfigError(
+                f"field_mapping: {target!r} does not name a field of a group; the groups here are: {known}."
+            )
+        names = self.groups[group]
+        if names is not None and name not in names:
+            raise BluxConfigError(
+                f"field_mapping: {group} has no field {name!r}, only {', '.join(sorted(names))}. Name a property of "
+                "your own custom_user_properties.<name>."
+            )
+        return group, name
+
+    def property_of(self, target: str) -> str:
+        """Return the target with its group, so that two that name the same are equal."""
+        group, name = self.place(target)
+        if group is None and (name in self.own or name in self.groups or self.properties is None):
+            return target
+        if self.properties == "properties":  # there all are of one kind
+            return f"properties.{name}"
+        if group is None:
+            known = (known for known, names in self.groups.items() if names is not None and name in names)
+            group = next(known, self.properties)
+        return f"{group}.{name}"
+
+
+def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
+    """Check that every target exists, and that no two columns are mapped to the same.
+
+    :raises BluxConfigError: naming the target at fault.
+    """
+    taken: dict[str, str] = {}
+    for column, target in field_mapping.items():
+        place = fields.property_of(target)
+        if place in taken:
+            raise BluxConfigError(f"field_mapping maps both {taken[place]!r} and {column!r} to {place}.")
+        taken[place] = column
+
+
+class Mapped:
+    """A shape for rows whose columns are named otherwise.
+
+    :param shape: what takes the row once its columns have the names of the fields.
+    :param nests: whether a row may hold all of its properties under ``properties``, where the groups' belong then.
+    """
+
+    def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:
+        check_targets(field_mapping, fields)
+        self._shape = shape
+        self._fields = fields
+        self._nests = nests
+        self._mapping = field_mapping
+        self._places = {column: fields.place(target) for column, target in field_mapping.items()}
+        self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
+
+    def __call__(self, row: Any) -> tuple[str, Any]:
+        """Return what the shape makes of the row; an error names the source's column as well."""
+        if not isinstance(row, Mapping):
+            return self._shape(row)
+        try:
+            return self._shape(self._renamed(row))
+        except BluxRecordError as error:
+            raise self._with_column(error) from None
+
+    def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        places, renamed = self._places, {}
+        inside: dict[str, dict[str, Any]] = {}
+        for column, value in row.items():
+            place = places.get(column)
+            if place is None:
+                if column in self._flat:
+                    raise self._twice(row, column)
+                renamed[column] = value
+            elif place[0] is None:
+                renamed[place[1]] = value
+            else:
+                inside.setdefault(place[0], {})[place[1]] = value
+        if is_table_row(row):
+            self._check_header(row, renamed)
+        for group, items in inside.items():
+            self._put_inside(renamed, group, items)
+        return renamed
+
+    def _check_header(self, row: Mapping[str, Any], renamed: Mapping[str, Any]) -> None:
+        for column in self._places:
+            if column not in row:
+                raise missing_column(row, column)
+        for name in self._fields.required:
+            if name not in renamed:
+                raise missing_field(row, name)
+
+    def _put_inside(self, renamed: dict[str, Any], group: str, items: dict[str, Any]) -> None:
+        if self._nests:
+            nested = isinstance(renamed.get("properties"), Mapping)
+            group = "properties" if nested else "custom_user_properties" if group == "properties" else group
+        held = renamed.get(group)
+        if held is None:
+            renamed[group] = items
+            return
+        if not isinstance(held, Mapping):
+            raise BluxRecordError(group, f"is of type {type(held).__name__}; it must be an object")
+        for name in items.keys() & held.keys():
+            raise BluxRecordError(f"{group}.{name}", "is given twice, by its own name and by field_mapping; leave one")
+        renamed[group] = {**held, **items}
+
+    def _twice(self, row: Mapping[str, Any], name: str) -> BluxConfigError | BluxRecordError:
+        if is_table_row(row):
+            return twice(name, self._flat[name])
+        return BluxRecordError(name, "is given twice, by its own name and by field_mapping; leave one")
+
+    def _with_column(self, error: BluxRecordError) -> BluxRecordError:
+        for column, (group, name) in self._places.items():
+            names = {name if group is None else f"{group}.{name}"}
+            if self._nests and group is not None:  # there the properties of all groups are of one kind
+                names |= {f"custom_user_properties.{name}", f"properties.{name}", name}
+            if column not in names and any(_is_of(error.field, known) for known in names):
+                return BluxRecordError(error.field, f"{error.reason} (column {column!r})")
+        return error
+
+
+def _is_of(found: str | None, name: str) -> bool:
+    return found is not None and (found == name or found.startswith((f"{name}.", f"{name}[")))

@@ -1,0 +1,143 @@
+"""How rows are read: what a DAG author may say about the columns, and what values mean."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import cached_property, partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.known import CONSENTS, TEXTS, Check
+from airflow_provider_blux.records.values import consent
+
+# What may be declared to mean true or false.
+Meaning = str | int | float | Decimal
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shaping:
+    """The shaping arguments of every operator and hook method, checked.
+
+    :param field_mapping: ``{source column: Blux field}``; ``user_properties.phone_number`` names a field of a group.
+    :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
+    :param false_values: the same for false.
+    :param naive_timezone: where a timestamp without a zone is at home: an IANA name or a ``tzinfo``.
+    :param send_nulls: send a null property as null; otherwise it is left out and stays as it is.
+    :raises BluxConfigError: naming the argument at fault.
+    """
+
+    field_mapping: Mapping[str, str] = field(default_factory=dict)
+    true_values: Sequence[Meaning] | AbstractSet[Meaning] = ()
+    false_values: Sequence[Meaning] | AbstractSet[Meaning] = ()
+    naive_timezone: str | tzinfo | None = None
+    send_nulls: bool = False
+
+    def __post_init__(self) -> None:
+        _check_mapping(self.field_mapping)
+        object.__setattr__(self, "field_mapping", dict(self.field_mapping))
+        _ = self.zone, self.meanings  # a wrong one is found here, not at the first record
+        if not isinstance(self.send_nulls, bool):
+            raise BluxConfigError("send_nulls must be True or False.")
+
+    def __repr__(self) -> str:
+        """Return all that decides how rows are read, the same in every process: a checkpoint is bound to it."""
+        mapping = sorted(self.field_mapping.items())
+        meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
+        zone = _ADDRESS.sub("", repr(self.zone))
+        return f"Shaping({mapping}, {meanings}, {zone}, send_nulls={self.send_nulls})"
+
+    @cached_property
+    def zone(self) -> tzinfo | None:
+        """The zone of timestamps that name none."""
+        return None if self.naive_timezone is None else _zone(self.naive_timezone)
+
+    @cached_property
+    def meanings(self) -> dict[Meaning, bool]:
+        """What is declared to mean true or false."""
+        found: dict[Meaning, bool] = {}
+        for argument, values, meaning in (
+            ("true_values", self.true_values, True),
+            ("false_values", self.false_values, False),
+        ):
+            for declared in _declared(argument, values):
+                value = str.__str__(declared) if isinstance(declared, str) else declared
+                if found.setdefault(value, meaning) is not meaning:
+                    raise BluxConfigError("true_values and false_values overlap: one value cannot mean both.")
+        return found
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The fields that columns are mapped to."""
+        return frozenset(self.field_mapping.values())
+
+    @cached_property
+    def known(self) -> dict[str, Check]:
+        """The check of each known field."""
+        return {**TEXTS, **dict.fromkeys(CONSENTS, partial(consent, meanings=self.meanings))}
+
+
+def _check_mapping(field_mapping: Any) -> None:
+    if not isinstance(field_mapping, Mapping):
+        raise BluxConfigError("field_mapping must be a dict, {source column: Blux field}.")
+    for column, target in field_mapping.items():
+        if not _is_name(column) or not _is_name(target):
+            raise BluxConfigError("field_mapping maps text to text, {source column: Blux field}, neither empty.")
+        if target != target.strip():
+            raise BluxConfigError(f"field_mapping: the field {target!r} has blanks around it; remove them.")
+
+
+def _is_name(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and bool(name.encode())
+    except UnicodeEncodeError:  # half a character
+        return False
+
+
+def _declared(argument: str, values: Any) -> Sequence[Meaning] | AbstractSet[Meaning]:
+    if not isinstance(values, list | tuple | AbstractSet):
+        raise BluxConfigError(f"{argument} must be a list of text or numbers, as in {argument}=['Y', 1].")
+    other = "false" if argument == "true_values" else "true"
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal) or _is_nan(value):
+            raise BluxConfigError(f"{argument} holds something that is neither text nor a number; booleans need none.")
+        if isinstance(value, str) and value.lower() == other:
+            raise BluxConfigError(f"{argument} holds the word {other!r}, which always means what it says; remove it.")
+    return values
+
+
+def _is_nan(value: Meaning) -> bool:
+    return value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and math.isnan(value)
+
+
+def _zone(zone: Any) -> tzinfo:
+    if isinstance(zone, str):
+        try:
+            return ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of zones
+            raise BluxConfigError(
+                f"naive_timezone: there is no zone {zone!r}. Give an IANA name, as in 'Asia/Seoul'."
+            ) from None
+    if not isinstance(zone, tzinfo):
+        raise BluxConfigError("naive_timezone must be an IANA name, as in 'Asia/Seoul', or a tzinfo.")
+    if hasattr(zone, "localize") or not _has_offset(zone):  # pytz: attached to a time, it gives the one of long ago
+        raise BluxConfigError("naive_timezone: this kind of tzinfo gives no sure offset. Give the zone's IANA name.")
+    return zone
+
+
+def _has_offset(zone: tzinfo) -> bool:
+    try:
+        return isinstance(datetime(2026, 1, 31, 9, tzinfo=zone).utcoffset(), timedelta)
+    except NotImplementedError:
+        return False
+
+
+DEFAULT = Shaping()

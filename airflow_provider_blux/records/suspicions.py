@@ -1,0 +1,121 @@
+"""What is legal but suspicious about users: looked for where they are only checked, said at the end, without values."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from airflow_provider_blux.records.known import CONSENTS, MARKETING, NIGHTTIME
+
+# So many distinct telephone numbers are remembered; about 20 MB.
+REMEMBERED = 100_000
+# A family may share a number; so many users do not.
+MANY_USERS = 10
+_SHOWN = 5
+_NO_DIGIT = re.compile(r"\D+")
+
+
+class _Seen:
+    """How many records, and the numbers of the first ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[int] = []
+
+    def add(self, number: int) -> None:
+        self.count += 1
+        # Batches are looked at by several threads: not in the order of the source.
+        self._first = sorted([*self._first, number])[:_SHOWN] if number not in self._first else self._first
+
+    def __str__(self) -> str:
+        more = " and more" if self.count > len(self._first) else ""
+        return f"record{'s' if self.count > 1 else ''} {', '.join(map(str, self._first))}{more}"
+
+
+class Suspicions:
+    """Looks at users, of either API, and says what no CRM would refuse and yet hardly anybody means. Thread-safe.
+
+    :param remembered: most telephone numbers to remember, as digests; later ones are not compared.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._remembered = remembered
+        self._key = secrets.token_bytes(16)
+        self._lock = threading.Lock()
+        self._users = 0
+        self._with_consent = 0
+        self._only_at_night = _Seen()
+        # By the digest of a number: its first user; all of them where they are several; the count where they are many.
+        self._holder: dict[int, tuple[int, int]] = {}
+        self._sharing: dict[int, dict[int, int]] = {}
+        self._shared: dict[int, _Seen] = {}
+
+    def look(self, number: int, user: Mapping[str, Any]) -> None:
+        """Look at a user.
+
+        :param number: the number of its record in the source.
+        :param user: what would be sent.
+        """
+        properties = user.get("user_properties") or user.get("properties") or {}
+        phone_number = properties.get("phone_number")
+        with self._lock:
+            self._users += 1
+            self._with_consent += any(properties.get(name) is not None for name in CONSENTS)
+            if properties.get(NIGHTTIME) is True and properties.get(MARKETING) is not True:
+                self._only_at_night.add(number)
+            if isinstance(phone_number, str) and (digits := _NO_DIGIT.sub("", phone_number)):
+                self._compare(number, self._digest(digits), self._digest(str(user["user_id"])))
+
+    def found(self) -> list[str]:
+        """Return what is suspicious, a sentence each."""
+        with self._lock:
+            return [*self._night(), *self._numbers(), *self._consents()]
+
+    def _digest(self, text: str) -> int:
+        return int.from_bytes(blake2b(text.encode(), digest_size=8, key=self._key).digest())
+
+    def _compare(self, number: int, phone: int, user: int) -> None:
+        if phone in self._shared:
+            self._shared[phone].add(number)
+            return
+        holder = self._holder.get(phone)
+        if holder is None:
+            if len(self._holder) < self._remembered:
+                self._holder[phone] = user, number
+            return
+        if holder[0] == user:
+            return
+        users = self._sharing.setdefault(phone, dict([holder]))
+        users.setdefault(user, number)
+        if len(users) >= MANY_USERS:
+            self._shared[phone] = seen = _Seen()
+            for first in self._sharing.pop(phone).values():
+                seen.add(first)
+
+    def _night(self) -> Iterator[str]:
+        if seen := self._only_at_night.count:
+            yield (
+                f"Users who consent to messages at night ({NIGHTTIME}) but not, or not in the same record, to messages "
+                f"at all ({MARKETING}): {seen:,} ({self._only_at_night})."
+            )
+
+    def _numbers(self) -> Iterator[str]:
+        if self._shared:
+            most = max(self._shared.values(), key=lambda seen: seen.count)
+            full = len(self._holder) >= self._remembered
+            yield (
+                f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
+                f"most stands in {most.count:,} records ({most})."
+                f"{f' Only the first {self._remembered:,} different numbers were compared.' if full else ''}"
+            )
+
+    def _consents(self) -> Iterator[str]:
+        if self._users and not self._with_consent:
+            yield (
+                f"No consent in any of {self._users:,} users: they stay as they are, and of new users Blux knows "
+                "none. Is the column missing, or named otherwise (field_mapping)?"
+            )

@@ -1,0 +1,154 @@
+"""A table without a column that every record needs fails at once, and says which columns there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shaping import Shaping
+from airflow_provider_blux.sources.rows import TableRow
+
+USER = ("upsert_users", "application")
+KINDS = [
+    (USER, "user_id"),
+    (("upsert_users", "open"), "user_id"),
+    (("delete_users", "application"), "user_id"),
+    (("delete_users", "open"), "user_id"),
+    (("send_events", "open"), "user_id"),
+    (("send_events", "open"), "name"),
+    (("update_devices", "open"), "device_id"),
+]
+
+
+def table_row(*columns: str) -> TableRow:
+    return TableRow.fromkeys(columns, "x")
+
+
+def refusal(kind: tuple[str, str], row: Any, mapping: dict[str, str] | None = None) -> str:
+    with pytest.raises(BluxConfigError) as raised:
+        shape_of(*kind, Shaping(field_mapping=mapping or {}))(row)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(("kind", "field"), KINDS)
+def test_a_missing_column_fails_at_once(kind: tuple[str, str], field: str) -> None:
+    row = table_row(*sorted({"user_id", "name", "device_id"} - {field}), "city")
+
+    mappings = [{}] if kind[0] == "delete_users" else [{}, {"city": "town"}]
+    for words in (refusal(kind, row, mapping) for mapping in mappings):
+        assert words.startswith(f"There is no column {field}, and every record needs one. The columns are ")
+        assert ", city. " in words
+        assert words.endswith(f": {field!r}}}.")
+
+
+@pytest.mark.parametrize(("kind", "field"), KINDS)
+def test_an_object_without_the_field_is_one_rejected_record(kind: tuple[str, str], field: str) -> None:
+    row = {"user_id": "u", "name": "n", "device_id": "d"}
+    del row[field]
+
+    with pytest.raises(BluxRecordError) as raised:
+        shape_of(*kind)(row)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(("kind", "field"), KINDS)
+def test_a_null_in_a_column_that_is_there_is_one_rejected_record(kind: tuple[str, str], field: str) -> None:
+    row = TableRow({"user_id": "u", "name": "n", "device_id": "d", field: None})
+
+    with pytest.raises(BluxRecordError) as raised:
+        shape_of(*kind)(row)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("columns", "nearest"),
+    [
+        (["User ID", "grade"], "User ID"),
+        (["userId", "grade"], "userId"),
+        (["USER-ID", "grade"], "USER-ID"),
+        (["uid", "grade"], "uid"),
+        (["customer_id", "grade"], "customer_id"),
+        (["user id ", "users", "user"], "user id "),
+        (["grade", "city"], None),
+        (["회원번호", "등급"], None),
+    ],
+)
+def test_the_nearest_column_is_offered(columns: list[str], nearest: str | None) -> None:
+    words = refusal(USER, table_row(*columns))
+
+    assert words.startswith(
+        f"There is no column user_id, and every record needs one. The columns are {', '.join(columns)}. "
+    )
+    if nearest is None:
+        assert words.endswith("Say which one it is with field_mapping={'<column>': 'user_id'}.")
+    else:
+        assert words.endswith(f"Is it {nearest!r}? Then set field_mapping={{{nearest!r}: 'user_id'}}.")
+
+
+def test_at_most_twenty_columns_are_listed() -> None:
+    names = [f"col_{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+
+    assert "col_s, col_t and 6 more." in refusal(USER, table_row(*names))
+    assert "col_s, col_t. " in refusal(USER, table_row(*names[:20]))
+
+
+def test_a_column_with_a_long_name_is_cut() -> None:
+    assert f"The columns are {'x' * 64}." in refusal(USER, table_row("x" * 500))
+
+
+@pytest.mark.parametrize(
+    "first_line",
+    [
+        ["u-1", "01058267341", "seoul"],
+        ["u-1", "+82 10-5826-7341"],
+        ["u-1", "john.doe@example.com"],
+        ["u-1", "2026-01-31T09:00:00Z"],
+        ["u-1", "2026-01-31"],
+        ["u-1", "true"],
+        ["7341", "seoul"],
+        ["u-1", ""],
+    ],
+)
+def test_values_in_place_of_names_are_not_shown(first_line: list[str]) -> None:
+    words = refusal(USER, table_row(*first_line))
+
+    assert "The columns look like values; perhaps the first line, which should name them, is missing." in words
+    assert not [value for value in first_line if value and value in words]
+
+
+def test_a_long_number_in_a_name_is_not_shown() -> None:
+    assert "The columns are u-***, seoul." in refusal(USER, table_row("u-0158267341", "seoul"))
+
+
+def test_a_column_that_only_the_mapping_names_fails_at_once() -> None:
+    words = refusal(USER, table_row("user_id", "phone_no", "city"), {"phone": "phone_number"})
+
+    assert words == (
+        "field_mapping names a column 'phone', which is not there. The columns are user_id, phone_no, city. Is "
+        "'phone_no' meant? Correct field_mapping, or the source."
+    )
+
+
+def test_an_object_may_lack_a_mapped_column() -> None:
+    shape = shape_of(*USER, Shaping(field_mapping={"phone": "phone_number"}))
+
+    assert shape({"user_id": "u"}) == ("u", {"user_id": "u"})
+
+
+def test_a_table_with_two_columns_for_one_field_fails_at_once() -> None:
+    words = refusal(USER, table_row("user_id", "phone", "phone_number"), {"phone": "phone_number"})
+
+    assert words == (
+        "The column 'phone_number' and, by field_mapping, the column 'phone' are both phone_number; one of the two "
+        "would be lost. Take one of them out of the source, or map 'phone_number' to another field."
+    )
+
+
+def test_a_table_with_all_columns_is_taken_like_any_object() -> None:
+    row = {"no": "u", "tel": "010", "city": None}
+    shape = shape_of(*USER, Shaping(field_mapping={"no": "user_id", "tel": "phone_number"}))
+
+    assert shape(TableRow(row)) == shape(row) == ("u", {"user_id": "u", "user_properties": {"phone_number": "010"}})
