@@ -70,6 +70,7 @@ def cut(
     size: int,
     merge: Merge | None,
     is_suppressed: Callable[[Any], bool] | None = None,
+    check: Callable[[str, Any], None] | None = None,
 ) -> Iterator[Batch]:
     """Yield batches of at most ``size`` records in the order of the source.
 
@@ -77,6 +78,7 @@ def cut(
     :param shape: turns a row into its key and what the API takes.
     :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
     :param is_suppressed: tells whether a record, as the API takes it, is not to be sent.
+    :param check: raises for a row that cannot be sent after those before it; called with its key, in order.
     """
     batch = Batch(1, 1, 0)
     for number, row in enumerate(rows, 1):
@@ -85,6 +87,8 @@ def cut(
             if isinstance(row, BluxRecordError):
                 raise row
             key, record = shape(row)
+            if check is not None:
+                check(key, row)
         except BluxRecordError as error:
             unread = isinstance(row, BluxRecordError)
             batch.rejects.append(Reject(number, "rejected", error.field, error.reason, None if unread else row))

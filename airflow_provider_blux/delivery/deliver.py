@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from hashlib import blake2b
 from typing import Any
 
@@ -13,6 +13,7 @@ from airflow_provider_blux.api.pacing import Pace
 from airflow_provider_blux.delivery.account import Account
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.freshness import Freshness
 from airflow_provider_blux.delivery.loop import Loop, Send
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
@@ -127,7 +128,12 @@ class Delivery:
             size=self._settings.batch_size,
             merge=merge_of(self._operation),
             is_suppressed=self._suppression.covers if self._suppression else None,
+            check=self._freshness(),
         )
+
+    def _freshness(self) -> Callable[[str, Any], None] | None:
+        field = self._settings.updated_at_field
+        return None if field is None else Freshness(field, self._settings.shaping.zone).check
 
     def _end(self, account: Account) -> None:
         """Close a delivery that came to its end, be it green or red."""
@@ -165,7 +171,14 @@ class Delivery:
         """Return a digest of what decides how the source is cut and where it goes."""
         addresses = [self._client.access[endpoint.api].address(endpoint.path) for endpoint in self._endpoints]
         settings = self._settings
-        decisive = (addresses, self._endpoints, settings.batch_size, self._at_most_once, settings.shaping)
+        decisive = (
+            addresses,
+            self._endpoints,
+            settings.batch_size,
+            self._at_most_once,
+            settings.shaping,
+            settings.updated_at_field,
+        )
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
 
     def _count(self, batch: Batch) -> Outcome:

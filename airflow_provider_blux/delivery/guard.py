@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from airflow_provider_blux.delivery.ids import IdSet, digest_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.users import deletion
@@ -40,11 +41,11 @@ def check_max_users(max_users: Any) -> None:
 
 
 def _counted(rows: Iterable[Any], max_users: int, shape: Shape) -> Iterator[Any]:
-    seen: set[str] = set()
+    seen = IdSet()
     for row in rows:
         if not isinstance(row, BluxRecordError):
             with suppress(BluxRecordError):  # it will be rejected, not deleted
-                seen.add(shape(row)[0])
+                seen.add(digest_of(shape(row)[0]))
         if len(seen) > max_users:
             raise BluxGuardError(
                 f"More than {max_users:,} different users would be deleted; nothing was sent. If that is meant, raise "

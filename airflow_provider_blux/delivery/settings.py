@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_blux.api.endpoints import Endpoint
+from airflow_provider_blux.api.endpoints import Endpoint, Operation
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
@@ -16,13 +16,20 @@ from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
 OnUnknown = Literal["resend", "reject"]
 
 CONCURRENCY = 32
+_ONLY_FOR: dict[str, Operation] = {
+    "on_unknown": "send_events",
+    "exclude_fields": "upsert_users",
+    "updated_at_field": "upsert_users",
+}
 
 
 class DeliveryOptions(TypedDict, total=False):
     """The shaping and delivery arguments of every operator and hook method.
 
-    ``field_mapping``, ``true_values``, ``false_values``, ``naive_timezone``, ``send_nulls``: how rows are read, see
-    :class:`~airflow_provider_blux.records.shaping.Shaping`. Of the others ``None`` stands for the endpoint's own limit.
+    ``field_mapping``, ``true_values``, ``false_values``, ``naive_timezone``, ``send_nulls``, ``exclude_fields`` (of
+    users): how rows are read, see :class:`~airflow_provider_blux.records.shaping.Shaping`. ``updated_at_field``: the
+    column by which an older record of a user is kept from overtaking a newer one (users only). Of the others
+    ``None`` stands for the endpoint's own limit.
     ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
     ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
     ``on_unknown``: events that may have arrived are sent again (``"resend"``) or left alone (``"reject"``).
@@ -35,6 +42,8 @@ class DeliveryOptions(TypedDict, total=False):
     false_values: Sequence[Meaning]
     naive_timezone: str | tzinfo | None
     send_nulls: bool
+    exclude_fields: str | Sequence[str]
+    updated_at_field: str | None
     batch_size: int | None
     rate_limit: float | None
     concurrency: int
@@ -56,6 +65,7 @@ class Settings:
     resume: bool = True
     validate_only: bool = False
     shaping: Shaping = DEFAULT
+    updated_at_field: str | None = None
 
 
 def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
@@ -65,6 +75,9 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
     :raises BluxConfigError: naming the argument at fault.
     """
     check(options)
+    for name, operation in _ONLY_FOR.items():
+        if name in options and endpoints[0].operation != operation:
+            raise BluxConfigError(f"{name} is an argument of {operation} only.")
     shaping = shaping_of(options)
     check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
     widest = max(endpoints, key=lambda endpoint: endpoint.max_records)
@@ -83,6 +96,7 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
         resume=options.get("resume", True),
         validate_only=options.get("validate_only", False),
         shaping=shaping,
+        updated_at_field=options.get("updated_at_field"),
     )
 
 
@@ -98,6 +112,7 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
         false_values=options.get("false_values", ()),
         naive_timezone=options.get("naive_timezone"),
         send_nulls=options.get("send_nulls", False),
+        exclude_fields=options.get("exclude_fields", ()),
     )
 
 
@@ -119,6 +134,9 @@ def check(options: DeliveryOptions) -> None:
     if options.get("on_unknown", "resend") not in ("resend", "reject"):
         raise BluxConfigError("on_unknown must be 'resend' or 'reject'.")
     _check_max_rejects(options.get("max_rejects", 0))
+    field = options.get("updated_at_field")
+    if field is not None and (not isinstance(field, str) or not field):
+        raise BluxConfigError("updated_at_field must be the name of a column, or be left out.")
     shaping_of(options)
 
 

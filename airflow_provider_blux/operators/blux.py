@@ -39,6 +39,8 @@ class BluxUpsertUsersOperator(_SuppressibleOperator):
 
     :param users: (templated) a list of users, nested as the API has them or flat rows; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
+    :param exclude_fields: properties that are left out of every record; ``"consents"`` names all six consents.
+    :param updated_at_field: the column by which an older record of a user is rejected that comes after a newer one.
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
     """
 
@@ -47,9 +49,22 @@ class BluxUpsertUsersOperator(_SuppressibleOperator):
     records_field = "users"
     users = HiddenField()
 
-    def __init__(self, *, users: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        users: Any = None,
+        exclude_fields: str | Sequence[str] = (),
+        updated_at_field: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.users = users
+        self.exclude_fields = exclude_fields
+        self.updated_at_field = updated_at_field
         super().__init__(**kwargs)
+
+    def _options(self) -> DeliveryOptions:
+        own: DeliveryOptions = {"exclude_fields": self.exclude_fields, "updated_at_field": self.updated_at_field}
+        return {**super()._options(), **own}
 
 
 class BluxDeleteUsersOperator(BluxOperator):

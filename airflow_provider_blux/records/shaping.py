@@ -32,6 +32,7 @@ class Shaping:
     :param false_values: the same for false.
     :param naive_timezone: where a timestamp without a zone is at home: an IANA name or a ``tzinfo``.
     :param send_nulls: send a null property as null; otherwise it is left out and stays as it is.
+    :param exclude_fields: properties of users that are left out of every record; ``"consents"`` names all six.
     :raises BluxConfigError: naming the argument at fault.
     """
 
@@ -40,11 +41,12 @@ class Shaping:
     false_values: Sequence[Meaning] | AbstractSet[Meaning] = ()
     naive_timezone: str | tzinfo | None = None
     send_nulls: bool = False
+    exclude_fields: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _check_mapping(self.field_mapping)
         object.__setattr__(self, "field_mapping", dict(self.field_mapping))
-        _ = self.zone, self.meanings  # a wrong one is found here, not at the first record
+        _ = self.zone, self.meanings, self.excluded  # a wrong one is found here, not at the first record
         if not isinstance(self.send_nulls, bool):
             raise BluxConfigError("send_nulls must be True or False.")
 
@@ -53,7 +55,7 @@ class Shaping:
         mapping = sorted(self.field_mapping.items())
         meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
         zone = _ADDRESS.sub("", repr(self.zone))
-        return f"Shaping({mapping}, {meanings}, {zone}, send_nulls={self.send_nulls})"
+        return f"Shaping({mapping}, {meanings}, {zone}, send_nulls={self.send_nulls}, {sorted(self.excluded)})"
 
     @cached_property
     def zone(self) -> tzinfo | None:
@@ -73,6 +75,16 @@ class Shaping:
                 if found.setdefault(value, meaning) is not meaning:
                     raise BluxConfigError("true_values and false_values overlap: one value cannot mean both.")
         return found
+
+    @cached_property
+    def excluded(self) -> frozenset[str]:
+        """The properties that are left out."""
+        names = [self.exclude_fields] if isinstance(self.exclude_fields, str) else self.exclude_fields
+        if not isinstance(names, list | tuple) or not all(_is_name(name) for name in names) or "user_id" in names:
+            raise BluxConfigError(
+                "exclude_fields must be the word 'consents' or a list of properties, and user_id is none."
+            )
+        return frozenset(name for given in names for name in (CONSENTS if given == "consents" else (given,)))
 
     @cached_property
     def targets(self) -> frozenset[str]:

@@ -103,22 +103,28 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id")
-    checks, nulls = shaping.known, shaping.send_nulls
+    checks, nulls, excluded = shaping.known, shaping.send_nulls, shaping.excluded
     known: dict[str, Any] = {}
     custom: dict[str, Any] = {}
     for column, value in row.items():
-        if column in aside or (value is None and not nulls):
+        if column in aside or column in excluded or (value is None and not nulls):
             continue
         if column in checks:
             put(known, column, None if value is None else checks[column](value, column))
         elif column == "user_properties":
-            put_group(known, column, value, partial(_known_property, checks), nulls=nulls)
+            put_group(known, column, _without(value, excluded), partial(_known_property, checks), nulls=nulls)
         elif column == "custom_user_properties":
-            put_group(custom, column, value, json_value, nulls=nulls)
+            put_group(custom, column, _without(value, excluded), json_value, nulls=nulls)
         else:
             name = text(column, "a column name")
             put(custom, name, json_value(value, name))
     return user_id, known, custom
+
+
+def _without(group: Any, excluded: frozenset[str]) -> Any:
+    if not excluded or not isinstance(group, Mapping):
+        return group
+    return {name: value for name, value in group.items() if name not in excluded}
 
 
 def _known(checks: Mapping[str, Check], name: str, value: Any, field: str) -> Any:

@@ -1,0 +1,85 @@
+"""Older records of a user that come after newer ones, and consents that a backfill leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRejectLimitError
+from tests.delivery.pushing import held, push
+
+
+def row(user: str, moment: str | None, **properties: object) -> dict[str, object]:
+    return {"user_id": user, "changed": moment, **properties}
+
+
+def test_an_older_record_does_not_overtake_a_newer_one_of_the_same_user_whatever_batch_it_is_in(blux):
+    rows = [
+        row("a", "2026-01-02T00:00:00Z", marketing_notification_consent=False),
+        row("b", "2026-01-05T00:00:00Z"),
+        row("a", "2026-01-01T00:00:00Z", marketing_notification_consent=True),
+        *(row(f"u{number}", "2026-01-01T00:00:00Z") for number in range(20)),
+        row("a", "2026-01-02T08:59:59+09:00", marketing_notification_consent=True),
+        row("a", "2026-01-02T00:00:00Z", same_moment=True),
+    ]
+
+    with pytest.raises(BluxRejectLimitError, match="23 were delivered, 2 rejected") as caught:
+        push(blux, "upsert_users", rows, updated_at_field="changed", batch_size=5)
+
+    assert blux.user("a")["user_properties"] == {"marketing_notification_consent": False}
+    assert held(blux)["a"]["same_moment"] is True
+    assert "record 3, changed: is older than an earlier record" in str(caught.value)
+    assert "record 24, changed" in str(caught.value)
+
+
+@pytest.mark.parametrize("moment", [None, "yesterday", "2026-01-01T00:00:00"])
+def test_a_record_that_does_not_say_how_old_it_is_is_rejected(blux, moment):
+    with pytest.raises(BluxRejectLimitError, match="1 rejected"):
+        push(blux, "upsert_users", [row("a", moment)], updated_at_field="changed")
+
+
+def test_moments_without_a_zone_are_taken_from_naive_timezone(blux):
+    report = push(
+        blux,
+        "upsert_users",
+        [row("a", "2026-01-01T09:00:00"), row("a", "2026-01-01T00:00:00Z")],
+        updated_at_field="changed",
+        naive_timezone="Asia/Seoul",
+        batch_size=1,
+    )
+
+    assert report.delivered == 2
+
+
+@pytest.mark.parametrize("api", ["application", "open"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_backfill_without_consents_leaves_them_as_they_are(blux, api, nested):
+    consents = {"marketing_notification_consent": "damaged", "nighttime_notification_consent": True}
+    fields = {"email_address": "a@example.com", **consents}
+    user = {"user_id": "a", "user_properties": fields} if nested else {"user_id": "a", **fields}
+
+    push(blux, "upsert_users", [user], api=api, exclude_fields="consents")
+
+    found = blux.user("a")["user_properties"] if api == "application" else blux.profile("a")["properties"]
+    assert found == {"email_address": "a@example.com"}
+
+
+def test_named_fields_are_left_out_wherever_they_stand(blux):
+    users = [{"user_id": "a", "x": 1, "y": 2}, {"user_id": "b", "custom_user_properties": {"x": 1, "y": 2}}]
+
+    push(blux, "upsert_users", users, exclude_fields=["x", "phone_number"])
+
+    assert held(blux) == {"a": {"y": 2}, "b": {"y": 2}}
+
+
+@pytest.mark.parametrize("value", ["user_id", ["user_id"], 7, [7], None, ""])
+def test_what_cannot_be_left_out_is_refused(blux, value):
+    with pytest.raises(BluxConfigError, match="exclude_fields must be"):
+        push(blux, "upsert_users", [], exclude_fields=value)
+
+
+@pytest.mark.parametrize("option", [{"exclude_fields": "consents"}, {"updated_at_field": "x"}])
+def test_what_is_meant_for_users_is_refused_elsewhere(blux, option):
+    with pytest.raises(BluxConfigError, match="is an argument of upsert_users only"):
+        push(blux, "send_events", [], **option)
+    with pytest.raises(BluxConfigError, match="on_unknown is an argument of send_events only"):
+        push(blux, "upsert_users", [], on_unknown="reject")
