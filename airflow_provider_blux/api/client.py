@@ -8,19 +8,19 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import requests.adapters
 from requests import exceptions as transport
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 
 from airflow_provider_blux import __version__, exceptions
 from airflow_provider_blux.api.access import Access
 from airflow_provider_blux.api.endpoints import Api, Endpoint
+from airflow_provider_blux.api.transport import Transport, telling
 from airflow_provider_blux.api.words import said
 
 CONNECT_TIMEOUT = 10.0
@@ -59,7 +59,7 @@ class BluxClient:
         self.access = dict(access)
         self.timeout = timeout
         self.verify = verify
-        self._adapter = requests.adapters.HTTPAdapter(pool_connections=len(self.access) or 1, pool_maxsize=pool_size)
+        self._transport = Transport(pool_connections=len(self.access) or 1, pool_maxsize=pool_size)
         self._blank: dict[Endpoint, requests.PreparedRequest] = {}
         self._settings: dict[Api, Any] = {}
 
@@ -74,7 +74,7 @@ class BluxClient:
 
     def close(self) -> None:
         """Close every connection."""
-        self._adapter.close()
+        self._transport.close()
 
     def prepare(self, endpoint: Endpoint, records: Sequence[Any]) -> Prepared:
         """Encode the body that carries ``records``."""
@@ -85,16 +85,22 @@ class BluxClient:
         request.headers["Content-Length"] = str(len(body))
         return Prepared(endpoint, request, document)
 
-    def send(self, prepared: Prepared) -> int:
+    def send(self, prepared: Prepared, on_sent: Callable[[], None] | None = None) -> int:
         """Send one request; return the status with which the API has accepted it.
+
+        :param on_sent: called when the request has left, before its answer is waited for.
 
         :raises BluxApiError: what the API or the way to it answered, see :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect or a certificate that is not trusted.
         """
         try:
-            response = self._adapter.send(
-                prepared.request, stream=True, timeout=(CONNECT_TIMEOUT, self.timeout), **self._settings_of(prepared)
-            )
+            with telling(on_sent):
+                response = self._transport.send(
+                    prepared.request,
+                    stream=True,
+                    timeout=(CONNECT_TIMEOUT, self.timeout),
+                    **self._settings_of(prepared),
+                )
         except transport.RequestException as error:
             raise _no_answer(error, prepared, self.timeout) from error
         with response:

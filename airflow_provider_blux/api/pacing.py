@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 # A sliding one-second limit of n is kept when n + 1 starts span more than a second where they are counted: at the
 # server, after a journey that is not always equally long. 1 % of a second is room for 10 ms of difference.
 HEADROOM = 0.01
+# Where it is not enough, each episode of refusals adds to it, and ten minutes without one take as much away.
+_MORE_HEADROOM, _MOST_HEADROOM, _FORGET_SECONDS = 0.005, 0.05, 600.0
 # A start that is late by no more than this does not delay the ones after it.
 SLACK = 0.003
 _SLOWEST = 0.05
 _SLOW_DOWN, _RECOVERY_PER_SECOND = 0.7, 0.05
 _EPISODE = 1.0
+
+
+class Start:
+    """The start of one request.
+
+    :param at: when it was granted; once the request has left, when that was.
+    """
+
+    def __init__(self, at: float, clock: Callable[[], float]) -> None:
+        self.at = at
+        self._clock = clock
+
+    def left(self) -> None:
+        """Note that the request has left: a busy machine, or a new connection, may have held it up."""
+        self.at = self._clock()
 
 
 class Pace:
@@ -27,17 +46,21 @@ class Pace:
     def __init__(
         self, rate: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._interval = (1 + HEADROOM) / rate
+        self._rate = rate
+        self._headroom, self._headroom_since = HEADROOM, clock()
+        self._refused_at = float("-inf")
         self._clock = clock
         self._sleep = sleep
         self._turnstile = threading.Lock()
         self._state = threading.Lock()
         self._next = float("-inf")
+        self._limit = max(1, int(rate))
+        self._starts: deque[Start] = deque(maxlen=2 * self._limit)
         self._speed, self._speed_since = 1.0, clock()
         self._slowed_at = float("-inf")
 
-    def wait(self, before: Callable[[], None] | None = None) -> None:
-        """Wait for this request's turn; turns are granted one by one.
+    def wait(self, before: Callable[[], None] | None = None) -> Start:
+        """Wait for this request's turn; return its start. Turns are granted one by one.
 
         :param before: done once while waiting, when no other request will be granted a turn before this one.
         """
@@ -46,11 +69,20 @@ class Pace:
                 before()
             while (delay := self._delay_or_start()) > 0:
                 self._sleep(delay)
+            return self._starts[-1]
 
     def pause(self, seconds: float) -> None:
         """Grant no start for so many seconds."""
         with self._state:
             self._next = max(self._next, self._clock() + seconds)
+
+    def refused(self) -> None:
+        """Note a refusal for want of headroom; all that come within a second are one."""
+        with self._state:
+            now = self._clock()
+            if now - self._refused_at >= _EPISODE:
+                self._headroom = min(_MOST_HEADROOM, self._headroom_at(now) + _MORE_HEADROOM)
+                self._headroom_since = self._refused_at = now
 
     def slow_down(self) -> None:
         """Lower the speed, once for all refusals that come within a second, and let it recover gradually."""
@@ -64,11 +96,26 @@ class Pace:
         """Return the seconds still to wait; 0 when the start was granted and the next one put after it."""
         with self._state:
             now = self._clock()
-            if now < self._next:
-                return self._next - now
+            allowed_at = max(self._next, self._window_ends())
+            if now < allowed_at:
+                return allowed_at - now
+            self._starts.append(Start(now, self._clock))
             # Counted from when it was due, so that small delays do not add up; from now where it came much later.
-            self._next = max(self._next, now - SLACK) + self._interval / self._speed_at(now)
+            self._next = max(self._next, now - SLACK) + (1 + self._headroom_at(now)) / (
+                self._rate * self._speed_at(now)
+            )
             return 0.0
+
+    def _window_ends(self) -> float:
+        """Return when a start no longer is one too many in a second; requests may have left later than granted."""
+        if len(self._starts) < self._limit:
+            return float("-inf")
+        oldest = heapq.nlargest(self._limit, (start.at for start in self._starts))[-1]
+        return oldest + 1 + self._headroom_at(self._clock())
+
+    def _headroom_at(self, now: float) -> float:
+        forgotten = (now - self._headroom_since) * _MORE_HEADROOM / _FORGET_SECONDS
+        return max(HEADROOM, self._headroom - forgotten)
 
     def _speed_at(self, now: float) -> float:
         return min(1.0, self._speed + (now - self._speed_since) * _RECOVERY_PER_SECOND)

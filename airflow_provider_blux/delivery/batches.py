@@ -37,9 +37,11 @@ class Part(NamedTuple):
 class Batch:
     """What travels in one request, and the records of the source from ``first`` to ``last`` that it settles.
 
-    :param parts: the records of the source, by key; several where they were merged.
     :param records: what the API takes, by key (a user id; a device id; for events a running number).
-    :param suppressed: how many of its records are of suppressed users, and not among the parts.
+    :param rows: the rows of the source, rejected ones included.
+    :param numbers: which record of the source the first of each key is.
+    :param repeated: the parts of those records that were merged.
+    :param suppressed: how many of its records are of suppressed users, and not among ``records``.
     :param digest: what tells whether a later try has the same batch before it.
     :param in_doubt: whether an earlier try may have sent it.
     """
@@ -47,8 +49,11 @@ class Batch:
     index: int
     first: int
     last: int
-    parts: dict[Any, list[Part]] = field(default_factory=dict)
     records: dict[Any, Any] = field(default_factory=dict)
+    rows: list[Any] = field(default_factory=list)
+    # Plain numbers, and a Part only where it is needed: two objects a record would keep the garbage collector busy.
+    numbers: dict[Any, int] = field(default_factory=dict)
+    repeated: dict[Any, list[Part]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     suppressed: int = 0
     digest: str = ""
@@ -58,6 +63,22 @@ class Batch:
     def read(self) -> int:
         """How many records of the source this batch stands for."""
         return self.last - self.first + 1
+
+    def parts(self, key: Any) -> list[Part]:
+        """Return the records of the source that went into one record."""
+        if key in self.repeated:
+            return self.repeated[key]
+        number = self.numbers[key]
+        return [Part(number, self.rows[number - self.first], self.records[key])]
+
+    def merged(self, keys: Iterable[Any]) -> int:
+        """Return how many records of the source were folded into these."""
+        return sum(len(self.repeated[key]) - 1 for key in self.repeated.keys() & keys)
+
+    def merge(self, key: Any, number: int, record: Any, merge: Merge) -> None:
+        """Fold another record into that of the same key."""
+        self.repeated[key] = [*self.parts(key), Part(number, self.rows[-1], record)]
+        self.records[key] = merge(self.records[key], record)
 
     def __str__(self) -> str:
         return f"batch {self.index} (records {self.first}-{self.last})"
@@ -83,6 +104,7 @@ def cut(
     batch = Batch(1, 1, 0)
     for number, row in enumerate(rows, 1):
         batch.last = number
+        batch.rows.append(row)
         try:
             if isinstance(row, BluxRecordError):
                 raise row
@@ -95,19 +117,14 @@ def cut(
         else:
             if is_suppressed is not None and is_suppressed(record):
                 batch.suppressed += 1
+            elif merge is not None and key in batch.records:
+                batch.merge(key, number, record, merge)
             else:
-                _add(batch, number if merge is None else key, Part(number, row, record), merge)
-        if len(batch.records) >= size or batch.read >= size * _WIDEST:
+                own = number if merge is None else key
+                batch.records[own] = record
+                batch.numbers[own] = number
+        if len(batch.records) >= size or len(batch.rows) >= size * _WIDEST:
             yield batch
             batch = Batch(batch.index + 1, number + 1, number)
     if batch.read:
         yield batch
-
-
-def _add(batch: Batch, key: Any, part: Part, merge: Merge | None) -> None:
-    if merge is not None and key in batch.records:
-        batch.records[key] = merge(batch.records[key], part.record)
-        batch.parts[key].append(part)
-    else:
-        batch.records[key] = part.record
-        batch.parts[key] = [part]

@@ -185,5 +185,5 @@ class Delivery:
         """Stand in for sending where only the records are to be checked."""
         if self._operation == "upsert_users":
             for key, user in batch.records.items():
-                self._suspicions.look(batch.parts[key][0].number, user)
-        return Outcome(valid=len(batch.records), merged=sum(len(parts) - 1 for parts in batch.parts.values()))
+                self._suspicions.look(batch.parts(key)[0].number, user)
+        return Outcome(valid=len(batch.records), merged=batch.merged(batch.records))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.pacing import Pace
+from airflow_provider_blux.api.pacing import Pace, Start
 from airflow_provider_blux.api.retry import retrying
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
@@ -94,13 +94,13 @@ class Sender:
             self._leave(batch, keys, error.message, outcome)
         else:
             outcome.delivered += len(keys)
-            outcome.merged += sum(len(batch.parts[key]) - 1 for key in keys)
+            outcome.merged += batch.merged(keys)
 
     def _leave(self, batch: Batch, keys: list[Any], why: str, outcome: Outcome) -> None:
         """Count records as unknown: they may have arrived, and are not to be sent again."""
         reason = f"may or may not have arrived: {why}"
         for key in keys:
-            outcome.rejects.extend(Reject(part.number, "unknown", None, reason, part.row) for part in batch.parts[key])
+            outcome.rejects.extend(Reject(part.number, "unknown", None, reason, part.row) for part in batch.parts(key))
 
     def _cut(self, batch: Batch, keys: list[Any], error: BluxRequestError, outcome: Outcome) -> None:
         """Deliver a refused request in halves, until the record at fault stands alone."""
@@ -109,13 +109,13 @@ class Sender:
             self._deliver(batch, keys[:half], outcome)
             self._deliver(batch, keys[half:], outcome)
             return
-        parts = batch.parts[keys[0]]
+        parts = batch.parts(keys[0])
         if len(parts) == 1:
             outcome.rejects.append(_rejected(parts[0], error))
             return
         # Only one of the merged records may be at fault: each is tried for itself, in the order of the source.
         for part in parts:
-            single = Batch(batch.index, part.number, part.number, {0: [part]}, {0: part.record})
+            single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
             self._deliver(single, [0], outcome)
 
     def _send(self, batch: Batch, records: list[Any]) -> None:
@@ -129,10 +129,10 @@ class Sender:
             repeat_in_doubt=not self._at_most_once,
         ):
             with attempt:
-                self._wait_for_turn(batch)
+                start = self._wait_for_turn(batch)
                 self._traffic.count_request()
                 try:
-                    status = self._client.send(prepared)
+                    status = self._client.send(prepared, on_sent=start.left)
                 except BluxUnavailable as error:
                     self._hold_back(error)
                     raise
@@ -140,14 +140,17 @@ class Sender:
         if self._receipts:
             self._receipts.write(endpoint, prepared.request.url or "", status, records)
 
-    def _wait_for_turn(self, batch: Batch) -> None:
+    def _wait_for_turn(self, batch: Batch) -> Start:
         while True:
-            self._pace.wait(before=lambda: self._checkpoint.intend(batch))
+            start = self._pace.wait(before=lambda: self._checkpoint.intend(batch))
             if not self._refusals.waited_for_search():
                 break
         self._stop.check()
+        return start
 
     def _hold_back(self, error: BluxUnavailable) -> None:
+        if error.status == 429:
+            self._pace.refused()
         if error.retry_after is not None:
             self._pace.pause(error.retry_after)
         elif error.status == 429:

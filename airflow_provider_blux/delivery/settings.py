@@ -15,6 +15,7 @@ from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
 
 OnUnknown = Literal["resend", "reject"]
 
+# Enough for answers that take a second and more, unless the rate is above it: then as many as start in a second.
 CONCURRENCY = 32
 _ONLY_FOR: dict[str, Operation] = {
     "on_unknown": "send_events",
@@ -46,7 +47,7 @@ class DeliveryOptions(TypedDict, total=False):
     updated_at_field: str | None
     batch_size: int | None
     rate_limit: float | None
-    concurrency: int
+    concurrency: int | None
     max_rejects: float
     on_unknown: OnUnknown
     resume: bool
@@ -87,10 +88,11 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
             f"batch_size is {size}, but {widest} takes at most {widest.max_records} records a request. Lower it, or "
             "leave it out."
         )
+    rate = options.get("rate_limit") or rate_limit or widest.max_rate
     return Settings(
         batch_size=size,
-        rate_limit=options.get("rate_limit") or rate_limit or widest.max_rate,
-        concurrency=options.get("concurrency", CONCURRENCY),
+        rate_limit=rate,
+        concurrency=options.get("concurrency") or max(CONCURRENCY, math.ceil(rate)),
         max_rejects=options.get("max_rejects", 0),
         on_unknown=options.get("on_unknown", "resend"),
         resume=options.get("resume", True),
@@ -125,8 +127,8 @@ def check(options: DeliveryOptions) -> None:
         raise BluxConfigError(
             f"Unknown argument {', '.join(sorted(unknown))}; known are {', '.join(DeliveryOptions.__annotations__)}."
         )
-    _check_count("batch_size", options.get("batch_size"), optional=True)
-    _check_count("concurrency", options.get("concurrency", CONCURRENCY), optional=False)
+    _check_count("batch_size", options.get("batch_size"))
+    _check_count("concurrency", options.get("concurrency"))
     check_rate("rate_limit", options.get("rate_limit"))
     for name in ("resume", "validate_only"):
         if not isinstance(options.get(name, False), bool):
@@ -159,11 +161,11 @@ def check_rate(name: str, value: Any) -> None:
         raise BluxConfigError(f"{name} must be a number above 0 (requests a second), or be left out.")
 
 
-def _check_count(name: str, value: Any, *, optional: bool) -> None:
-    if value is None and optional:
+def _check_count(name: str, value: Any) -> None:
+    if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise BluxConfigError(f"{name} must be a whole number of at least 1{', or be left out' if optional else ''}.")
+        raise BluxConfigError(f"{name} must be a whole number of at least 1, or be left out.")
 
 
 def _check_max_rejects(value: Any) -> None:

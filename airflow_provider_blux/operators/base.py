@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
-from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions, check, check_tolerance
+from airflow_provider_blux.delivery.settings import DeliveryOptions, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.hidden import Hidden
@@ -57,7 +57,7 @@ class BluxOperator(BaseOperator):
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
     :param rate_limit: requests a second; by default the published limit.
-    :param concurrency: most requests in flight.
+    :param concurrency: most requests in flight; by default 32, or as many as start in a second.
     :param max_rejects: how many records (an int), or which share of them (a float), may be rejected or unknown.
     :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
     :param resume: go on where the last try stopped.
@@ -91,7 +91,7 @@ class BluxOperator(BaseOperator):
         api: Api | None = None,
         batch_size: int | None = None,
         rate_limit: float | None = None,
-        concurrency: int = CONCURRENCY,
+        concurrency: int | None = None,
         max_rejects: float = 0,
         rejects_path: str | None = None,
         resume: bool = True,

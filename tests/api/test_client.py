@@ -251,3 +251,15 @@ def test_urls_that_are_accepted(url):
 def test_urls_that_are_refused(url, words):
     with pytest.raises(BluxConfigError, match=words):
         checked_url(url, "host")
+
+
+def test_it_is_told_that_a_request_has_left_before_its_answer_comes(blux):
+    blux.fault(kind="delay", seconds=0.3, times=1)
+    told = []
+    with client_of(blux) as api:
+        api.send(api.prepare(UPSERT, [USER]), on_sent=lambda: told.append(time.monotonic()))
+        answered = time.monotonic()
+        api.send(api.prepare(UPSERT, [USER]))
+
+    [left] = told
+    assert answered - left >= 0.3

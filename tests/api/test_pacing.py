@@ -154,3 +154,39 @@ def test_threads_are_granted_starts_one_at_a_time():
 
     assert len(starts) == 200
     assert clock() - 1000 >= 199 * 1.01 / 20 - 0.01
+
+
+@given(held_up=st.lists(st.integers(0, 3), min_size=60, max_size=150))
+def test_requests_that_leave_late_are_counted_from_when_they_left(held_up):
+    pace, clock = pace_and_clock(20)
+    starts, leaving = [], []
+    for grants_later in held_up:
+        starts.append(pace.wait())
+        leaving.append((len(starts) + grants_later, starts[-1]))
+        clock.sleep(0.002)
+        for due, start in leaving:
+            if due == len(starts):
+                start.left()
+
+    assert most_in_any_second(sorted(start.at for start in starts)) <= 20
+
+
+def test_each_episode_of_refusals_adds_headroom_which_is_forgotten_in_time():
+    pace, clock = pace_and_clock(100)
+
+    def seconds_for_300() -> float:
+        began = clock()
+        for _ in range(300):
+            pace.wait()
+        return clock() - began
+
+    assert seconds_for_300() == pytest.approx(3.03, abs=0.02)
+    for _ in range(5):
+        pace.refused()
+    assert seconds_for_300() == pytest.approx(3.045, abs=0.02)
+    for _ in range(20):
+        clock.sleep(1)
+        pace.refused()
+    assert seconds_for_300() == pytest.approx(3.15, abs=0.02)
+    clock.sleep(6000)
+    assert seconds_for_300() == pytest.approx(3.03, abs=0.02)

@@ -71,7 +71,6 @@ def test_exactly_one_argument_says_where_the_records_come_from(kind: type[BluxOp
         ({"rate_limit": float("nan")}, "rate_limit must be a number above 0"),
         ({"rate_limit": float("inf")}, "rate_limit must be a number above 0"),
         ({"concurrency": 0}, "concurrency must be a whole number of at least 1"),
-        ({"concurrency": None}, "concurrency must be a whole number of at least 1"),
         ({"concurrency": True}, "concurrency must be a whole number of at least 1"),
         ({"concurrency": "8"}, "concurrency must be a whole number of at least 1"),
         ({"validate_only": "no"}, "validate_only must be True or False"),

@@ -1,0 +1,1 @@
+"""Measurements of delivery: ``python -m benchmarks.pace``, ``benchmarks.memory``, ``benchmarks.soak``."""

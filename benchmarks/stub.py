@@ -1,0 +1,114 @@
+"""The cheapest server that can hold a client to a rate: reads requests, polices a sliding second, answers.
+
+``python -m benchmarks.stub``. The emulator looks into every record, which at 300,000 ids a second is more than one
+process can do; this server counts bytes. ``GET /arrivals`` tells when each request arrived and how it was answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections import deque
+
+from benchmarks.table import say
+
+_END_OF_HEAD = b"\r\n\r\n"
+_ACCEPTED = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"message":"ok"}'
+_REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+
+
+class Police:
+    """Counts arrivals and decides on each.
+
+    :param limit: most requests in any one second, refused ones included; ``None`` for any number.
+    :param latency: seconds until the answer.
+    """
+
+    def __init__(self, limit: int | None, latency: float) -> None:
+        self.limit = limit
+        self.latency = latency
+        self.arrivals: list[tuple[float, int]] = []
+        self._window: deque[float] = deque()
+
+    def arrive(self, now: float) -> bytes:
+        """Count an arrival and return its answer."""
+        while self._window and now - self._window[0] >= 1:
+            self._window.popleft()
+        self._window.append(now)
+        accepted = self.limit is None or len(self._window) <= self.limit
+        self.arrivals.append((now, 200 if accepted else 429))
+        return _ACCEPTED if accepted else _REFUSED
+
+
+class Connection(asyncio.Protocol):
+    """One connection; a client that waits for each answer sends one request at a time."""
+
+    def __init__(self, police: Police) -> None:
+        self._police = police
+        self._head = b""
+        self._arrived = 0.0
+        self._body_left = 0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport for the answers."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take the time of a request's first bytes, and answer once its last are here."""
+        if not self._body_left:
+            self._arrived = self._arrived if self._head else time.monotonic()
+            self._head += data
+            head, found, body = self._head.partition(_END_OF_HEAD)
+            if not found:
+                return
+            self._head = b""
+            if head.startswith(b"GET"):
+                self._answer(self._told())
+                return
+            self._body_left = _content_length(head)
+            data = body
+        self._body_left -= len(data)
+        if self._body_left <= 0:
+            self._body_left = 0
+            answer = self._police.arrive(self._arrived)
+            asyncio.get_running_loop().call_later(self._police.latency, self._answer, answer)
+
+    def _told(self) -> bytes:
+        body = json.dumps(self._police.arrivals).encode()
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    def _answer(self, answer: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(answer)
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+async def _serve(police: Police) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(police), "127.0.0.1", 0, backlog=1024)
+    say(f"Stub: http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    async with server:
+        await server.serve_forever()
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stub", description=__doc__)
+    parser.add_argument("--limit", type=int, help="most requests a second (default: any number)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds until the answer (default: %(default)s)")
+    options = parser.parse_args()
+    asyncio.run(_serve(Police(options.limit, options.latency)))
+
+
+if __name__ == "__main__":
+    main()
