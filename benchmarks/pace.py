@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from airflow_provider_blux.api.endpoints import Operation, endpoints_for
-from airflow_provider_blux.delivery.settings import CONCURRENCY
 from benchmarks import rows, servers
 from benchmarks.delivering import deliver
 from benchmarks.home import settle_in
@@ -49,7 +48,7 @@ class Plan:
     source: Literal["memory", "jsonl", "csv"]
     latency: float
     seconds: float
-    concurrency: int
+    concurrency: int | None
 
     @property
     def operation(self) -> Operation:
@@ -85,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
                 say(f"{what} with a latency of {latency:g} s ...")
                 measured.append(_measured(plan, Path(folder)))
-        say(f"\n{machine()}, {options.load} busy processes beside, concurrency {options.concurrency}\n")
+        say(f"\n{machine()}, {options.load} busy processes beside, concurrency {options.concurrency or 'default'}\n")
     say(table(COLUMNS, measured))
 
 
@@ -96,7 +95,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30, help="length of a run (default: %(default)s)")
     parser.add_argument("--server", choices=("emulator", "stub"), help=f"(default: {SERVERS})")
     parser.add_argument("--source", choices=("memory", "jsonl", "csv"), default="memory", help="where rows come from")
-    parser.add_argument("--concurrency", type=int, default=CONCURRENCY, help="(default: %(default)s)")
+    parser.add_argument("--concurrency", type=int, help="(default: the operators' own)")
     parser.add_argument("--load", type=int, default=0, help="processes that keep a core busy meanwhile")
     return parser.parse_args(arguments)
 

@@ -21,7 +21,8 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     },
 }
 
-# Field name -> label, help, JSON schema. What is secret has "key" in its name, so that every Airflow version masks it.
+# Field name -> label, help, JSON schema. Airflow masks `open_api_key` by its name on every version. `receipt_key` it
+# does not; the hook masks its value in task logs, and docs/deletion.md says how to mask it in the UI.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
     "open_api_url": {
         "label": "Open API URL",

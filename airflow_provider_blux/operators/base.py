@@ -43,7 +43,7 @@ class BluxOperator(BaseOperator):
 
     :param path: (templated) files in object storage: a URL or local path of a file, a folder or a glob, or a list.
     :param storage_conn_id: (templated) Airflow connection of the storage.
-    :param file_format: ``jsonl``, ``json`` or ``csv``; by each file's suffix unless given.
+    :param file_format: ``jsonl``, ``json``, ``csv`` or ``parquet``; by each file's suffix unless given.
     :param sql: (templated, ``.sql`` files too) one SELECT; its rows are streamed.
     :param sql_conn_id: (templated) Airflow connection of the database.
     :param sql_parameters: (templated) values for the placeholders, in the driver's own style.

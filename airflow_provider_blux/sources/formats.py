@@ -1,76 +1,93 @@
-"""Records from the bytes of one file: JSON lines, a JSON array, CSV."""
+"""Which reader takes which file: by the name's suffixes, by ``file_format``, and never against what it begins with."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Literal
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.compression import COMPRESSIONS, Compression, reader
+from airflow_provider_blux.sources.csv_text import comma_separated
+from airflow_provider_blux.sources.extras import PARQUET, ZSTD, library
+from airflow_provider_blux.sources.json_text import json_array, json_lines
+from airflow_provider_blux.sources.parquet import parquet_rows
 
-FileFormat = Literal["jsonl", "json", "csv"]
-
-
-def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record a line; blank lines are passed over."""
-    for number, line in enumerate(file, 1):
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - a byte order mark, as Windows writes it
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line)
-        except (ValueError, RecursionError):
-            yield BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
-
-
-def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield the items of a JSON array."""
-    try:
-        document = json.loads(file.read().decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise BluxSourceError(f"{name} is not JSON{where} (cut off, or another format; see file_format).") from None
-    if not isinstance(document, list):
-        raise BluxSourceError(f"{name} holds no JSON array. One object a line is file_format='jsonl'.")
-    yield from document
-
-
-def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record a row, all cells text, an empty cell null. The first row names the columns."""
-    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.reader(lines, strict=True)
-    try:
-        header = next(filter(None, rows), None)  # blank lines are passed over, above the header too
-        if header is None:
-            return
-        _check_header(header, name)
-        for row in rows:
-            if len(row) == len(header):
-                yield {column: cell or None for column, cell in zip(header, row, strict=True)}
-            elif row:
-                yield BluxRecordError(
-                    None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
-                )
-    except (csv.Error, UnicodeDecodeError) as error:
-        what = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"is not valid CSV ({error})"
-        raise BluxSourceError(f"{name} {what} after line {rows.line_num}.") from None
-    finally:
-        lines.detach()
-
-
-def _check_header(header: list[str], name: str) -> None:
-    if "" in header:
-        raise BluxSourceError(f"{name}: column {header.index('') + 1} of the header has no name.")
-    if twice := sorted({column for column in header if header.count(column) > 1}):
-        raise BluxSourceError(f"{name}: the header names {', '.join(twice)} twice; one of the two would be lost.")
-
+FileFormat = Literal["jsonl", "json", "csv", "parquet"]
 
 READERS: dict[FileFormat, Callable[[BinaryIO, str], Iterator[Any]]] = {
     "jsonl": json_lines,
     "json": json_array,
     "csv": comma_separated,
+    "parquet": parquet_rows,
 }
-SUFFIXES: dict[str, FileFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv"}
+SUFFIXES: dict[str, FileFormat] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+
+# No text begins like this.
+_NO_TEXT = {
+    b"\x1f\x8b": "compressed with gzip; name it .gz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; name it .zst",
+    b"PAR1": "Parquet; name it .parquet, or set file_format",
+    b"PK\x03\x04": "a zip archive or a workbook; export it as CSV",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+}
+
+
+class Layout(NamedTuple):
+    """How a file is to be read."""
+
+    file_format: FileFormat
+    compression: Compression | None
+
+
+def layout_of(name: str, file_format: FileFormat | None) -> Layout:
+    """Tell how a file is read, from its name, and that it can be.
+
+    :param file_format: overrides the suffix of the format, not that of the compression.
+    :raises BluxConfigError: the name does not tell it, or a library is missing.
+    """
+    path = PurePosixPath(name)
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    suffix = (path.with_suffix("") if compression else path).suffix.lower()
+    found = file_format or SUFFIXES.get(suffix)
+    if found is None:
+        raise BluxConfigError(
+            f"The format of {name} cannot be told from its suffix. Set file_format to one of {', '.join(READERS)}, or "
+            "narrow path to the files that are meant."
+        )
+    if found == "parquet":
+        if compression:
+            raise BluxConfigError(f"{name}: Parquet is compressed within and cannot be read from .{compression}.")
+        library(PARQUET, name)
+    if compression == "zst":
+        library(ZSTD, name)
+    return Layout(found, compression)
+
+
+def records(file: BinaryIO, name: str, layout: Layout) -> Iterator[Any]:
+    """Yield the records of a file.
+
+    :param file: the file as the storage gives it.
+    :param name: what the file is called, for messages.
+    """
+    read = READERS[layout.file_format]
+    if layout.file_format == "parquet":
+        return read(file, name)
+    text = reader(file, name, layout.compression)
+    _check_beginning(text, name, layout)
+    return read(cast("BinaryIO", text), name)
+
+
+def _check_beginning(text: io.BufferedReader, name: str, layout: Layout) -> None:
+    beginning = text.peek(4)
+    for no_text, what in _NO_TEXT.items():
+        if beginning.startswith(no_text):
+            raise BluxSourceError(f"{name} is not {layout.file_format}: it is {what}.")

@@ -7,16 +7,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.sources.frames import Frame, frame_of
 
-# A mapped task's outputs are fetched over HTTP, one request for each item or for each slice.
-_SLICE = 100
+# A mapped task's outputs are fetched over HTTP, one request for each item or for each slice: as many at a time as
+# hold about so many records, the first one alone, to see how many it holds.
+_OUTPUTS_A_SLICE = 100
+_RECORDS_A_SLICE = 10_000
+# What is one record without a closer look.
+_ONE = (dict, str, int)
 
 
 class InlineSource:
     """Records from a value.
 
-    :param value: a list, a mapped task's outputs (a lazy sequence of lists or records), or a JSON string of a list.
-        A list inside the list is flattened one level.
+    :param value: a list, a mapped task's outputs (a lazy sequence of lists, frames or records), a pandas or polars
+        DataFrame, a pyarrow Table, or a JSON string of a list. A list or a frame inside the list is flattened one
+        level.
     :param name: what the value is called, for messages (``users``).
     """
 
@@ -28,17 +34,44 @@ class InlineSource:
         return self._name
 
     def __len__(self) -> int:
-        return len(self._records) if isinstance(self._records, list) else 0
+        """Return the number of records; 0 where it is not known yet, which is so of a mapped task's outputs."""
+        if isinstance(self._records, list | tuple):
+            return sum(1 if isinstance(item, _ONE) else len(self._parts(item)) for item in self._records)
+        return len(self._records) if isinstance(self._records, Frame) else 0
 
     def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self._records), _SLICE):
-            for item in self._records[start : start + _SLICE]:
-                if isinstance(item, list | tuple):
-                    yield from item
-                else:
-                    yield item
+        if isinstance(self._records, list | tuple | Frame):
+            yield from self._flat(self._records)
+        else:
+            yield from self._fetched(self._records)
 
-    def _sequence(self, value: Any) -> Sequence[Any]:
+    def _fetched(self, outputs: Sequence[Any]) -> Iterator[Any]:
+        start, size, total = 0, 1, len(outputs)
+        while start < total:
+            fetched = outputs[start : start + size]
+            records = 0
+            for record in self._flat(fetched):
+                records += 1
+                yield record
+            start += size
+            each = max(1, records // size)
+            size = max(1, min(_OUTPUTS_A_SLICE, _RECORDS_A_SLICE // each))
+
+    def _flat(self, items: Any) -> Iterator[Any]:
+        for item in items:
+            if isinstance(item, _ONE):
+                yield item
+            else:
+                yield from self._parts(item)
+
+    def _parts(self, item: Any) -> Any:
+        """Return the records that an item of the list stands for: those in it, or itself."""
+        if isinstance(item, list | tuple):
+            return item
+        frame = frame_of(item, self._name)
+        return (item,) if frame is None else frame
+
+    def _sequence(self, value: Any) -> Any:
         if isinstance(value, str):
             value = self._parsed(value)
         if value is None:
@@ -46,11 +79,13 @@ class InlineSource:
                 f"{self._name} is None: the upstream task returned nothing. Return an empty list when there is "
                 "nothing to send."
             )
+        if (frame := frame_of(value, self._name)) is not None:
+            return frame
         if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
             return value
         raise BluxSourceError(
             f"{self._name} is of type {type(value).__name__}; it must be a list of records, the outputs of a mapped "
-            "task, or a JSON string that holds a list."
+            "task, a DataFrame of pandas or polars, a Table of pyarrow, or a JSON string that holds a list."
         )
 
     def _parsed(self, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -10,10 +11,19 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.cursors import reading_cursor
+from airflow_provider_blux.sources.rows import TableRow, named_twice
+
+log = logging.getLogger(__name__)
 
 _ROWS_A_FETCH = 1000
-# What a database may quote of the rows: text in single quotes, numbers, addresses.
-_VALUES = re.compile(r"'[^']*'|[^\s'\"@]+@[^\s'\"@]+|\d(?:[\s().-]?\d){4,}")
+# What a database may quote of the rows: text in single quotes (which may hold some itself), addresses, numbers.
+_VALUES = re.compile(r"'.*|[^\s'\"@]+@[^\s'\"@]+|\d(?:[\s().-]?\d){4,}")
+# PEP 249's classes of errors that are about the statement or the server. The others are about the data, and quote it.
+_ABOUT_THE_STATEMENT = frozenset({"ProgrammingError", "OperationalError", "InterfaceError", "NotSupportedError"})
+_NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL)
+_WITHIN = re.compile(r"\([^()]*\)")
+_ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
 class SqlSource:
@@ -28,23 +38,34 @@ class SqlSource:
         self._sql = sql
         self._conn_id = conn_id
         self._parameters = parameters
+        self._has_warned = False
 
     def __str__(self) -> str:
         return f"the query on connection {self._conn_id}"
 
     def __iter__(self) -> Iterator[Any]:
+        self._warn_of_any_order()
         hook = self._hook()
         try:
-            with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
-                cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
-                columns = self._columns(cursor)
-                while rows := cursor.fetchmany(_ROWS_A_FETCH):
-                    for row in rows:
-                        yield dict(zip(columns, row, strict=True))
+            with closing(hook.get_conn()) as connection, closing(reading_cursor(connection)) as cursor:
+                yield from self._rows(cursor)
         except Exception as error:
-            if not _is_database_error(error):
+            if (kind := _database_error(error)) is None:
                 raise
-            raise BluxSourceError(f"{self} failed: {type(error).__name__}: {_without_values(error)}") from None
+            words = _without_values(error) if kind in _ABOUT_THE_STATEMENT else "its words may quote the data"
+            raise BluxSourceError(
+                f"{self} failed: {type(error).__name__}: {words}. (sql must be one statement that only reads.)"
+            ) from None
+
+    def _rows(self, cursor: Any) -> Iterator[TableRow]:
+        cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
+        rows = cursor.fetchmany(_ROWS_A_FETCH) if cursor.description or _tells_columns_late(cursor) else []
+        columns = self._columns(cursor)
+        while rows:
+            for row in rows:
+                # A connection may have its driver return dicts (its extra `cursor`).
+                yield TableRow(zip(columns, row.values() if isinstance(row, dict) else row, strict=True))
+            rows = cursor.fetchmany(_ROWS_A_FETCH)
 
     def _hook(self) -> Any:
         try:
@@ -64,14 +85,40 @@ class SqlSource:
         if not cursor.description:
             raise BluxConfigError(f"{self} returns no rows; sql must be a SELECT.")
         columns = [column[0] for column in cursor.description]
-        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+        if twice := named_twice(columns):
             raise BluxConfigError(f"{self} returns {', '.join(twice)} twice; name the columns apart with AS.")
         return columns
 
+    def _warn_of_any_order(self) -> None:
+        if not self._has_warned and not _is_ordered(self._sql):
+            self._has_warned = True
+            log.warning(
+                "%s has no ORDER BY, so its rows may come in another order on the next try. A try that goes on where "
+                "the last one stopped needs the same order: else users and deletions are sent anew, and events "
+                "fail. Order by a unique key.",
+                str(self).capitalize(),
+            )
 
-def _is_database_error(error: Exception) -> bool:
-    """Tell whether a driver raised it: PEP 249 has every driver derive its errors from one named ``Error``."""
-    return any(kind.__name__ == "Error" for kind in type(error).__mro__)
+
+def _is_ordered(sql: str) -> bool:
+    """Tell whether the statement orders its rows; a subquery or a window does not do it for the whole."""
+    statement, found = _NO_STATEMENT.sub(" ", sql), 1
+    while found:
+        statement, found = _WITHIN.subn(" ", statement)
+    return _ORDERED.search(statement) is not None
+
+
+def _tells_columns_late(cursor: Any) -> bool:
+    """Tell whether the cursor knows its columns only once it has fetched: psycopg2's on the server."""
+    return type(cursor).__module__.startswith("psycopg2") and cursor.name is not None
+
+
+def _database_error(error: Exception) -> str | None:
+    """Return which of PEP 249's classes an error is of: every driver derives its own from one named ``Error``."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if "Error" not in names:
+        return None
+    return next((name for name in names if name in _ABOUT_THE_STATEMENT), "Error")
 
 
 def _without_values(error: Exception) -> str:

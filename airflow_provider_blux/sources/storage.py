@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import AirflowException, ObjectStoragePath
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-from airflow_provider_blux.sources.formats import READERS, SUFFIXES, FileFormat
+from airflow_provider_blux.sources.compression import unreadable
+from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
 
 _GLOB = re.compile(r"[*?\[]")
+# What is fetched at a time from storage that is not a disk; s3fs would take ten times as much.
+_READ_AHEAD = 5 * 1024 * 1024
 
 
 class StorageSource:
@@ -20,7 +23,8 @@ class StorageSource:
 
     :param path: object-storage URLs or local paths: files, folders (read with everything below them), globs.
     :param conn_id: the Airflow connection of the storage.
-    :param file_format: ``jsonl``, ``json`` or ``csv``; by each file's suffix unless given.
+    :param file_format: ``jsonl``, ``json``, ``csv`` or ``parquet``; by each file's suffix unless given. Compression
+        (``.gz``, ``.bz2``, ``.zst``) is told by the suffix alone.
     """
 
     def __init__(
@@ -34,23 +38,10 @@ class StorageSource:
         return ", ".join(map(str, self._paths))
 
     def __iter__(self) -> Iterator[Any]:
-        files = [(found, name, self._format_of(name)) for found, name in self._files()]
-        for (fs, path), name, file_format in files:
-            try:
-                with fs.open(path, "rb") as file:
-                    yield from READERS[file_format](file, name)
-            except OSError as error:
-                raise BluxSourceError(f"{name} cannot be read ({type(error).__name__}: {error.strerror}).") from error
-
-    def _format_of(self, name: str) -> FileFormat:
-        suffix = PurePosixPath(name).suffix.lower()
-        found = self._file_format or SUFFIXES.get(suffix)
-        if found is None:
-            raise BluxConfigError(
-                f"The format of {name} cannot be told from its suffix. Set file_format to one of "
-                f"{', '.join(READERS)}, or narrow path to the files that are meant."
-            )
-        return found
+        files = [(found, name, layout_of(name, self._file_format)) for found, name in self._files()]
+        for (fs, path), name, layout in files:
+            with _opened(fs, path, name) as file:
+                yield from records(file, name, layout)
 
     def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
         """Yield every file with the name that messages give it; all of them are found before one is read."""
@@ -62,25 +53,49 @@ class StorageSource:
             yield from self._found(url)
 
     def _found(self, url: str) -> Iterator[tuple[tuple[Any, str], str]]:
+        root, fs = self._root(url)
+        place = root.path
         try:
-            root = ObjectStoragePath(url, conn_id=self._conn_id)
-            fs, place = root.fs, root.path
+            fs.invalidate_cache()  # another try of the same process must see what is there now
             if _GLOB.search(place):
-                paths = sorted(path for path in fs.glob(place) if fs.isfile(path))
+                paths = sorted(path for path in fs.glob(place) if fs.isfile(path) and not path.endswith("/"))
             elif fs.isdir(place):
                 paths = sorted(path for path in fs.find(place) if not _is_marker(path, place))
             else:
                 paths = [place] if fs.exists(place) else []
-        except (OSError, ImportError, ValueError) as error:
-            raise BluxSourceError(f"{url} cannot be opened ({type(error).__name__}: {error}).") from error
+        except AirflowException:
+            raise
+        except Exception as error:
+            raise unreadable(url, error) from error
         if not paths:
             raise BluxSourceError(f"{url}: there is no such file. Check the path, or whether its producer has run.")
         scheme = f"{root.protocol}://" if root.protocol else ""  # a plain local path has none
         for path in paths:
             yield (fs, path), url if path == place else f"{scheme}{path}"
 
+    def _root(self, url: str) -> tuple[Any, Any]:
+        try:
+            # Airflow before 3.3 takes a None that is given for more than the connection in the URL.
+            root = ObjectStoragePath(url, **({"conn_id": self._conn_id} if self._conn_id else {}))
+            fs = root.fs
+        except (ImportError, ValueError) as error:
+            raise BluxConfigError(
+                f"{url} cannot be opened ({type(error).__name__}: {error}). Check the URL, and that the Airflow "
+                "provider of its storage is installed (for S3: apache-airflow-providers-amazon[s3fs])."
+            ) from error
+        return root, fs
+
+
+def _opened(fs: Any, path: str, name: str) -> Any:
+    try:
+        return fs.open(path, "rb", block_size=_READ_AHEAD)
+    except Exception as error:
+        raise unreadable(name, error) from error
+
 
 def _is_marker(path: str, folder: str) -> bool:
-    """Tell what engines leave beside data (``_SUCCESS``, ``.part-0.crc``) from data, as Spark and Hive do."""
+    """Tell what engines and consoles leave beside data (``_SUCCESS``, ``.part-0.crc``, ``folder/``) from data."""
+    if path.endswith("/"):  # the empty object that stands for a folder in S3
+        return True
     below = PurePosixPath(path).parts[len(PurePosixPath(folder).parts) :]
     return any(part.startswith(("_", ".")) for part in below)

@@ -264,3 +264,13 @@ def test_the_hook_tells_which_ids_were_accepted(blux_emulator: Emulator, tmp_pat
     )
 
     assert hook.accepted_ids(["a", "b", "c", "d"], report.receipts or []) == ["a", "c"]
+
+
+def test_the_hook_takes_a_data_frame(blux_emulator: Emulator) -> None:
+    pandas = pytest.importorskip("pandas")
+
+    report = BluxHook().upsert_users(pandas.DataFrame({"user_id": ["a", "b"], "plan": ["x", None]}))
+
+    assert report.delivered == 2
+    assert blux_emulator.user("a")["custom_user_properties"] == {"plan": "x"}
+    assert blux_emulator.user("b")["custom_user_properties"] == {}

@@ -1,14 +1,17 @@
-"""Bytes of a file, as records: JSON lines, a JSON array, CSV."""
+"""Bytes of a file, as records: JSON lines, a JSON array, CSV; and which of them a file is."""
 
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.formats import READERS, SUFFIXES, FileFormat
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.formats import READERS, SUFFIXES, FileFormat, layout_of, records
 
 BOM = b"\xef\xbb\xbf"
 
@@ -62,23 +65,94 @@ def test_json_arrays(content: bytes, records: list[Any]) -> None:
     assert read("json", content) == records
 
 
+def no_json(position: str, items: int, what: str = "JSON") -> str:
+    return (
+        f"f is not {what} at character {position}, after {items:,} records (cut off, or another format; see "
+        "file_format)."
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "f is not JSON at character 0 (cut off, or another format; see file_format)."),
-        (b'[{"a": 1}, {"a":', "f is not JSON at character 16 (cut off, or another format; see file_format)."),
-        (b'{"a": 1}\n{"a": 2}', "f is not JSON at character 9 (cut off, or another format; see file_format)."),
-        (b'["\xff"]', "f is not JSON (cut off, or another format; see file_format)."),
-        (b"[" * 100_000, "f is not JSON (cut off, or another format; see file_format)."),
+        (b"", no_json("0", 0)),
+        (b"[", no_json("1", 0)),
+        (b"[1", no_json("2", 1)),
+        (b"[1,]", no_json("3", 1)),
+        (b"[1 2]", no_json("3", 1)),
+        (b"[1] 2", no_json("4", 1)),
+        (b"[1]\xed", no_json("3", 0, "UTF-8")),
+        (b'[{"a": 1}, {"a":', no_json("16", 1)),
+        (b'[1, "\xff"]', no_json("5", 1, "UTF-8")),
+        (b"[" * 100_000, no_json("1", 0)),
+        (b"[1, " + b"9" * 5000 + b"]", no_json("4", 1)),
+        (b"[1, 01]", no_json("5", 2)),
         (b'{"a": 1}', "f holds no JSON array. One object a line is file_format='jsonl'."),
+        (b'{"a": 1}\n{"a": 2}', "f holds no JSON array. One object a line is file_format='jsonl'."),
         (b"null", "f holds no JSON array. One object a line is file_format='jsonl'."),
+        ("[1]".encode("utf-16-le"), no_json("1", 0)),
     ],
 )
-def test_a_file_that_is_no_json_array_is_refused_as_a_whole(content: bytes, words: str) -> None:
+def test_a_file_that_is_no_json_array_is_refused_with_a_place(content: bytes, words: str) -> None:
     with pytest.raises(BluxSourceError) as raised:
         read("json", content)
 
     assert str(raised.value) == words
+
+
+class Drip(io.BytesIO):
+    """A file that gives a few bytes at a time, so that a window ends everywhere."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(1 + self.tell() % 4)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda items: st.lists(items, max_size=4) | st.dictionaries(st.text(max_size=4), items, max_size=4),
+    max_leaves=12,
+)
+PIECES = st.sampled_from(
+    [
+        *'[]{},:"-\n\t ',
+        *['"a"', r'"\ud83d\ude00"', r'"\ud800"', r"\u12", '"k":', "한", "\ufeff"],
+        *["1", "1.5", "1e5", "e+", "true", "fals", "null", "NaN", "-Infinity"],
+        *["[1,2]", '{"a":[{"b":1}]}'],
+    ]
+)
+
+
+def like_the_standard_library(document: str) -> None:
+    """Read it whole and in drips; both must give what ``json.loads`` gives, or refuse what it refuses."""
+    try:
+        expected = json.loads(document)
+    except ValueError:
+        expected = None
+    for file in (io.BytesIO, Drip):
+        try:
+            found = list(READERS["json"](file(document.encode("utf-8", "replace")), "f"))
+        except BluxSourceError:
+            found = None
+        assert repr(found) == repr(expected if isinstance(expected, list) else None)
+
+
+@given(st.lists(JSON, max_size=5), st.sampled_from([None, 1]), st.booleans())
+def test_an_array_is_read_as_json_loads_reads_it(items: list[Any], indent: int | None, is_ascii: bool) -> None:
+    text = json.dumps(items, indent=indent, ensure_ascii=is_ascii)
+    like_the_standard_library(text.encode("utf-8", "replace").decode())
+
+
+@given(st.lists(PIECES, max_size=8).map("".join), st.booleans())
+def test_what_is_no_array_is_refused_as_json_loads_refuses_it(pieces: str, opened: bool) -> None:
+    like_the_standard_library("[" + pieces + "]" if opened else pieces.removeprefix("\ufeff"))
+
+
+def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None:
+    file = io.BytesIO(b'[{"a": 1} {"a": 2}, ' + b'{"a": 3},' * 500_000 + b"0]")
+
+    with pytest.raises(BluxSourceError, match="at character 10, after 1 records"):
+        list(READERS["json"](file, "f"))
+    assert file.tell() < 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -110,13 +184,14 @@ def test_csv(content: bytes, records: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"a,,c\n1,2,3\n", "f: column 2 of the header has no name."),
-        (b"a,b,a,b,b\n", "f: the header names a, b twice; one of the two would be lost."),
+        (b"a,,c\n1,2,3\n", "the header of f: column 2 has no name."),
+        (b"a,b,a,b,b\n", "the header of f names a, b twice; one of the two would be lost."),
         (b'a,b\n1,2\n"3,4\n', "f is not valid CSV (unexpected end of data) after line 3."),
         (b'a,b\n1,2\n"3" x,4\n', "f is not valid CSV (',' expected after '\"') after line 3."),
-        (b"a,b\n1,\xff\n", "f is not UTF-8 after line 0."),
-        (b"a,b\n1,2\n" + b"1,2\n" * 5000 + b"\xb0,2\n", "f is not UTF-8 after line"),
-        ("a,b\n1,2\n".encode("utf-16"), "f is not UTF-8 after line 0."),
+        (b"a,b\n1,\xff\n", "line 2 of f is not UTF-8. Save the file as UTF-8."),
+        (b"a,b\n1,2\n" + b"1,2\n" * 5000 + b"\xb0,2\n", "line 5003 of f is not UTF-8."),
+        ("a,b\n1,2\n".encode("utf-16"), "line 1 of f is not UTF-8."),
+        (b'a\n"' + b"x" * 200_000 + b"\n", "f is not valid CSV (field larger than field limit (131072)) after line"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_with_a_place(content: bytes, words: str) -> None:
@@ -151,3 +226,63 @@ def test_no_error_shows_what_stands_in_the_file() -> None:
 
 def test_every_suffix_has_a_reader() -> None:
     assert set(SUFFIXES.values()) == set(READERS)
+
+
+def test_rows_of_a_csv_are_rows_of_a_table_and_json_objects_are_not() -> None:
+    (row,) = read("csv", b"a\n1\n")
+    (line,) = read("jsonl", b'{"a": "1"}\n')
+    (item,) = read("json", b'[{"a": "1"}]')
+
+    assert row == line == item
+    assert row.is_table_row
+    assert not hasattr(line, "is_table_row")
+    assert not hasattr(item, "is_table_row")
+
+
+@pytest.mark.parametrize(
+    ("name", "given_format", "layout"),
+    [
+        ("users.jsonl", None, ("jsonl", None)),
+        ("s3://b/day=1/users.NDJSON.GZ", None, ("jsonl", "gz")),
+        ("users.v2.csv.bz2", None, ("csv", "bz2")),
+        ("users.json.zst", None, ("json", "zst")),
+        ("users.snappy.parquet", None, ("parquet", None)),
+        ("users.gz", "csv", ("csv", "gz")),
+        ("users", "jsonl", ("jsonl", None)),
+        ("users.csv", "jsonl", ("jsonl", None)),
+        ("users.txt.zst", "csv", ("csv", "zst")),
+    ],
+)
+def test_the_suffixes_tell_how_a_file_is_read(name: str, given_format: FileFormat | None, layout: object) -> None:
+    assert layout_of(name, given_format) == layout
+
+
+@pytest.mark.parametrize("name", ["users", "users.gz", "users.txt", "users.txt.gz", ".csv", "users.gz.csv.zip"])
+def test_a_name_that_does_not_tell_is_refused(name: str) -> None:
+    with pytest.raises(
+        BluxConfigError, match=r"cannot be told from its suffix\. Set file_format to one of jsonl, json, c"
+    ):
+        layout_of(name, None)
+
+
+def test_compressed_parquet_is_refused() -> None:
+    with pytest.raises(BluxConfigError, match=r"Parquet is compressed within and cannot be read from \.gz"):
+        layout_of("users.parquet.gz", None)
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "json", "csv"])
+@pytest.mark.parametrize(
+    ("beginning", "words"),
+    [
+        (b"\x1f\x8b\x08\x00", "compressed with gzip; name it .gz"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd; name it .zst"),
+        (b"PAR1\x15", "Parquet; name it .parquet"),
+        (b"PK\x03\x04", "a zip archive or a workbook"),
+        ("a".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+    ],
+)
+def test_a_file_that_begins_like_another_kind_is_refused_whatever_its_name(
+    file_format: FileFormat, beginning: bytes, words: str
+) -> None:
+    with pytest.raises(BluxSourceError, match=rf"^f is not {file_format}: it is {words}"):
+        records(io.BytesIO(beginning), "f", layout_of("f", file_format))

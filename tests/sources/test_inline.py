@@ -66,11 +66,39 @@ def test_a_list_inside_the_list_is_flattened_one_level(value: Any, records: list
     assert list(source) == records, "a source can be read more than once"
 
 
-def test_the_outputs_of_a_mapped_task_are_fetched_by_the_hundred() -> None:
+def test_the_outputs_of_a_mapped_task_are_fetched_by_the_hundred_after_the_first() -> None:
     outputs = LazyOutputs([[n] for n in range(250)])
 
     assert list(InlineSource(outputs, "users")) == list(range(250))
-    assert (outputs.slices, outputs.items) == (3, 0)
+    assert (outputs.slices, outputs.items) == (4, 0)
+
+
+def test_large_outputs_of_a_mapped_task_are_fetched_a_few_at_a_time() -> None:
+    outputs = LazyOutputs([list(range(4000))] * 9)
+
+    assert sum(1 for _ in InlineSource(outputs, "users")) == 36_000
+    assert outputs.slices == 1 + 4
+
+
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [
+        ([], 0),
+        (["a", {"user_id": "b"}, None], 3),
+        (({"user_id": "a"},), 1),
+        ([["a", "b"], "c", []], 3),
+        ('["a", "b"]', 2),
+        (LazyOutputs(["a"]), 0),
+    ],
+)
+def test_the_number_of_records_is_known_unless_they_must_be_fetched(value: Any, length: int) -> None:
+    assert len(InlineSource(value, "users")) == length
+
+
+def test_a_list_is_not_copied() -> None:
+    records = [{"user_id": "a"}]
+
+    assert next(iter(InlineSource(records, "users"))) is records[0]
 
 
 def test_no_more_is_fetched_than_is_asked_for() -> None:

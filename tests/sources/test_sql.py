@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.cursors import reading_cursor
 from airflow_provider_blux.sources.sql import SqlSource
 
 pytest.importorskip("airflow.providers.sqlite")
@@ -96,11 +98,66 @@ def test_the_connection_is_closed_however_far_it_was_read(shop: sqlite3.Connecti
     shop.rollback()
 
 
-def test_a_statement_that_returns_no_rows_is_refused_and_changes_nothing(shop: sqlite3.Connection) -> None:
+def test_a_statement_that_returns_no_rows_is_refused(shop: sqlite3.Connection) -> None:
     with pytest.raises(BluxConfigError, match=r"^the query on connection shop returns no rows; sql must be a SELECT"):
-        list(query("DELETE FROM users"))
+        list(query("PRAGMA foreign_keys = ON"))
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM users", "DELETE FROM users RETURNING id", "DROP TABLE users"])
+def test_nothing_can_be_changed(shop: sqlite3.Connection, sql: str) -> None:
+    with pytest.raises(BluxSourceError, match=r"readonly database\. \(sql must be one statement that only reads\.\)$"):
+        list(query(sql))
 
     assert shop.execute("SELECT count(*) FROM users").fetchone() == (2,)
+
+
+def test_rows_of_a_query_are_rows_of_a_table(shop: sqlite3.Connection) -> None:
+    assert all(row.is_table_row for row in query("SELECT id FROM users"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_ordered"),
+    [
+        ("SELECT id FROM users ORDER BY id", True),
+        ("select id from users\n\torder\n by id desc", True),
+        ("SELECT id FROM users WHERE name = 'it''s' ORDER BY id -- newest last", True),
+        ("SELECT id FROM users", False),
+        ("SELECT id FROM users -- ORDER BY id", False),
+        ("SELECT id /* order by */ FROM users", False),
+        ("SELECT 'order by' AS \"order by\" FROM users", False),
+        ("SELECT id FROM (SELECT id FROM users ORDER BY id)", False),
+        ("SELECT row_number() OVER (PARTITION BY lower(id) ORDER BY id) AS n FROM users", False),
+        ("SELECT id AS reorder, id AS bye FROM users", False),
+    ],
+)
+def test_a_query_in_any_order_is_warned_of_once(
+    shop: sqlite3.Connection, caplog: pytest.LogCaptureFixture, sql: str, is_ordered: bool
+) -> None:
+    source = query(sql)
+    with caplog.at_level(logging.WARNING, "airflow_provider_blux"):
+        list(source)
+        list(source)
+
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == (0 if is_ordered else 1)
+    assert all(words.startswith("The query on connection shop has no ORDER BY") for words in warnings)
+
+
+def test_a_value_with_quotes_in_it_is_not_repeated(shop: sqlite3.Connection) -> None:
+    with shop:
+        shop.execute("INSERT INTO users VALUES ('c', CAST(x'6a6f686e27732068ff' AS TEXT), 1)")
+
+    with pytest.raises(BluxSourceError, match="Could not decode to UTF-8") as raised:
+        list(query("SELECT name FROM users ORDER BY id"))
+    assert "john" not in str(raised.value)
+    assert "s h" not in str(raised.value)
+
+
+def test_mysql_rows_stay_on_the_server_until_they_are_read() -> None:
+    pymysql = pytest.importorskip("pymysql")
+    unconnected = pymysql.connections.Connection(defer_connect=True)
+
+    assert type(reading_cursor(unconnected)) is pymysql.cursors.SSCursor
 
 
 def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:

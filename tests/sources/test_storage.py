@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
 from airflow_provider_blux.sources.storage import StorageSource
+from tests.sources.files import CONTENTS, USERS, write_file
 
 
 def write(folder: Path, **records_by_name: list[str]) -> None:
@@ -87,6 +88,14 @@ def test_the_suffix_tells_the_format_of_each_file(tmp_path: Path) -> None:
     (tmp_path / "4.jsonl").write_text('{"user_id": "d"}', "utf-8")
 
     assert list(StorageSource(str(tmp_path))) == [{"user_id": name} for name in "abcd"]
+
+
+@pytest.mark.parametrize("name", sorted(CONTENTS))
+def test_every_format_is_read_from_every_compression(tmp_path: Path, name: str) -> None:
+    write_file(tmp_path / name, USERS)
+
+    assert list(StorageSource(str(tmp_path / name))) == USERS
+    assert list(StorageSource(f"file://{tmp_path}")) == USERS
 
 
 def test_file_format_overrides_the_suffix(tmp_path: Path) -> None:

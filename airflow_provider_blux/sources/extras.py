@@ -1,0 +1,28 @@
+"""The libraries that not everybody needs: imported where they are used, missed in words that name the extra."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxConfigError
+
+# Module, the extra of this package that brings it, and what it is for.
+PARQUET = ("pyarrow.parquet", "parquet", "Parquet")
+ZSTD = ("zstandard", "zstd", "zstd compression")
+
+
+def library(extra: tuple[str, str, str], name: str) -> Any:
+    """Import a library.
+
+    :param name: the file that needs it, for the message.
+    :raises BluxConfigError: it is not installed.
+    """
+    module, extra_name, purpose = extra
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise BluxConfigError(
+            f"{name} cannot be read: {purpose} needs {module.partition('.')[0]}, which cannot be imported. Install it "
+            f"with: pip install 'airflow-provider-blux[{extra_name}]'"
+        ) from error

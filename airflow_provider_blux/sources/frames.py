@@ -1,0 +1,105 @@
+"""Rows of a DataFrame or a table that an upstream task returned: pandas, polars, pyarrow.
+
+Which library a value is of is told by its type, so that none of them is imported unless the value brought it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.sources.arrow import batch_rows
+from airflow_provider_blux.sources.rows import TableRow, check_columns
+
+_ROWS_A_SLICE = 1000
+
+Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow]]]
+
+
+class Frame:
+    """The rows of a frame, a slice at a time; the whole is never copied.
+
+    :param value: the frame.
+    :param columns: the names of its columns.
+    :param slices: yields its rows, slice by slice.
+    :param name: what it is called, for messages.
+    """
+
+    def __init__(self, value: Any, columns: Iterable[Any], slices: Slices, name: str) -> None:
+        self._value = value
+        self._slices = slices
+        self._columns = list(columns)
+        check_columns(self._columns, name)
+        if len(value) and not self._columns:
+            raise BluxSourceError(f"{name} has {len(value):,} rows and no columns.")
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[TableRow]:
+        if self._columns:
+            for rows in self._slices(self._value, self._columns):
+                yield from rows
+
+
+def frame_of(value: Any, name: str) -> Frame | None:
+    """Return the rows of ``value``; ``None`` when it is no frame.
+
+    :param name: what it is called, for messages.
+    :raises BluxSourceError: its columns cannot be told apart.
+    """
+    for kind in type(value).__mro__:
+        if found := _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__)):
+            columns, slices = found
+            return Frame(value, getattr(value, columns), slices, name)
+    return None
+
+
+def _pandas(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
+    for start in range(0, len(frame), _ROWS_A_SLICE):
+        part = frame.iloc[start : start + _ROWS_A_SLICE]
+        values = [_cells(part[column]) for column in columns]
+        yield (TableRow(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
+
+
+def _cells(column: Any) -> list[Any]:
+    """Return a column of pandas as Python values. What pandas takes for missing is null, all five kinds of it."""
+    values: list[Any] = column.tolist()
+    if column.dtype == object:
+        numpy = import_module("numpy")
+        values = [_plain(value, numpy) for value in values]
+    missing = column.isna()
+    if missing.any():
+        values = [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
+    return values
+
+
+def _plain(value: Any, numpy: Any) -> Any:
+    """Return what pandas keeps in a column of objects as Python has it: numpy's scalars and arrays, at any depth."""
+    if isinstance(value, dict):
+        return {key: _plain(item, numpy) for key, item in value.items()}
+    if isinstance(value, list | tuple) or (isinstance(value, numpy.ndarray) and value.ndim):
+        return [_plain(item, numpy) for item in value]
+    if isinstance(value, numpy.datetime64 | numpy.timedelta64):  # numpy itself would make a number of nanoseconds
+        return import_module("pandas").Series([value]).tolist()[0]
+    return value.item() if isinstance(value, numpy.generic | numpy.ndarray) else value
+
+
+def _polars(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
+    for part in frame.iter_slices(_ROWS_A_SLICE):
+        yield (TableRow(zip(columns, row, strict=True)) for row in part.iter_rows())
+
+
+def _pyarrow(table: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
+    for batch in table.to_batches(max_chunksize=_ROWS_A_SLICE):
+        yield batch_rows(columns, batch)
+
+
+# Library and type, with the attribute that names the columns.
+_FRAMES: dict[tuple[str, str], tuple[str, Slices]] = {
+    ("pandas", "DataFrame"): ("columns", _pandas),
+    ("polars", "DataFrame"): ("columns", _polars),
+    ("pyarrow", "Table"): ("column_names", _pyarrow),
+}

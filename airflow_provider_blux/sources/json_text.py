@@ -1,0 +1,139 @@
+r"""Records from JSON: one a line, or the items of an array. What ``json.loads`` gives is what they give.
+
+An array is read with the standard library's parser, item by item in a moving window. ``ijson`` was tried for it: its
+fast parser turns half a character (``"\ud800"``) into a question mark without a word and crashes the interpreter on
+a number of more than 4,300 digits; its exact one takes eighteen times as long.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
+_BLANK = re.compile(r"[ \t\r\n]*")
+_WINDOW = 256 * 1024
+# No record is as long; without a bound a fault early in a large file would bring all of it into memory.
+LONGEST_ITEM = 64 * 1024 * 1024
+# The longest of what the parser refuses as a whole when its end is missing: an escaped pair of surrogates.
+_LONGEST_TOKEN = 12
+
+
+def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
+    """Yield one record a line; blank lines are passed over."""
+    decode = json.JSONDecoder().raw_decode
+    for number, line in enumerate(file, 1):
+        try:
+            # A byte order mark also stands within a file that was put together from several.
+            text = line.removeprefix(BYTE_ORDER_MARK).strip(_BLANKS).decode()
+            if not text:
+                continue
+            record, end = decode(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if end == len(text):
+                yield record
+                continue
+        yield BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
+
+
+def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
+    """Yield the items of a JSON array, at any time with no more of the file in memory than one of them needs."""
+    return iter(_Array(file, name))
+
+
+class _Array:
+    """An array that is being read: a window of text, the place in it, and how much was before it."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+        self._bytes = codecs.getincrementaldecoder("utf-8-sig")()
+        self._item_at = json.JSONDecoder().raw_decode
+        self._text = ""
+        self._at = 0
+        self._before = 0
+        self._items = 0
+        self._undecodable = False
+
+    def __iter__(self) -> Iterator[Any]:
+        start = self._mark()
+        if start and start != "[":
+            raise BluxSourceError(f"{self._name} holds no JSON array. One object a line is file_format='jsonl'.")
+        self._pass("[")
+        if self._mark() != "]":
+            yield self._item()
+            while self._mark() == ",":
+                self._pass(",")
+                self._mark()
+                yield self._item()
+        self._pass("]")
+        if self._mark():
+            raise self._fault(self._at)
+
+    def _mark(self) -> str:
+        """Go on to the next character that is not blank, and return it; nothing at the end."""
+        while True:
+            self._at = _BLANK.match(self._text, self._at).end()  # type: ignore[union-attr]  # it always matches
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._grow():
+                return ""
+
+    def _pass(self, mark: str) -> None:
+        if self._mark() != mark:
+            raise self._fault(self._at)
+        self._at += 1
+
+    def _item(self) -> Any:
+        while True:
+            try:
+                item, end = self._item_at(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if not (self._may_go_on(error) and self._grow()):
+                    raise self._fault(error.pos) from None
+                continue
+            except (ValueError, RecursionError):  # a number of thousands of digits; nested a thousand deep
+                raise self._fault(self._at) from None
+            # A number that ends with the window may go on behind it, as 1 does in `1e+5`.
+            if len(self._text) - end >= len("e+5") or not self._grow():
+                self._at = end
+                self._items += 1
+                return item
+
+    def _may_go_on(self, error: json.JSONDecodeError) -> bool:
+        """Tell what the window cuts off from what is wrong."""
+        return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
+
+    def _grow(self) -> bool:
+        """Move the window on, and make it longer where one item fills it."""
+        ahead = len(self._text) - self._at
+        if ahead > LONGEST_ITEM:
+            raise self._fault(self._at)
+        if self._undecodable:
+            raise self._fault(len(self._text), "UTF-8")
+        data = self._file.read(max(_WINDOW, ahead))
+        try:
+            text = self._bytes.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            self._undecodable = True  # after the items before it
+            text = error.object[: error.start].decode()
+        if not (text or data or self._undecodable):
+            return False
+        self._text = self._text[self._at :] + text
+        self._before += self._at
+        self._at = 0
+        return True
+
+    def _fault(self, position: int, what: str = "JSON") -> BluxError:
+        return BluxSourceError(
+            f"{self._name} is not {what} at character {self._before + position:,}, after {self._items:,} records (cut "
+            "off, or another format; see file_format)."
+        )

@@ -1,0 +1,52 @@
+"""Records from Parquet, a row group at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.sources.arrow import batch_rows
+from airflow_provider_blux.sources.extras import PARQUET, library
+from airflow_provider_blux.sources.rows import TableRow, check_columns
+
+_ROWS_A_BATCH = 1000
+
+
+def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
+    """Yield one record a row.
+
+    :param file: a file that can be searched: its directory stands at its end.
+    """
+    parquet = _opened(file, name)
+    columns, groups, size = parquet.schema_arrow.names, parquet.num_row_groups, parquet.metadata.num_rows
+    check_columns(columns, name)
+    rows = 0
+    for group in range(groups):
+        batches = parquet.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False)
+        while batch := _next_rows(batches, columns, f"{name} is damaged: row group {group + 1} of {groups}", rows):
+            rows += len(batch)
+            yield from batch
+    if rows != size:
+        raise BluxSourceError(f"{name} is damaged: its directory says {size:,} rows, it has {rows:,}.")
+
+
+def _opened(file: BinaryIO, name: str) -> Any:
+    parquet = library(PARQUET, name)
+    try:
+        return parquet.ParquetFile(file, page_checksum_verification=True)
+    except Exception as error:  # noqa: BLE001 - pyarrow's own, Python's, or the storage's
+        raise BluxSourceError(
+            f"{name} is no Parquet file, or is cut off: its directory cannot be read ({type(error).__name__})."
+        ) from None
+
+
+def _next_rows(batches: Iterator[Any], columns: list[str], where: str, rows: int) -> list[TableRow]:
+    """Return the rows of the next batch that has some; nothing at the end."""
+    try:
+        while (batch := next(batches, None)) is not None:
+            if batch.num_rows:
+                return list(batch_rows(columns, batch))
+    except Exception as error:  # noqa: BLE001 - the same; and the words of pyarrow may quote a value
+        raise BluxSourceError(f"{where} cannot be read after row {rows:,} ({type(error).__name__}).") from None
+    return []

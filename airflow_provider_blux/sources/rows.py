@@ -1,0 +1,40 @@
+"""A row of a table, and what its columns must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from airflow_provider_blux.exceptions import BluxSourceError
+
+
+class TableRow(dict[str, Any]):
+    """A record with the columns of a table: every row has all of them, unlike a JSON object, which has what it likes.
+
+    So a column that one row lacks is missing from all of them, which can be said at the first.
+    """
+
+    __slots__ = ()
+    is_table_row: ClassVar[bool] = True
+
+
+def check_columns(columns: Sequence[Any], name: str) -> None:
+    """Check that each column can be told from the others.
+
+    :param name: what the table is called, for messages.
+    :raises BluxSourceError: a column has no name, or two have the same.
+    """
+    for number, column in enumerate(columns, 1):
+        if not isinstance(column, str):
+            raise BluxSourceError(
+                f"{name}: the name of column {number} is of type {type(column).__name__}; name it with text."
+            )
+        if not column:
+            raise BluxSourceError(f"{name}: column {number} has no name.")
+    if twice := named_twice(columns):
+        raise BluxSourceError(f"{name} names {', '.join(twice)} twice; one of the two would be lost.")
+
+
+def named_twice(columns: Sequence[str]) -> list[str]:
+    """Return the names that more than one column has."""
+    return sorted({column for column in columns if columns.count(column) > 1})

@@ -1,0 +1,41 @@
+"""Users from what upstream tasks return, through the XCom backend that keeps large values in object storage."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+
+
+def users(first: int, count: int) -> list[dict[str, str]]:
+    """Return users with running numbers."""
+    return [{"user_id": f"{number:05}", "city": "Seoul"} for number in range(first, first + count)]
+
+
+@task
+def a_list(first: int, count: int) -> list[dict[str, str]]:
+    """Return users as they are."""
+    return users(first, count)
+
+
+@task
+def a_frame() -> Any:
+    """Return users as pandas has them."""
+    import pandas as pd
+
+    return pd.DataFrame(users(0, 150))
+
+
+STARTED = datetime(2026, 1, 31, tzinfo=timezone.utc)  # noqa: UP017 - Airflow 2 serializes no other
+
+with DAG("users_from_a_large_list", schedule=None, start_date=STARTED):
+    BluxUpsertUsersOperator(task_id="deliver", users=a_list(0, 1500))
+
+with DAG("users_from_mapped_tasks", schedule=None, start_date=STARTED):
+    BluxUpsertUsersOperator(task_id="deliver", users=a_list.partial(count=700).expand(first=[0, 700, 1400]))
+
+with DAG("users_from_a_frame", schedule=None, start_date=STARTED):
+    BluxUpsertUsersOperator(task_id="deliver", users=a_frame())

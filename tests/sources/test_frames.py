@@ -1,0 +1,177 @@
+"""Records from what pandas, polars and pyarrow hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.sources.inline import InlineSource
+
+IDS = ["00123", "b", "c"]
+
+
+def values(column: Any) -> list[Any]:
+    """Return a column of pandas as the source reads it."""
+    return [row["v"] for row in InlineSource(pd.DataFrame({"v": column}), "users")]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"user_id": IDS, "n": [1, 2, 3]}, index=["x", "y", "z"]),
+        pl.DataFrame({"user_id": IDS, "n": [1, 2, 3]}),
+        pa.table({"user_id": IDS, "n": [1, 2, 3]}),
+    ],
+    ids=["pandas", "polars", "pyarrow"],
+)
+def test_a_row_is_a_record(frame: Any) -> None:
+    rows = [{"user_id": user_id, "n": number} for number, user_id in enumerate(IDS, 1)]
+    source = InlineSource(frame, "users")
+
+    assert list(source) == rows
+    assert list(source) == rows, "a source can be read more than once"
+    assert len(source) == 3
+    assert all(type(row["n"]) is int and row.is_table_row for row in source)
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
+def test_slices_are_put_together_again(count: int) -> None:
+    ids = [str(number) for number in range(count)]
+    for frame in (
+        pd.DataFrame({"user_id": pd.Series(ids, dtype=object)}),
+        pl.DataFrame({"user_id": pl.Series(ids, dtype=pl.String)}),
+        pa.table({"user_id": pa.array(ids, pa.string())}),
+    ):
+        assert [row["user_id"] for row in InlineSource(frame, "users")] == ids
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1.0, float("nan")],
+        pd.to_datetime(["2026-01-31", None]),
+        pd.to_datetime(["2026-01-31", None], utc=True),
+        pd.array([1, None], dtype="Int64"),
+        pd.array([True, None], dtype="boolean"),
+        pd.array(["a", None], dtype="string"),
+        pd.Categorical(["a", None]),
+        pd.Series(["a", None], dtype=object),
+        pd.Series(["a", pd.NaT], dtype=object),
+        pd.Series(["a", pd.NA], dtype=object),
+        pd.Series(["a", float("nan")], dtype=object),
+        pd.Series(["a", np.datetime64("NaT")], dtype=object),
+    ],
+    ids=str,
+)
+def test_what_pandas_takes_for_missing_is_null(column: Any) -> None:
+    first, second = values(column)
+
+    assert first is not None
+    assert second is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (np.array([5], dtype="int8"), 5),
+        (np.array([2**63], dtype="uint64"), 2**63),
+        (np.array([1.5], dtype="float32"), 1.5),
+        (np.array([True]), True),
+        (pd.array([5], dtype="Int64"), 5),
+        (pd.Series([np.int64(5)], dtype=object), 5),
+        (pd.Series([np.str_("a")], dtype=object), "a"),
+        (pd.Series([np.array([1, 2])], dtype=object), [1, 2]),
+        (pd.Series([{"k": np.array([np.bool_(True)])}], dtype=object), {"k": [True]}),
+        (pd.Series([(np.float64(0.5), "x")], dtype=object), [0.5, "x"]),
+        (pd.Series([Decimal("1.10")], dtype=object), Decimal("1.10")),
+        (pd.Series([date(2026, 1, 31)], dtype=object), date(2026, 1, 31)),
+    ],
+    ids=str,
+)
+def test_numpys_values_become_pythons(column: Any, value: Any) -> None:
+    (found,) = values(column)
+
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_moment_stays_a_moment() -> None:
+    for column in (
+        pd.to_datetime(["2026-01-31T09:00:00"]),
+        pd.Series([np.datetime64("2026-01-31T09:00:00", "ns")], dtype=object),
+    ):
+        (found,) = values(column)
+        assert isinstance(found, datetime)
+        assert found.isoformat() == "2026-01-31T09:00:00"
+
+
+def test_ids_that_pandas_has_damaged_stay_damaged() -> None:
+    assert values([123, None]) == [123.0, None]
+    assert type(values([123, None])[0]) is float
+
+
+def test_where_a_null_exists_nan_is_not_taken_for_it() -> None:
+    nan, null = InlineSource(pl.DataFrame({"v": [float("nan"), None]}), "users")
+
+    assert nan["v"] != nan["v"]
+    assert null["v"] is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [pd.DataFrame(), pd.DataFrame({"user_id": []}), pl.DataFrame(), pa.table({})],
+    ids=["pandas", "pandas with columns", "polars", "pyarrow"],
+)
+def test_a_frame_without_rows_is_an_empty_source(frame: Any) -> None:
+    assert list(InlineSource(frame, "users")) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "users names a twice"),
+        (pd.DataFrame([[1]]), "users: the name of column 1 is of type int"),
+        (pd.DataFrame([[1]], columns=[""]), "users: column 1 has no name"),
+        (pd.DataFrame(index=[1, 2]), "users has 2 rows and no columns"),
+        (pl.DataFrame({"a": [1]}).lazy(), "users is of type LazyFrame; it must be"),
+        (pd.Series(["a"]), "users is of type Series; it must be"),
+    ],
+)
+def test_a_frame_that_cannot_be_read_is_refused(frame: Any, words: str) -> None:
+    with pytest.raises(BluxSourceError, match=words):
+        InlineSource(frame, "users")
+
+
+def test_a_column_may_be_called_like_an_attribute() -> None:
+    (row,) = InlineSource(pd.DataFrame({"column_names": ["a"], "columns": ["b"]}), "users")
+
+    assert row == {"column_names": "a", "columns": "b"}
+
+
+def test_frames_within_a_list_are_flattened() -> None:
+    frames = [pd.DataFrame({"user_id": ["a"]}), pl.DataFrame({"user_id": ["b"]}), {"user_id": "c"}]
+    source = InlineSource(frames, "users")
+
+    assert [row["user_id"] for row in source] == ["a", "b", "c"]
+    assert len(source) == 3
+
+
+def test_no_library_is_imported_that_the_value_did_not_bring() -> None:
+    program = (
+        "import sys; from airflow_provider_blux.sources.inline import InlineSource; "
+        "list(InlineSource([{'user_id': 'a'}, 'b', 1.5, None], 'users')); "
+        "print({'numpy', 'pandas', 'polars', 'pyarrow', 'zstandard'} & sys.modules.keys())"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "set()\n"

@@ -1,0 +1,166 @@
+"""Queries on a real PostgreSQL, with both of its drivers: rows stay on the server until they are read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.cursors import reading_cursor
+from airflow_provider_blux.sources.sql import SqlSource
+
+pytest.importorskip("airflow.providers.postgres")
+psycopg2 = pytest.importorskip("psycopg2")
+
+# As libpq's own variables say, else where a development machine has it.
+SERVER = {
+    "host": os.environ.get("PGHOST", "127.0.0.1"),
+    "port": int(os.environ.get("PGPORT", "5432")),
+    "user": os.environ.get("PGUSER", "postgres"),
+    "password": os.environ.get("PGPASSWORD", ""),
+    "dbname": os.environ.get("PGDATABASE", "test"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> None:
+    try:
+        psycopg2.connect(connect_timeout=3, **SERVER).close()
+    except psycopg2.OperationalError:
+        pytest.skip(f"no PostgreSQL answers at {SERVER['host']}:{SERVER['port']} (PGHOST, PGPORT, PGUSER, PGDATABASE)")
+
+
+@pytest.fixture(autouse=True)
+def connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {key: SERVER[key] for key in ("host", "port", "password")}
+    plain = {"conn_type": "postgres", "login": SERVER["user"], "schema": SERVER["dbname"], **fields}
+    # A query that runs away must not take the machine with it.
+    bounded = {**plain, "extra": {"options": "-c statement_timeout=20s"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps(bounded))
+    monkeypatch.setenv("AIRFLOW_CONN_NAMED", json.dumps({**plain, "extra": {"application_name": "blux_is_it_closed"}}))
+    monkeypatch.setenv("AIRFLOW_CONN_DICTS", json.dumps({**plain, "extra": {"cursor": "dictcursor"}}))
+
+
+def query(sql: str, conn_id: str = "shop", **arguments: Any) -> SqlSource:
+    return SqlSource(sql, conn_id=conn_id, **arguments)
+
+
+@pytest.mark.parametrize("conn_id", ["shop", "dicts"])
+def test_values_are_pythons_whatever_cursor_the_connection_names(conn_id: str) -> None:
+    sql = """SELECT '00123'::text AS user_id, 1.10::numeric AS n, true AS b, null::text AS gone, array[1, 2] AS a,
+                    '{"k": [1]}'::jsonb AS j, '2026-01-31T00:00:00Z'::timestamptz AS at ORDER BY 1"""
+
+    (row,) = query(sql, conn_id)
+    assert row.pop("at") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert row == dict(user_id="00123", n=Decimal("1.10"), b=True, gone=None, a=[1, 2], j={"k": [1]})  # noqa: C408
+    assert row.is_table_row
+
+
+def test_rows_stay_on_the_server_until_they_are_read() -> None:
+    # More rows than any memory holds: to read all of them would not come to an end.
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1::bigint UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    records = iter(query(endless))
+
+    assert len([next(records) for _ in range(2500)]) == 2500
+    records.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("parameters", [{"least": 3}, [3], (3,)])
+def test_parameters_go_to_the_driver(parameters: Any) -> None:
+    placeholder = "%(least)s" if isinstance(parameters, dict) else "%s"
+    sql = f"SELECT i FROM generate_series(1, 5) AS i WHERE i > {placeholder} ORDER BY i;"  # noqa: S608
+
+    assert list(query(sql, parameters=parameters)) == [{"i": 4}, {"i": 5}]
+
+
+def test_without_parameters_a_percent_sign_is_no_placeholder() -> None:
+    assert list(query("SELECT 'a%b' AS p WHERE 'x' LIKE '%x' ORDER BY 1")) == [{"p": "a%b"}]
+
+
+def test_a_query_without_rows_is_an_empty_source() -> None:
+    assert list(query("SELECT i FROM generate_series(1, 0) AS i ORDER BY i")) == []
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(BluxConfigError, match="returns i twice"):
+        list(query("SELECT 1 AS i, 2 AS i ORDER BY 1"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("DELETE FROM pg_class", "SyntaxError: syntax error at or near"),
+        (
+            "WITH gone AS (DELETE FROM pg_description RETURNING objoid) SELECT objoid FROM gone",
+            "must not contain data-modifying",
+        ),
+        ("SELECT mail FROM pg_class ORDER BY 1", 'UndefinedColumn: column "mail" does not exist'),
+        ("SELECT 'john'::int ORDER BY 1", "InvalidTextRepresentation: its words may quote the data"),
+        ("SELECT nextval('john') ORDER BY 1", "UndefinedTable"),
+    ],
+)
+def test_an_error_of_the_database_is_told_without_a_value(sql: str, words: str) -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        list(query(sql))
+
+    assert words in str(raised.value)
+    assert 'type integer: "john"' not in str(raised.value)
+
+
+def test_an_error_amid_the_rows_ends_them() -> None:
+    records = iter(query("SELECT 10 / (1500 - i) AS n FROM generate_series(1, 2000) AS i"))
+
+    assert len([next(records) for _ in range(1000)]) == 1000
+    with pytest.raises(BluxSourceError, match="DivisionByZero"):
+        list(records)
+
+
+@pytest.mark.parametrize("how_far", ["to the end", "only one row", "into an error"])
+def test_the_connection_is_closed_however_far_it_was_read(how_far: str) -> None:
+    records = iter(query("SELECT 1 / (2500 - i) AS n FROM generate_series(1, 3000) AS i", "named"))
+    if how_far == "into an error":
+        with pytest.raises(BluxSourceError):
+            list(records)
+    elif how_far == "to the end":
+        list(query("SELECT 1 AS n ORDER BY 1", "named"))
+    else:
+        next(records)
+    records.close()  # type: ignore[attr-defined]
+
+    with closing(psycopg2.connect(**SERVER)) as other, other.cursor() as cursor:
+        for _ in range(50):  # the server notices a moment later
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'blux_is_it_closed'")
+            if (left := cursor.fetchone()[0]) == 0:
+                break
+            cursor.execute("SELECT pg_sleep(0.1)")
+        assert left == 0
+
+
+def connect_psycopg2() -> Any:
+    return psycopg2.connect(**SERVER)
+
+
+def connect_psycopg3() -> Any:
+    return pytest.importorskip("psycopg").connect(**SERVER)
+
+
+@pytest.fixture(params=[connect_psycopg2, connect_psycopg3])
+def driver_connection(request: pytest.FixtureRequest) -> Iterator[Any]:
+    connect: Callable[[], Any] = request.param
+    with closing(connect()) as connection:
+        yield connection
+
+
+def test_either_driver_streams_and_only_reads(driver_connection: Any) -> None:
+    with closing(reading_cursor(driver_connection)) as cursor:
+        cursor.execute("SELECT i, current_setting('transaction_read_only') AS ro FROM generate_series(1, 5000000) AS i")
+        assert cursor.fetchmany(2) == [(1, "on"), (2, "on")]
+        assert [column[0] for column in cursor.description] == ["i", "ro"]

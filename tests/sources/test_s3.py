@@ -1,0 +1,123 @@
+"""Files in S3, on a server of the tests' own, through Airflow connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxError, BluxSourceError
+from airflow_provider_blux.sources.storage import StorageSource
+from tests.sources.files import CONTENTS, USERS
+
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("s3fs")
+pytest.importorskip("airflow.providers.amazon")
+server = pytest.importorskip("moto.server")
+
+# What belongs to boto, s3fs, moto and the provider is theirs to mend.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::airflow.exceptions.AirflowProviderDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(endpoint: str) -> Any:
+    client = boto3.client("s3", endpoint_url=endpoint, **KEYS)
+    client.create_bucket(Bucket="crm")
+    for key, content in {
+        "day=1/b.csv.gz": CONTENTS["users.csv.gz"](USERS[10:20]),
+        "day=1/a.jsonl": CONTENTS["users.jsonl"](USERS[:10]),
+        "day=1/_SUCCESS": b"",
+        "day=2/": b"",
+        "day=2/c.parquet": CONTENTS["users.parquet"](USERS[20:30]),
+        "day=2/d.json.zst": CONTENTS["users.json.zst"](USERS[30:40]),
+        "cut/users.jsonl.gz": CONTENTS["users.jsonl.gz"](USERS)[:-9],
+        "large/users.jsonl": CONTENTS["users.jsonl"](USERS) * 400,
+    }.items():
+        client.put_object(Bucket="crm", Key=key, Body=content)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def connection(client: Any, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(connection))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("crm/day=1/a.jsonl", USERS[:10]),
+        ("crm/day=1/b.csv.gz", USERS[10:20]),
+        ("crm/day=2/c.parquet", USERS[20:30]),
+        ("crm/day=1", USERS[:20]),
+        ("crm/day=2/", USERS[20:40]),
+        ("crm/day=1/*.csv.gz", USERS[10:20]),
+        ("crm/day=*/*.*", USERS[:40]),
+    ],
+)
+def test_files_folders_and_globs_are_read_in_order(path: str, expected: list[Any]) -> None:
+    assert list(StorageSource(f"s3://{path}", conn_id="lake")) == expected
+    assert list(StorageSource(f"s3://lake@{path}")) == expected
+
+
+def test_a_list_is_read_as_it_stands() -> None:
+    paths = ["s3://crm/day=2/c.parquet", "s3://crm/day=1/a*"]
+
+    assert list(StorageSource(paths, conn_id="lake")) == USERS[20:30] + USERS[:10]
+
+
+def test_a_large_object_is_read_through_many_requests() -> None:
+    assert sum(1 for _ in StorageSource("s3://lake@crm/large/users.jsonl")) == len(USERS) * 400
+
+
+def test_what_has_come_meanwhile_is_read_the_next_time(client: Any) -> None:
+    source = StorageSource("s3://crm/late", conn_id="lake")
+    with pytest.raises(BluxSourceError, match=r"^s3://crm/late: there is no such file"):
+        list(source)
+
+    client.put_object(Bucket="crm", Key="late/users.jsonl", Body=b'"a"\n')
+    assert list(source) == ["a"]
+
+
+def test_an_object_that_was_cut_off_is_an_error_that_names_it() -> None:
+    with pytest.raises(BluxSourceError, match=r"^s3://crm/cut/users\.jsonl\.gz is cut off: it ends at byte"):
+        list(StorageSource("s3://lake@crm/cut/*"))
+
+
+@pytest.mark.parametrize("path", ["s3://nowhere/users.jsonl", "s3://crm/absent.jsonl", "s3://crm/absent-*.jsonl"])
+def test_what_is_not_there_is_an_error_that_names_it(path: str) -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        list(StorageSource(path, conn_id="lake"))
+    assert str(raised.value).startswith(path)
+
+
+def test_a_server_that_is_not_there_is_one_of_our_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {
+        "endpoint_url": "http://127.0.0.1:9",  # the port that nobody listens at
+        "region_name": "us-east-1",
+        "config_kwargs": {"retries": {"max_attempts": 1}, "connect_timeout": 1},
+    }
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps(connection))
+
+    with pytest.raises(BluxError, match=r"^s3://gone@crm/users\.jsonl cannot be read \(EndpointConnectionError"):
+        list(StorageSource("s3://gone@crm/users.jsonl"))
