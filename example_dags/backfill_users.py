@@ -4,6 +4,9 @@
 reports. A partition that fails is retried alone and goes on where it stopped; the others are not sent again. Start it
 by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few partitions only.
 
+Old partitions hold users who have been erased since: ``suppression_path`` names the receipts of their deletion, and
+they are left out (``sync_users_from_files`` says how to begin with an empty list).
+
 Tasks that run at once share the API's rate limit: keep ``max_active_tis_per_dag`` low and give each its share.
 """
 
@@ -20,6 +23,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, dag, task
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
 DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data")
+OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] / "build" / "examples")
 
 
 @dag(
@@ -41,10 +45,16 @@ def backfill_users() -> None:
     @task(multiple_outputs=False)
     def sum_up(reports: Iterable[dict[str, Any]]) -> dict[str, int]:
         every = list(reports)
-        return {count: sum(report[count] for report in every) for count in ("read", "delivered", "merged")}
+        return {
+            count: sum(report[count] for report in every) for count in ("read", "delivered", "merged", "suppressed")
+        }
 
     sent = BluxUpsertUsersOperator.partial(
-        task_id="send_partition", api="application", rate_limit=10, max_active_tis_per_dag=2
+        task_id="send_partition",
+        api="application",
+        suppression_path=f"{OUTPUT}/receipts",
+        rate_limit=10,
+        max_active_tis_per_dag=2,
     ).expand(path=partitions())
     sum_up(sent.output)
 

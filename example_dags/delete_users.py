@@ -1,25 +1,50 @@
-"""Delete the users who asked for it, through both APIs, and say what was asked of each.
+"""Delete the users who asked for it, through both APIs, and keep a receipt of what each accepted.
 
-The list of requests is read straight from its file, so no id of a person ends up in Airflow's database. ``max_users``
-is a guard: a list that is suddenly ten times as long stops here, before anything is deleted. Deleting a user who is
-gone already is harmless, so the whole list may be sent again.
+The requests stand in a table of the shop's database, and that is the only place of their ids: the tasks hand each other
+numbers, of users and of requests. A request is marked done when the receipts show that both APIs accepted its id. An id
+that cannot be sent or is refused stays open and holds back no other; the rejects file says why.
 
-Both APIs answer that they accepted the deletion, not that it is done.
+More users than ``usual_users`` are deleted only once a person approves. Airflow asks from 3.1 on (before 3.3 it needs a
+triggerer for that); an earlier one stops, and ``{"approved": true}`` in the configuration of a new run is the approval.
+
+``deadline_days`` is how long the law gives for an answer: 10 days in Korea; for the month of the European Union 28 are
+on the safe side. Every run ends by naming the requests that have fewer than ``warn_days`` left, by their number.
+
+Accepted is not erased: neither API tells when it is done. docs/deletion.md says more.
+
+Needs the connection ``blux_example_shop`` (see ``sync_users_from_sql``), and in the connection to Blux a
+``receipt_key``. Receipts and rejects are written below ``BLUX_EXAMPLE_OUTPUT``.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import dag, task
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowOptionalProviderFeatureException,
+    BaseHook,
+    dag,
+    task,
+)
 
+from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator
 
-DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data")
+try:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+except (ImportError, AirflowOptionalProviderFeatureException):  # before Airflow 3.1
+    ApprovalOperator = None
+
+OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] / "build" / "examples")
+SHOP = "blux_example_shop"
+# Placeholders in the style of SQLite. Requests that come in after the run has counted them wait for the next run.
+OPEN = "FROM deletion_requests WHERE done_at IS NULL AND request_no <= :last ORDER BY request_no"
 log = logging.getLogger(__name__)
 
 
@@ -28,23 +53,118 @@ log = logging.getLogger(__name__)
     start_date=datetime(2026, 10, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    params={"usual_users": 1_000, "approved": False, "deadline_days": 10, "warn_days": 3},
     default_args={"retries": 2},
     tags=["blux", "example"],
     doc_md=__doc__,
 )
 def delete_users() -> None:
-    """Send the deletions to both APIs, then compare their answers."""
-    path = f"{DATA}/deletions.csv"
-    users = BluxDeleteUsersOperator(task_id="delete_users", path=path, max_users=1_000, api="application")
-    profiles = BluxDeleteUsersOperator(task_id="delete_profiles", path=path, max_users=1_000, api="open")
+    """Count, ask when there are many, delete from both APIs, mark done, report."""
+    counted = count_requests()
+    deletions = [
+        BluxDeleteUsersOperator(
+            task_id=task_id,
+            api=api,
+            sql=f"SELECT user_id {OPEN}",
+            sql_conn_id=SHOP,
+            sql_parameters={"last": counted["last"]},
+            max_users=20_000,  # what nobody may approve either
+            max_rejects=100,
+            rejects_path=f"{OUTPUT}/rejects",
+            receipts_path=f"{OUTPUT}/receipts",
+            trigger_rule="none_failed_min_one_success",  # the approval is skipped when it is not needed
+        )
+        for task_id, api in (("delete_users", "application"), ("delete_profiles", "open"))
+    ]
+    check = is_approval_needed(counted["users"])
+    check >> deletions
+    check >> approval() >> deletions
+    done = mark_done([deletion.output for deletion in deletions], counted["last"])
+    # As a teardown it runs whatever becomes of the deletions, and a run that failed stays red.
+    done >> report_deadlines().as_teardown()
 
-    @task
-    def compare(users: dict[str, Any], profiles: dict[str, Any]) -> None:
-        log.info("Accepted: %s users, %s profiles.", users["delivered"], profiles["delivered"])
-        if users["delivered"] != profiles["delivered"]:
-            raise ValueError("The two APIs accepted different numbers of deletions: was the list changed meanwhile?")
 
-    compare(users.output, profiles.output)
+@task
+def count_requests() -> dict[str, int]:
+    """Count the users who asked, and note the last request of this run."""
+    query = "SELECT COUNT(DISTINCT user_id), COALESCE(MAX(request_no), 0) FROM deletion_requests WHERE done_at IS NULL"
+    users, last = BaseHook.get_hook(SHOP).get_first(query)
+    return {"users": users, "last": last}
+
+
+@task.branch
+def is_approval_needed(users: int, params: dict[str, Any] | None = None) -> list[str]:
+    """Tell which tasks follow."""
+    limits = params or {}
+    if users <= limits["usual_users"] or limits["approved"]:
+        return ["delete_users", "delete_profiles"]
+    return ["approve"]
+
+
+def approval() -> Any:
+    """Return the task that asks a person, on the Airflow that can, or stops."""
+    if ApprovalOperator is None:
+        return stop_without_approval()
+    return ApprovalOperator(
+        task_id="approve",
+        subject="Delete {{ ti.xcom_pull(task_ids='count_requests')['users'] }} users from Blux?",
+        body="More than {{ params.usual_users }} have asked. A deletion cannot be undone; rejected, the requests stay "
+        "open and the next run asks again.",
+        response_timeout=timedelta(days=1),  # so that the deadlines are reported every day
+        retries=0,
+    )
+
+
+@task(task_id="approve", retries=0)
+def stop_without_approval(params: dict[str, Any] | None = None) -> None:
+    """Stop: this Airflow cannot ask."""
+    raise AirflowFailException(
+        f"More than {(params or {})['usual_users']} users would be deleted, and nothing was. If that is meant, trigger "
+        'this DAG with the configuration {"approved": true}. (From 3.1 on Airflow asks by itself.)'
+    )
+
+
+@task
+def mark_done(reports: list[dict[str, Any]], last: int) -> dict[str, int]:
+    """Mark the requests done whose ids both APIs accepted."""
+    shop, blux = BaseHook.get_hook(SHOP), BluxHook()
+    requests = dict(_open(shop, "request_no, user_id", last))
+    accepted = [str(user_id) for user_id in requests.values() if user_id is not None]
+    for report in reports:
+        accepted = blux.accepted_ids(accepted, report["receipts"] or [])
+    proven = set(accepted)
+    done = [number for number, user_id in requests.items() if user_id is not None and str(user_id) in proven]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    with closing(shop.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        cursor.executemany(
+            "UPDATE deletion_requests SET done_at = ? WHERE request_no = ?", [(now, number) for number in done]
+        )
+        connection.commit()
+    if left := sorted(requests.keys() - set(done)):
+        log.warning("Not accepted by both APIs, so still open: requests %s. The rejects files say why.", left)
+    return {"done": len(done), "open": len(left)}
+
+
+@task
+def report_deadlines(params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Name the open requests that are near their deadline."""
+    limits, now = params or {}, datetime.now(UTC)
+    due_by = now + timedelta(days=limits["warn_days"] - limits["deadline_days"])
+    requests = _open(BaseHook.get_hook(SHOP), "request_no, requested_at", 2**62)
+    near = [number for number, asked in requests if datetime.fromisoformat(asked) < due_by]
+    if near:
+        log.warning(
+            "Open requests with fewer than %s of %s days left, or none: %s.",
+            limits["warn_days"],
+            limits["deadline_days"],
+            near,
+        )
+    return {"open": len(requests), "near_deadline": near}
+
+
+def _open(shop: Any, columns: str, last: int) -> list[Any]:
+    rows: list[Any] = shop.get_records(f"SELECT {columns} {OPEN}", parameters={"last": last})
+    return rows
 
 
 delete_users()

@@ -84,8 +84,7 @@ def sample_files() -> dict[str, str]:
         "users.csv": _users_csv(rng, people[:3_000]),
         "users/app-01.jsonl": _lines(_nested_user(rng, person) for person in people[2_500:3_000]),
         "users/app-02.jsonl": _lines(_flat_user(rng, person) for person in people[2_900:3_400]),
-        "shop.sql": _shop_sql(rng),
-        "deletions.csv": _deletions_csv(rng, people[:3_000]),
+        "shop.sql": _shop_sql(rng) + _deletion_requests_sql(rng, people[:3_000], people[3_400::60]),
         "devices.json": _devices_json(rng, people[2_500:2_900]),
     }
     for day in EVENT_DAYS:
@@ -219,12 +218,26 @@ def _sql_value(value: str | int | None) -> str:
     return str(int(value)) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
-def _deletions_csv(rng: random.Random, people: list[Person]) -> str:
-    rows = []
-    for person in rng.sample(people, 300):
-        asked = datetime(2026, 10, 1, tzinfo=SEOUL) + timedelta(minutes=rng.randrange(8_000))
-        rows.append([person.user_id, asked.isoformat(), rng.choice(["탈퇴", "개인정보 삭제 요청", "휴면, 5년 경과"])])
-    return _csv(["user_id", "requested_at", "reason"], [*rows, *rng.sample(rows, 5)])  # five people asked twice
+def _deletion_requests_sql(rng: random.Random, people: list[Person], lately: list[Person]) -> str:
+    """Dump the table of those who asked to be erased; ``done_at`` is NULL as long as a request is open."""
+    reasons = ["탈퇴", "개인정보 삭제 요청", "휴면, 5년 경과"]
+    asked = [
+        [person.user_id, _asked_at(rng.randrange(8_000)), rng.choice(reasons)] for person in rng.sample(people, 300)
+    ]
+    asked += rng.sample(asked, 5)  # five people asked twice
+    asked += [[person.user_id, _asked_at(8_000 + n), "탈퇴"] for n, person in enumerate(lately)]
+    asked.append([f"{people[0].user_id} ", _asked_at(4_000), "탈퇴"])  # typed by hand, with a blank: it names nobody
+    done = [[f"U9{n:05}", "2026-09-28T10:00:00+09:00", "탈퇴", "2026-09-29T03:10:00+00:00"] for n in range(8)]
+    rows = [*done, *([*request, None] for request in sorted(asked, key=lambda request: request[1]))]
+    values = _sql_rows([[number, *row] for number, row in enumerate(rows, 1)])
+    return (
+        "CREATE TABLE deletion_requests (\n  request_no INTEGER PRIMARY KEY, user_id TEXT, requested_at TEXT NOT NULL,"
+        f" reason TEXT, done_at TEXT\n);\nINSERT INTO deletion_requests VALUES\n{values};\n"
+    )
+
+
+def _asked_at(minute: int) -> str:
+    return (datetime(2026, 10, 1, tzinfo=SEOUL) + timedelta(minutes=minute)).isoformat()
 
 
 def _devices_json(rng: random.Random, people: list[Person]) -> str:

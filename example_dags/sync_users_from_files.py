@@ -4,8 +4,14 @@ Every export is whole, so a run sends every user in it. A cell that is empty or 
 leaves what Blux knows: a consent is never made up. The same user twice is fine, the later row wins; that is also why
 the app's files wait for the CRM's.
 
+The exports may still hold users who were erased meanwhile. Those whose deletion has a receipt (``delete_users`` writes
+it) are left out and counted as suppressed. A list that is missing stops the task, lest everyone come back: before the
+first deletion, make the folder with a list in it that is empty, or holds the ids that were erased earlier::
+
+    mkdir -p build/examples/receipts && touch build/examples/receipts/earlier.jsonl
+
 The files are read as a stream and may lie in any object storage that Airflow knows: set ``BLUX_EXAMPLE_DATA`` to,
-for instance, ``s3://my_aws@exports/blux``.
+for instance, ``s3://my_aws@exports/blux``, and ``BLUX_EXAMPLE_OUTPUT`` to where the receipts are.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from airflow.providers.common.compat.sdk import dag
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
 DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data")
+OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] / "build" / "examples")
 
 
 @dag(
@@ -32,8 +39,13 @@ DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data"
 )
 def sync_users_from_files() -> None:
     """Send the CRM's users, then the app's."""
-    crm = BluxUpsertUsersOperator(task_id="send_crm_users", path=f"{DATA}/users.csv", api="application")
-    app = BluxUpsertUsersOperator(task_id="send_app_users", path=f"{DATA}/users/*.jsonl", api="application")
+    erased = f"{OUTPUT}/receipts"
+    crm = BluxUpsertUsersOperator(
+        task_id="send_crm_users", path=f"{DATA}/users.csv", api="application", suppression_path=erased
+    )
+    app = BluxUpsertUsersOperator(
+        task_id="send_app_users", path=f"{DATA}/users/*.jsonl", api="application", suppression_path=erased
+    )
     crm >> app
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 import requests
 
 from airflow_provider_blux.emulator import Emulator
 from example_dags.demo.__main__ import STEPS
-from example_dags.demo.comparison import differences
+from example_dags.demo.comparison import differences, requests_differing
 from example_dags.demo.expected import Expected
 from example_dags.demo.session import DAGS
 
@@ -53,6 +56,12 @@ def test_the_demo_runs_every_example_dag():
     assert {step.dag_id for step in STEPS} == files
 
 
+def test_the_demo_sends_the_old_files_again_once_users_were_erased():
+    order = [step.dag_id for step in STEPS]
+
+    assert {"sync_users_from_files", "backfill_users"} <= set(order[order.index("delete_users") + 1 :])
+
+
 def test_what_arrived_as_expected_is_no_difference(blux):
     send(blux, users=[user("골드")], events=[EVENT])
 
@@ -86,6 +95,36 @@ def test_a_deletion_that_was_never_asked_for_is_noticed(blux):
     found = differences(Expected(deleted={"u-1"}), blux)
 
     assert found == ["deletion of user u-1: missing", "deletion of profile u-1: missing"]
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """Three requests: one done earlier, one that names somebody, one that names nobody."""
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+        database.execute("CREATE TABLE deletion_requests (request_no INTEGER, user_id TEXT, done_at TEXT)")
+        database.executemany(
+            "INSERT INTO deletion_requests VALUES (?, ?, ?)", [(1, "u-0", "2026"), (2, "u-1", None), (3, "u-2 ", None)]
+        )
+    return tmp_path / "shop.db"
+
+
+def test_a_user_whom_an_old_file_brings_back_is_noticed(blux, shop):
+    expected = Expected(users={"u-1": expected_user("골드")})
+    assert expected.delete_users(shop) == (4, 2)
+    send(blux, users=[user("골드")])
+
+    assert "user u-1: should not be there" in differences(expected, blux)
+
+
+def test_a_request_that_is_done_too_early_or_not_at_all_is_noticed(shop):
+    expected = Expected()
+    assert requests_differing(expected, shop) == []
+    expected.delete_users(shop)
+    assert requests_differing(expected, shop) == ["request 2: should be done"]
+
+    with closing(sqlite3.connect(shop)) as database, database:
+        database.execute("UPDATE deletion_requests SET done_at = '2026'")
+    assert requests_differing(expected, shop) == ["request 3: should be open"]
 
 
 def test_only_the_first_differences_are_told_and_the_others_counted(blux):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -63,9 +65,32 @@ def test_every_event_has_an_id_of_its_own_and_a_zone():
     assert all(event["timestamp"].endswith(("Z", "+09:00")) for event in events)
 
 
-def test_only_known_users_ask_to_be_deleted():
-    users = {row["user_id"] for row in csv.DictReader(FILES["users.csv"].splitlines(keepends=True))}
-    asked = {row["user_id"] for row in csv.DictReader(FILES["deletions.csv"].splitlines(keepends=True))}
+def requests(condition: str) -> list[tuple[str, str | None]]:
+    """Return id and moment of the requests to be erased."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(FILES["shop.sql"])
+        query = f"SELECT user_id, done_at FROM deletion_requests WHERE {condition}"  # noqa: S608 - the tests' own
+        return database.execute(query).fetchall()
 
-    assert asked
-    assert asked <= users
+
+def test_open_requests_to_be_erased_are_of_users_who_will_be_exported_again():
+    users = {row["user_id"] for row in csv.DictReader(FILES["users.csv"].splitlines(keepends=True))}
+    backfilled = {
+        json.loads(line)["user_id"]
+        for name in FILES
+        if name.startswith("partitions/")
+        for line in FILES[name].splitlines()
+    }
+    asking = {user_id for user_id, _ in requests("done_at IS NULL")}
+
+    assert len(asking & users) == 300
+    assert len(asking & backfilled) == 10
+    assert asking <= users | backfilled | {user_id for user_id in asking if user_id != user_id.strip()}
+
+
+def test_the_requests_have_what_a_list_of_requests_has():
+    still_open = [user_id for user_id, _ in requests("done_at IS NULL")]
+
+    assert len(set(still_open)) < len(still_open), "nobody asked twice"
+    assert any(user_id != user_id.strip() for user_id in still_open), "no id was typed with a blank"
+    assert requests("done_at IS NOT NULL"), "none was done earlier"

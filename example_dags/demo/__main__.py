@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sqlite3
 import sys
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.emulator import Emulator
-from example_dags.demo.comparison import differences
+from example_dags.demo.comparison import differences, requests_differing
 from example_dags.demo.expected import DATA, Expected
 from example_dags.demo.session import DAGS, AirflowSession
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 BUILD = DAGS.parent / "build" / "demo"
 SHOP = BUILD / "shop.sqlite3"
 STATE = BUILD / "emulator.sqlite3"
+OUTPUT = BUILD / "output"
+RECEIPTS = OUTPUT / "receipts"
+RECEIPT_KEY = "demo-receipt-key"
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; ``received`` is the emulator's own count of records in the requests it accepted."""
+    """One line of the table.
+
+    :param left_out: suppressed or rejected.
+    :param received: the emulator's own count of records in the requests it accepted.
+    """
 
     dag_id: str
     read: int
     delivered: int
     merged: int
+    left_out: int
     received: int
     holds: str
     faults: Sequence[str]
@@ -66,6 +75,9 @@ STEPS = [
     Step("send_events_from_files", ["send_events"], ["events"], sorted(f.stem for f in (DATA / "events").iterdir())),
     Step("update_devices", ["send_devices"], ["devices"]),
     Step("delete_users", ["delete_users", "delete_profiles"], ["users", "profiles"]),
+    # Once more, with the same old files: who was erased does not come back.
+    Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
+    Step("backfill_users", ["send_partition"], ["users"]),
 ]
 
 
@@ -74,15 +86,16 @@ def main() -> int:
     BUILD.mkdir(parents=True, exist_ok=True)
     STATE.unlink(missing_ok=True)
     _load_shop()
+    _begin_receipts()
     airflow_version = version("apache-airflow")
     _say(f"Airflow {airflow_version} on Python {platform.python_version()}")
     with Emulator(state=STATE, police_rates=True) as blux:
         _say(f"The emulator listens on {blux.url}/ and answers 429 to whoever exceeds the rates.\n")
         connections = {
-            "blux_default": blux.connection_json(),
+            "blux_default": _with_receipt_key(blux.connection()),
             "blux_example_shop": json.dumps({"conn_type": "sqlite", "host": str(SHOP)}),
         }
-        with AirflowSession(BUILD / f"airflow-{airflow_version}", connections) as airflow:
+        with AirflowSession(BUILD / f"airflow-{airflow_version}", connections, OUTPUT) as airflow:
             try:
                 rows = _run_all(airflow, blux)
             except RuntimeError as failure:
@@ -92,6 +105,8 @@ def main() -> int:
     _say(f"Airflow's log:        {_shown(airflow.log)}")
     python = _shown(Path(sys.executable))
     _say(f"See what has arrived: {python} -m airflow_provider_blux.emulator --state {_shown(STATE)}")
+    verify = f"{python} -m airflow_provider_blux.receipts verify {_shown(RECEIPTS)}"
+    _say(f"Verify the receipts:  BLUX_RECEIPT_KEY={RECEIPT_KEY} {verify}")
     return 1 if any(row.faults for row in rows) else 0
 
 
@@ -100,6 +115,17 @@ def _load_shop() -> None:
     SHOP.unlink(missing_ok=True)
     with closing(sqlite3.connect(SHOP)) as database:
         database.executescript((DATA / "shop.sql").read_text(encoding="utf-8"))
+
+
+def _begin_receipts() -> None:
+    """Make the folder of receipts anew, with an empty list, since nobody has been erased yet."""
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    RECEIPTS.mkdir(parents=True)
+    (RECEIPTS / "earlier.jsonl").touch()
+
+
+def _with_receipt_key(connection: dict[str, Any]) -> str:
+    return json.dumps({**connection, "extra": {**connection["extra"], "receipt_key": RECEIPT_KEY}})
 
 
 def _run_all(airflow: AirflowSession, blux: Emulator) -> list[Row]:
@@ -111,27 +137,37 @@ def _run_all(airflow: AirflowSession, blux: Emulator) -> list[Row]:
 
 
 def _run(step: Step, airflow: AirflowSession, blux: Emulator, expected: Expected) -> Row:
-    """Run one DAG, play it on the expected state, and compare."""
+    """Play one DAG on the expected state, run it, and compare."""
     _say(f"  {step.dag_id:36}", end="")
-    received_before = _received(blux)
+    source = getattr(expected, step.dag_id)(SHOP)
+    before = _counted(step, airflow, blux)
     started = time.monotonic()
     for date in [[day] for day in step.days] or [[]]:
         airflow.run("dags", "test", step.dag_id, *date)
     _say(f"{time.monotonic() - started:6.1f} s")
 
-    should_read = getattr(expected, step.dag_id)(SHOP)
-    returned = airflow.reports(step.dag_id)
-    reports = [report for task in step.tasks for report in returned.get(task, [])]
-    read, delivered, merged = (sum(report[count] for report in reports) for count in ("read", "delivered", "merged"))
-    received = _received(blux) - received_before
-    faults = differences(expected, blux)
-    if read != should_read:
-        faults.append(f"the tasks read {read:,} records, but the source has {should_read:,}")
-    if not read - merged == delivered == received:
-        faults.append(f"{read:,} read - {merged:,} merged, {delivered:,} delivered and {received:,} received differ")
+    after = _counted(step, airflow, blux)
+    read, merged, left_out, delivered, received = (now - then for now, then in zip(after, before, strict=True))
+    faults = [*differences(expected, blux), *requests_differing(expected, SHOP)]
+    if (read, left_out) != source:
+        faults.append(f"the tasks read {read:,} records and left out {left_out:,}, but the source has {source}")
+    if not read - merged - left_out == delivered == received:
+        faults.append(
+            f"{read:,} read - {merged:,} merged - {left_out:,} left out, {delivered:,} delivered and {received:,} "
+            "received differ"
+        )
     counts = blux.counts()
     holds = ", ".join(f"{counts[kind]:,} {kind}" for kind in step.kinds)
-    return Row(step.dag_id, read, delivered, merged, received, holds, faults)
+    return Row(step.dag_id, read, delivered, merged, left_out, received, holds, faults)
+
+
+def _counted(step: Step, airflow: AirflowSession, blux: Emulator) -> tuple[int, ...]:
+    """Return, of all runs of a DAG so far, how many were read, merged, left out and delivered, and were received."""
+    returned = airflow.reports(step.dag_id)
+    reports = [report for task in step.tasks for report in returned.get(task, [])]
+    sums = [sum(report[count] for report in reports) for count in ("read", "merged", "delivered")]
+    left_out = sum(report["suppressed"] + report["rejected"] for report in reports)
+    return sums[0], sums[1], left_out, sums[2], _received(blux)
 
 
 def _received(blux: Emulator) -> int:
@@ -140,9 +176,10 @@ def _received(blux: Emulator) -> int:
 
 
 def _conclude(rows: Sequence[Row], requests: Sequence[dict[str, Any]]) -> None:
-    _say(f"\n{'DAG':24}{'read':>8}{'merged':>8}{'delivered':>11}{'received':>10}   the emulator then holds")
+    head = f"{'read':>8}{'merged':>8}{'left out':>10}{'delivered':>11}{'received':>10}"
+    _say(f"\n{'DAG':24}{head}   the emulator then holds")
     for row in rows:
-        counts = f"{row.read:8,}{row.merged:8,}{row.delivered:11,}{row.received:10,}"
+        counts = f"{row.read:8,}{row.merged:8,}{row.left_out:10,}{row.delivered:11,}{row.received:10,}"
         _say(f"{row.dag_id:24}{counts}   {row.holds}{'  DIFFERS' if row.faults else ''}")
     total = sum(entry["requests"] for entry in requests)
     early = sum(entry["requests"] for entry in requests if entry["status"] == 429)

@@ -1,11 +1,14 @@
-"""What the emulator holds beside what it should hold, record by record."""
+"""What the emulator and the shop's table of requests hold beside what they should hold, record by record."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from airflow_provider_blux.emulator import Emulator
     from example_dags.demo.expected import Expected
@@ -28,6 +31,20 @@ def differences(expected: Expected, blux: Emulator) -> list[str]:
     if len(events) != len(expected.events):
         found.append(f"{len(events):,} events arrived instead of {len(expected.events):,}")
     return found if len(found) <= MOST_SHOWN else [*found[:MOST_SHOWN], f"... and {len(found) - MOST_SHOWN:,} more"]
+
+
+def requests_differing(expected: Expected, shop: Path) -> list[str]:
+    """Return which requests to be erased are open and should be done, or the other way round."""
+    if expected.open_requests is None:
+        return []
+    with closing(sqlite3.connect(shop)) as database:
+        found = {
+            number for (number,) in database.execute("SELECT request_no FROM deletion_requests WHERE done_at IS NULL")
+        }
+    return [
+        *(f"request {number}: should be done" for number in sorted(found - expected.open_requests)),
+        *(f"request {number}: should be open" for number in sorted(expected.open_requests - found)),
+    ][:MOST_SHOWN]
 
 
 def _properties(user: dict[str, Any]) -> dict[str, Any]:

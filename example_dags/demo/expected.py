@@ -1,4 +1,4 @@
-"""What Blux should hold after each example DAG, worked out from the sample files alone.
+"""What Blux should hold after each example DAG, worked out from the sample files and the shop's tables alone.
 
 Nothing of the provider is used here, so that a mistake there is not made here as well.
 """
@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,22 +34,33 @@ KNOWN = {"phone_number", "email_address", *CONSENTS}
 Record = dict[str, Any]
 
 
+class Source(NamedTuple):
+    """How many records a DAG has to read, and how many of them it has to leave out."""
+
+    read: int
+    left_out: int = 0
+
+
 @dataclass
 class Expected:
-    """Both APIs' records as they should be now; each method plays one example DAG and returns what it had to read."""
+    """Both APIs' records as they should be now; each method plays one example DAG, before it runs.
+
+    :param open_requests: the numbers of the requests to be erased that should be open.
+    """
 
     users: dict[str, Record] = field(default_factory=dict)
     profiles: dict[str, Record] = field(default_factory=dict)
     events: dict[str, Record] = field(default_factory=dict)
     devices: dict[str, Record] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    open_requests: set[int] | None = None
 
-    def sync_users_from_files(self, _shop: Path) -> int:
+    def sync_users_from_files(self, _shop: Path) -> Source:
         """Upsert the CRM's CSV, then both files of the app."""
         crm = [_consents_read(row) for row in _csv_rows(DATA / "users.csv")]
         return self._upsert([*crm, *_json_lines("users/*.jsonl")])
 
-    def sync_users_from_sql(self, shop: Path) -> int:
+    def sync_users_from_sql(self, shop: Path) -> Source:
         """Upsert the customers that changed in 2026, their orders counted here rather than by the DAG's query."""
         rows = []
         with closing(sqlite3.connect(shop)) as database:
@@ -74,50 +85,55 @@ class Expected:
             )
         return self._upsert(rows)
 
-    def backfill_users(self, _shop: Path) -> int:
+    def backfill_users(self, _shop: Path) -> Source:
         """Upsert every partition."""
         return self._upsert(_json_lines("partitions/*/users.jsonl"))
 
-    def tag_buyers(self, _shop: Path) -> int:
+    def tag_buyers(self, _shop: Path) -> Source:
         """Make one profile of each user who bought something."""
         bought = [event for event in _json_lines("events/*.jsonl") if event["name"] == "purchase"]
         purchases = Counter(event["user_id"] for event in bought)
         for user_id, count in purchases.items():
             amount = sum(event["properties"]["amount"] for event in bought if event["user_id"] == user_id)
             self.profiles[user_id] = {"properties": {"purchases": count, "purchases_amount": amount}}
-        return len(purchases)
+        return Source(len(purchases))
 
-    def send_events_from_files(self, _shop: Path) -> int:
+    def send_events_from_files(self, _shop: Path) -> Source:
         """Take every event as it stands in its file."""
         events = _json_lines("events/*.jsonl")
         self.events.update((event["id"], event) for event in events)
-        return len(events)
+        return Source(len(events))
 
-    def update_devices(self, _shop: Path) -> int:
+    def update_devices(self, _shop: Path) -> Source:
         """Take every device as it stands in the file."""
         devices = json.loads((DATA / "devices.json").read_text(encoding="utf-8"))
         self.devices.update((device["device_id"], device) for device in devices)
-        return len(devices)
+        return Source(len(devices))
 
-    def delete_users(self, _shop: Path) -> int:
-        """Remove everyone on the list from both APIs, and nobody else."""
-        ids = [row["user_id"] for row in _csv_rows(DATA / "deletions.csv")]
+    def delete_users(self, shop: Path) -> Source:
+        """Remove everyone with an open request from both APIs, and nobody else; a request that names nobody stays."""
+        query = "SELECT request_no, user_id FROM deletion_requests WHERE done_at IS NULL"
+        with closing(sqlite3.connect(shop)) as database:
+            requests = database.execute(query).fetchall()
+        self.open_requests = {number for number, user_id in requests if user_id != user_id.strip()}
+        ids = {user_id for number, user_id in requests if number not in self.open_requests}
         for user_id in ids:
             self.users.pop(user_id, None)
             self.profiles.pop(user_id, None)
-        self.deleted.update(ids)
-        return 2 * len(ids)
+        self.deleted |= ids
+        return Source(2 * len(requests), 2 * len(self.open_requests))
 
-    def _upsert(self, rows: list[Record]) -> int:
-        """Merge users key by key: a null or an absent key leaves what is there."""
-        for row in rows:
+    def _upsert(self, rows: list[Record]) -> Source:
+        """Merge users key by key: a null or an absent key leaves what is there. Who was erased does not come back."""
+        wanted = [row for row in rows if row["user_id"] not in self.deleted]
+        for row in wanted:
             known = row.get("user_properties") or {key: row[key] for key in row.keys() & KNOWN}
             flat = row.keys() - KNOWN - {"user_id", "user_properties", "custom_user_properties"}
             custom = row.get("custom_user_properties") or {key: row[key] for key in flat}
             user = self.users.setdefault(row["user_id"], {"user_properties": {}, "custom_user_properties": {}})
             user["user_properties"].update(_given(known))
             user["custom_user_properties"].update(_given(custom))
-        return len(rows)
+        return Source(len(rows), len(rows) - len(wanted))
 
 
 def _given(properties: Record) -> Record:

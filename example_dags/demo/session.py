@@ -26,14 +26,16 @@ class AirflowSession:
 
     :param home: folder that becomes ``AIRFLOW_HOME``; only the empty, migrated database in it outlives a run.
     :param connections: connection id to its JSON or URI.
+    :param output: folder that the DAGs write to.
     """
 
-    def __init__(self, home: Path, connections: dict[str, str]) -> None:
+    def __init__(self, home: Path, connections: dict[str, str], output: Path) -> None:
         self.home = home
         self.log = home / "demo.log"
         self._database = home / "airflow.db"
         self._migrated = home / "migrated.db"
         self._connections = connections
+        self._output = output
         self._process: subprocess.Popen[str] | None = None
         self._answers: IO[str] | None = None
 
@@ -77,6 +79,7 @@ class AirflowSession:
         return {
             **kept,
             "AIRFLOW_HOME": str(self.home),
+            "BLUX_EXAMPLE_OUTPUT": str(self._output),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             # A failing task is told within seconds, not after the five minutes that are right for production.
