@@ -19,6 +19,7 @@ from airflow_provider_blux.hooks.kept import KeepingOptions, opened
 if TYPE_CHECKING:
     from airflow_provider_blux.api.client import BluxClient
     from airflow_provider_blux.delivery.report import Report
+    from airflow_provider_blux.delivery.stopping import Stop
 
 MAX_USERS = 100_000
 
@@ -44,6 +45,8 @@ class BluxHook(BaseHook):
         super().__init__(**kwargs)
         self.blux_conn_id = blux_conn_id
         self.api = check_api(api)
+        self._stop: Stop | None = None
+        self._is_stopped = False
 
     @staticmethod
     def get_connection_form_widgets() -> dict[str, Any]:
@@ -221,6 +224,8 @@ class BluxHook(BaseHook):
             suppression_path=suppression_path,
         )
         self._stop = Stop()
+        if self._is_stopped:  # while the records were counted, or the suppression list was read
+            self._stop.set()
         with self.get_conn(pool_size=settings.concurrency) as client:
             delivery = Delivery(
                 client,
@@ -238,9 +243,10 @@ class BluxHook(BaseHook):
                 raise error.located(self.credentials.refused(api)) from None
 
     def stop(self) -> None:
-        """Stop the delivery that is running in another thread, between two requests."""
-        if stop := getattr(self, "_stop", None):
-            stop.set()
+        """Stop the delivery that is running, between two requests; no other is started with this hook."""
+        self._is_stopped = True
+        if self._stop:
+            self._stop.set()
 
 
 def _split(options: HookOptions) -> tuple[DeliveryOptions, KeepingOptions]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import textwrap
@@ -13,8 +14,11 @@ from packaging.version import Version
 
 from tests.docs.readme import ENGLISH
 
-BUCKET = "s3://my_aws@crm-exports"  # the one place of the examples that is not here
+# The places of the examples that are not here, and the folders that stand in for them.
+BUCKETS = {"s3://my_aws@crm-exports": "exports", "s3://my_aws@crm-private": "private"}
 DAY = "2026-10-01"
+# What the README calls the receipt key, in the connection and where receipts are verified.
+RECEIPT_KEY = "YOUR_RECEIPT_KEY"
 
 FILES = {block.file: block.code for block in ENGLISH.code("python") if block.file}
 EXAMPLES = [block.code for block in ENGLISH.code("python") if not block.file]
@@ -32,27 +36,32 @@ def write_quick_start(folder: Path) -> None:
         file.write_text(code.replace("airflow.dag_processing.dagbag", DAGBAG), "utf-8")
 
 
-def write_examples(file: Path, exports: Path) -> None:
-    """Put the examples into a DAG, as the README says they stand, reading a folder instead of the bucket."""
+def write_examples(file: Path, place: Path) -> None:
+    """Put the examples into a DAG, as the README says they stand, with folders instead of buckets."""
     imports, *examples = EXAMPLES
     head = f"from datetime import datetime\nfrom airflow.providers.common.compat.sdk import DAG\n{imports}"
     dag = 'with DAG("examples", schedule=None, start_date=datetime(2026, 1, 1)):\n'
     code = head + dag + textwrap.indent("\n".join(examples), "    ")
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(code.replace(BUCKET, exports.as_uri()), "utf-8")
+    for bucket, folder in BUCKETS.items():
+        code = code.replace(bucket, (place / folder).as_uri())
+    file.write_text(code, "utf-8")
 
 
-def write_exports(exports: Path) -> None:
-    """Write the files that the examples read from the bucket."""
+def write_exports(place: Path) -> None:
+    """Write the files that the examples read from the buckets."""
     files = {
-        f"{DAY}/app-1.jsonl": '{"user_id": "00125", "app_version": "6.0"}\n{"user_id": "00126"}\n',
-        f"{DAY}/app-2.jsonl": '{"user_id": "00127", "app_version": "5.2"}\n',
-        "deletions.csv": "user_id,reason\n00901,탈퇴\n00902,탈퇴\n00901,탈퇴\n",
-        "devices.json": json.dumps([{"device_id": "d-1", "user_id": "00123", "platform": "ios", "token": "t-1"}]),
+        f"exports/{DAY}/app-1.jsonl.gz": '{"user_id": "00125", "app_version": "6.0"}\n{"user_id": "00126"}\n',
+        f"exports/{DAY}/app-2.jsonl.gz": '{"user_id": "00127", "app_version": "5.2"}\n',
+        "exports/members.csv": "member_no,mobile,sms_ok,grade\n00301,01033334444,Y,gold\n00302,,N,\n00303,,,silver\n",
+        "exports/deletions.csv": "user_id,reason\n00901,탈퇴\n00902,탈퇴\n00901,탈퇴\n",
+        "exports/devices.json": json.dumps([{"device_id": "d-1", "user_id": "00123", "platform": "ios"}]),
+        "private/receipts/earlier.csv": "user_id\n00126\n",
     }
     for name, text in files.items():
-        (exports / name).parent.mkdir(parents=True, exist_ok=True)
-        (exports / name).write_text(text, "utf-8")
+        file, content = place / name, text.encode()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
 
 
 def write_warehouse(file: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,10 +21,13 @@ from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
 from airflow_provider_blux.hooks.form import CONN_FIELDS, RELABELING
 from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
+from airflow_provider_blux.sources import extras
+from airflow_provider_blux.sources.compression import COMPRESSIONS
 from airflow_provider_blux.sources.formats import READERS, SUFFIXES
 from tests.docs.readme import BOTH, ENGLISH, KOREAN, ROOT, Readme, names
 
 OPERATORS = {name: getattr(blux, name) for name in blux.__all__}
+OWN_MODULES = {blux.__name__, BluxOperator.__module__}
 both = pytest.mark.parametrize("readme", BOTH, ids=["en", "ko"])
 prose_is_the_same = pytest.mark.parametrize("part", ["headings", "blocks"])
 
@@ -79,14 +83,11 @@ def test_every_argument_in_the_code_exists() -> None:
 
 
 @both
-def test_every_argument_in_the_table_exists(readme: Readme) -> None:
-    known = {name for operator in OPERATORS for name in arguments_of(operator)}
-    named = {name for row in readme.table_of("users") for name in names(row[0])}
+def test_the_table_has_every_argument_of_the_operators(readme: Readme) -> None:
+    ours = {kind for operator in OPERATORS.values() for kind in operator.__mro__ if kind.__module__ in OWN_MODULES}
+    known = {name for kind in ours for name in arguments(kind.__init__)} - {"self", "kwargs"}
 
-    assert {"users", "user_ids", "events", "devices", "path", "sql"} < named
-    assert named <= known
-    # What is special to one operator stands in the text about it.
-    assert {"max_users", "list_key"} <= set(readme.inline_code)
+    assert {name for row in readme.table_of("users") for name in names(row[0])} == known
 
 
 @both
@@ -128,10 +129,8 @@ def test_the_error_table_says_what_airflow_retries(readme: Readme) -> None:
 
 
 @both
-def test_the_report_table_names_every_key(readme: Readme) -> None:
-    shown = [name for row in readme.table_of("read") for name in names(row[0])]
-
-    assert sorted(shown) == sorted(field.name for field in fields(Report))
+def test_every_key_of_the_report_is_named(readme: Readme) -> None:
+    assert {field.name for field in fields(Report)} <= set(readme.inline_code)
 
 
 @both
@@ -155,7 +154,7 @@ def test_the_defaults_are_those_of_the_code(readme: Readme) -> None:
     text = " ".join(readme.prose.split())
 
     assert f"{MAX_USERS:,}" in text
-    assert f"({CONCURRENCY})" in text
+    assert f"({CONCURRENCY}, " in text
 
 
 @both
@@ -163,6 +162,22 @@ def test_the_formats_are_those_of_the_code(readme: Readme) -> None:
     code = set(readme.inline_code)
 
     assert {name for name in code if name in {*READERS, *SUFFIXES}} >= {*READERS, *(f".{name}" for name in READERS)}
+    assert set(COMPRESSIONS) <= code
+
+
+@both
+def test_the_extras_are_those_that_are_offered(readme: Readme) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    command = next(block.code for block in readme.code("bash") if "pip install '.[sql" in block.code)
+    shown = set(re.findall(r"\w+", command.partition("[")[2].partition("]")[0]))
+
+    assert shown == {*project["optional-dependencies"], extras.PARQUET[1], extras.ZSTD[1]}
+    assert shown <= set(readme.inline_code)
+
+
+@both
+def test_every_page_of_the_documentation_is_linked(readme: Readme) -> None:
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= set(readme.links)
 
 
 @both

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.project import DAY, write_examples, write_exports, write_quick_start, write_warehouse
+from tests.docs.project import DAY, RECEIPT_KEY, write_examples, write_exports, write_quick_start, write_warehouse
 from tests.docs.readme import ENGLISH
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
@@ -23,17 +23,20 @@ EMULATOR = "python -m airflow_provider_blux.emulator"
 NOT_RUN = {
     "make demo": "a step of its own in CI",
     "pip install '.[emulator]'": "CI installs the wheel in a clean environment, what it needs in pinned versions",
-    "pip install '.[sql,emulator]'": "the same",
+    "pip install '.[sql,parquet,zstd,emulator]'": "the same",
     "pip wheel --no-deps -w dist .": "CI builds the wheel",
     "pip install airflow-provider-blux": "what an index serves is not what is tested here",
 }
-# What the text around the commands tells the reader to do, beside the blocks themselves.
+COMMANDS = [block.code for block in ENGLISH.code("bash")]
+# What the text around the commands tells the reader to do, beside the blocks themselves: give the connection to the
+# emulator a receipt key, copy the receipts.
+CONNECTION = next(line for code in COMMANDS for line in code.splitlines() if "demo-open-api-key" in line)
 FURTHER = {
     "pytest": "python -m pytest -p no:cacheprovider tests/test_crm.py",
+    "key": CONNECTION.replace('"extra": {', f'"extra": {{"receipt_key": "{RECEIPT_KEY}", '),
     "examples": f"airflow dags test examples {DAY}",
+    "receipts": "cp -R private/receipts receipts",
 }
-
-COMMANDS = [block.code for block in ENGLISH.code("bash")]
 
 
 def command(line: str) -> str:
@@ -90,8 +93,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("reader")
     write_quick_start(folder)
-    write_exports(folder / "exports")
-    write_examples(folder / "dags" / "examples.py", folder / "exports")
+    write_exports(folder)
+    write_examples(folder / "dags" / "examples.py", folder)
     return Reader(folder, port, write_warehouse(folder / "warehouse.db"))
 
 
@@ -123,7 +126,7 @@ def test_every_command_is_run_or_excused() -> None:
 
     assert excused == NOT_RUN.keys()
     assert all(command(line) in NOT_RUN for code in mixed for line in code.splitlines())
-    assert len(run_in_the_second_terminal()) == 3
+    assert len(run_in_the_second_terminal()) == 4
 
 
 def test_the_emulator_starts(reader: Reader, first_terminal: str) -> None:
@@ -150,8 +153,16 @@ def test_the_test_of_a_dag_passes(second_terminal: dict[str, str]) -> None:
 
 
 def test_every_example_runs_under_airflow(second_terminal: dict[str, str]) -> None:
-    # Seven deliveries; only Airflow passes on the users of an upstream task.
+    # Eight deliveries; only Airflow passes on the users of an upstream task.
     ended = [line for line in second_terminal["examples"].splitlines() if " ended: " in line]
 
-    assert len(ended) == 7
+    assert len(ended) == 8
     assert sum(" application.upsert_users ended: 2 read = 2 delivered" in line for line in ended) == 1
+    assert sum(" application.upsert_users ended: 3 read = 2 delivered + 1 suppressed" in line for line in ended) == 1
+
+
+def test_the_receipts_of_the_run_are_verified(second_terminal: dict[str, str]) -> None:
+    output = next(output for code, output in second_terminal.items() if "airflow_provider_blux.receipts" in code)
+
+    assert "accepted by the application API (200), examples.delete_users, run " in output
+    assert "VERIFIED" in output

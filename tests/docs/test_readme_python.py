@@ -11,10 +11,21 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.api.endpoints import OPERATIONS
 from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxSourceError
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.hooks.form import APPLICATION_API_URL
-from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
-from tests.docs.project import DAY, EXAMPLES, write_examples, write_exports, write_quick_start, write_warehouse
+from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
+from airflow_provider_blux.receipts import KEY_VARIABLE
+from airflow_provider_blux.receipts import main as receipts
+from tests.docs.project import (
+    DAY,
+    EXAMPLES,
+    RECEIPT_KEY,
+    write_examples,
+    write_exports,
+    write_quick_start,
+    write_warehouse,
+)
 from tests.docs.readme import BOTH, ENGLISH
 
 try:
@@ -33,9 +44,12 @@ def parsed(file: Path, dag_id: str) -> Any:
 @pytest.fixture
 def examples(blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The DAG of all examples; what they read is there."""
-    write_exports(tmp_path / "exports")
+    connection = blux_emulator.connection()
+    connection["extra"]["receipt_key"] = RECEIPT_KEY
+    monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", write_warehouse(tmp_path / "warehouse.db"))
-    write_examples(tmp_path / "examples.py", tmp_path / "exports")
+    write_exports(tmp_path)
+    write_examples(tmp_path / "examples.py", tmp_path)
     return parsed(tmp_path / "examples.py", "examples")
 
 
@@ -63,6 +77,7 @@ def test_the_first_dag_delivers_its_users(blux_emulator: Emulator, tmp_path: Pat
 def test_the_examples_are_one_task_each(examples: Any) -> None:
     assert set(examples.task_ids) == {
         "send_customers",
+        "send_members",
         "send_app_users",
         "fetch_grades",
         "send_grades",
@@ -86,8 +101,14 @@ def test_users_from_sql(examples: Any, blux_emulator: Emulator) -> None:
 
 
 def test_users_from_files(examples: Any, blux_emulator: Emulator) -> None:
-    assert executed(examples, "send_app_users")["delivered"] == 3
-    assert set(dict(blux_emulator.users())) == {"00125", "00126", "00127"}
+    assert executed(examples, "send_members")["delivered"] == 3
+    assert blux_emulator.user("00301") == {
+        "user_id": "00301",
+        "user_properties": {"phone_number": "01033334444", "marketing_notification_sms_consent": True},
+        "custom_user_properties": {"grade": "gold"},
+    }
+    assert blux_emulator.user("00302")["user_properties"] == {"marketing_notification_sms_consent": False}
+    assert blux_emulator.user("00303")["user_properties"] == {}
 
 
 def test_users_from_python(examples: Any, blux_emulator: Emulator) -> None:
@@ -103,6 +124,39 @@ def test_deletions(examples: Any, blux_emulator: Emulator) -> None:
 
     assert (report["read"], report["delivered"], report["merged"]) == (3, 2, 1)
     assert set(blux_emulator.deleted_users()) == {"00901", "00902"}
+    assert BluxHook().accepted_ids(["00901", "00903"], report["receipts"]) == ["00901"]
+
+
+def test_the_receipts_show_the_id_of_the_command(
+    examples: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executed(examples, "delete_users")
+    export, verify = next(block.code for block in ENGLISH.code("bash") if KEY_VARIABLE in block.code).splitlines()
+    arguments = verify.split()[3:]
+    monkeypatch.chdir(tmp_path / "private")
+    monkeypatch.setenv(KEY_VARIABLE, RECEIPT_KEY)
+
+    assert export.split("  #")[0] == f"export {KEY_VARIABLE}='{RECEIPT_KEY}'"
+    assert receipts(arguments) == 0
+    assert "The id was accepted for deletion." in capsys.readouterr().out
+    assert receipts([*arguments[:-1], "00903"]) == 1
+
+
+def test_deleted_users_stay_away(examples: Any, blux_emulator: Emulator, tmp_path: Path) -> None:
+    kept_by = examples.get_task("send_app_users").suppression_path
+    BluxDeleteUsersOperator(task_id="earlier", user_ids=["00127"], receipts_path=kept_by).execute({})
+    report = executed(examples, "send_app_users")
+
+    assert examples.get_task("delete_users").receipts_path == kept_by
+    assert (report["read"], report["delivered"], report["suppressed"]) == (3, 1, 2)
+    assert set(dict(blux_emulator.users())) == {"00125"}
+
+
+def test_a_missing_list_of_deleted_users_stops_the_task(examples: Any, tmp_path: Path) -> None:
+    (tmp_path / "private" / "receipts" / "earlier.csv").unlink()
+
+    with pytest.raises(BluxSourceError):
+        executed(examples, "send_app_users")
 
 
 def test_events(examples: Any, blux_emulator: Emulator) -> None:
@@ -132,6 +186,7 @@ def test_the_connection_in_the_environment_leads_to_blux(monkeypatch: pytest.Mon
 
     assert credentials.access["application"].url == APPLICATION_API_URL
     assert set(credentials.rate_limits) < set(OPERATIONS)
+    assert credentials.receipt_key == RECEIPT_KEY
 
 
 def test_the_connection_to_the_emulator_is_the_one_that_it_prints() -> None:

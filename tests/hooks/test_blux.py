@@ -246,13 +246,19 @@ def test_stop_ends_a_delivery_between_two_requests(blux_emulator: Emulator) -> N
     assert blux_emulator.user("b") is None
 
 
-def test_a_hook_that_was_stopped_can_deliver_again(blux_emulator: Emulator) -> None:
+def test_a_hook_that_is_stopped_while_it_counts_the_users_deletes_nobody(blux_emulator: Emulator) -> None:
     hook = BluxHook()
-    hook.stop()
 
-    assert hook.upsert_users([{"user_id": "a"}]).delivered == 1
-    hook.stop()
-    assert hook.upsert_users([{"user_id": "b"}]).delivered == 1
+    def ids() -> Iterator[str]:
+        yield "a"
+        hook.stop()
+        yield "b"
+
+    with pytest.raises(BluxStopped):
+        hook.delete_users(ids())
+    with pytest.raises(BluxStopped):
+        hook.upsert_users([{"user_id": "a"}])
+    assert blux_emulator.requests() == []
 
 
 def test_the_hook_tells_which_ids_were_accepted(blux_emulator: Emulator, tmp_path: Path) -> None:
