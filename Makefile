@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
+# Two processes: while one waits for Airflow, the other tests.
+SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit lint types contract emulator pins clean
@@ -29,10 +31,10 @@ demo: $(READY)  ## Run the example DAGs under real Airflow against the emulator
 	@$(BIN)/python -m example_dags.demo
 
 test: $(READY)  ## Run every test, real Airflow included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 unit: $(READY)  ## Run the quick tests only (no Airflow processes)
-	@$(BIN)/python -m pytest -m "not airflow"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not airflow"
 
 lint: $(READY)  ## Lint and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 # Airflow reads its home when it is imported, which is before any fixture.
 _home = tempfile.TemporaryDirectory(prefix="airflow_home_")
@@ -20,6 +18,14 @@ os.environ.update(
     NETRC=os.devnull,  # `requests` would take credentials from ~/.netrc
     NO_PROXY="*",
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before the items are shared out; conftest.py of a folder comes before this one
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, where they share what the file sets up."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
