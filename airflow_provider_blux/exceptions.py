@@ -12,6 +12,7 @@
     │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
     ├── BluxRejectLimitError    more records refused than allowed       mend them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to go on
+    ├── BluxReceiptError        a receipt of deletions does not verify  find who changed it, or the right key
     ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if it is meant
     └── BluxStopped             the task was told to stop               nothing; what was settled stays settled
 
@@ -117,6 +118,12 @@ class BluxRejectLimitError(BluxError):
 
 class BluxCheckpointError(BluxError):
     """What an earlier try left cannot be gone on with; nothing more was sent."""
+
+    retry_helps = False
+
+
+class BluxReceiptError(BluxError):
+    """A receipt was changed, removed or put between, or made with another key; the message names the line."""
 
     retry_helps = False
 

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from airflow_provider_blux.delivery.receipts import BrokenChain, Hashes, by_try, verified
+from airflow_provider_blux.delivery.receipts import Hashes, by_try, verified
+from airflow_provider_blux.exceptions import BluxReceiptError
 
 KEY_VARIABLE = "BLUX_RECEIPT_KEY"
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for name, files in sorted(tries.items()):
             found += _check(name, files, hashes, wanted)
-    except BrokenChain as error:
+    except BluxReceiptError as error:
         print(f"NOT VERIFIED. {error}", file=sys.stderr)  # noqa: T201
         return 1
     print("VERIFIED: no receipt was changed, removed from the middle or put between.")  # noqa: T201

@@ -1,1 +1,1 @@
-"""Measurements of delivery: ``python -m benchmarks.pace``, ``benchmarks.memory``, ``benchmarks.soak``."""
+"""Measurements of delivery, each a command: ``python -m benchmarks.pace``, ``.memory``, ``.soak``, ``.suppression``."""

@@ -20,7 +20,7 @@ from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.delivery.folder import Folder
 from airflow_provider_blux.delivery.lines import Lines
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.exceptions import BluxError
+from airflow_provider_blux.exceptions import BluxReceiptError
 
 FIRST = "0" * 64
 _PART = re.compile(r"(__receipts)\.part\d+(\.jsonl)$")
@@ -99,12 +99,6 @@ class ReceiptsFile:
         self._lines.flush()
 
 
-class BrokenChain(BluxError):  # noqa: N818 - it says what is broken
-    """A receipt was changed, removed or put between."""
-
-    retry_helps = False
-
-
 def by_try(files: Iterable[str]) -> dict[str, list[str]]:
     """Return the files of each try, in order: one on a disk, several parts from object storage."""
     tries: dict[str, list[str]] = defaultdict(list)
@@ -118,21 +112,21 @@ def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict
 
     :param lines: of the try's file, or of its parts in order.
     :param name: what the file is called in messages.
-    :raises BrokenChain: naming the line.
+    :raises BluxReceiptError: naming the line.
     """
     previous = FIRST
     for number, line in enumerate(lines, 1):
         content = line.rstrip(b"\r\n")
         receipt = _parsed(content, name, number)
         if not hashes.fits(receipt):
-            raise BrokenChain(
+            raise BluxReceiptError(
                 f"{name}, line {number}: this receipt was made with another key ({receipt.get('hash')}, key "
                 f"{receipt.get('key')}). Give the receipt_key of the connection that wrote it."
             )
         if receipt.get("previous") != previous or receipt.get("sequence") != number:
-            raise BrokenChain(f"{name}, line {number}: this receipt does not follow the one before it.")
+            raise BluxReceiptError(f"{name}, line {number}: this receipt does not follow the one before it.")
         if len(receipt.get("ids", ())) != receipt.get("number"):
-            raise BrokenChain(f"{name}, line {number}: this receipt has been changed.")
+            raise BluxReceiptError(f"{name}, line {number}: this receipt has been changed.")
         yield receipt
         previous = hashes.of(content)
 
@@ -143,5 +137,5 @@ def _parsed(content: bytes, name: str, number: int) -> dict[str, Any]:
     except ValueError:
         receipt = None
     if not isinstance(receipt, dict):
-        raise BrokenChain(f"{name}, line {number}: this is no receipt.")
+        raise BluxReceiptError(f"{name}, line {number}: this is no receipt.")
     return receipt

@@ -157,7 +157,7 @@ class BluxHook(BaseHook):
         """Return those of the ids whose deletion was accepted, as the receipts show.
 
         :param receipts: files of receipts, as the report names them.
-        :raises BluxError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
+        :raises BluxReceiptError: one was changed, or made with another key than the connection's ``receipt_key``.
         """
         from airflow_provider_blux.delivery.receipts import Hashes
         from airflow_provider_blux.hooks.kept import accepted_hashes

@@ -1,0 +1,57 @@
+"""The commands and the places that CONTRIBUTING.md and CHANGELOG.md name are there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from airflow_provider_blux.emulator import pytest_plugin
+from airflow_provider_blux.hooks.form import CONN_FIELDS
+from airflow_provider_blux.operators import blux
+from tests.docs.readme import ROOT, Readme
+
+CONTRIBUTING, CHANGELOG = Readme("CONTRIBUTING.md"), Readme("CHANGELOG.md")
+
+
+def commands() -> list[str]:
+    return [code for code in CONTRIBUTING.inline_code if " " in code]
+
+
+def test_every_target_of_make_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {code.removeprefix("make ") for code in commands() if code.startswith("make ")}
+
+    assert named <= targets
+    assert {"setup", "unit", "test", "lint", "types", "contract", "demo"} <= named
+
+
+def test_every_benchmark_is_named() -> None:
+    named = {code.removeprefix("python -m benchmarks.") for code in commands() if "-m benchmarks." in code}
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+
+    assert named == set(re.findall(r"python -m benchmarks\.(\w+)", pages))
+    assert [name for name in named if not (ROOT / "benchmarks" / f"{name}.py").exists()] == []
+
+
+@pytest.mark.parametrize("page", [CONTRIBUTING, CHANGELOG], ids=["contributing", "changelog"])
+def test_every_place_that_is_named_exists(page: Readme) -> None:
+    named = [code for code in page.inline_code if re.fullmatch(r"\.?\w[\w./-]*/[\w./-]*", code)]
+    linked = [link for link in page.links if "://" not in link]
+
+    assert [place for place in (*named, *linked) if not _exists(place)] == []
+
+
+def _exists(place: str) -> bool:
+    # A table of folders of the package names those below it without its own name.
+    return any((ROOT / base / place).exists() for base in ("", "airflow_provider_blux"))
+
+
+def test_every_argument_in_the_changelog_exists() -> None:
+    kinds = {kind for name in blux.__all__ for kind in getattr(blux, name).__mro__}
+    known = {name for kind in kinds for name in inspect.signature(kind).parameters}
+    known |= {*CONN_FIELDS, *vars(pytest_plugin)}
+    words = {code for code in CHANGELOG.inline_code if re.fullmatch(r"[a-z]+_[a-z_]+", code)}
+
+    assert words <= known
