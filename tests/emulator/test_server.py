@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -25,6 +26,7 @@ def emulator_threads() -> list[str]:
 
 
 def sockets() -> int:
+    gc.collect()  # what earlier tests left to be closed is not counted
     found = 0
     for fd in os.listdir("/proc/self/fd"):
         try:
@@ -51,13 +53,14 @@ def test_it_knows_its_connection() -> None:
         assert json.loads(blux.connection_json()) == blux.connection()
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open sockets can be counted on Linux only")
 def test_nothing_is_left_when_it_stops() -> None:
     threads, before = emulator_threads(), sockets()
     with Emulator() as blux:
         url = blux.url
         assert len(emulator_threads()) == len(threads) + 1
     assert emulator_threads() == threads
-    assert sockets() == before
+    assert sockets() <= before
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
 

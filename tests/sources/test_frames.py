@@ -69,7 +69,7 @@ def test_slices_are_put_together_again(count: int) -> None:
         pd.Series(["a", pd.NaT], dtype=object),
         pd.Series(["a", pd.NA], dtype=object),
         pd.Series(["a", float("nan")], dtype=object),
-        pd.Series(["a", np.datetime64("NaT")], dtype=object),
+        pd.Series(["a", np.datetime64("NaT", "ns")], dtype=object),
     ],
     ids=str,
 )
