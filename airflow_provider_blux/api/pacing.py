@@ -15,6 +15,8 @@ HEADROOM = 0.01
 _MORE_HEADROOM, _MOST_HEADROOM, _FORGET_SECONDS = 0.005, 0.05, 600.0
 # A start that is late by no more than this does not delay the ones after it.
 SLACK = 0.003
+# Above so many a second the headroom is worth two requests and more, and one that leaves late is no matter.
+_SPARE = 200
 _SLOWEST = 0.05
 _SLOW_DOWN, _RECOVERY_PER_SECOND = 0.7, 0.05
 _EPISODE = 1.0
@@ -108,7 +110,7 @@ class Pace:
 
     def _window_ends(self) -> float:
         """Return when a start no longer is one too many in a second; requests may have left later than granted."""
-        if len(self._starts) < self._limit:
+        if len(self._starts) < self._limit or self._limit > _SPARE:
             return float("-inf")
         oldest = heapq.nlargest(self._limit, (start.at for start in self._starts))[-1]
         return oldest + 1 + self._headroom_at(self._clock())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_blux.api.endpoints import APIS, Api, Operation, apis_of, endpoints_for
+from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, check_tolerance, settled, shaping_of
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError, BluxRequestError
 from airflow_provider_blux.hooks import form
@@ -207,13 +207,7 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.delivery.stopping import Stop
 
-        records = _checked(records)
-        if self.api and self.api not in apis_of(operation):
-            endpoints_for(operation, self.api)  # raises, naming the API that has it
-        api = self.credentials.api_for(operation, self.api)
-        endpoints = endpoints_for(operation, api)
-        if list_key is not None:
-            endpoints = tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
+        records, endpoints = _checked(records), self._endpoints(operation, list_key)
         delivery_options, keeping = _split(options)
         settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
@@ -240,7 +234,19 @@ class BluxHook(BaseHook):
             try:
                 return delivery.run(records)
             except BluxAuthError as error:
-                raise error.located(self.credentials.refused(api)) from None
+                raise error.located(self.credentials.refused(endpoints[0].api)) from None
+
+    def _endpoints(self, operation: Operation, list_key: str | None) -> tuple[Endpoint, ...]:
+        """Return the endpoints of the API to use.
+
+        :raises BluxConfigError: that API has no such operation, or the connection no credentials for it.
+        """
+        if self.api and self.api not in apis_of(operation):
+            endpoints_for(operation, self.api)  # raises, naming the API that has it
+        endpoints = endpoints_for(operation, self.credentials.api_for(operation, self.api))
+        if list_key is None:
+            return endpoints
+        return tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
 
     def stop(self) -> None:
         """Stop the delivery that is running, between two requests; no other is started with this hook."""

@@ -152,7 +152,7 @@ class BluxOperator(BaseOperator):
         options: HookOptions = {**self._options(), "run": _run(context), "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
         if self.checkpoint_path is not None:
             options["checkpoint_path"] = self.checkpoint_path
-        elif state := context.get("task_state_store"):
+        elif (state := context.get("task_state_store")) is not None:
             options["checkpoint"] = TaskStateStore(state)
         elif self.resume:
             self.log.info(
