@@ -13,10 +13,11 @@ from collections.abc import Callable
 HEADROOM = 0.01
 # Where it is not enough, each episode of refusals adds to it, and ten minutes without one take as much away.
 _MORE_HEADROOM, _MOST_HEADROOM, _FORGET_SECONDS = 0.005, 0.05, 600.0
-# A start that is late by no more than this does not delay the ones after it.
-SLACK = 0.003
-# Above so many a second the headroom is worth two requests and more, and one that leaves late is no matter.
-_SPARE = 200
+# Up to so many a second the starts of the last second are counted one by one; above it the headroom is worth two
+# requests and more, and one that leaves late is no matter.
+_COUNTED = 200
+# A start that is late by no more than this does not delay the ones after it: more where starts are counted.
+_SLACK_COUNTED, _SLACK = 0.02, 0.003
 _SLOWEST = 0.05
 _SLOW_DOWN, _RECOVERY_PER_SECOND = 0.7, 0.05
 _EPISODE = 1.0
@@ -57,6 +58,7 @@ class Pace:
         self._state = threading.Lock()
         self._next = float("-inf")
         self._limit = max(1, int(rate))
+        self._slack = _SLACK_COUNTED if self._limit <= _COUNTED else _SLACK
         self._starts: deque[Start] = deque(maxlen=2 * self._limit)
         self._speed, self._speed_since = 1.0, clock()
         self._slowed_at = float("-inf")
@@ -103,14 +105,13 @@ class Pace:
                 return allowed_at - now
             self._starts.append(Start(now, self._clock))
             # Counted from when it was due, so that small delays do not add up; from now where it came much later.
-            self._next = max(self._next, now - SLACK) + (1 + self._headroom_at(now)) / (
-                self._rate * self._speed_at(now)
-            )
+            due = self._next if now - self._next <= self._slack else now
+            self._next = due + (1 + self._headroom_at(now)) / (self._rate * self._speed_at(now))
             return 0.0
 
     def _window_ends(self) -> float:
         """Return when a start no longer is one too many in a second; requests may have left later than granted."""
-        if len(self._starts) < self._limit or self._limit > _SPARE:
+        if len(self._starts) < self._limit or self._limit > _COUNTED:
             return float("-inf")
         oldest = heapq.nlargest(self._limit, (start.at for start in self._starts))[-1]
         return oldest + 1 + self._headroom_at(self._clock())
