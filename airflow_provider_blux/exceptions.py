@@ -21,7 +21,10 @@ No message contains a personal value or a secret: errors name records by number 
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Self
+
+_VALUES = re.compile(r"[^\s.]*@[^\s]*|\d(?:[\s()-]?\d){4,}")
 
 
 class BluxError(Exception):
@@ -59,8 +62,9 @@ class BluxRecordError(BluxError):
     """
 
     def __init__(self, field: str | None, reason: str) -> None:
-        super().__init__(f"{field}: {reason}" if field else reason)
-        self.field = field
+        # A key of an object may be a value in truth: {"01012345678": ...}.
+        self.field = None if field is None else _VALUES.sub("***", field)
+        super().__init__(f"{self.field}: {reason}" if self.field else reason)
         self.reason = reason
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import email.utils
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ READ_TIMEOUT = 30.0
 _MOST_OF_AN_ANSWER = 65_536
 # What a gateway or a proxy may send although the API is fine; the two pages list only 500.
 _TRANSIENT_4XX = frozenset({408, 425, 429})
+# A gateway that had no good answer, or none, says nothing about what became of the request behind it.
+_BY_THE_GATEWAY = frozenset({502, 504})
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Prepared:
     """A request that is ready to go, as often as it takes."""
 
     endpoint: Endpoint
-    request: requests.PreparedRequest
-    document: dict[str, Any]
+    request: requests.PreparedRequest = field(repr=False)
+    document: dict[str, Any] = field(repr=False)
 
 
 class BluxClient:
@@ -93,8 +96,16 @@ class BluxClient:
         :raises BluxApiError: what the API or the way to it answered, see :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect or a certificate that is not trusted.
         """
+        has_left = False
+
+        def leaving() -> None:
+            nonlocal has_left
+            has_left = True
+            if on_sent is not None:
+                on_sent()
+
         try:
-            with telling(on_sent):
+            with telling(leaving):
                 response = self._transport.send(
                     prepared.request,
                     stream=True,
@@ -102,7 +113,7 @@ class BluxClient:
                     **self._settings_of(prepared),
                 )
         except transport.RequestException as error:
-            raise _no_answer(error, prepared, self.timeout) from error
+            raise _no_answer(error, prepared, self.timeout, in_doubt=has_left) from error
         with response:
             answer = _read(response)
             if 200 <= response.status_code < 300:
@@ -148,7 +159,7 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _refusal(response: requests.Response, words: str, endpoint: Endpoint) -> exceptions.BluxError:
-    """Map a status outside 2xx to an error. The request was answered, so nothing is in doubt."""
+    """Map a status outside 2xx to an error. An answer leaves nothing in doubt, unless it is only the gateway's."""
     status = response.status_code
     quoted = f': "{words}"' if words else ""
     answered = f"Blux answered {status} to {endpoint}{quoted}."
@@ -161,7 +172,10 @@ def _refusal(response: requests.Response, words: str, endpoint: Endpoint) -> exc
         return exceptions.BluxAuthError(answered, status=status, words=words)
     if status >= 500 or status in _TRANSIENT_4XX:
         retry_after = _retry_after(response.headers.get("Retry-After"))
-        return exceptions.BluxUnavailable(answered, status=status, words=words, retry_after=retry_after)
+        in_doubt = status in _BY_THE_GATEWAY
+        return exceptions.BluxUnavailable(
+            answered, status=status, words=words, retry_after=retry_after, in_doubt=in_doubt
+        )
     return exceptions.BluxRequestError(answered, status=status, words=words)
 
 
@@ -176,11 +190,14 @@ def _retry_after(header: str | None) -> float | None:
             seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
         except (ValueError, OverflowError):
             return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, threading.TIMEOUT_MAX / 2) if 0 <= seconds < float("inf") else None
 
 
-def _no_answer(error: Exception, prepared: Prepared, timeout: float) -> exceptions.BluxError:
-    """Map a failure of the transport. Unless it is known that nothing was sent, the request is in doubt."""
+def _no_answer(error: Exception, prepared: Prepared, timeout: float, *, in_doubt: bool) -> exceptions.BluxError:
+    """Map a failure of the transport.
+
+    :param in_doubt: whether the request had left.
+    """
     endpoint, host = prepared.endpoint, urlsplit(prepared.request.url or "").netloc
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
@@ -190,11 +207,12 @@ def _no_answer(error: Exception, prepared: Prepared, timeout: float) -> exceptio
             "connection extra 'verify'; verification cannot be switched off."
         )
     if isinstance(error, transport.ReadTimeout):
-        return exceptions.BluxUnavailable(f"No answer to {endpoint} from {host} within {timeout:g} s.", in_doubt=True)
+        words = f"No answer to {endpoint} from {host} within {timeout:g} s."
+        return exceptions.BluxUnavailable(words, in_doubt=in_doubt)
     if isinstance(error, transport.ConnectTimeout | transport.ProxyError) or isinstance(reason, NewConnectionError):
         return exceptions.BluxUnavailable(f"No connection to {host} for {endpoint} ({type(reason or error).__name__}).")
-    if isinstance(error, transport.ConnectionError):
-        return exceptions.BluxUnavailable(f"The connection to {host} broke during {endpoint}.", in_doubt=True)
+    if in_doubt or isinstance(error, transport.ConnectionError):
+        return exceptions.BluxUnavailable(f"The connection to {host} broke during {endpoint}.", in_doubt=in_doubt)
     return exceptions.BluxConfigError(
         f"No request to {endpoint} could be made ({type(error).__name__}). Check the URLs of the connection."
     )

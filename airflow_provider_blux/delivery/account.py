@@ -50,6 +50,7 @@ class Account:
         """Count a batch whose records all have their outcome."""
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
+        self._keep(rejects)  # what may fail comes before what counts
         report.read += batch.read
         report.unknown += unknown
         report.rejected += len(rejects) - unknown
@@ -57,7 +58,6 @@ class Account:
             setattr(report, name, getattr(report, name) + getattr(outcome, name))
         report.suppressed += batch.suppressed
         report.batches += 1
-        self._keep(rejects)
         self._checkpoint.settle(batch, self._counts())
 
     def close(self, max_rejects: float) -> None:

@@ -24,6 +24,9 @@ class Reject(NamedTuple):
     reason: str
     record: Any
 
+    def __repr__(self) -> str:
+        return f"Reject({self.record_number})"
+
 
 class Part(NamedTuple):
     """One record of the source: its number (1-based, in source order), its row and what the API takes for it."""
@@ -32,8 +35,11 @@ class Part(NamedTuple):
     row: Any
     record: Any
 
+    def __repr__(self) -> str:
+        return f"Part({self.number})"
 
-@dataclass
+
+@dataclass(repr=False)
 class Batch:
     """What travels in one request, and the records of the source from ``first`` to ``last`` that it settles.
 

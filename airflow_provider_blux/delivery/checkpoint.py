@@ -127,7 +127,11 @@ class Checkpoint:
         with self._lock:
             if self._at_most_once and self._store and batch.index not in self._state.doubt:
                 self._state.doubt[batch.index] = batch.digest
-                self.save()
+                try:
+                    self.save()
+                except BaseException:  # it will not be sent
+                    del self._state.doubt[batch.index]
+                    raise
 
     def withdraw(self, batch: Batch) -> None:
         """Note that nothing of a batch was processed after all."""

@@ -113,7 +113,7 @@ class Delivery:
         except BaseException as error:
             self._finish_early(loop, error)
             progress.close(report, "stopped early")
-            if isinstance(error, BluxStopped) and loop.failure:
+            if isinstance(error, BluxStopped | BluxCheckpointError) and loop.failure:
                 raise loop.failure from None
             raise
         loop.finish()
@@ -149,9 +149,11 @@ class Delivery:
         # After a changed source another run follows, for which nothing must be stopped.
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()
-        self._checkpoint.save()
-        loop.finish()
-        self._checkpoint.save()
+        for step in (self._checkpoint.save, loop.finish, self._checkpoint.save):
+            try:
+                step()
+            except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
+                log.warning("The progress could not be kept (%s); the next try repeats more.", type(failed).__name__)
 
     def _send(self, traffic: Traffic) -> Send:
         if self._settings.validate_only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -39,7 +40,7 @@ class Folder:
 
         :raises BluxConfigError: when it cannot.
         """
-        probe = f"{self._path}/.probe-{os.getpid()}"
+        probe = f"{self._path}/.probe-{secrets.token_hex(8)}"
         try:
             self._fs.makedirs(self._path, exist_ok=True)
             self._fs.pipe_file(probe, b"")
@@ -64,7 +65,7 @@ class Folder:
         if not self.is_local:
             self._fs.pipe_file(path, content)
             return
-        unfinished = f"{path}.unfinished"
+        unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
         self._fs.makedirs(os.path.dirname(path), exist_ok=True)
         with self._fs.open(unfinished, "wb") as file:
             file.write(content)
@@ -73,9 +74,16 @@ class Folder:
 
     def append(self, name: str, content: bytes) -> None:
         """Append to a local file; return when the content is on the disk."""
-        with self._fs.open(f"{self._path}/{name}", "ab") as file:
-            file.write(content)
-            _sync(file)
+        path = f"{self._path}/{name}"
+        whole = os.path.getsize(path) if os.path.exists(path) else 0
+        try:
+            with self._fs.open(path, "ab") as file:
+                file.write(content)
+                _sync(file)
+        except BaseException:  # half a line would spoil the lines after it
+            if os.path.exists(path):
+                os.truncate(path, whole)
+            raise
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

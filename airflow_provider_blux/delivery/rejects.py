@@ -33,7 +33,11 @@ class RejectsFile:
 
 
 def _line(reject: Reject) -> bytes:
-    return json.dumps(_plain(reject._asdict()), ensure_ascii=True).encode()
+    try:
+        line = json.dumps(_plain(reject._asdict()))
+    except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
+        line = json.dumps({**reject._asdict(), "record": None})
+    return line.encode()
 
 
 def _plain(value: Any) -> Any:

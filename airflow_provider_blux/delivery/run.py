@@ -6,7 +6,9 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 
+_LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
@@ -34,7 +36,9 @@ class Run:
         parts = [self.dag_id, self.task_id, self.run_id]
         if self.map_index >= 0:
             parts.append(str(self.map_index))
-        return "__".join(_UNSAFE.sub("-", part) for part in parts)
+        # What a file name cannot hold is left out of it, so only the digest tells two tasks apart for certain.
+        digest = blake2b("\0".join(parts).encode(), digest_size=4).hexdigest()
+        return "__".join([*(_UNSAFE.sub("-", part)[:_LONGEST] for part in parts), digest])
 
     @property
     def try_file(self) -> str:

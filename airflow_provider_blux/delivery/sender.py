@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TOO_LARGE = 413
 _REFUSED = frozenset({400, 422})
+# Where so many requests in a row stay without an answer, the next ones would only become unknown as well.
+_LOST_IN_A_ROW = 6
 
 
 class Sender:
@@ -54,6 +56,7 @@ class Sender:
         self._receipts = receipts
         self._stop = stop
         self._at_most_once = at_most_once
+        self._lost_in_a_row = 0
         self._refusals = _Refusals()
 
     def __call__(self, batch: Batch) -> Outcome:
@@ -78,13 +81,15 @@ class Sender:
 
     def _deliver(self, batch: Batch, keys: list[Any], outcome: Outcome) -> None:
         try:
-            self._send(batch, [batch.records[key] for key in keys])
+            self._send(batch, [batch.records[key] for key in keys], outcome)
         except BluxRequestError as error:
             if error.status in _REFUSED:
                 with self._refusals.search():
                     self._refusals.count(error, len(batch.records))
                     self._cut(batch, keys, error, outcome)
             elif error.status == TOO_LARGE:
+                if len(keys) == 1:
+                    self._refusals.count(error, len(batch.records))
                 self._cut(batch, keys, error, outcome)
             else:
                 raise
@@ -92,7 +97,11 @@ class Sender:
             if not (self._at_most_once and error.in_doubt):
                 raise
             self._leave(batch, keys, error.message, outcome)
+            self._lost_in_a_row += 1
+            if self._lost_in_a_row >= _LOST_IN_A_ROW:
+                raise
         else:
+            self._lost_in_a_row = 0
             outcome.delivered += len(keys)
             outcome.merged += batch.merged(keys)
 
@@ -118,7 +127,7 @@ class Sender:
             single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
             self._deliver(single, [0], outcome)
 
-    def _send(self, batch: Batch, records: list[Any]) -> None:
+    def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:
         endpoint = next(row for row in self._endpoints if row.max_records >= len(records))
         prepared = self._client.prepare(endpoint, records)
 
@@ -135,6 +144,8 @@ class Sender:
                     status = self._client.send(prepared, on_sent=start.left)
                 except BluxUnavailable as error:
                     self._hold_back(error)
+                    if not (error.in_doubt or outcome.delivered or outcome.rejects):
+                        self._checkpoint.withdraw(batch)
                     raise
         self._refusals.accepted()
         if self._receipts:

@@ -12,6 +12,11 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._is_requested = False
+
+    def request(self) -> None:
+        """Ask the run to stop from a signal handler, which may take no lock; heard within half a second."""
+        self._is_requested = True
 
     def set(self) -> None:
         """Ask the run to stop; requests on their way are waited for, no other is started."""
@@ -23,5 +28,7 @@ class Stop:
 
     def sleep(self, seconds: float) -> None:
         """Wait so many seconds, or raise :class:`BluxStopped` as soon as the run is asked to stop."""
+        if self._is_requested:
+            self._event.set()
         if self._event.wait(seconds) if seconds > 0 else self._event.is_set():
             raise BluxStopped("The task was told to stop.")

@@ -252,7 +252,7 @@ class BluxHook(BaseHook):
         """Stop the delivery that is running, between two requests; no other is started with this hook."""
         self._is_stopped = True
         if self._stop:
-            self._stop.set()
+            self._stop.request()
 
 
 def _split(options: HookOptions) -> tuple[DeliveryOptions, KeepingOptions]:

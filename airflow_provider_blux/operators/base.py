@@ -154,6 +154,11 @@ class BluxOperator(BaseOperator):
             options["checkpoint_path"] = self.checkpoint_path
         elif (state := context.get("task_state_store")) is not None:
             options["checkpoint"] = TaskStateStore(state)
+        elif options.get("on_unknown") == "reject" and self.resume and "ti" in context:
+            raise BluxConfigError(
+                "on_unknown='reject' promises that nothing is sent twice, so what was sent must be kept for a retry: "
+                "set checkpoint_path (Airflow before 3.3 keeps no task state)."
+            )
         elif self.resume:
             self.log.info(
                 "No progress is kept for a retry: there is no task state (Airflow 3.3) and no checkpoint_path."

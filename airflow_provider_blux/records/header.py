@@ -8,8 +8,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.known import KNOWN
 
 _SHOWN = 20
+# Where none of these is in the first line of a file, that line may be a record.
+_FIELDS = frozenset({*KNOWN, "user_id", "name", "timestamp", "device_id", "platform", "token"})
 _LONGEST = 64
 # What no column is called: where one is, the first line of the file is a record and not to be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false", re.IGNORECASE | re.DOTALL)
@@ -23,8 +26,7 @@ def is_table_row(row: Any) -> bool:
 
 def missing_field(columns: Iterable[Any], field: str) -> BluxConfigError:
     """Return the error for a table without a column that every record needs."""
-    names = _names(columns)
-    nearest = _nearest(field, names)
+    names, nearest = _names(columns, field)
     if nearest:
         way_out = f"Is it {nearest!r}? Then set field_mapping={{{nearest!r}: {field!r}}}."
     else:
@@ -34,8 +36,7 @@ def missing_field(columns: Iterable[Any], field: str) -> BluxConfigError:
 
 def missing_column(columns: Iterable[Any], column: str) -> BluxConfigError:
     """Return the error for a table without a column that ``field_mapping`` names."""
-    names = _names(columns)
-    nearest = _nearest(column, names)
+    names, nearest = _names(columns, column)
     question = f"Is {nearest!r} meant? " if nearest else ""
     return BluxConfigError(
         f"field_mapping names a column {column!r}, which is not there. {_listed(names)} {question}Correct "
@@ -51,12 +52,16 @@ def twice(field: str, column: str) -> BluxConfigError:
     )
 
 
-def _names(columns: Iterable[Any]) -> list[str]:
-    """Return the columns' names as they may be shown; none when they are values and not names."""
+def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
+    """Return the columns' names as they may be shown, none where they may be values, and the nearest to ``wanted``."""
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):
-        return []
-    return [_LONG_NUMBER.sub("***", name[:_LONGEST].encode("utf-8", "replace").decode()) for name in names]
+        return [], None
+    names = [_LONG_NUMBER.sub("***", name[:_LONGEST].encode("utf-8", "replace").decode()) for name in names]
+    nearest = _nearest(wanted, names)
+    if getattr(columns, "named_by_a_line", False) and nearest is None and not _FIELDS.intersection(names):
+        return [], None
+    return names, nearest
 
 
 def _listed(names: list[str]) -> str:

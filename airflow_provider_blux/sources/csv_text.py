@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.json_text import BYTE_ORDER_MARK
-from airflow_provider_blux.sources.rows import TableRow, check_columns
+from airflow_provider_blux.sources.rows import LineRow, check_columns
 
 
 def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
@@ -21,7 +21,7 @@ def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
         check_columns(header, f"the header of {name}")
         for row in rows:
             if len(row) == len(header):
-                yield TableRow(zip(header, [cell or None for cell in row], strict=True))
+                yield LineRow(zip(header, [cell or None for cell in row], strict=True))
             elif row:
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"

@@ -94,7 +94,11 @@ def _polars(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
 
 def _pyarrow(table: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
     for batch in table.to_batches(max_chunksize=_ROWS_A_SLICE):
-        yield batch_rows(columns, batch)
+        try:
+            rows = batch_rows(columns, batch)
+        except Exception as error:  # noqa: BLE001 - the words of pyarrow may quote a value
+            raise BluxSourceError(f"The table cannot be read as Python's values ({type(error).__name__}).") from None
+        yield rows
 
 
 # Library and type, with the attribute that names the columns.

@@ -18,6 +18,13 @@ class TableRow(dict[str, Any]):
     is_table_row: ClassVar[bool] = True
 
 
+class LineRow(TableRow):
+    """A row whose columns are named by the first line of a file. Where that line is missing, they are values."""
+
+    __slots__ = ()
+    named_by_a_line: ClassVar[bool] = True
+
+
 def check_columns(columns: Sequence[Any], name: str) -> None:
     """Check that each column can be told from the others.
 
@@ -32,7 +39,12 @@ def check_columns(columns: Sequence[Any], name: str) -> None:
         if not column:
             raise BluxSourceError(f"{name}: column {number} has no name.")
     if twice := named_twice(columns):
-        raise BluxSourceError(f"{name} names {', '.join(twice)} twice; one of the two would be lost.")
+        # The name itself is not shown: without a header line it is a value.
+        number = columns.index(twice[0]) + 1
+        raise BluxSourceError(
+            f"{name}: column {number} has the same name as another one, and one of the two would be lost. Or is the "
+            "first line missing, which should name the columns?"
+        )
 
 
 def named_twice(columns: Sequence[str]) -> list[str]:

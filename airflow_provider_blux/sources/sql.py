@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
 from airflow_provider_blux.sources.cursors import reading_cursor
 from airflow_provider_blux.sources.rows import TableRow, named_twice
 
@@ -51,7 +51,9 @@ class SqlSource:
                 yield from self._rows(cursor)
         except Exception as error:
             if (kind := _database_error(error)) is None:
-                raise
+                if isinstance(error, BluxError | AirflowException):
+                    raise
+                raise BluxSourceError(f"{self} failed: {type(error).__name__}; its words may quote the data.") from None
             words = _without_values(error) if kind in _ABOUT_THE_STATEMENT else "its words may quote the data"
             raise BluxSourceError(
                 f"{self} failed: {type(error).__name__}: {words}. (sql must be one statement that only reads.)"

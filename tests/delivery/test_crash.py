@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxAuthError, BluxUnavailable
 from tests.delivery.killed import EVENTS, deliver
+from tests.delivery.pushing import Memory, push
 
 LATENCY = 0.1
 # At 200 requests a second so many are on their way at a time, and as many answers may be waiting to be counted.
@@ -110,3 +112,65 @@ def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_t
 
     assert set(arrived(blux).values()) == {1}
     assert report.delivered + report.unknown == 3000
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_an_answer_of_the_gateways_own_leaves_in_doubt_what_became_of_the_request_behind_it(blux, tmp_path, status):
+    blux.fault(kind="status", status=status, processed=True, times=3)
+
+    report = deliver(blux, tmp_path, "reject", "try1")
+
+    assert set(arrived(blux).values()) == {1}
+    assert report.unknown == 30
+
+
+def test_an_api_that_answers_nobody_does_not_make_the_whole_source_unknown(blux, tmp_path):
+    blux.fault(kind="reset", skip=10)
+    with pytest.raises(BluxUnavailable, match=r"connection to .* broke"):
+        deliver(blux, tmp_path, "reject", "try1", concurrency=2)
+    blux.clear_faults()
+
+    report = deliver(blux, tmp_path, "reject", "try2")
+
+    assert set(arrived(blux).values()) == {1}
+    assert report.unknown <= 10 * 8
+    assert report.delivered == 3000 - report.unknown
+
+
+class Failing(Memory):
+    """A store that cannot save for a while."""
+
+    def __init__(self, *, failing: int) -> None:
+        super().__init__()
+        self.failing = failing
+
+    def save(self, state: dict[str, Any]) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise OSError("no space left")
+        super().save(state)
+
+
+def test_what_could_not_be_noted_was_not_sent_and_is_not_in_doubt(blux):
+    store = Failing(failing=1)
+    with pytest.raises(OSError, match="no space left"):
+        push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="reject", concurrency=1)
+    assert store.load()["doubt"] == {}
+
+    report = push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="reject")
+
+    assert report.delivered == 3000
+    assert set(arrived(blux).values()) == {1}
+
+
+def test_a_store_that_fails_leaves_no_thread_and_hides_no_error(blux, caplog):
+    caplog.set_level("INFO")
+    before = threading.active_count()
+    blux.fault(kind="status", status=401, skip=5)
+
+    with pytest.raises(BluxAuthError):
+        push(blux, "upsert_users", [{"user_id": str(n)} for n in range(5000)], store=Failing(failing=99), concurrency=4)
+
+    assert threading.active_count() == before
+    assert "The progress could not be kept (OSError)" in caplog.text
+    assert "stopped early" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,8 @@ def test_every_accepted_request_has_a_receipt_with_every_id(blux, tmp_path, api,
     assert {(line["dag_id"], line["run_id"], line["task_id"], line["try_number"]) for line in written} == {
         ("gdpr", "manual__1", "delete", 1)
     }
-    assert report.receipts == [f"file://{tmp_path}/gdpr__delete__manual__1__try1__receipts.jsonl"]
+    [receipts] = report.receipts
+    assert re.fullmatch(rf"file://{tmp_path}/gdpr__delete__manual__1__[0-9a-f]{{8}}__try1__receipts\.jsonl", receipts)
 
 
 def test_no_id_and_no_key_is_in_a_receipt(blux, tmp_path):

@@ -149,3 +149,20 @@ def test_no_value_of_a_refused_record_is_in_the_error_or_the_log(blux, caplog):
     for value in ("canary-id-4711", "01099998888", "canary@example.com", "김카나"):
         assert value not in str(caught.value)
         assert value not in caplog.text
+
+
+def test_a_gateway_that_finds_everything_too_large_is_given_up_on(blux):
+    blux.fault(kind="status", status=413)
+
+    with pytest.raises(BluxRequestError, match="the fault is not in single records"):
+        push(blux, "upsert_users", users(1000), concurrency=1, max_rejects=1.0)
+
+    assert len(blux.requests()) <= 40
+
+
+def test_a_key_of_an_object_that_is_a_value_in_truth_is_not_shown(blux):
+    with pytest.raises(BluxRejectLimitError) as caught:
+        push(blux, "upsert_users", [{"user_id": "a", "family": {"01012345678": {"kim@example.com": b"x"}}}])
+
+    assert "record 1, family.***.***" in str(caught.value)
+    assert "2345678" not in str(caught.value)

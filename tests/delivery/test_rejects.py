@@ -187,3 +187,39 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
     ]
     written = [json.loads(fs.cat_file(url.removeprefix("memory://"))) for url in rejects.urls]
     assert [line["record_number"] for line in written] == [1, 2]
+
+
+def test_a_record_that_json_cannot_carry_at_all_is_kept_without_its_content(blux, tmp_path):
+    deep: Any = 1
+    for _ in range(3000):
+        deep = [deep]
+    source = [{"user_id": "a", "deep": deep}, {"user_id": "b", "n": 10**5000}]
+
+    report = push(blux, "upsert_users", source, rejects=rejects_in(tmp_path), max_rejects=2)
+
+    assert report.rejected == 2
+    assert [line["record"] for line in lines(tmp_path / "try1.jsonl")] == [None, None]
+
+
+def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_after_it(tmp_path):
+    class Full(LocalFileSystem):
+        """A disk that takes three bytes, once."""
+
+        full = True
+
+        def open(self, path, mode="rb", **options):
+            file = super().open(path, mode, **options)
+            if mode == "ab" and Full.full:
+                Full.full = False
+                file.write(b'{"r')
+                file.close()
+                raise OSError("no space left")
+            return file
+
+    rejects = RejectsFile(Folder(Full(), str(tmp_path), "rejects_path"), "try1")
+    rejects.add([Reject(1, "rejected", None, "broken", None)])
+    with pytest.raises(OSError, match="no space left"):
+        rejects.flush()
+    rejects.flush()
+
+    assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [1]

@@ -71,3 +71,20 @@ def test_the_guard_counts_the_ids_of_a_mapped_column(blux_emulator: Emulator, ro
 def test_a_wrong_shaping_argument_is_refused_before_anything_is_counted(blux_emulator: Emulator) -> None:
     with pytest.raises(BluxConfigError, match="there is no field 'grade' here, only user_id"):
         BluxHook().delete_users(["a"], field_mapping={"customer": "grade"})
+
+
+def test_a_source_that_grows_while_it_is_read_again_does_not_get_past_the_guard(blux_emulator: Emulator) -> None:
+    class Growing:
+        """Fifty users at first, then ten thousand."""
+
+        def __init__(self) -> None:
+            self.reads = 0
+
+        def __iter__(self) -> Iterator[str]:
+            self.reads += 1
+            return (str(number) for number in range(50 if self.reads == 1 else 10_000))
+
+    with pytest.raises(BluxGuardError, match="grown since it was counted"):
+        BluxHook().delete_users(Growing(), max_users=100, batch_size=50)
+
+    assert blux_emulator.counts()["deleted_users"] <= 100

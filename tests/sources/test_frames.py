@@ -139,7 +139,7 @@ def test_a_frame_without_rows_is_an_empty_source(frame: Any) -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "users names a twice"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "users: column 1 has the same name"),
         (pd.DataFrame([[1]]), "users: the name of column 1 is of type int"),
         (pd.DataFrame([[1]], columns=[""]), "users: column 1 has no name"),
         (pd.DataFrame(index=[1, 2]), "users has 2 rows and no columns"),
@@ -156,6 +156,15 @@ def test_a_column_may_be_called_like_an_attribute() -> None:
     (row,) = InlineSource(pd.DataFrame({"column_names": ["a"], "columns": ["b"]}), "users")
 
     assert row == {"column_names": "a", "columns": "b"}
+
+
+def test_a_table_that_python_cannot_hold_is_refused_without_its_values() -> None:
+    twice = pa.array([[("01012345678", "x"), ("01012345678", "y")]], pa.map_(pa.string(), pa.string()))
+
+    with pytest.raises(BluxSourceError, match="cannot be read") as raised:
+        list(InlineSource(pa.table({"user_id": ["a"], "family": twice}), "users"))
+
+    assert "2345678" not in str(raised.value)
 
 
 def test_frames_within_a_list_are_flattened() -> None:

@@ -84,5 +84,5 @@ def test_a_map_with_a_key_twice_is_an_error_without_the_key() -> None:
 
 
 def test_columns_of_one_name_are_refused() -> None:
-    with pytest.raises(BluxSourceError, match="f names a twice"):
+    with pytest.raises(BluxSourceError, match="f: column 1 has the same name"):
         read(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
