@@ -13,6 +13,7 @@
     ├── BluxRejectLimitError    more records refused than allowed       mend them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to go on
     ├── BluxReceiptError        a receipt of deletions does not verify  find who changed it, or the right key
+    ├── BluxPaceError           the rate that tasks share is not kept   wait for Redis; Airflow retries
     ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if it is meant
     └── BluxStopped             the task was told to stop               nothing; what was settled stays settled
 
@@ -130,6 +131,10 @@ class BluxReceiptError(BluxError):
     """A receipt was changed, removed or put between, or made with another key; the message names the line."""
 
     retry_helps = False
+
+
+class BluxPaceError(BluxError):
+    """The rate that tasks share cannot be kept without Redis, and the task may not go on alone."""
 
 
 class BluxGuardError(BluxError):

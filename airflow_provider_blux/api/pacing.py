@@ -7,35 +7,80 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-# A sliding one-second limit of n is kept when n + 1 starts span more than a second where they are counted: at the
-# server, after a journey that is not always equally long. 1 % of a second is room for 10 ms of difference.
-HEADROOM = 0.01
-# Where it is not enough, each episode of refusals adds to it, and ten minutes without one take as much away.
-_MORE_HEADROOM, _MOST_HEADROOM, _FORGET_SECONDS = 0.005, 0.05, 600.0
-# Up to so many a second the starts of the last second are counted one by one; above it the headroom is worth two
-# requests and more, and one that leaves late is no matter.
-_COUNTED = 200
-# A start that is late by no more than this does not delay the ones after it: more where starts are counted.
-_SLACK_COUNTED, _SLACK = 0.02, 0.003
-_SLOWEST = 0.05
-_SLOW_DOWN, _RECOVERY_PER_SECOND = 0.7, 0.05
-_EPISODE = 1.0
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How a pace goes about it. Times are seconds.
+
+    :param rate: most requests a second.
+    :param headroom: share of a second that is left free. A sliding one-second limit of n is kept when n + 1 starts span
+        more than a second where they are counted: at the server, after a journey that is not always equally long. 1 %
+        is room for 10 ms of difference.
+    :param more_headroom: what each episode of refusals adds to it, and ``forget_seconds`` without one take away.
+    :param counted: up to so many a second, the starts of the last second are counted one by one; above it the headroom
+        is worth two requests and more, and one that leaves late is no matter.
+    :param slow_down: what is left of the speed after a refusal that did not say how long to wait.
+    :param recovery: the share of the full speed that comes back in a second.
+    :param episode: refusals within so many seconds are one.
+    """
+
+    rate: float
+    headroom: float = 0.01
+    more_headroom: float = 0.005
+    most_headroom: float = 0.05
+    forget_seconds: float = 600.0
+    counted: int = 200
+    slow_down: float = 0.7
+    slowest: float = 0.05
+    recovery: float = 0.05
+    episode: float = 1.0
+
+    @property
+    def limit(self) -> int:
+        """Most starts in any one second."""
+        return max(1, int(self.rate))
+
+    @property
+    def slack(self) -> float:
+        """A start that is late by no more than this does not delay the ones after it: more where starts are counted."""
+        return 0.02 if self.limit <= self.counted else 0.003
 
 
 class Start:
     """The start of one request.
 
     :param at: when it was granted; once the request has left, when that was.
+    :param tell: called when the request has left.
     """
 
-    def __init__(self, at: float, clock: Callable[[], float]) -> None:
+    def __init__(self, at: float, clock: Callable[[], float], tell: Callable[[], None] = lambda: None) -> None:
         self.at = at
         self._clock = clock
+        self._tell = tell
 
     def left(self) -> None:
         """Note that the request has left: a busy machine, or a new connection, may have held it up."""
         self.at = self._clock()
+        self._tell()
+
+
+class Pacing(Protocol):
+    """What a sender knows of a pace, be it its own or one that it shares."""
+
+    def wait(self, before: Callable[[], None] | None = None) -> Start:
+        """Wait for this request's turn; return its start."""
+
+    def pause(self, seconds: float) -> None:
+        """Grant no start for so many seconds."""
+
+    def refused(self) -> None:
+        """Note a refusal for want of headroom."""
+
+    def slow_down(self) -> None:
+        """Lower the speed, and let it recover gradually."""
 
 
 class Pace:
@@ -49,17 +94,15 @@ class Pace:
     def __init__(
         self, rate: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._rate = rate
-        self._headroom, self._headroom_since = HEADROOM, clock()
+        self.rules = Rules(rate=rate)
+        self._headroom, self._headroom_since = self.rules.headroom, clock()
         self._refused_at = float("-inf")
         self._clock = clock
         self._sleep = sleep
         self._turnstile = threading.Lock()
         self._state = threading.Lock()
         self._next = float("-inf")
-        self._limit = max(1, int(rate))
-        self._slack = _SLACK_COUNTED if self._limit <= _COUNTED else _SLACK
-        self._starts: deque[Start] = deque(maxlen=2 * self._limit)
+        self._starts: deque[Start] = deque(maxlen=2 * self.rules.limit)
         self._speed, self._speed_since = 1.0, clock()
         self._slowed_at = float("-inf")
 
@@ -84,16 +127,16 @@ class Pace:
         """Note a refusal for want of headroom; all that come within a second are one."""
         with self._state:
             now = self._clock()
-            if now - self._refused_at >= _EPISODE:
-                self._headroom = min(_MOST_HEADROOM, self._headroom_at(now) + _MORE_HEADROOM)
+            if now - self._refused_at >= self.rules.episode:
+                self._headroom = min(self.rules.most_headroom, self._headroom_at(now) + self.rules.more_headroom)
                 self._headroom_since = self._refused_at = now
 
     def slow_down(self) -> None:
         """Lower the speed, once for all refusals that come within a second, and let it recover gradually."""
         with self._state:
             now = self._clock()
-            if now - self._slowed_at >= _EPISODE:
-                self._speed = max(_SLOWEST, self._speed_at(now) * _SLOW_DOWN)
+            if now - self._slowed_at >= self.rules.episode:
+                self._speed = max(self.rules.slowest, self._speed_at(now) * self.rules.slow_down)
                 self._speed_since = self._slowed_at = now
 
     def _delay_or_start(self) -> float:
@@ -105,20 +148,22 @@ class Pace:
                 return allowed_at - now
             self._starts.append(Start(now, self._clock))
             # Counted from when it was due, so that small delays do not add up; from now where it came much later.
-            due = self._next if now - self._next <= self._slack else now
-            self._next = due + (1 + self._headroom_at(now)) / (self._rate * self._speed_at(now))
+            due = self._next if now - self._next <= self.rules.slack else now
+            self._next = due + (1 + self._headroom_at(now)) / (self.rules.rate * self._speed_at(now))
             return 0.0
 
     def _window_ends(self) -> float:
         """Return when a start no longer is one too many in a second; requests may have left later than granted."""
-        if len(self._starts) < self._limit or self._limit > _COUNTED:
+        limit = self.rules.limit
+        if len(self._starts) < limit or limit > self.rules.counted:
             return float("-inf")
-        oldest = heapq.nlargest(self._limit, (start.at for start in self._starts))[-1]
-        return oldest + 1 + self._headroom_at(self._clock())
+        oldest = heapq.nlargest(limit, (start.at for start in self._starts))[-1]
+        # Half the headroom: how late a request leaves is known, only its journey is not.
+        return oldest + 1 + self._headroom_at(self._clock()) / 2
 
     def _headroom_at(self, now: float) -> float:
-        forgotten = (now - self._headroom_since) * _MORE_HEADROOM / _FORGET_SECONDS
-        return max(HEADROOM, self._headroom - forgotten)
+        forgotten = (now - self._headroom_since) * self.rules.more_headroom / self.rules.forget_seconds
+        return max(self.rules.headroom, self._headroom - forgotten)
 
     def _speed_at(self, now: float) -> float:
-        return min(1.0, self._speed + (now - self._speed_since) * _RECOVERY_PER_SECOND)
+        return min(1.0, self._speed + (now - self._speed_since) * self.rules.recovery)

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.pacing import Pace
+from airflow_provider_blux.api.pacing import Pace, Pacing
 from airflow_provider_blux.delivery.account import Account
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
@@ -35,6 +35,7 @@ class Delivery:
     """One delivery: everything about it but the rows.
 
     :param endpoints: all endpoints of one operation of one API.
+    :param pace: the starts of its requests; ``None`` for a pace of its own at the rate of the settings.
     :param store: where progress is kept for the next try; ``None`` for nowhere.
     :param rejects: where records that are not delivered go; ``None`` for nowhere.
     :param receipts: where accepted deletions are written down; ``None`` for nowhere.
@@ -48,6 +49,7 @@ class Delivery:
         settings: Settings,
         *,
         stop: Stop,
+        pace: Pacing | None = None,
         store: Store | None = None,
         rejects: RejectsFile | None = None,
         receipts: ReceiptsFile | None = None,
@@ -57,6 +59,7 @@ class Delivery:
         self._endpoints = endpoints
         self._settings = settings
         self._stop = stop
+        self._pace = pace or Pace(settings.rate_limit, sleep=stop.sleep)
         self._rejects = rejects
         self._receipts = receipts
         self._suppression = suppression
@@ -161,7 +164,7 @@ class Delivery:
         return Sender(
             self._client,
             self._endpoints,
-            Pace(self._settings.rate_limit, sleep=self._stop.sleep),
+            self._pace,
             checkpoint=self._checkpoint,
             traffic=traffic,
             stop=self._stop,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.pacing import Pace, Start
+from airflow_provider_blux.api.pacing import Pacing, Start
 from airflow_provider_blux.api.retry import retrying
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ class Sender:
         self,
         client: BluxClient,
         endpoints: Sequence[Endpoint],
-        pace: Pace,
+        pace: Pacing,
         *,
         checkpoint: Checkpoint,
         traffic: Traffic,

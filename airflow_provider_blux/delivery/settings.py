@@ -14,6 +14,7 @@ from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
 
 OnUnknown = Literal["resend", "reject"]
+Fallback = Literal["fail", "share"]
 
 # Enough for answers that take a second and more, unless the rate is above it: then as many as start in a second.
 CONCURRENCY = 32
@@ -32,6 +33,10 @@ class DeliveryOptions(TypedDict, total=False):
     column by which an older record of a user is kept from overtaking a newer one (users only). Of the others
     ``None`` stands for the endpoint's own limit.
     ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
+    ``rate_limit_conn_id``: Airflow connection of the Redis by which all tasks that name it share that rate.
+    ``rate_limit_share``: share of the rate (above 0, at most 1) that this task keeps to: always where the rate is not
+    shared through Redis, else while Redis does not answer, if ``rate_limit_fallback`` is ``"share"``; with ``"fail"``
+    the task then fails.
     ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
     ``on_unknown``: events that may have arrived are sent again (``"resend"``) or left alone (``"reject"``).
     ``resume``: go on where the last try stopped. ``validate_only``: read, shape, check and count everything, send
@@ -47,6 +52,9 @@ class DeliveryOptions(TypedDict, total=False):
     updated_at_field: str | None
     batch_size: int | None
     rate_limit: float | None
+    rate_limit_conn_id: str | None
+    rate_limit_share: float | None
+    rate_limit_fallback: Fallback
     concurrency: int | None
     max_rejects: float
     on_unknown: OnUnknown
@@ -56,10 +64,16 @@ class DeliveryOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Delivery options with nothing left open."""
+    """Delivery options with nothing left open.
+
+    :param rate_limit: requests a second of this task, or of all tasks that share them through Redis.
+    :param rate_limit_alone: requests a second of this task while Redis does not answer; ``None`` to fail.
+    """
 
     batch_size: int
     rate_limit: float
+    rate_limit_conn_id: str | None = None
+    rate_limit_alone: float | None = None
     concurrency: int = CONCURRENCY
     max_rejects: float = 0
     on_unknown: OnUnknown = "resend"
@@ -89,9 +103,12 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
             "leave it out."
         )
     rate = options.get("rate_limit") or rate_limit or widest.max_rate
+    own_rate, shared = rate * (options.get("rate_limit_share") or 1), options.get("rate_limit_conn_id")
     return Settings(
         batch_size=size,
-        rate_limit=rate,
+        rate_limit=rate if shared else own_rate,
+        rate_limit_conn_id=shared,
+        rate_limit_alone=own_rate if options.get("rate_limit_fallback") == "share" else None,
         concurrency=options.get("concurrency") or max(CONCURRENCY, math.ceil(rate)),
         max_rejects=options.get("max_rejects", 0),
         on_unknown=options.get("on_unknown", "resend"),
@@ -130,6 +147,7 @@ def check(options: DeliveryOptions) -> None:
     _check_count("batch_size", options.get("batch_size"))
     _check_count("concurrency", options.get("concurrency"))
     check_rate("rate_limit", options.get("rate_limit"))
+    _check_sharing(options)
     for name in ("resume", "validate_only"):
         if not isinstance(options.get(name, False), bool):
             raise BluxConfigError(f"{name} must be True or False.")
@@ -159,6 +177,23 @@ def check_rate(name: str, value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         raise BluxConfigError(f"{name} must be a number above 0 (requests a second), or be left out.")
+
+
+def _check_sharing(options: DeliveryOptions) -> None:
+    connection, share = options.get("rate_limit_conn_id"), options.get("rate_limit_share")
+    if connection is not None and (not isinstance(connection, str) or not connection):
+        raise BluxConfigError("rate_limit_conn_id must be the id of a Redis connection, or be left out.")
+    if share is not None and (isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1):
+        raise BluxConfigError("rate_limit_share must be a number above 0 and at most 1, or be left out.")
+    fallback = options.get("rate_limit_fallback", "fail")
+    if fallback not in ("fail", "share"):
+        raise BluxConfigError("rate_limit_fallback must be 'fail' or 'share'.")
+    if fallback == "share" and (connection is None or share is None):
+        raise BluxConfigError(
+            "rate_limit_fallback='share' is for tasks that share a rate through Redis: it needs rate_limit_conn_id, "
+            "and rate_limit_share for the share of the rate that this task may use without it (an operator takes "
+            "an equal part for each of max_active_tis_per_dag)."
+        )
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -15,6 +15,7 @@ from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, Blu
 from airflow_provider_blux.hooks import form
 from airflow_provider_blux.hooks.credentials import Credentials, read
 from airflow_provider_blux.hooks.kept import KeepingOptions, opened
+from airflow_provider_blux.hooks.shared import shared_pace
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.client import BluxClient
@@ -226,6 +227,7 @@ class BluxHook(BaseHook):
                 endpoints,
                 settings,
                 stop=self._stop,
+                pace=shared_pace(settings, endpoints[0], client.access[endpoints[0].api], self._stop),
                 store=kept.store,
                 rejects=kept.rejects,
                 receipts=kept.receipts,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, check, check_tolerance
+from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.hidden import Hidden
@@ -57,6 +57,11 @@ class BluxOperator(BaseOperator):
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
     :param rate_limit: requests a second; by default the published limit.
+    :param rate_limit_conn_id: Airflow connection of a Redis: all tasks that name it share the rate.
+    :param rate_limit_share: share of the rate (above 0, at most 1) that this task keeps to where it is not shared
+        through Redis, or while Redis does not answer.
+    :param rate_limit_fallback: while Redis does not answer the task fails (``fail``), or keeps to its share
+        (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
     :param concurrency: most requests in flight; by default 32, or as many as start in a second.
     :param max_rejects: how many records (an int), or which share of them (a float), may be rejected or unknown.
     :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
@@ -91,6 +96,9 @@ class BluxOperator(BaseOperator):
         api: Api | None = None,
         batch_size: int | None = None,
         rate_limit: float | None = None,
+        rate_limit_conn_id: str | None = None,
+        rate_limit_share: float | None = None,
+        rate_limit_fallback: Fallback = "fail",
         concurrency: int | None = None,
         max_rejects: float = 0,
         rejects_path: str | None = None,
@@ -115,6 +123,9 @@ class BluxOperator(BaseOperator):
         self.api = api
         self.batch_size = batch_size
         self.rate_limit = rate_limit
+        self.rate_limit_conn_id = rate_limit_conn_id
+        self.rate_limit_share = rate_limit_share
+        self.rate_limit_fallback = rate_limit_fallback
         self.concurrency = concurrency
         self.max_rejects = max_rejects
         self.rejects_path = rejects_path
@@ -174,11 +185,20 @@ class BluxOperator(BaseOperator):
             "send_nulls": self.send_nulls,
             "batch_size": self.batch_size,
             "rate_limit": self.rate_limit,
+            "rate_limit_conn_id": self.rate_limit_conn_id,
+            "rate_limit_share": self._share(),
+            "rate_limit_fallback": self.rate_limit_fallback,
             "concurrency": self.concurrency,
             "max_rejects": self.max_rejects,
             "resume": self.resume,
             "validate_only": self.validate_only,
         }
+
+    def _share(self) -> float | None:
+        tasks: int | None = self.max_active_tis_per_dag
+        if self.rate_limit_share is None and self.rate_limit_fallback == "share" and tasks:
+            return 1 / tasks
+        return self.rate_limit_share
 
     def _source(self) -> Iterable[Any]:
         """Return the source that the DAG author chose. What each of them needs is imported here."""
