@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_blux.delivery.batches import Reject
+from airflow_provider_blux.exceptions import BluxError
 
 OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
+_ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retries", "seconds")
 
 
 @dataclass
@@ -58,6 +61,26 @@ class Report:
         """Return the account in words, outcomes that did not occur left out."""
         shown = [outcome for outcome in (*OUTCOMES, "valid") if getattr(self, outcome)] or ["delivered"]
         return f"{self.read:,} read = " + " + ".join(f"{getattr(self, outcome):,} {outcome}" for outcome in shown)
+
+
+def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one report of many, as dicts, with their number (``tasks``).
+
+    :raises BluxError: an account does not close.
+    """
+    many = [Report(**report) for report in reports]
+    whole = Report(
+        **{name: sum(getattr(report, name) for report in many) for name in _ADDED_UP},
+        rejects=[url for report in many for url in report.rejects or []] or None,
+        receipts=[url for report in many for url in report.receipts or []] or None,
+        validate_only=any(report.validate_only for report in many),
+    )
+    whole.seconds = round(whole.seconds, 3)
+    if not all(report.closed() for report in many):
+        raise BluxError(f"The account of a task does not close; together: {whole.account()}.")
+    added = whole.as_dict()
+    del added["records_per_second"]  # of tasks that may have worked at the same time it would say nothing
+    return {"tasks": len(many), **added}
 
 
 @dataclass

@@ -32,13 +32,21 @@ class SqlSource:
     :param sql: one statement that returns rows.
     :param conn_id: the Airflow connection of the database.
     :param parameters: values for the statement's placeholders, in the driver's own style.
+    :param order_matters: whether to warn of a statement without an order.
     """
 
-    def __init__(self, sql: str, *, conn_id: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
+    def __init__(
+        self,
+        sql: str,
+        *,
+        conn_id: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        order_matters: bool = True,
+    ) -> None:
         self._sql = sql
         self._conn_id = conn_id
         self._parameters = parameters
-        self._has_warned = False
+        self._has_warned = not order_matters
 
     def __str__(self) -> str:
         return f"the query on connection {self._conn_id}"

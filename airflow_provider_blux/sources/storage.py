@@ -14,6 +14,8 @@ from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
 
 _GLOB = re.compile(r"[*?\[]")
+# What a URL has before its path: the scheme, and perhaps the connection (``s3://my_aws@``).
+_BEFORE_THE_PATH = re.compile(r"[\w+.-]+://(?:[^/@]+@)?")
 # What is fetched at a time from storage that is not a disk; s3fs would take ten times as much.
 _READ_AHEAD = 5 * 1024 * 1024
 
@@ -43,6 +45,13 @@ class StorageSource:
             with _opened(fs, path, name) as file:
                 yield from records(file, name, layout)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each file in bytes, by its URL."""
+        try:
+            return {name: int(fs.size(path) or 0) for (fs, path), name in self._files()}
+        except OSError as error:
+            raise unreadable(str(self), error) from error
+
     def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
         """Yield every file with the name that messages give it; all of them are found before one is read."""
         if not self._paths:
@@ -69,9 +78,9 @@ class StorageSource:
             raise unreadable(url, error) from error
         if not paths:
             raise BluxSourceError(f"{url}: there is no such file. Check the path, or whether its producer has run.")
-        scheme = f"{root.protocol}://" if root.protocol else ""  # a plain local path has none
+        before = _BEFORE_THE_PATH.match(url)  # a plain local path has nothing there
         for path in paths:
-            yield (fs, path), url if path == place else f"{scheme}{path}"
+            yield (fs, path), url if path == place else f"{before.group() if before else ''}{path}"
 
     def _root(self, url: str) -> tuple[Any, Any]:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_blux.backfill import split_files
 from airflow_provider_blux.exceptions import BluxError, BluxSourceError
 from airflow_provider_blux.sources.storage import StorageSource
 from tests.sources.files import CONTENTS, USERS
@@ -98,8 +99,15 @@ def test_what_has_come_meanwhile_is_read_the_next_time(client: Any) -> None:
     assert list(source) == ["a"]
 
 
+@pytest.mark.parametrize(("path", "conn_id"), [("s3://lake@crm/day=1", None), ("s3://crm/day=1", "lake")])
+def test_parts_name_objects_so_that_an_operator_finds_them(path: str, conn_id: str | None) -> None:
+    parts = split_files(path, 2, conn_id)
+
+    assert [list(StorageSource(part, conn_id=conn_id)) for part in parts] == [USERS[:10], USERS[10:20]]
+
+
 def test_an_object_that_was_cut_off_is_an_error_that_names_it() -> None:
-    with pytest.raises(BluxSourceError, match=r"^s3://crm/cut/users\.jsonl\.gz is cut off: it ends at byte"):
+    with pytest.raises(BluxSourceError, match=r"^s3://lake@crm/cut/users\.jsonl\.gz is cut off: it ends at byte"):
         list(StorageSource("s3://lake@crm/cut/*"))
 
 

@@ -1,0 +1,97 @@
+"""One big source cut into parts, each a source of its own: files by their size, a table by ranges of a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+
+_NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`))*')
+# The first and the last range end at round values, a thousandth of the whole apart: real keys are nobody's business.
+_ROUNDING = 1000
+
+
+def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
+    """Return at most so many lists of files, about equally large together; the same files give the same lists.
+
+    :param sizes: bytes of each file, by its URL.
+    """
+    check_parts(parts)
+    cut: list[list[str]] = [[] for _ in range(parts)]
+    weights = [0] * parts
+    for url, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
+        lightest = weights.index(min(weights))
+        cut[lightest].append(url)
+        weights[lightest] += size + 1  # so that empty files are spread as well
+    return sorted(sorted(urls) for urls in cut if urls)
+
+
+def statement(table: str, key: str) -> str:
+    """Return the query that tells what there is to cut.
+
+    :raises BluxConfigError: a name is not one.
+    """
+    for argument, name in (("table", table), ("key", key)):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise BluxConfigError(f"{argument} must be the name of a {argument}, such as shop.orders; it is {name!r}.")
+    return (
+        f"SELECT MIN({key}) AS first_key, MAX({key}) AS last_key, "  # noqa: S608 - both names are checked above
+        f"COUNT(*) AS number, COUNT({key}) AS with_key FROM {table}"
+    )
+
+
+def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
+    """Return at most so many ranges, ``first`` included and ``end`` not, that together cover every key.
+
+    :param found: the row of :func:`statement`.
+    :raises BluxSourceError: rows have no key, and would be in no range.
+    :raises BluxConfigError: the key is neither a whole number nor a date.
+    """
+    check_parts(parts)
+    first, last, number, with_key = found.values()
+    if int(number) > int(with_key):
+        raise BluxSourceError(
+            f"{int(number) - int(with_key):,} rows have no {key} (NULL), and would be in no range. Cut by a column "
+            "that every row has, or send those rows by a query of their own."
+        )
+    if not int(number):
+        return []
+    start, end, value = _scale(first, last, key)
+    grain = max(1, (end - start) // _ROUNDING)
+    start, end = start // grain * grain, (end // grain + 1) * grain
+    parts = min(parts, end - start)
+    cuts = [start + (end - start) * part // parts for part in range(parts + 1)]
+    return [{"first": value(one), "end": value(other)} for one, other in pairwise(cuts)]
+
+
+def _scale(first: Any, last: Any, key: str) -> tuple[int, int, Callable[[int], Any]]:
+    """Return the smallest and the largest key as whole numbers, and what turns a number into a key again."""
+    if isinstance(first, datetime):
+        # In UTC, where no hour is missing.
+        base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
+        return 0, int((last - base).total_seconds()), lambda number: base + timedelta(seconds=number)
+    if isinstance(first, date):
+        return first.toordinal(), last.toordinal(), date.fromordinal
+    if isinstance(first, Decimal) and first == first.to_integral_value() and last == last.to_integral_value():
+        return int(first), int(last), int
+    if isinstance(first, int) and not isinstance(first, bool):
+        return first, last, int
+    raise BluxConfigError(
+        f"{key} is of type {type(first).__name__}; ranges can be cut of a whole number, a date or a time. Text is not "
+        "cut, since the ends of its ranges would be values of the table, for Airflow to show and store: let the "
+        "query choose by a hash of the user's id instead (docs/scale.md)."
+    )
+
+
+def check_parts(parts: Any) -> None:
+    """Check the number of parts.
+
+    :raises BluxConfigError: unless it is a whole number above 0.
+    """
+    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
+        raise BluxConfigError("parts must be a whole number of at least 1.")
