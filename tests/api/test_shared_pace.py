@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import threading
 import time
@@ -14,12 +13,12 @@ import pytest
 from airflow_provider_blux.api.pacing import Pace, Start
 from airflow_provider_blux.api.shared_pace import SharedPace
 from airflow_provider_blux.exceptions import BluxPaceError
+from tests.redis_server import REDIS, connected
 
 redis = pytest.importorskip("redis")
 from redis.backoff import NoBackoff  # noqa: E402
 from redis.retry import Retry  # noqa: E402
 
-REDIS = os.environ.get("BLUX_REDIS", "redis://127.0.0.1:6379/0")
 RATE = 50
 
 
@@ -47,11 +46,7 @@ class Key:
 
 @pytest.fixture
 def key() -> Iterator[Key]:
-    client = redis.Redis.from_url(REDIS, socket_timeout=5, socket_connect_timeout=2)
-    try:
-        client.ping()
-    except redis.RedisError:
-        pytest.skip(f"no Redis answers at {REDIS} (BLUX_REDIS)")
+    client = connected()
     key = Key(client)
     yield key
     client.delete(*key.names)

@@ -70,6 +70,17 @@ def test_exactly_one_argument_says_where_the_records_come_from(kind: type[BluxOp
         ({"rate_limit": "20"}, "rate_limit must be a number above 0"),
         ({"rate_limit": float("nan")}, "rate_limit must be a number above 0"),
         ({"rate_limit": float("inf")}, "rate_limit must be a number above 0"),
+        ({"rate_limit_share": 0}, "rate_limit_share must be a number above 0 and at most 1"),
+        ({"rate_limit_share": 1.5}, "rate_limit_share must be a number above 0 and at most 1"),
+        ({"rate_limit_share": True}, "rate_limit_share must be a number above 0 and at most 1"),
+        ({"rate_limit_share": "0.5"}, "rate_limit_share must be a number above 0 and at most 1"),
+        ({"rate_limit_share": float("nan")}, "rate_limit_share must be a number above 0 and at most 1"),
+        ({"rate_limit_conn_id": ""}, "rate_limit_conn_id must be the id of a Redis connection"),
+        ({"rate_limit_conn_id": 5}, "rate_limit_conn_id must be the id of a Redis connection"),
+        ({"rate_limit_fallback": "wait"}, "rate_limit_fallback must be 'fail' or 'share'"),
+        ({"rate_limit_fallback": "share"}, "rate_limit_fallback='share' is for tasks that share a rate through Redis"),
+        ({"rate_limit_fallback": "share", "rate_limit_conn_id": "pace"}, "it needs rate_limit_conn_id, and rate_"),
+        ({"rate_limit_fallback": "share", "rate_limit_share": 0.5}, "it needs rate_limit_conn_id, and rate_"),
         ({"concurrency": 0}, "concurrency must be a whole number of at least 1"),
         ({"concurrency": True}, "concurrency must be a whole number of at least 1"),
         ({"concurrency": "8"}, "concurrency must be a whole number of at least 1"),
@@ -89,6 +100,16 @@ def test_arguments_within_their_bounds_are_taken_as_they_are(kind: type[BluxOper
 
     found = (operator.batch_size, operator.rate_limit, operator.concurrency, operator.api, operator.validate_only)
     assert found == (1, 0.5, 1, "open", True)
+
+
+@any_operator
+def test_the_share_to_fall_back_to_is_an_equal_part_unless_given(kind: type[BluxOperator]) -> None:
+    shared: dict[str, Any] = {**records(kind), "rate_limit_conn_id": "pace", "rate_limit_fallback": "share"}
+
+    assert made(kind, **shared, max_active_tis_per_dag=4)._options()["rate_limit_share"] == 1 / 4
+    assert made(kind, **shared, max_active_tis_per_dag=4, rate_limit_share=0.1)._options()["rate_limit_share"] == 0.1
+    # What one task may use of a rate of its own is for its author to say.
+    assert made(kind, **records(kind), max_active_tis_per_dag=4)._options()["rate_limit_share"] is None
 
 
 @any_operator

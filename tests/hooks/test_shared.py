@@ -1,0 +1,128 @@
+"""Tasks that share a rate, as the hook sees them: a connection to Redis, or a share without one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError, BluxPaceError
+from airflow_provider_blux.hooks.blux import BluxHook
+from tests.redis_server import NOBODY, REDIS, connected
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+USERS = [{"user_id": str(number)} for number in range(6)]
+
+
+@pytest.fixture
+def redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Redis without a pace, and the connection ``pace`` to it."""
+    client = connected()
+    monkeypatch.setenv("AIRFLOW_CONN_PACE", REDIS)
+    yield client
+    if keys := client.keys("{blux:pace:*"):
+        client.delete(*keys)
+    client.close()
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection ``pace`` to a Redis that is not there."""
+    pytest.importorskip("airflow.providers.redis")
+    monkeypatch.setenv("AIRFLOW_CONN_PACE", NOBODY)
+
+
+def push(**options: Any) -> Any:
+    return BluxHook().upsert_users(USERS, batch_size=1, **options)
+
+
+def test_a_connection_to_redis_is_all_that_sharing_takes(blux_emulator: Emulator, redis: Any) -> None:
+    keys_before = set(redis.keys("{blux:pace:application.upsert_users:*}:starts"))
+    report = push(rate_limit_conn_id="pace", rate_limit=100)
+    (key,) = set(redis.keys("{blux:pace:application.upsert_users:*}:starts")) - keys_before
+
+    assert report.delivered == 6
+    assert redis.zcard(key) == 6
+
+
+def test_another_operation_or_application_has_a_pace_of_its_own(
+    blux_emulator: Emulator, redis: Any, connect: Any
+) -> None:
+    def starts() -> set[bytes]:
+        return set(redis.keys("{blux:pace:*}:starts"))
+
+    push(rate_limit_conn_id="pace", rate_limit=100)
+    (first,) = starts()
+    BluxHook().delete_users(["1"], rate_limit_conn_id="pace")
+    (second,) = starts() - {first}
+    connect(host=f"http://localhost:{blux_emulator.url.rpartition(':')[2]}/prod")
+    push(rate_limit_conn_id="pace", rate_limit=100)
+    (third,) = starts() - {first, second}
+
+    assert b"delete_users" in second
+    assert b"upsert_users" in third
+
+
+def test_a_refusal_that_says_how_long_to_wait_is_heeded_and_costs_every_task_headroom(
+    blux_emulator: Emulator, redis: Any
+) -> None:
+    blux_emulator.fault(kind="status", status=429, headers={"Retry-After": "1"}, times=1)
+    report = push(rate_limit_conn_id="pace", rate_limit=100)
+    (key,) = redis.keys("{blux:pace:*}:state")
+
+    assert (report.delivered, report.retries) == (6, 1)
+    assert report.seconds >= 1
+    assert float(redis.hget(key, "headroom")) == pytest.approx(0.025, abs=1e-3)
+
+
+def test_a_rehearsal_asks_no_redis(blux_emulator: Emulator, nobody: None) -> None:
+    assert push(rate_limit_conn_id="pace", validate_only=True).valid == 6
+
+
+def test_without_redis_nothing_is_sent(blux_emulator: Emulator, nobody: None) -> None:
+    with pytest.raises(BluxPaceError, match="Redis does not answer"):
+        push(rate_limit_conn_id="pace")
+
+    assert blux_emulator.requests() == []
+
+
+def test_without_redis_a_task_may_go_on_with_its_share(blux_emulator: Emulator, nobody: None, caplog: Any) -> None:
+    with caplog.at_level(logging.WARNING):
+        report = push(rate_limit_conn_id="pace", rate_limit=200, rate_limit_share=0.25, rate_limit_fallback="share")
+
+    assert report.delivered == 6
+    assert report.seconds >= 5 / 50 - 0.01
+    assert "this task keeps to its own share of 50 requests/s" in caplog.text
+
+
+def test_a_share_needs_no_redis(blux_emulator: Emulator, connect: Any) -> None:
+    connect(extra={"rate_limits": {"upsert_users": 100}})
+
+    report = push(rate_limit_share=0.5)
+
+    assert report.delivered == 6
+    assert report.seconds >= 5 / 50 - 0.01
+
+
+def test_a_connection_that_does_not_exist_is_airflows_own_error(blux_emulator: Emulator) -> None:
+    pytest.importorskip("airflow.providers.redis")
+    with pytest.raises(AirflowNotFoundException, match="pase"):
+        push(rate_limit_conn_id="pase")
+
+
+def test_a_missing_provider_is_told_with_the_extra_that_brings_it(
+    blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "airflow.providers.redis.hooks.redis", None)  # Python: cannot be imported
+    with pytest.raises(BluxConfigError, match=r"pip install 'airflow-provider-blux\[redis\]'$"):
+        push(rate_limit_conn_id="pace")
+
+    extras = tomllib.loads(PROJECT.read_text("utf-8"))["project"]["optional-dependencies"]
+    assert extras["redis"][0].startswith("apache-airflow-providers-redis")
