@@ -1,13 +1,14 @@
-"""Send partitions of users that were never sent, several at a time: one mapped task per partition.
+"""Send files of users that were never sent: a task cuts them into parts, and each part is sent by a mapped task.
 
-``partitions`` lists what lies in the folder at run time, ``expand`` makes a task of each, and ``sum_up`` adds their
-reports. A partition that fails is retried alone and goes on where it stopped; the others are not sent again. Start it
-by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few partitions only.
+``parts`` lists what lies in the folder at run time, ``expand`` makes a task of each part, and ``sum_up`` makes one
+report of theirs. A part that fails is retried alone and goes on where it stopped; clear it, and only it is sent again.
+Start the DAG by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few days only.
 
-Old partitions hold users who have been erased since: ``suppression_path`` names the receipts of their deletion, and
-they are left out (``sync_users_from_files`` says how to begin with an empty list).
+Old files hold users who have been erased since: ``suppression_path`` names the receipts of their deletion, and they are
+left out (``sync_users_from_files`` says how to begin with an empty list).
 
-Tasks that run at once share the API's rate limit: keep ``max_active_tis_per_dag`` low and give each its share.
+Tasks that run at once share one rate. Here at most two run, and each keeps to its half; with a Redis, give its
+connection instead (``rate_limit_conn_id``), and they share the rate as it is needed.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, dag, task
+from airflow.providers.common.compat.sdk import dag, task
 
+from airflow_provider_blux.backfill import split_files, summarize_reports
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
 DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data")
@@ -35,27 +37,24 @@ OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] 
     doc_md=__doc__,
 )
 def backfill_users() -> None:
-    """Send every partition, then add up the reports."""
+    """Send every part, then make one report of all."""
 
     @task
-    def partitions(params: dict[str, Any] | None = None) -> list[str]:
+    def parts(params: dict[str, Any] | None = None) -> list[list[str]]:
         pattern = (params or {})["pattern"]
-        return sorted(str(folder) for folder in ObjectStoragePath(f"{DATA}/partitions").glob(pattern))
+        return split_files(f"{DATA}/partitions/{pattern}/*.jsonl", parts=4)
 
     @task(multiple_outputs=False)
-    def sum_up(reports: Iterable[dict[str, Any]]) -> dict[str, int]:
-        every = list(reports)
-        return {
-            count: sum(report[count] for report in every) for count in ("read", "delivered", "merged", "suppressed")
-        }
+    def sum_up(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        return summarize_reports(reports)
 
     sent = BluxUpsertUsersOperator.partial(
-        task_id="send_partition",
+        task_id="send_part",
         api="application",
         suppression_path=f"{OUTPUT}/receipts",
-        rate_limit=10,
+        rate_limit_share=1 / 2,
         max_active_tis_per_dag=2,
-    ).expand(path=partitions())
+    ).expand(path=parts())
     sum_up(sent.output)
 
 

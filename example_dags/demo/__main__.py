@@ -70,14 +70,15 @@ class Row:
 STEPS = [
     Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
     Step("sync_users_from_sql", ["send_customers"], ["users"]),
-    Step("backfill_users", ["send_partition"], ["users"]),
+    Step("backfill_users", ["send_part"], ["users"]),
+    Step("backfill_customers", ["send_range"], ["users"], ["2026-08-01", "2026-09-01"]),
     Step("tag_buyers", ["send_sums"], ["profiles"]),
     Step("send_events_from_files", ["send_events"], ["events"], sorted(f.stem for f in (DATA / "events").iterdir())),
     Step("update_devices", ["send_devices"], ["devices"]),
     Step("delete_users", ["delete_users", "delete_profiles"], ["users", "profiles"]),
     # Once more, with the same old files: who was erased does not come back.
     Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
-    Step("backfill_users", ["send_partition"], ["users"]),
+    Step("backfill_users", ["send_part"], ["users"]),
 ]
 
 

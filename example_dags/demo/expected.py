@@ -89,6 +89,19 @@ class Expected:
         """Upsert every partition."""
         return self._upsert(_json_lines("partitions/*/users.jsonl"))
 
+    def backfill_customers(self, shop: Path) -> Source:
+        """Upsert, without their consents, the customers that changed in the months of the two runs."""
+        query = """SELECT customer_no, phone, email, name FROM customers
+                   WHERE updated_at BETWEEN '2026-07-01' AND '2026-08-31 24' ORDER BY updated_at"""
+        with closing(sqlite3.connect(shop)) as database:
+            customers = database.execute(query).fetchall()
+        return self._upsert(
+            [
+                {"user_id": str(number), "phone_number": phone, "email_address": email, "name": name}
+                for number, phone, email, name in customers
+            ]
+        )
+
     def tag_buyers(self, _shop: Path) -> Source:
         """Make one profile of each user who bought something."""
         bought = [event for event in _json_lines("events/*.jsonl") if event["name"] == "purchase"]

@@ -1,0 +1,7 @@
+-- One range of customer numbers, of those that changed in the run's month. Airflow fills in the month, the database the
+-- range: values of a table never become part of a statement.
+SELECT customer_no AS user_id, phone AS phone_number, email AS email_address, name
+FROM customers
+WHERE customer_no >= :first AND customer_no < :end
+  AND updated_at >= '{{ data_interval_start | ds }}' AND updated_at < '{{ data_interval_end | ds }}'
+ORDER BY customer_no
