@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_blux.backfill import split_sql
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.cursors import reading_cursor
 from airflow_provider_blux.sources.sql import SqlSource
@@ -19,6 +22,7 @@ from airflow_provider_blux.sources.sql import SqlSource
 pytest.importorskip("airflow.providers.postgres")
 psycopg2 = pytest.importorskip("psycopg2")
 
+SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
 # As libpq's own variables say, else where a development machine has it.
 SERVER = {
     "host": os.environ.get("PGHOST", "127.0.0.1"),
@@ -164,3 +168,46 @@ def test_either_driver_streams_and_only_reads(driver_connection: Any) -> None:
         cursor.execute("SELECT i, current_setting('transaction_read_only') AS ro FROM generate_series(1, 5000000) AS i")
         assert cursor.fetchmany(2) == [(1, "on"), (2, "on")]
         assert [column[0] for column in cursor.description] == ["i", "ro"]
+
+
+def test_the_parts_that_a_hash_chooses_hold_every_user_once() -> None:
+    (statement,) = re.findall(r'sql="(SELECT [^"]*hashtext[^"]*)"', SCALE.read_text("utf-8"))
+    source = "FROM (SELECT generate_series(1, 500)::text AS user_id) users"
+    parts = [
+        [row["user_id"] for row in query(statement.replace("FROM users", source), parameters={"part": part})]
+        for part in range(16)
+    ]
+
+    assert sorted(user_id for part in parts for user_id in part) == sorted(map(str, range(1, 501)))
+    assert all(parts)
+
+
+@pytest.fixture
+def visits() -> Iterator[None]:
+    """A table with a number and a time."""
+    with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS blux_test_visits")
+        cursor.execute(
+            """CREATE TABLE blux_test_visits AS
+               SELECT n::numeric AS n, timestamptz '2026-03-01T00:00:00Z' + n * interval '7 h' AS at
+               FROM generate_series(1, 1000) n"""
+        )
+        database.commit()
+        yield
+        cursor.execute("DROP TABLE blux_test_visits")
+        database.commit()
+
+
+@pytest.mark.parametrize(
+    ("key", "sql"),
+    [
+        ("n", "SELECT n FROM blux_test_visits WHERE n >= %(first)s AND n < %(end)s ORDER BY n"),
+        ("at", "SELECT n FROM blux_test_visits WHERE at >= %(first)s AND at < %(end)s ORDER BY n"),
+    ],
+)
+def test_a_table_is_cut_by_its_numbers_and_by_its_times(visits: None, key: str, sql: str) -> None:
+    ranges = split_sql("shop", "blux_test_visits", key, 7)
+    found = [row["n"] for each in ranges for row in query(sql, parameters=each)]
+
+    assert len(ranges) == 7
+    assert found == list(range(1, 1001))
