@@ -88,24 +88,29 @@ class BluxClient:
         request.headers["Content-Length"] = str(len(body))
         return Prepared(endpoint, request, document)
 
-    def send(self, prepared: Prepared, on_sent: Callable[[], None] | None = None) -> int:
+    def send(
+        self,
+        prepared: Prepared,
+        *,
+        on_leaving: Callable[[], None] = lambda: None,
+        on_left: Callable[[], None] = lambda: None,
+    ) -> int:
         """Send one request; return the status with which the API has accepted it.
 
-        :param on_sent: called when the request has left, before its answer is waited for.
-
+        :param on_leaving: called when there is a connection and the request is about to be written to it.
+        :param on_left: called when all of it is written, before its answer is waited for.
         :raises BluxApiError: what the API or the way to it answered, see :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect or a certificate that is not trusted.
         """
         has_left = False
 
-        def leaving() -> None:
+        def left() -> None:
             nonlocal has_left
             has_left = True
-            if on_sent is not None:
-                on_sent()
+            on_left()
 
         try:
-            with telling(leaving):
+            with telling(on_leaving=on_leaving, on_left=left):
                 response = self._transport.send(
                     prepared.request,
                     stream=True,

@@ -49,10 +49,14 @@ class Rules:
         return 0.02 if self.limit <= self.counted else 0.003
 
 
+# So late at most a thread comes back from writing a request because others hold the interpreter: 5 ms and a little.
+_SWITCH = 0.006
+
+
 class Start:
     """The start of one request.
 
-    :param at: when it was granted; once the request has left, when that was.
+    :param at: when it was granted; once the request leaves, when it does.
     :param tell: called when the request has left.
     """
 
@@ -61,9 +65,13 @@ class Start:
         self._clock = clock
         self._tell = tell
 
-    def left(self) -> None:
-        """Note that the request has left: a busy machine, or a new connection, may have held it up."""
+    def leaves(self) -> None:
+        """Note that the request leaves: a busy machine, or a new connection, may have held it up."""
         self.at = self._clock()
+
+    def left(self) -> None:
+        """Note that the request has left; where that took longer than it should, it may have left only now."""
+        self.at = max(self.at, self._clock() - _SWITCH)
         self._tell()
 
 
@@ -158,7 +166,7 @@ class Pace:
         if len(self._starts) < limit or limit > self.rules.counted:
             return float("-inf")
         oldest = heapq.nlargest(limit, (start.at for start in self._starts))[-1]
-        # Half the headroom: how late a request leaves is known, only its journey is not.
+        # Half the headroom, so that a start that came late once need not stay late for good.
         return oldest + 1 + self._headroom_at(self._clock()) / 2
 
     def _headroom_at(self, now: float) -> float:

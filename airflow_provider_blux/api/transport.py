@@ -1,4 +1,8 @@
-"""Connections that tell when a request has left: the pace counts from then, not from when it was allowed to."""
+"""Connections that tell when a request leaves and when it has left.
+
+The pace counts from when a request leaves, not from when it was allowed to: making a connection takes time. Whether it
+has left as a whole decides whether it may have arrived.
+"""
 
 from __future__ import annotations
 
@@ -15,38 +19,43 @@ _thread = threading.local()
 
 
 @contextmanager
-def telling(on_sent: Callable[[], None] | None) -> Iterator[None]:
-    """Call ``on_sent`` as soon as the request that this thread makes meanwhile is written to its connection."""
-    _thread.on_sent = on_sent
+def telling(*, on_leaving: Callable[[], None], on_left: Callable[[], None]) -> Iterator[None]:
+    """Call back about the request that this thread makes meanwhile: before its first byte and after its last."""
+    _thread.on_leaving, _thread.on_left = on_leaving, on_left
     try:
         yield
     finally:
-        _thread.on_sent = None
+        del _thread.on_leaving, _thread.on_left
 
 
-def _tell() -> None:
-    if on_sent := getattr(_thread, "on_sent", None):
-        on_sent()
+def _tell(moment: str) -> None:
+    if callback := getattr(_thread, moment, None):
+        callback()
 
 
-class _HTTPConnection(HTTPConnection):
+class _Telling(HTTPConnection):
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:  # else made by the first byte
+            self.connect()
+        # Before the write rather than after it, which a busy interpreter may come to long after the bytes are gone.
+        _tell("on_leaving")
+        super().endheaders(*args, **kwargs)
+
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-        _tell()
+        _tell("on_left")
         return super().getresponse(*args, **kwargs)
 
 
-class _HTTPSConnection(HTTPSConnection):
-    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-        _tell()
-        return super().getresponse(*args, **kwargs)
+class _TellingTLS(_Telling, HTTPSConnection):
+    pass
 
 
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
+    ConnectionCls = _Telling
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+    ConnectionCls = _TellingTLS
 
 
 class Transport(HTTPAdapter):

@@ -141,7 +141,7 @@ class Sender:
                 start = self._wait_for_turn(batch)
                 self._traffic.count_request()
                 try:
-                    status = self._client.send(prepared, on_sent=start.left)
+                    status = self._client.send(prepared, on_leaving=start.leaves, on_left=start.left)
                 except BluxUnavailable as error:
                     self._hold_back(error)
                     if not (error.in_doubt or outcome.delivered or outcome.rejects):

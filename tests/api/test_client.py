@@ -253,13 +253,26 @@ def test_urls_that_are_refused(url, words):
         checked_url(url, "host")
 
 
-def test_it_is_told_that_a_request_has_left_before_its_answer_comes(blux):
+def test_it_is_told_when_a_request_leaves_and_has_left_before_its_answer_comes(blux):
     blux.fault(kind="delay", seconds=0.3, times=1)
     told = []
+
+    def tells(moment):
+        return lambda: told.append((moment, time.monotonic()))
+
     with client_of(blux) as api:
-        api.send(api.prepare(UPSERT, [USER]), on_sent=lambda: told.append(time.monotonic()))
+        api.send(api.prepare(UPSERT, [USER]), on_leaving=tells("leaves"), on_left=tells("left"))
         answered = time.monotonic()
         api.send(api.prepare(UPSERT, [USER]))
 
-    [left] = told
-    assert answered - left >= 0.3
+    assert [moment for moment, _ in told] == ["leaves", "left"]
+    assert answered - told[1][1] >= 0.3
+
+
+def test_a_request_without_a_connection_does_not_leave():
+    told = []
+    access = ApplicationAccess(url="http://127.0.0.1:1", application_id="a", secret_key="k")
+    with BluxClient({"application": access}) as api, pytest.raises(BluxUnavailable):
+        api.send(api.prepare(UPSERT, [USER]), on_leaving=lambda: told.append(1), on_left=lambda: told.append(2))
+
+    assert told == []

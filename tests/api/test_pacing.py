@@ -157,7 +157,7 @@ def test_threads_are_granted_starts_one_at_a_time():
 
 
 @given(held_up=st.lists(st.integers(0, 3), min_size=60, max_size=150))
-def test_requests_that_leave_late_are_counted_from_when_they_left(held_up):
+def test_requests_that_leave_late_are_counted_from_when_they_leave(held_up):
     pace, clock = pace_and_clock(20)
     starts, leaving = [], []
     for grants_later in held_up:
@@ -166,9 +166,19 @@ def test_requests_that_leave_late_are_counted_from_when_they_left(held_up):
         clock.sleep(0.002)
         for due, start in leaving:
             if due == len(starts):
-                start.left()
+                start.leaves()
 
     assert most_in_any_second(sorted(start.at for start in starts)) <= 20
+
+
+def test_a_request_that_takes_long_to_write_is_counted_from_its_end():
+    pace, clock = pace_and_clock(20)
+    start = pace.wait()
+    start.leaves()
+    clock.sleep(0.5)
+    start.left()
+
+    assert clock() - 0.01 <= start.at <= clock()
 
 
 def test_each_episode_of_refusals_adds_headroom_which_is_forgotten_in_time():
