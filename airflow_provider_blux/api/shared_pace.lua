@@ -54,14 +54,15 @@ local function reserve()
   return due
 end
 
--- When a start no longer is one too many in a second.
+-- When a start no longer is one too many in a second. Half the headroom, so that a start that came late once need not
+-- stay late for good.
 local function window_ends()
   if given.limit > given.counted then
     return 0
   end
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', whole(now - 2 * SECOND))
   local oldest = redis.call('ZREVRANGE', starts, given.limit - 1, given.limit - 1, 'WITHSCORES')
-  return oldest[2] and oldest[2] + (1 + headroom()) * SECOND or 0
+  return oldest[2] and oldest[2] + (1 + headroom() / 2) * SECOND or 0
 end
 
 local asked = {}
