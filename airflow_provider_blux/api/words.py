@@ -1,14 +1,18 @@
 """The API's own words about a refusal, with everything blacked out that the request carried.
 
-An API may repeat the value that it refuses. Its words are worth showing, the value must not reach a log.
+An API may repeat the value that it refuses, whole or in part, escaped or in capitals. Its words are worth showing, the
+value must not reach a log.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 LONGEST = 300
 BLACK = "***"
@@ -16,6 +20,12 @@ BLACK = "***"
 _EMAIL = re.compile(r"[^\s\"'<>@,;]+@[^\s\"'<>@,;]+")
 _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
 _TAGS = re.compile(r"<[^>]*>")
+# What JSON writes for other characters; a character beyond the first 65,536 takes two of the second kind.
+_ESCAPED = re.compile(r"\\[\"\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})+")
+# JSON in JSON in a page of HTML; deeper nobody looks.
+_MOST_ESCAPES = 4
+_CUT_OFF = re.compile(r"(\w{2,})(?:…|\.\.\.)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # From this length on a value is looked for inside words too; below it only as a word of its own.
 _LONG_ASCII, _LONG_OTHER = 4, 2
 
@@ -27,18 +37,71 @@ def said(answer: bytes, sent: Any = None, secrets: Iterable[str] = ()) -> str:
     :param sent: the body of the request, as the object that was encoded.
     :param secrets: more values to black out.
     """
-    text = " ".join(_text_of(answer).split())
-    values = {*_values(sent), *secrets} - {""}
-    long = {value for value in values if len(value) >= (_LONG_ASCII if value.isascii() else _LONG_OTHER)}
-    for pattern in (_any_of(long), rf"(?<!\w)(?:{_any_of(values - long)})(?!\w)"):
-        text = re.sub(pattern, BLACK, text)
+    text = " ".join(_CONTROL.sub(" ", _unescaped(_text_of(answer))).split())
+    whole = {*_values(sent), *secrets} - {""}
+    text = _without(text, whole, _parts(whole))
     text = _DIGITS.sub(BLACK, _EMAIL.sub(BLACK, text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _without(text: str, whole: set[str], parts: set[str]) -> str:
+    """Return a text without the values, and without the parts that can be told from words of the API's own."""
+    lower = text.lower()
+    begun = _begun(_CUT_OFF.findall(lower), whole | parts)
+    # A thousand records have more values than a pattern is fast with; hardly any of them stands in an answer.
+    found = {value for value in whole if value.lower() in lower}
+    inside = {value for value in found if _is_long(value)}
+    alone = {value for value in found - inside | parts if value.lower() in lower}
+    inside |= {part for part in alone & parts if not part.isascii()}
+    for pattern in (
+        _any_of(inside),
+        rf"(?<!\w)(?:{_any_of(alone - inside)})(?!\w)",
+        rf"(?:{_any_of(begun)})(?=…|\.\.\.)",
+    ):
+        text = re.sub(pattern, BLACK, text, flags=re.IGNORECASE)
+    return text
 
 
 def _any_of(values: Iterable[str]) -> str:
     """Return a pattern that matches any of the values, the longest first; nothing where there are none."""
     return "|".join(map(re.escape, sorted(values, key=len, reverse=True))) or "(?!)"
+
+
+def _begun(beginnings: Iterable[str], values: set[str]) -> set[str]:
+    """Return those of the beginnings that a value has, where it is cut off."""
+    in_order = sorted(value.lower() for value in values)
+
+    def is_begun(beginning: str) -> bool:
+        at = bisect_left(in_order, beginning)
+        return at < len(in_order) and in_order[at].startswith(beginning)
+
+    return {beginning for beginning in set(beginnings) if _is_long(beginning) and is_begun(beginning)}
+
+
+def _is_long(value: str) -> bool:
+    return len(value) >= (_LONG_ASCII if value.isascii() else _LONG_OTHER)
+
+
+def _parts(values: Iterable[str]) -> set[str]:
+    """Return the words of the values that are several."""
+    several = (value.split() for value in values if " " in value)
+    stripped = {word.strip(".,;:!?()[]{}<>\"'") for words in several for word in words}
+    return {word for word in stripped if _is_long(word)}
+
+
+def _unescaped(text: str) -> str:
+    """Return a text without the escapes of JSON, HTML and URLs, behind which no value would be recognised."""
+    for _ in range(_MOST_ESCAPES):
+        plain = unquote(html.unescape(_ESCAPED.sub(_meant, text)))
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def _meant(escaped: re.Match[str]) -> str:
+    meant: str = json.loads(f'"{escaped[0]}"')
+    return meant.encode("utf-8", "replace").decode()  # half a character
 
 
 def _text_of(answer: bytes) -> str:

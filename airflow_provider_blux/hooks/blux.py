@@ -283,4 +283,4 @@ def check_api(api: Any) -> Api | None:
     """
     if api is None or api in APIS:
         return api  # type: ignore[no-any-return]
-    raise BluxConfigError(f"api must be one of {', '.join(APIS)}, or be left out; it is {api!r}.")
+    raise BluxConfigError(f"api must be one of {', '.join(APIS)}, or be left out.")

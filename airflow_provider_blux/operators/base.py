@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
@@ -107,7 +108,16 @@ class BluxOperator(BaseOperator):
         validate_only: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except Exception:
+            # Airflow repeats an argument that it does not know, and that may be the records, misspelt.
+            if unknown := sorted(kwargs.keys() - signature(BaseOperator.__init__).parameters.keys()):
+                raise BluxConfigError(
+                    f"{type(self).__name__} has no argument {', '.join(unknown)}; records are passed as "
+                    f"{self.records_field}, path or sql."
+                ) from None
+            raise
         self.path = path
         self.storage_conn_id = storage_conn_id
         self.file_format = file_format

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import html
 import json
+import time
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -59,3 +63,54 @@ def test_whatever_was_sent_is_blacked_out_of_whatever_is_said(value, around):
     answer = json.dumps({"message": f"refused {around}{value}{around} today"}).encode()
 
     assert value not in said(answer, {"users": [{"user_id": value}]})
+
+
+NOTE = 'say "hi" to 홍길동 & Marlowe/Ähre\\42'
+
+
+@pytest.mark.parametrize(
+    "careless",
+    [
+        lambda value: value,
+        str.upper,
+        json.dumps,
+        lambda value: json.dumps(value, ensure_ascii=False),
+        lambda value: json.dumps(json.dumps({"note": value})),
+        html.escape,
+        lambda value: html.escape(json.dumps(value)),
+        quote,
+        lambda value: quote(value, safe=""),
+        lambda value: "홍길동은",
+        lambda value: "(Marlowe/Ähre\\42)",
+        lambda value: f"{value[12:14]}…",
+        lambda value: "marlo...",
+    ],
+)
+def test_a_value_is_blacked_out_in_part_escaped_or_in_capitals(careless: Callable[[str], str]) -> None:
+    answer = json.dumps({"message": f"bad value: {careless(NOTE)}, not stored"}).encode()
+    words = said(answer, {"note": NOTE})
+
+    assert "***" in words
+    assert words.startswith("bad value: ")
+    assert words.endswith(", not stored")
+    for part in ("hi", "홍길", "marlo", "ähre", "%ED%99"):
+        assert part.upper() not in words.removeprefix("bad value: ").upper()
+
+
+def test_half_a_character_and_control_characters_do_not_reach_a_log() -> None:
+    assert said(rb'{"message": "half \\ud800, \u001b[31mred, 100%"}') == "half ?, [31mred, 100%"
+
+
+def test_words_of_the_api_that_are_a_part_of_a_word_that_was_sent_are_kept() -> None:
+    assert said(b"users[3].user_id is required", {"user_id": "user-17", "note": "a requirement"}) == (
+        "users[3].user_id is required"
+    )
+
+
+def test_many_values_and_a_long_answer_take_no_time_to_speak_of() -> None:
+    sent = {"users": [{"user_id": f"id-{number}", "note": f"note {number} of many"} for number in range(5_000)]}
+    started = time.monotonic()
+    words = said(b"word noted... id-4999 " * 3_000, sent)
+
+    assert "id-" not in words
+    assert time.monotonic() - started < 2

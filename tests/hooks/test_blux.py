@@ -142,7 +142,7 @@ def test_what_is_no_iterable_of_records_is_refused(blux_emulator: Emulator, meth
 
 @pytest.mark.parametrize("api", ["Application", "", "opne", 1, True])
 def test_an_api_that_does_not_exist_is_refused(api: Any) -> None:
-    with pytest.raises(BluxConfigError, match="api must be one of application, open, or be left out; it is "):
+    with pytest.raises(BluxConfigError, match=r"api must be one of application, open, or be left out\.$"):
         BluxHook(api=api)
 
 

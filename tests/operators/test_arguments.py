@@ -209,3 +209,30 @@ def test_an_instance_of_a_mapped_operator_is_checked_like_any_other(kind: type[B
     assert mapped.unmap({"path": "s3://b/1.csv"}).batch_size == 5
     with pytest.raises(BluxConfigError, match="Exactly one of"):
         mapped.unmap({"path": "s3://b/1.csv", kind.records_field: []})
+
+
+@any_operator
+def test_an_argument_that_does_not_exist_is_named_and_what_it_holds_is_not(kind: type[BluxOperator]) -> None:
+    with pytest.raises(BluxConfigError) as raised:
+        made(kind, record=[{"user_id": "john.doe"}], **records(kind))
+
+    assert str(raised.value) == (
+        f"{kind.__name__} has no argument record; records are passed as {kind.records_field}, path or sql."
+    )
+    assert raised.value.__suppress_context__
+
+
+@any_operator
+def test_an_argument_of_airflow_s_own_that_is_wrong_is_airflow_s_to_refuse(kind: type[BluxOperator]) -> None:
+    with pytest.raises(Exception, match="'retries' type must be int") as raised:
+        made(kind, retries=["many"], **records(kind))
+
+    assert not isinstance(raised.value, BluxConfigError)
+
+
+@any_operator
+def test_a_wrong_api_is_not_repeated(kind: type[BluxOperator]) -> None:
+    with pytest.raises(BluxConfigError) as raised:
+        made(kind, **records(kind), api="the Open API key, by mistake")
+
+    assert "mistake" not in str(raised.value)
