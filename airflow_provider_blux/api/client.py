@@ -60,6 +60,7 @@ class BluxClient:
         pool_size: int = 32,
     ) -> None:
         self.access = dict(access)
+        self._secrets = [secret for one in self.access.values() for secret in one.secrets()]
         self.timeout = timeout
         self.verify = verify
         self._transport = Transport(pool_connections=len(self.access) or 1, pool_maxsize=pool_size)
@@ -123,7 +124,7 @@ class BluxClient:
             answer = _read(response)
             if 200 <= response.status_code < 300:
                 return response.status_code
-            words = said(answer, prepared.document, self.access[prepared.endpoint.api].secrets())
+            words = said(answer, prepared.document, self._secrets)
             raise _refusal(response, words, prepared.endpoint)
 
     def _settings_of(self, prepared: Prepared) -> dict[str, Any]:

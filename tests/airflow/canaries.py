@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 def result_of_the_task_that_reads(table: str, row: Row) -> bool:
     """Tell whether a row is what the upstream task of the tests' DAGs has returned, which Airflow keeps in clear."""
-    return table == "xcom" and row["task_id"] in ("read", "pages") and row["key"] == "return_value"
+    return table == "xcom" and row["task_id"].startswith(("read", "pages")) and row["key"] == "return_value"
 
 
 class Canaries:
@@ -33,8 +33,17 @@ class Canaries:
                 "email_address": f"{self._word('mail')}@example.com",
                 "marketing_notification_sms_consent": False,
             },
-            "custom_user_properties": {"name": f"홍 {self._word('name')}", "notes": [self._word("note")]},
+            "custom_user_properties": {"name": f"홍 {self._word('name')}", "notes": [f'"{self._word("note")}"']},
         }
+
+    def profile(self) -> dict[str, Any]:
+        """Return a user of the Open API whose every value is unique."""
+        user = self.user()
+        return {"user_id": user["user_id"], "properties": user["user_properties"] | user["custom_user_properties"]}
+
+    def deletion(self) -> dict[str, Any]:
+        """Return a user to be deleted."""
+        return {"user_id": self._word("id")}
 
     def event(self) -> dict[str, Any]:
         """Return an event whose every value is unique."""
@@ -93,8 +102,9 @@ class Canaries:
         return list(self._found_in(text.encode()))
 
     def _found_in(self, content: bytes) -> Iterator[str]:
-        # Every value is plain ASCII, which no encoding of JSON changes.
-        return (value for value in self.values if value.encode() in content)
+        # Every value is plain ASCII, which no encoding of JSON changes; somebody may have written it in capitals.
+        lower = content.lower()
+        return (value for value in self.values if value.lower().encode() in lower)
 
 
 def _forms(cell: object) -> Iterator[bytes]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from tests.airflow.canaries import Canaries
 from tests.airflow.dag_tester import DagTester
-from tests.airflow.home import AirflowHome
+from tests.airflow.home import DAGS_FOLDER, AirflowHome
+from tests.airflow.metadata import Database
+from tests.airflow.rest import AIRFLOW_2
 from tests.airflow.scheduler import Scheduler, settings_of_a_scheduler
+from tests.postgres import PostgresDatabase, why_not
 
 HERE = Path(__file__).parent
 
@@ -59,10 +63,12 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def connections(emulator: Emulator, keys: Canaries, warehouse: Path) -> dict[str, str]:
     """The connections that the DAGs name."""
     right = emulator.connection()
-    wrong = {**right, "password": keys.secret()}
+    right["extra"]["receipt_key"] = keys.secret()
+    wrong = {**right, "password": keys.secret(), "extra": {**right["extra"], "open_api_key": keys.secret()}}
     empty = {"conn_type": "blux", "host": right["host"]}
     named = {
         "blux_default": right,
+        "impatient": {**right, "extra": {**right["extra"], "timeout": 1}},
         "wrong_key": wrong,
         "no_credentials": empty,
         "warehouse": {"conn_type": "sqlite", "host": str(warehouse)},
@@ -88,13 +94,42 @@ def dag_tester(
 
 
 @pytest.fixture(scope="session")
+def scheduler_database() -> Iterator[Database | None]:
+    """A database that tasks in processes of their own can share: on Airflow 2 none of SQLite."""
+    with contextlib.ExitStack() as opened:
+        if AIRFLOW_2 and (reason := why_not()):
+            pytest.skip(f"Airflow 2 refuses SQLite where tasks run in processes of their own, and {reason}")
+        yield opened.enter_context(PostgresDatabase()) if AIRFLOW_2 else None
+
+
+@pytest.fixture(scope="session")
+def parsed() -> Canaries:
+    """What the DAGs with a mistake hold while they are parsed."""
+    return Canaries()
+
+
+@pytest.fixture(scope="session")
+def rows_of_wrong_dags(tmp_path_factory: pytest.TempPathFactory, parsed: Canaries) -> Path:
+    """The file that those DAGs read."""
+    path = tmp_path_factory.mktemp("rows") / "rows.json"
+    path.write_text(json.dumps([parsed.user() for _ in range(3)]))
+    return path
+
+
+@pytest.fixture(scope="session")
 def scheduler(
-    tmp_path_factory: pytest.TempPathFactory, migrated_home: AirflowHome, connections: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    scheduler_database: Database | None,
+    connections: dict[str, str],
+    rows_of_wrong_dags: Path,
 ) -> Iterator[Scheduler]:
-    if metadata.version("apache-airflow").startswith("2."):
-        pytest.skip("Airflow 2 refuses SQLite where tasks run in processes of their own")
-    home = AirflowHome(tmp_path_factory.mktemp("scheduler"), **connections, **settings_of_a_scheduler())
-    home.migrate(migrated_home)
+    folder = tmp_path_factory.mktemp("scheduler")
+    shutil.copytree(DAGS_FOLDER, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(HERE / "wrong_dags", folder / "dags" / "wrong", ignore=shutil.ignore_patterns("__pycache__"))
+    own = {"AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"), "BLUX_TESTS_ROWS": str(rows_of_wrong_dags)}
+    home = AirflowHome(folder, scheduler_database, **connections, **settings_of_a_scheduler(), **own)
+    home.migrate(None if scheduler_database else request.getfixturevalue("migrated_home"))
     with Scheduler(home) as running:
         yield running
 

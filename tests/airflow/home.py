@@ -8,22 +8,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.airflow.metadata import Metadata
+from tests.airflow.metadata import Database, Metadata, SqliteDatabase
 
 DAGS_FOLDER = Path(__file__).parent / "dags"
+SQLITE_FILE = "airflow.db"
 
 
 class AirflowHome:
     """One ``AIRFLOW_HOME`` with its own metadata database and log folder.
 
     :param folder: an empty folder.
+    :param database: an empty database; by default a file of SQLite in the folder.
     :param settings: environment variables, mostly ``AIRFLOW__SECTION__KEY`` and ``AIRFLOW_CONN_ID``.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, database: Database | None = None, **settings: str) -> None:
         self.folder = folder
         self.logs = folder / "logs"
-        self.metadata = Metadata(folder / "airflow.db")
+        database = database or SqliteDatabase(folder / SQLITE_FILE)
+        self.metadata = Metadata(database)
         # An allowlist, not a copy: no proxy, no AIRFLOW_*, no ~/.netrc, no user site of the developer's machine.
         self.environment = {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
@@ -35,15 +38,16 @@ class AirflowHome:
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url,
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.logs),
             **settings,
         }
 
     def migrate(self, migrated: AirflowHome | None = None) -> None:
-        """Create the metadata database, or copy that of ``migrated``, which saves a quarter of a minute."""
+        """Create the metadata database, or copy the file of ``migrated``, which saves a quarter of a minute."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if migrated is not None:
-            shutil.copy(migrated.metadata.path, self.metadata.path)
+            shutil.copy(migrated.folder / SQLITE_FILE, self.folder / SQLITE_FILE)
             return
         done = subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],

@@ -1,4 +1,4 @@
-"""The metadata database, read as it lies on disk: the same on every version of Airflow, and without importing it."""
+"""The metadata database, read table by table: the same on every version of Airflow, and without importing it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,24 +45,60 @@ class Run:
         return self.metadata.rendered(self.dag_id, self.run_id, task_id, map_index)
 
 
-class Metadata:
-    """A reader of Airflow's SQLite database."""
+class Database(Protocol):
+    """What Airflow keeps its metadata in."""
+
+    @property
+    def url(self) -> str:
+        """Its address as SQLAlchemy has it."""
+
+    def tables(self) -> list[str]:
+        """Return the names of its tables."""
+
+    def select(self, query: str, *parameters: object) -> list[dict[str, Any]]:
+        """Return the rows of a query; ``?`` stands for a parameter."""
+
+
+class SqliteDatabase:
+    """A file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def url(self) -> str:
+        """Return its address as SQLAlchemy has it."""
+        return f"sqlite:///{self.path}"
+
+    def tables(self) -> list[str]:
+        """Return the names of its tables."""
+        return [row["name"] for row in self.select("select name from sqlite_master where type = 'table'")]
+
+    def select(self, query: str, *parameters: object) -> list[dict[str, Any]]:
+        """Return the rows of a query."""
+        with closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, parameters)]
+
+
+class Metadata:
+    """A reader of Airflow's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     def tasks(self, dag_id: str, run_id: str) -> dict[tuple[str, int], TaskOutcome]:
         """Return the task instances of a run by task id and map index."""
-        found = self._select(
+        found = self._database.select(
             "select task_id, map_index, state, try_number, pid from task_instance where dag_id = ? and run_id = ?",
             dag_id,
             run_id,
         )
-        return {(row["task_id"], row["map_index"]): TaskOutcome(**dict(row)) for row in found}
+        return {(row["task_id"], row["map_index"]): TaskOutcome(**row) for row in found}
 
     def result(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:
         """Return the ``return_value`` of a task instance."""
-        found = self._select(
+        found = self._database.select(
             "select value from xcom where key = 'return_value' and dag_id = ? and run_id = ? and task_id = ?"
             " and map_index = ?",
             dag_id,
@@ -74,7 +110,7 @@ class Metadata:
 
     def rendered(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
         """Return the rendered fields of a task instance."""
-        found = self._select(
+        found = self._database.select(
             "select rendered_fields from rendered_task_instance_fields"
             " where dag_id = ? and run_id = ? and task_id = ? and map_index = ?",
             dag_id,
@@ -87,14 +123,9 @@ class Metadata:
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every row of every table with the table's name."""
-        for table in self._select("select name from sqlite_master where type = 'table'"):
-            for row in self._select(f'select * from "{table["name"]}"'):  # noqa: S608 - a name from the schema itself
-                yield table["name"], dict(row)
-
-    def _select(self, query: str, *parameters: object) -> list[sqlite3.Row]:
-        with closing(sqlite3.connect(self.path, timeout=30)) as connection:
-            connection.row_factory = sqlite3.Row
-            return connection.execute(query, parameters).fetchall()
+        for table in self._database.tables():
+            for row in self._database.select(f'select * from "{table}"'):  # noqa: S608 - a name from the schema itself
+                yield table, row
 
 
 def _decoded(stored: str | bytes) -> Any:

@@ -1,4 +1,4 @@
-"""A real scheduler of Airflow 3: API server, scheduler and DAG processor, tasks in processes of their own."""
+"""A real scheduler, with the server that answers for it and the DAG processor; tasks in processes of their own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import requests
-
 from tests.airflow.home import AirflowHome
 from tests.airflow.metadata import Run
+from tests.airflow.rest import AIRFLOW_2, RestApi
 
 PROCESS_TREE = Path(__file__).with_name("process_tree.py")
-COMPONENTS = ("api-server", "scheduler", "dag-processor")
+# Airflow 2's scheduler starts its DAG processor by itself, and takes a port of its own to show logs.
+COMPONENTS = (
+    {"webserver": [], "scheduler": ["--skip-serve-logs"]}
+    if AIRFLOW_2
+    else {"api-server": [], "scheduler": [], "dag-processor": []}
+)
+# Whoever comes to Airflow 2's pages, on the loopback address, has every right.
+EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\n"
 
 T = TypeVar("T")
 
@@ -31,11 +37,23 @@ def settings_of_a_scheduler() -> dict[str, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return {
+    for_both = {
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__PARALLELISM": "6",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    }
+    if AIRFLOW_2:
+        return for_both | {
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
+            "AIRFLOW__WEBSERVER__BASE_URL": f"http://127.0.0.1:{port}",
+            "AIRFLOW__WEBSERVER__SECRET_KEY": secrets.token_hex(32),
+            # A task that was killed is found sooner.
+            "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+        }
+    return for_both | {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
@@ -55,14 +73,16 @@ class Scheduler:
     def __init__(self, home: AirflowHome, *, timeout: float = 180) -> None:
         self.home = home
         self._timeout = timeout
-        self._url = home.environment["AIRFLOW__API__BASE_URL"]
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self.rest = RestApi(home.environment)
+        self._is_healthy = False
 
     def __enter__(self) -> Self:
         """Start the processes without waiting for them: :meth:`trigger` does."""
+        if AIRFLOW_2:
+            (self.home.folder / "webserver_config.py").write_text(EVERYBODY_IS_ADMIN)
         commands = {
-            str(self.home.folder / f"{name}.log"): [sys.executable, "-m", "airflow", name] for name in COMPONENTS
+            str(self.home.folder / f"{name}.log"): [sys.executable, "-m", "airflow", name, *arguments]
+            for name, arguments in COMPONENTS.items()
         }
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-P", str(PROCESS_TREE), json.dumps(commands)],
@@ -76,35 +96,20 @@ class Scheduler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._session.close()
+        self.rest.close()
         self._process.communicate(timeout=60)
 
     def wait_until_healthy(self) -> None:
-        """Wait for the API server, the scheduler and the DAG processor, and sign in."""
-
-        def healthy() -> bool:
-            try:
-                answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=10)
-            except requests.ConnectionError:
-                return False
-            health = answer.json() if answer.ok else {}
-            return all(health.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor"))
-
-        self.poll(healthy, "Airflow is healthy")
-        token = self._session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        """Wait for the server, the scheduler and the DAG processor, and sign in."""
+        self.poll(self.rest.is_healthy, "Airflow is healthy")
+        self.rest.sign_in()
+        self._is_healthy = True
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run of a DAG and return it as it is now."""
-        body = {"logical_date": None, "conf": conf}
-
-        def created() -> dict[str, Any] | None:
-            answer = self._session.post(f"{self._url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=30)
-            return None if answer.status_code == 404 else _content(answer)  # not parsed yet
-
-        if "Authorization" not in self._session.headers:
+        if not self._is_healthy:
             self.wait_until_healthy()
-        run_id = self.poll(created, f"{dag_id} is parsed")["dag_run_id"]
+        run_id = self.poll(lambda: self.rest.trigger(dag_id, conf), f"{dag_id} is parsed")["dag_run_id"]
         return self.look_at(Run(dag_id=dag_id, run_id=run_id, state="queued", log="", metadata=self.home.metadata))
 
     def finish(self, run: Run) -> Run:
@@ -122,11 +127,10 @@ class Scheduler:
 
     def look_at(self, run: Run) -> Run:
         """Return a run with the state and the logs that it has now."""
-        answer = _content(self._session.get(f"{self._url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}", timeout=30))
         return Run(
             dag_id=run.dag_id,
             run_id=run.run_id,
-            state=answer["state"],
+            state=self.rest.state(run),
             log="".join(path.read_text(errors="replace") for path in self.logs_of(run)),
             metadata=self.home.metadata,
         )
@@ -135,16 +139,9 @@ class Scheduler:
         """Return the log files of a run's tasks, one for each try."""
         return sorted((self.home.logs / f"dag_id={run.dag_id}" / f"run_id={run.run_id}").rglob("*.log"))
 
-    def clear(self, run: Run, task_id: str) -> Run:
-        """Clear a task, as a person does to have it run again, and wait for the end of the run."""
-        body = {
-            "dag_run_id": run.run_id,
-            "task_ids": [task_id],
-            "dry_run": False,
-            "only_failed": False,
-            "reset_dag_runs": True,
-        }
-        _content(self._session.post(f"{self._url}/api/v2/dags/{run.dag_id}/clearTaskInstances", json=body, timeout=30))
+    def clear(self, run: Run, *task_ids: str) -> Run:
+        """Clear tasks, as a person does to have them run again, and wait for the end of the run."""
+        self.rest.clear(run, *task_ids)
         return self.finish(run)
 
     def finish_or_clear(self, run: Run, task_id: str) -> Run:
@@ -179,10 +176,3 @@ class Scheduler:
             for name in COMPONENTS
         )
         raise TimeoutError(f"waited {self._timeout:g} s in vain until {name}\n{logs}")
-
-
-def _content(answer: requests.Response) -> dict[str, Any]:
-    if not answer.ok:
-        raise RuntimeError(f"{answer.request.method} {answer.url} gave {answer.status_code}: {answer.text}")
-    content: dict[str, Any] = answer.json()
-    return content

@@ -21,7 +21,6 @@ from tests.airflow.canaries import Canaries
 from tests.airflow.dag_tester import DagTester
 from tests.airflow.home import AirflowHome
 from tests.airflow.metadata import Run
-from tests.airflow.person import Person
 from tests.airflow.scheduler import Scheduler, settings_of_a_scheduler
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -286,7 +285,7 @@ def test_an_unusual_number_is_deleted_only_when_a_person_approves(
     assert run.task("delete_users").state is None
 
     shop.ask("came-in-meanwhile")
-    Person(scheduled).answer(run, "approve", "Approve")
+    scheduled.rest.answer(run, "approve", "Approve")
     run = scheduled.finish(run)
     assert run.state == "success", run.log
     assert set(blux.deleted_users()) == set(blux.deleted_profiles()) == set(asking)
@@ -299,7 +298,7 @@ def test_an_unusual_number_is_deleted_only_when_a_person_approves(
 def test_nothing_is_deleted_when_a_person_rejects(scheduled: Scheduler, blux: Emulator, shop: Shop) -> None:
     shop.ask("a", "b", "c", days_ago=8)
     run = trigger_until_it_asks(scheduled)
-    Person(scheduled).answer(run, "approve", "Reject")
+    scheduled.rest.answer(run, "approve", "Reject")
     run = scheduled.finish(run)
 
     assert (run.task("delete_users").state, run.task("delete_profiles").state) == ("skipped", "skipped")
@@ -347,10 +346,9 @@ def test_the_pages_of_airflow_mask_the_receipt_key_where_its_name_is_declared(
 ) -> None:
     extra = {"receipt_key": Canaries().secret(), "project_id": "p"}
     scheduled.wait_until_healthy()
-    person = Person(scheduled)
-    person.store_connection(connection_id="stored", conn_type="blux", extra=json.dumps(extra))
+    scheduled.rest.store_connection(connection_id="stored", conn_type="blux", extra=json.dumps(extra))
 
-    assert json.loads(person.extra_of("stored")) == {"receipt_key": "***", "project_id": "p"}
+    assert json.loads(scheduled.rest.extra_of("stored")) == {"receipt_key": "***", "project_id": "p"}
 
 
 def state_rows(home: AirflowHome) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ from airflow_provider_blux.emulator import Emulator
 from tests.airflow.canaries import Canaries
 from tests.airflow.dag_tester import DagTester
 from tests.airflow.metadata import Run
-from tests.airflow.person import Person
 from tests.airflow.scheduler import Scheduler
 
 Lines = Callable[..., Path]
@@ -86,7 +85,7 @@ def test_a_task_that_is_marked_failed_stops_keeps_its_progress_and_is_gone_on_wi
     run = scheduler.trigger("users_without_a_time_limit", folder=str(write_lines(users(200)).parent))
     scheduler.poll(lambda: blux.counts()["users"] >= 4, "some are delivered")
     process = psutil.Process(run.task("deliver").pid)
-    Person(scheduler).mark_failed(run, "deliver")
+    scheduler.rest.mark_failed(run, "deliver")
     scheduler.poll(lambda: not process.is_running(), "the process of the task is gone")
 
     run = scheduler.look_at(run)

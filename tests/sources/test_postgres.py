@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,27 +17,18 @@ from airflow_provider_blux.backfill import split_sql
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.cursors import reading_cursor
 from airflow_provider_blux.sources.sql import SqlSource
+from tests.postgres import SERVER, why_not
 
 pytest.importorskip("airflow.providers.postgres")
 psycopg2 = pytest.importorskip("psycopg2")
 
 SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
-# As libpq's own variables say, else where a development machine has it.
-SERVER = {
-    "host": os.environ.get("PGHOST", "127.0.0.1"),
-    "port": int(os.environ.get("PGPORT", "5432")),
-    "user": os.environ.get("PGUSER", "postgres"),
-    "password": os.environ.get("PGPASSWORD", ""),
-    "dbname": os.environ.get("PGDATABASE", "test"),
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> None:
-    try:
-        psycopg2.connect(connect_timeout=3, **SERVER).close()
-    except psycopg2.OperationalError:
-        pytest.skip(f"no PostgreSQL answers at {SERVER['host']}:{SERVER['port']} (PGHOST, PGPORT, PGUSER, PGDATABASE)")
+    if reason := why_not():
+        pytest.skip(reason)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,55 @@
+"""Six deliveries at once, one to each endpoint; one try each, so that going on is the test's own decision."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_blux.operators.blux import (
+    BluxDeleteUsersOperator,
+    BluxSendEventsOperator,
+    BluxUpdateDevicesOperator,
+    BluxUpsertUsersOperator,
+)
+
+FOLDER = "{{ dag_run.conf['folder'] }}"
+CONNECTION = "{{ dag_run.conf.get('connection', 'blux_default') }}"
+
+# Operator, API, and what only this operator has.
+ENDPOINTS = {
+    "users": (BluxUpsertUsersOperator, "application", {}),
+    "profiles": (BluxUpsertUsersOperator, "open", {}),
+    "deletions": (BluxDeleteUsersOperator, "application", {"receipts_path": f"{FOLDER}/kept/receipts"}),
+    "deletion_jobs": (BluxDeleteUsersOperator, "open", {"receipts_path": f"{FOLDER}/kept/receipts"}),
+    "events": (BluxSendEventsOperator, "open", {}),
+    "devices": (BluxUpdateDevicesOperator, "open", {}),
+}
+AT_MOST_ONCE = {"on_unknown": "reject", "max_rejects": 2, "rejects_path": f"{FOLDER}/rejects"}
+
+
+def every_endpoint(dag_id, *, of_events=None, **arguments):
+    """Make a DAG of deliveries of two records a request, one request at a time."""
+    with DAG(dag_id):
+        for name, (operator, api, own) in ENDPOINTS.items():
+            operator(
+                task_id=name,
+                path=f"{FOLDER}/{name}.jsonl",
+                api=api,
+                blux_conn_id=CONNECTION,
+                batch_size=2,
+                concurrency=1,
+                **own,
+                **arguments,
+                **(of_events or {} if name == "events" else {}),
+            )
+
+
+every_endpoint("every_endpoint")
+every_endpoint("every_endpoint_with_a_checkpoint", checkpoint_path=f"{FOLDER}/kept/checkpoints")
+every_endpoint(
+    "every_endpoint_with_a_checkpoint_at_most_once",
+    checkpoint_path=f"{FOLDER}/kept/checkpoints",
+    of_events=AT_MOST_ONCE,
+)
+every_endpoint("every_endpoint_in_limited_time", execution_timeout=timedelta(seconds=3))

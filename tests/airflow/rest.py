@@ -1,0 +1,105 @@
+"""Airflow's REST API, the same for both of its versions: v1 of Airflow 2, v2 of Airflow 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import requests
+
+from tests.airflow.metadata import Run
+
+AIRFLOW_2 = metadata.version("apache-airflow").startswith("2.")
+
+
+class RestApi:
+    """What somebody with every right may do.
+
+    :param environment: the settings of an Airflow on the loopback address.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._base = environment["AIRFLOW__WEBSERVER__BASE_URL" if AIRFLOW_2 else "AIRFLOW__API__BASE_URL"]
+        self._url = f"{self._base}/api/{'v1' if AIRFLOW_2 else 'v2'}"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._session.close()
+
+    def is_healthy(self) -> bool:
+        """Tell whether the scheduler and the DAG processor are at work."""
+        # Airflow 2's scheduler answers for the DAG processor that it has started.
+        parts = ("scheduler",) if AIRFLOW_2 else ("scheduler", "dag_processor")
+        try:
+            answer = self._session.get(f"{self._url}/{'health' if AIRFLOW_2 else 'monitor/health'}", timeout=10)
+        except requests.ConnectionError:
+            return False
+        health = answer.json() if answer.ok else {}
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+    def sign_in(self) -> None:
+        """Get what Airflow 3 wants to see of everybody; Airflow 2 is told to want nothing."""
+        if not AIRFLOW_2:
+            token = self._session.get(f"{self._base}/auth/token", timeout=30).json()["access_token"]
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Start a run of a DAG; return ``None`` when the DAG is not there (yet)."""
+        body = {"conf": conf} if AIRFLOW_2 else {"conf": conf, "logical_date": None}
+        answer = self._session.post(f"{self._url}/dags/{dag_id}/dagRuns", json=body, timeout=30)
+        return None if answer.status_code == 404 else _content(answer)
+
+    def state(self, run: Run) -> str:
+        """Return the state of a run."""
+        state: str = _content(self._session.get(self._run(run), timeout=30))["state"]
+        return state
+
+    def clear(self, run: Run, *task_ids: str) -> None:
+        """Clear tasks, so that they run again."""
+        body = {
+            "dag_run_id": run.run_id,
+            "task_ids": task_ids,
+            "dry_run": False,
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        _content(self._session.post(f"{self._url}/dags/{run.dag_id}/clearTaskInstances", json=body, timeout=30))
+
+    def mark_failed(self, run: Run, task_id: str) -> None:
+        """Mark a running task as failed: Airflow then stops its process."""
+        body = {"new_state": "failed", "dry_run": False} if AIRFLOW_2 else {"new_state": "failed"}
+        self._patch(f"{self._run(run)}/taskInstances/{task_id}", body)
+
+    def answer(self, run: Run, task_id: str, option: str) -> None:
+        """Choose an option of a task that asks."""
+        self._patch(f"{self._run(run)}/taskInstances/{task_id}/-1/hitlDetails", {"chosen_options": [option]})
+
+    def extra_of(self, connection_id: str) -> str:
+        """Return the extra of a stored connection as the pages show it."""
+        extra: str = _content(self._session.get(f"{self._url}/connections/{connection_id}", timeout=30))["extra"]
+        return extra
+
+    def store_connection(self, **connection: Any) -> None:
+        """Store a connection."""
+        _content(self._session.post(f"{self._url}/connections", json=connection, timeout=30))
+
+    def import_errors(self) -> dict[str, str]:
+        """Return, by the name of its file, why a DAG cannot be imported."""
+        found = _content(self._session.get(f"{self._url}/importErrors", timeout=30))["import_errors"]
+        return {error["filename"].rpartition("/")[2]: error["stack_trace"] for error in found}
+
+    def _run(self, run: Run) -> str:
+        return f"{self._url}/dags/{run.dag_id}/dagRuns/{run.run_id}"
+
+    def _patch(self, url: str, body: dict[str, Any]) -> None:
+        _content(self._session.patch(url, json=body, timeout=30))
+
+
+def _content(answer: requests.Response) -> dict[str, Any]:
+    if not answer.ok:
+        raise RuntimeError(f"{answer.request.method} {answer.url} gave {answer.status_code}: {answer.text}")
+    content: dict[str, Any] = answer.json()
+    return content

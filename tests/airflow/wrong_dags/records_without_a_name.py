@@ -1,0 +1,16 @@
+"""A DAG that does not say what its records are to the operator."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+
+ROWS = json.loads(Path(os.environ["BLUX_TESTS_ROWS"]).read_text())
+
+with DAG("wrong_records_without_a_name"):
+    BluxUpsertUsersOperator(ROWS, task_id="deliver")
