@@ -101,14 +101,15 @@ class Scheduler:
 
     def wait_until_healthy(self) -> None:
         """Wait for the server, the scheduler and the DAG processor, and sign in."""
+        if self._is_healthy:
+            return
         self.poll(self.rest.is_healthy, "Airflow is healthy")
         self.rest.sign_in()
         self._is_healthy = True
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run of a DAG and return it as it is now."""
-        if not self._is_healthy:
-            self.wait_until_healthy()
+        self.wait_until_healthy()
         run_id = self.poll(lambda: self.rest.trigger(dag_id, conf), f"{dag_id} is parsed")["dag_run_id"]
         return self.look_at(Run(dag_id=dag_id, run_id=run_id, state="queued", log="", metadata=self.home.metadata))
 
