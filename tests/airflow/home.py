@@ -49,8 +49,12 @@ class AirflowHome:
         if migrated is not None:
             shutil.copy(migrated.folder / SQLITE_FILE, self.folder / SQLITE_FILE)
             return
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
+        self.command("db", "migrate")
+
+    def command(self, *words: str) -> str:
+        """Run an ``airflow`` command; return what it prints."""
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "airflow", *words],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -60,4 +64,5 @@ class AirflowHome:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"airflow db migrate ended with {done.returncode}:\n{done.stdout}")
+            raise RuntimeError(f"airflow {' '.join(words)} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout

@@ -96,6 +96,11 @@ class Metadata:
         )
         return {(row["task_id"], row["map_index"]): TaskOutcome(**row) for row in found}
 
+    def runs(self, dag_id: str) -> dict[str, str]:
+        """Return the state of each run of a DAG, by its id."""
+        found = self._database.select("select run_id, state from dag_run where dag_id = ?", dag_id)
+        return {row["run_id"]: row["state"] for row in found}
+
     def result(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:
         """Return the ``return_value`` of a task instance."""
         found = self._database.select(

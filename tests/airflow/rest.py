@@ -46,6 +46,10 @@ class RestApi:
             token = self._session.get(f"{self._base}/auth/token", timeout=30).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
 
+    def knows(self, dag_id: str) -> bool:
+        """Tell whether a DAG has been parsed."""
+        return self._session.get(f"{self._url}/dags/{dag_id}", timeout=30).ok
+
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any] | None:
         """Start a run of a DAG; return ``None`` when the DAG is not there (yet)."""
         body = {"conf": conf} if AIRFLOW_2 else {"conf": conf, "logical_date": None}
@@ -57,13 +61,16 @@ class RestApi:
         state: str = _content(self._session.get(self._run(run), timeout=30))["state"]
         return state
 
-    def clear(self, run: Run, *task_ids: str) -> None:
-        """Clear tasks, so that they run again."""
+    def clear(self, run: Run, *task_ids: str, only_failed: bool = False) -> None:
+        """Clear tasks, so that they run again.
+
+        :param only_failed: leave those alone that succeeded, mapped ones too.
+        """
         body = {
             "dag_run_id": run.run_id,
             "task_ids": task_ids,
             "dry_run": False,
-            "only_failed": False,
+            "only_failed": only_failed,
             "reset_dag_runs": True,
         }
         _content(self._session.post(f"{self._url}/dags/{run.dag_id}/clearTaskInstances", json=body, timeout=30))

@@ -140,9 +140,9 @@ class Scheduler:
         """Return the log files of a run's tasks, one for each try."""
         return sorted((self.home.logs / f"dag_id={run.dag_id}" / f"run_id={run.run_id}").rglob("*.log"))
 
-    def clear(self, run: Run, *task_ids: str) -> Run:
+    def clear(self, run: Run, *task_ids: str, only_failed: bool = False) -> Run:
         """Clear tasks, as a person does to have them run again, and wait for the end of the run."""
-        self.rest.clear(run, *task_ids)
+        self.rest.clear(run, *task_ids, only_failed=only_failed)
         return self.finish(run)
 
     def finish_or_clear(self, run: Run, task_id: str) -> Run:
