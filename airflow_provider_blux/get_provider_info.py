@@ -1,10 +1,19 @@
-"""What Airflow shows of this provider: the connection type and its form, and the modules it brings."""
+"""What Airflow shows of this provider: the connection type and its form, its assets, and the modules it brings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow_provider_blux.hooks.form import CONN_FIELDS, CONNECTION_TYPE, UI_FIELD_BEHAVIOUR
+
+_ASSET_URIS = [
+    {
+        "schemes": ["blux"],
+        "handler": "airflow_provider_blux.assets.blux.sanitize_uri",
+        "factory": "airflow_provider_blux.assets.blux.create_asset",
+        "to_openlineage_converter": "airflow_provider_blux.assets.blux.convert_asset_to_openlineage",
+    },
+]
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -27,4 +36,6 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": CONN_FIELDS,
             },
         ],
+        "asset-uris": _ASSET_URIS,
+        "dataset-uris": _ASSET_URIS,  # as Airflow 2.11 calls them
     }

@@ -20,6 +20,11 @@ class ApplicationAccess:
     def __post_init__(self) -> None:
         _check_header("the secret key", self.secret_key)
 
+    @property
+    def application(self) -> str:
+        """Return whose users these are: the application's id."""
+        return self.application_id
+
     def address(self, path: str) -> str:
         """Return the whole URL of an endpoint's path."""
         return self.url + path.format(application_id=quote(self.application_id, safe=""))
@@ -43,6 +48,11 @@ class OpenAccess:
 
     def __post_init__(self) -> None:
         _check_header("the Open API key", self.api_key)
+
+    @property
+    def application(self) -> str:
+        """Return whose users these are: the project's id."""
+        return self.project_id
 
     def address(self, path: str) -> str:
         """Return the whole URL of an endpoint's path."""

@@ -15,7 +15,7 @@ from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.freshness import Freshness
 from airflow_provider_blux.delivery.loop import Loop, Send
-from airflow_provider_blux.delivery.progress import Progress
+from airflow_provider_blux.delivery.progress import Progress, Watcher
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
@@ -40,6 +40,7 @@ class Delivery:
     :param rejects: where records that are not delivered go; ``None`` for nowhere.
     :param receipts: where accepted deletions are written down; ``None`` for nowhere.
     :param suppression: users that are left out; ``None`` for nobody.
+    :param watchers: are told where the delivery stands.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Delivery:
         rejects: RejectsFile | None = None,
         receipts: ReceiptsFile | None = None,
         suppression: Suppression | None = None,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._client = client
         self._endpoints = endpoints
@@ -63,6 +65,7 @@ class Delivery:
         self._rejects = rejects
         self._receipts = receipts
         self._suppression = suppression
+        self._watchers = watchers
         self._suspicions = Suspicions()
         self._operation = endpoints[0].operation
         self._at_most_once = self._operation == "send_events" and settings.on_unknown == "reject"
@@ -100,14 +103,15 @@ class Delivery:
         account = Account(report, self._checkpoint, self._rejects, self._receipts)
         account.resume(counts)
         traffic = Traffic()
-        progress = Progress(str(self._endpoints[0]), len(rows) if isinstance(rows, Sized) else None, traffic)
+        total = len(rows) if isinstance(rows, Sized) else None
+        progress = Progress(self._endpoints[0], report, traffic, total=total, watchers=self._watchers)
+        progress.open()
         if counts:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
         loop = Loop(
             self._send(traffic),
             account.settle,
             progress=progress,
-            report=report,
             stop=self._stop,
             concurrency=settings.concurrency,
         )
@@ -115,12 +119,12 @@ class Delivery:
             loop.run(self._checkpoint.pending(self._cut(rows)))
         except BaseException as error:
             self._finish_early(loop, error)
-            progress.close(report, "stopped early")
+            progress.close("stopped early")
             if isinstance(error, BluxStopped | BluxCheckpointError) and loop.failure:
                 raise loop.failure from None
             raise
         loop.finish()
-        progress.close(report, "ended")
+        progress.close("ended")
         self._end(account)
         return report
 

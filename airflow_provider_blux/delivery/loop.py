@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.progress import Progress
-from airflow_provider_blux.delivery.report import Outcome, Report
+from airflow_provider_blux.delivery.report import Outcome
 from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.exceptions import BluxStopped
 
@@ -31,14 +31,12 @@ class Loop:
         settle: Callable[[Batch, Outcome], None],
         *,
         progress: Progress,
-        report: Report,
         stop: Stop,
         concurrency: int,
     ) -> None:
         self._send = send
         self._settle = settle
         self._progress = progress
-        self._report = report
         self._stop = stop
         self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="blux")
@@ -96,7 +94,7 @@ class Loop:
 
     def _next_result(self) -> tuple[Batch, Outcome | BaseException]:
         while True:
-            self._progress.say(self._report)
+            self._progress.say()
             try:
                 return self._done.get(timeout=_LOOK_UP_SECONDS)
             except queue.Empty:

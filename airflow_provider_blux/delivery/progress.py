@@ -1,65 +1,106 @@
-"""What the task log says while records travel, and at the end."""
+"""Where a delivery stands: said in the task log while records travel and at the end, and told to whoever watches."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from airflow_provider_blux.delivery.report import Report, Traffic
+from airflow_provider_blux.api.endpoints import Endpoint
+from airflow_provider_blux.delivery.report import Counted, Report, Traffic
 
 EVERY_SECONDS = 10.0
+# Telling must not become the work: with a slow watcher it is done more rarely.
+_SHARE_OF_TIME = 10
+
+State = Literal["started", "running", "ended", "stopped early"]
 
 log = logging.getLogger(__name__)
 
 
-class Progress:
-    """The running account, said about every ten seconds.
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a delivery stands at one moment.
 
-    :param what: what is delivered and where to (``application.upsert_users``).
+    :param endpoint: where the records go.
+    :param report: the running account; it goes on changing.
+    :param counted: the requests of this try so far.
+    :param total: records in the source, where it is known.
+    """
+
+    state: State
+    endpoint: Endpoint
+    report: Report
+    counted: Counted
+    total: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be sent by this try."""
+        return self.state in ("ended", "stopped early")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the end at the rate so far; ``None`` where that is not known."""
+        if self.is_over or not self.total or not self.report.records_per_second:
+            return None
+        return (self.total - self.report.read) / self.report.records_per_second
+
+
+Watcher = Callable[[Standing], None]
+"""Is told where a delivery stands: when it starts, about every ten seconds, and once when it is over."""
+
+
+class Progress:
+    """The running account, said and told about every ten seconds.
+
+    :param report: the account, which the delivery keeps true.
     :param total: records in the source, where it is known.
     """
 
     def __init__(
-        self, what: str, total: int | None, traffic: Traffic, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoint: Endpoint,
+        report: Report,
+        traffic: Traffic,
+        *,
+        total: int | None = None,
+        watchers: Sequence[Watcher] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._what = what
-        self._total = total
+        self._endpoint = endpoint
+        self._report = report
         self._traffic = traffic
+        self._total = total
+        self._watchers = watchers
+        self._failed: set[int] = set()
         self._clock = clock
-        self._started = self._said = clock()
+        self._started = clock()
+        self._due = self._started + EVERY_SECONDS
 
-    def due_in(self) -> float:
-        """Return the seconds until the next line is due."""
-        return max(0.0, self._said + EVERY_SECONDS - self._clock())
+    def open(self) -> None:
+        """Tell that the delivery starts, and from which counts."""
+        self._tell(self._standing("started"))
 
-    def say(self, report: Report) -> None:
-        """Say where the delivery stands, if it is time to."""
-        if self.due_in() > 0:
+    def say(self) -> None:
+        """Say and tell where the delivery stands, if it is time to."""
+        now = self._clock()
+        if now < self._due:
             return
-        self._said = self._clock()
-        self.measure(report)
-        share = ""
-        if self._total and report.records_per_second:
-            left = (self._total - report.read) / report.records_per_second
-            share = f" of {self._total:,} ({report.read / self._total:.0%}, about {left:.0f} s left)"
-        log.info(
-            "Blux %s: %s delivered%s; %.0f records/s, %.1f requests/s, %d retries, %d rejected.",
-            self._what,
-            f"{report.delivered:,}",
-            share,
-            report.records_per_second,
-            report.requests / max(report.seconds, 0.001),
-            report.retries,
-            report.rejected,
-        )
+        standing = self._standing("running")
+        self._log(standing)
+        self._tell(standing)
+        self._due = now + max(EVERY_SECONDS, (self._clock() - now) * _SHARE_OF_TIME)
 
-    def close(self, report: Report, how: str) -> None:
-        """Say how the delivery ended."""
-        self.measure(report)
+    def close(self, how: Literal["ended", "stopped early"]) -> None:
+        """Say and tell how the delivery ended."""
+        standing = self._standing(how)
+        report = self._report
         log.info(
             "Blux %s %s: %s; batches %d, requests %d, retries %d, %.1f s (%.0f records/s).",
-            self._what,
+            self._endpoint,
             how,
             report.account(),
             report.batches,
@@ -68,9 +109,38 @@ class Progress:
             report.seconds,
             report.records_per_second,
         )
+        self._tell(standing)
 
-    def measure(self, report: Report) -> None:
+    def _standing(self, state: State) -> Standing:
         """Put the requests and the time so far into the report."""
-        report.requests, report.retries = self._traffic.requests, self._traffic.retries
+        counted, report = self._traffic.counted(), self._report
+        report.requests, report.retries = counted.requests, counted.retries
         report.seconds = round(self._clock() - self._started, 3)
         report.records_per_second = round((report.read - report.resumed) / max(report.seconds, 0.001), 1)
+        return Standing(state=state, endpoint=self._endpoint, report=report, counted=counted, total=self._total)
+
+    def _log(self, standing: Standing) -> None:
+        report, share = self._report, ""
+        if (left := standing.seconds_left) is not None:
+            share = f" of {self._total:,} ({report.read / (self._total or 1):.0%}, about {left:.0f} s left)"
+        log.info(
+            "Blux %s: %s delivered%s; %.0f records/s, %.1f requests/s, %d retries, %d rejected.",
+            self._endpoint,
+            f"{report.delivered:,}",
+            share,
+            report.records_per_second,
+            report.requests / max(report.seconds, 0.001),
+            report.retries,
+            report.rejected,
+        )
+
+    def _tell(self, standing: Standing) -> None:
+        for index, watcher in enumerate(self._watchers):
+            try:
+                watcher(standing)
+            except Exception as error:  # noqa: BLE001 - who looks on must not stop what is looked at
+                if index not in self._failed:
+                    self._failed.add(index)
+                    log.warning(
+                        "%s cannot be told the progress (%s); the delivery goes on.", watcher, type(error).__name__
+                    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -93,20 +96,61 @@ class Outcome:
     rejects: list[Reject] = field(default_factory=list)
 
 
-class Traffic:
-    """Counts the requests of a try as they start; thread-safe."""
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The requests of a try at one moment.
 
-    def __init__(self) -> None:
-        self.requests = 0
-        self.retries = 0
+    :param statuses: answers by HTTP status; ``None`` stands for no answer.
+    :param waited: seconds that requests waited for their turn, summed over all of them.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    statuses: Mapping[int | None, int] = field(default_factory=dict)
+    waited: float = 0.0
+
+
+class Traffic:
+    """Counts the requests of a try, and how long they waited for their turn; thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._requests = self._retries = 0
+        self._statuses: Counter[int | None] = Counter()
+        self._waited = 0.0
         self._lock = threading.Lock()
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time until a request may start."""
+        since = self._clock()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waited += self._clock() - since
+
     def count_request(self) -> None:
-        """Count a request."""
+        """Count a request, when it starts."""
         with self._lock:
-            self.requests += 1
+            self._requests += 1
+
+    def count_answer(self, status: int | None) -> None:
+        """Count what a request was answered; ``None`` where no answer came."""
+        with self._lock:
+            self._statuses[status] += 1
 
     def count_retry(self) -> None:
         """Count that a request is going to be repeated."""
         with self._lock:
-            self.retries += 1
+            self._retries += 1
+
+    def counted(self) -> Counted:
+        """Return the counts as they are now."""
+        with self._lock:
+            return Counted(
+                requests=self._requests,
+                retries=self._retries,
+                statuses=dict(self._statuses),
+                waited=self._waited,
+            )

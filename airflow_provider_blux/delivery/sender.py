@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.api.client import BluxClient
+from airflow_provider_blux.api.client import BluxClient, Prepared
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.pacing import Pacing, Start
 from airflow_provider_blux.api.retry import retrying
@@ -17,7 +17,7 @@ from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxApiError, BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,10 +138,10 @@ class Sender:
             repeat_in_doubt=not self._at_most_once,
         ):
             with attempt:
-                start = self._wait_for_turn(batch)
-                self._traffic.count_request()
+                with self._traffic.waiting():
+                    start = self._wait_for_turn(batch)
                 try:
-                    status = self._client.send(prepared, on_leaving=start.leaves, on_left=start.left)
+                    status = self._request(prepared, start)
                 except BluxUnavailable as error:
                     self._hold_back(error)
                     if not (error.in_doubt or outcome.delivered or outcome.rejects):
@@ -150,6 +150,19 @@ class Sender:
         self._refusals.accepted()
         if self._receipts:
             self._receipts.write(endpoint, prepared.request.url or "", status, records)
+
+    def _request(self, prepared: Prepared, start: Start) -> int:
+        """Send one request and count it with its answer."""
+        self._traffic.count_request()
+        status = None
+        try:
+            status = self._client.send(prepared, on_leaving=start.leaves, on_left=start.left)
+        except BluxApiError as error:
+            status = error.status
+            raise
+        finally:
+            self._traffic.count_answer(status)
+        return status
 
     def _wait_for_turn(self, batch: Batch) -> Start:
         while True:

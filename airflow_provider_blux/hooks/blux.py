@@ -18,6 +18,8 @@ from airflow_provider_blux.hooks.kept import KeepingOptions, opened
 from airflow_provider_blux.hooks.shared import shared_pace
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Asset
+
     from airflow_provider_blux.api.client import BluxClient
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.stopping import Stop
@@ -167,6 +169,13 @@ class BluxHook(BaseHook):
         accepted = accepted_hashes(receipts, hashes)
         return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]
 
+    def asset(self, operation: Operation) -> Asset:
+        """Return the asset that an operation changes, by the application or project that the connection names."""
+        from airflow_provider_blux.assets.blux import asset_of
+
+        api = self._endpoints(operation, None)[0].api
+        return asset_of(operation, self.credentials.access[api].application)
+
     def test_connection(self) -> tuple[bool, str]:
         """Prove the credentials of each API without creating, changing or deleting anything.
 
@@ -207,6 +216,8 @@ class BluxHook(BaseHook):
     ) -> Report:
         from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.delivery.stopping import Stop
+        from airflow_provider_blux.hooks.lineage import HookLineage
+        from airflow_provider_blux.hooks.metrics import Metrics
 
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         delivery_options, keeping = _split(options)
@@ -232,6 +243,7 @@ class BluxHook(BaseHook):
                 rejects=kept.rejects,
                 receipts=kept.receipts,
                 suppression=kept.suppression,
+                watchers=[Metrics(), HookLineage(self, client.access[endpoints[0].api]), *kept.watchers],
             )
             try:
                 return delivery.run(records)

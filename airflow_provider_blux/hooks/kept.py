@@ -11,6 +11,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
     from airflow_provider_blux.delivery.folder import Folder
+    from airflow_provider_blux.delivery.progress import Watcher
     from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
     from airflow_provider_blux.delivery.rejects import RejectsFile
     from airflow_provider_blux.delivery.run import Run
@@ -25,12 +26,14 @@ class KeepingOptions(TypedDict, total=False):
 
     ``rejects_path``, ``checkpoint_path``: folders in object storage. ``checkpoint``: keeps progress in place of a
     folder. ``run``: names the files; a ``checkpoint_path`` needs one, since another try must find its file.
+    ``watchers``: are told where the delivery stands, see :data:`airflow_provider_blux.delivery.progress.Watcher`.
     """
 
     rejects_path: str | None
     checkpoint_path: str | None
     checkpoint: Store | None
     run: Run | None
+    watchers: Sequence[Watcher]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Kept:
     rejects: RejectsFile | None = None
     receipts: ReceiptsFile | None = None
     suppression: Suppression | None = None
+    watchers: Sequence[Watcher] = ()
 
 
 def opened(
@@ -67,6 +71,7 @@ def opened(
         rejects=None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
         receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
         suppression=None if suppression_path is None else _suppression(suppression_path, hashes),
+        watchers=options.get("watchers", ()),
     )
 
 

@@ -8,13 +8,14 @@ from datetime import tzinfo
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.hidden import Hidden
+from airflow_provider_blux.operators.observed import ObservedOperator
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.shaping import Meaning
 from airflow_provider_blux.sources.formats import READERS, FileFormat
@@ -37,7 +38,7 @@ TEMPLATED = (
 )
 
 
-class BluxOperator(BaseOperator):
+class BluxOperator(ObservedOperator):
     """Push records to Blux; the base of the operators for one kind of record each.
 
     Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
@@ -152,16 +153,18 @@ class BluxOperator(BaseOperator):
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
-            return self._push(self._hook, self._source(), self._hook_options(context)).as_dict()
+            report = self._push(self._hook, self._source(), self._hook_options(context)).as_dict()
         except BluxError as error:
             if error.retry_helps:
                 raise
             raise AirflowFailException(str(error)) from error
+        self._announce(context, report)
+        return report
 
     def on_kill(self) -> None:
         """Stop between two requests."""
-        if hook := getattr(self, "_hook", None):
-            hook.stop()
+        if self._hook:
+            self._hook.stop()
 
     @abstractmethod
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
@@ -170,10 +173,12 @@ class BluxOperator(BaseOperator):
     def _hook_options(self, context: Context) -> HookOptions:
         from airflow_provider_blux.delivery.stores import TaskStateStore
 
-        options: HookOptions = {**self._options(), "run": _run(context), "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
+        run, state = _run(context), context.get("task_state_store")
+        options: HookOptions = {**self._options(), "run": run, "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
+        options["watchers"] = self._watchers(context, run)
         if self.checkpoint_path is not None:
             options["checkpoint_path"] = self.checkpoint_path
-        elif (state := context.get("task_state_store")) is not None:
+        elif state is not None:
             options["checkpoint"] = TaskStateStore(state)
         elif options.get("on_unknown") == "reject" and self.resume and "ti" in context:
             raise BluxConfigError(
@@ -247,6 +252,7 @@ class BluxOperator(BaseOperator):
         check(self._options())
         check_mapping(self.operation, self.api, self.field_mapping or {})
         check_tolerance(self.max_rejects, self.rejects_path)
+        self._check_outlets()
 
 
 def _run(context: Context) -> Run:

@@ -1,0 +1,1 @@
+"""What Blux holds, as Airflow's assets."""

@@ -1,0 +1,102 @@
+"""The assets ``blux://{application}/users``, ``/deletions``, ``/events`` and ``/devices``: one for each operation.
+
+``{application}`` is the application's id in the Application API, the project's in the Open API. An asset's URI is
+stored and shown in clear everywhere, so it holds nothing else: no key, no host, no query.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+from airflow.providers.common.compat.sdk import Asset
+
+from airflow_provider_blux.api.endpoints import Operation
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+SCHEME = "blux"
+KINDS: dict[Operation, str] = {
+    "upsert_users": "users",
+    "delete_users": "deletions",
+    "send_events": "events",
+    "update_devices": "devices",
+}
+
+
+def users(application: str) -> Asset:
+    """Return the users of an application, which upserts change.
+
+    :param application: id of the application (Application API) or of the project (Open API).
+    """
+    return create_asset(application=application, kind="users")
+
+
+def deletions(application: str) -> Asset:
+    """Return the deletions of an application's users."""
+    return create_asset(application=application, kind="deletions")
+
+
+def events(application: str) -> Asset:
+    """Return the events of a project."""
+    return create_asset(application=application, kind="events")
+
+
+def devices(application: str) -> Asset:
+    """Return the devices of a project."""
+    return create_asset(application=application, kind="devices")
+
+
+def asset_of(operation: Operation, application: str) -> Asset:
+    """Return the asset that an operation changes."""
+    return create_asset(application=application, kind=KINDS[operation])
+
+
+def create_asset(*, application: str, kind: str, extra: dict[str, Any] | None = None) -> Asset:
+    """Return an asset of an application.
+
+    :param kind: ``users``, ``deletions``, ``events`` or ``devices``.
+    """
+    uri = f"{SCHEME}://{quote(application, safe='')}/{kind}"
+    check_uri(uri)  # Airflow 2.11 only warns of a wrong one
+    return Asset(uri=uri, extra=extra)
+
+
+def is_blux(outlet: Any) -> bool:
+    """Return whether an outlet is an asset in Blux."""
+    return isinstance(outlet, Asset) and urlsplit(outlet.uri).scheme == SCHEME
+
+
+def check_uri(uri: str) -> None:
+    """Check the URI of an asset in Blux.
+
+    :raises ValueError: it is none, or may hold a secret.
+    """
+    sanitize_uri(urlsplit(uri))
+
+
+def sanitize_uri(uri: SplitResult) -> SplitResult:
+    """Return the URI as it is when it is one of an asset in Blux; Airflow asks this of every ``blux://`` URI.
+
+    :raises ValueError: it is none, or may hold a secret. The message does not repeat it.
+    """
+    right = f"Write it as {SCHEME}://{{application id}}/ and one of {', '.join(KINDS.values())}."
+    if "@" in uri.netloc or ":" in uri.netloc or uri.query or uri.fragment:
+        raise ValueError(
+            "The URI of an asset in Blux holds more than an application and a kind. It is stored and shown in clear, "
+            f"so it must hold no key, port, query or fragment. {right}"
+        )
+    if not uri.netloc or uri.path.removeprefix("/") not in KINDS.values():
+        raise ValueError(f"The URI of an asset in Blux names no application, or no kind that there is. {right}")
+    return uri
+
+
+def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:  # noqa: ARG001 - Airflow's signature
+    """Return the asset as OpenLineage names it: namespace ``blux://{application}``, name ``users``."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    uri = urlsplit(asset.uri)
+    return Dataset(namespace=f"{SCHEME}://{unquote(uri.netloc)}", name=uri.path.removeprefix("/"))

@@ -1,0 +1,128 @@
+"""What a task tells OpenLineage: the files or tables it has read, the asset it has changed, and its account.
+
+Imported only by Airflow's OpenLineage provider, through the operators' methods, so that provider stays optional.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.providers.common.compat.openlineage.facet import (
+    Dataset,
+    OutputDataset,
+    OutputStatisticsOutputDatasetFacet,
+    RunFacet,
+)
+from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.openlineage.extractors import OperatorLineage
+from attrs import define
+
+from airflow_provider_blux.assets.blux import convert_asset_to_openlineage
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Asset
+
+    from airflow_provider_blux.delivery.progress import Standing
+
+_WILDCARD = re.compile(r"[*?\[]")
+
+log = logging.getLogger(__name__)
+
+
+@define
+class BluxDeliveryRunFacet(RunFacet):
+    """The account of a run, as its report has it: numbers and no record."""
+
+    api: str
+    operation: str
+    validate_only: bool
+    read: int
+    delivered: int
+    rejected: int
+    suppressed: int
+    merged: int
+    unknown: int
+    resumed: int
+    valid: int
+    batches: int
+    requests: int
+    retries: int
+
+
+def lineage_of(
+    inputs: Sequence[Dataset], standing: Standing | None, changed: Asset | None
+) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a task that is over, be it green or red.
+
+    :param standing: where its delivery stood last; ``None`` when there was none.
+    :param changed: the asset that it changes; ``None`` when it is not known, or nothing was to be changed.
+    """
+    outputs, facets = [], {}
+    if standing is not None:
+        facets["blux_delivery"] = _facet(standing)
+        if changed is not None:
+            outputs.append(_output(changed, standing.report.delivered - standing.report.resumed))
+    return OperatorLineage(inputs=list(inputs), outputs=outputs, run_facets=facets)
+
+
+def files(path: str | Sequence[str]) -> list[Dataset]:
+    """Return files as OpenLineage names them; a glob by the folder that all it can find lies in."""
+    paths = [path] if isinstance(path, str) else list(path)
+    return [_file(str(one)) for one in paths]
+
+
+def tables(sql: str, conn_id: str) -> list[Dataset]:
+    """Return the tables that a query reads; none where the database's hook does not support OpenLineage.
+
+    The query's text stays here: it may hold values.
+    """
+    from airflow.providers.openlineage.sqlparser import SQLParser
+
+    hook: Any = BaseHook.get_hook(conn_id)
+    connection = hook.get_connection(conn_id)
+    database = hook.get_openlineage_database_info(connection)
+    if database is None:
+        return []
+    parser = SQLParser(
+        dialect=hook.get_openlineage_database_dialect(connection),
+        default_schema=hook.get_openlineage_default_schema(),
+    )
+    lineage = parser.generate_openlineage_metadata_from_sql(
+        sql=sql, hook=hook, database_info=database, database=database.database, use_connection=False
+    )
+    return list(lineage.inputs)
+
+
+def _file(path: str) -> Dataset:
+    uri = urlsplit(path)
+    if uri.scheme in ("", "file"):
+        return Dataset(namespace="file", name=_before_wildcard(uri.path))
+    bucket = uri.netloc.rpartition("@")[2]  # before the @ stands the Airflow connection
+    return Dataset(namespace=f"{uri.scheme}://{bucket}", name=_before_wildcard(uri.path.removeprefix("/")) or "/")
+
+
+def _before_wildcard(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    fixed = next((number for number, part in enumerate(parts) if _WILDCARD.search(part)), None)
+    return path if fixed is None else str(PurePosixPath(*parts[:fixed]))
+
+
+def _output(asset: Asset, rows: int) -> OutputDataset:
+    named = convert_asset_to_openlineage(asset, None)
+    statistics = OutputStatisticsOutputDatasetFacet(rowCount=rows)
+    return OutputDataset(namespace=named.namespace, name=named.name, outputFacets={"outputStatistics": statistics})
+
+
+def _facet(standing: Standing) -> BluxDeliveryRunFacet:
+    report = standing.report.as_dict()
+    names = [name for name in BluxDeliveryRunFacet.__annotations__ if name in report]
+    return BluxDeliveryRunFacet(
+        api=standing.endpoint.api,
+        operation=standing.endpoint.operation,
+        **{name: report[name] for name in names},
+    )
