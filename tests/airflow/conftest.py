@@ -15,10 +15,12 @@ from airflow_provider_blux.emulator import Emulator
 from tests.airflow.canaries import Canaries
 from tests.airflow.dag_tester import DagTester
 from tests.airflow.home import DAGS_FOLDER, AirflowHome
+from tests.airflow.lineage import settings_of_lineage
 from tests.airflow.metadata import Database
 from tests.airflow.rest import AIRFLOW_2
 from tests.airflow.scheduler import Scheduler, settings_of_a_scheduler
-from tests.postgres import PostgresDatabase, why_not
+from tests.airflow.statsd import StatsdListener, settings_of_metrics
+from tests.postgres import SERVER, PostgresDatabase, why_not
 
 HERE = Path(__file__).parent
 
@@ -72,6 +74,12 @@ def connections(emulator: Emulator, keys: Canaries, warehouse: Path) -> dict[str
         "wrong_key": wrong,
         "no_credentials": empty,
         "warehouse": {"conn_type": "sqlite", "host": str(warehouse)},
+        "warehouse_server": {
+            "conn_type": "postgres",
+            "login": SERVER["user"],
+            "schema": SERVER["dbname"],
+            **{name: SERVER[name] for name in ("host", "port", "password")},
+        },
     }
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in named.items()}
 
@@ -84,10 +92,21 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
 
 
 @pytest.fixture(scope="session")
+def metrics() -> Iterator[StatsdListener]:
+    """What Airflow's metrics go to."""
+    with StatsdListener() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
 def dag_tester(
-    tmp_path_factory: pytest.TempPathFactory, migrated_home: AirflowHome, connections: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_home: AirflowHome,
+    connections: dict[str, str],
+    metrics: StatsdListener,
 ) -> Iterator[DagTester]:
-    home = AirflowHome(tmp_path_factory.mktemp("dag_tester"), **connections)
+    folder = tmp_path_factory.mktemp("dag_tester")
+    home = AirflowHome(folder, **connections, **settings_of_metrics(metrics), **settings_of_lineage(folder))
     home.migrate(migrated_home)
     with DagTester(home) as tester:
         yield tester
@@ -123,15 +142,36 @@ def scheduler(
     scheduler_database: Database | None,
     connections: dict[str, str],
     rows_of_wrong_dags: Path,
+    metrics: StatsdListener,
 ) -> Iterator[Scheduler]:
     folder = tmp_path_factory.mktemp("scheduler")
     shutil.copytree(DAGS_FOLDER, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(HERE / "wrong_dags", folder / "dags" / "wrong", ignore=shutil.ignore_patterns("__pycache__"))
-    own = {"AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"), "BLUX_TESTS_ROWS": str(rows_of_wrong_dags)}
+    own = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
+        "BLUX_TESTS_ROWS": str(rows_of_wrong_dags),
+        **settings_of_metrics(metrics),
+        **settings_of_lineage(folder),
+    }
     home = AirflowHome(folder, scheduler_database, **connections, **settings_of_a_scheduler(), **own)
     home.migrate(None if scheduler_database else request.getfixturevalue("migrated_home"))
     with Scheduler(home) as running:
         yield running
+
+
+if AIRFLOW_2:
+
+    @pytest.fixture
+    def airflow(dag_tester: DagTester) -> DagTester:
+        """The nearest to production that runs here."""
+        return dag_tester
+
+else:
+
+    @pytest.fixture
+    def airflow(scheduler: Scheduler) -> Scheduler:
+        """The nearest to production that runs here."""
+        return scheduler
 
 
 @pytest.fixture

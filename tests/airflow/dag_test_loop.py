@@ -11,6 +11,8 @@ import os
 import sys
 from typing import Any, TextIO
 
+from airflow import __version__ as airflow_version
+
 try:
     from airflow.dag_processing.dagbag import DagBag  # 3.2 and later
 except ImportError:
@@ -28,6 +30,8 @@ def main(requests: TextIO, answers: TextIO) -> None:
     bag = DagBag()
     for path, error in bag.import_errors.items():
         raise SystemExit(f"{path} does not import:\n{error}")
+    if airflow_version.startswith("2."):  # later ones know an asset without it, or are tested with a scheduler
+        bag.sync_to_db()
     for line in requests:
         request = json.loads(line)
         try:

@@ -44,6 +44,10 @@ class Run:
         """Return the fields that the "Rendered Template" tab shows."""
         return self.metadata.rendered(self.dag_id, self.run_id, task_id, map_index)
 
+    def asset_events(self) -> dict[str, Any]:
+        """Return the extras of the run's asset events by the asset's URI."""
+        return self.metadata.asset_events(self.dag_id, self.run_id)
+
 
 class Database(Protocol):
     """What Airflow keeps its metadata in."""
@@ -125,6 +129,18 @@ class Metadata:
         )
         fields: dict[str, Any] = json.loads(found[0]["rendered_fields"])
         return fields
+
+    def asset_events(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return the extras of the asset events of a run by the asset's URI."""
+        tables = {row["name"] for row in self._select("select name from sqlite_master where type = 'table'")}
+        asset = "asset" if "asset" in tables else "dataset"  # Airflow 2
+        found = self._select(
+            f"select uri, event.extra from {asset}_event event join {asset} on {asset}.id = event.{asset}_id"  # noqa: S608
+            " where source_dag_id = ? and source_run_id = ?",
+            dag_id,
+            run_id,
+        )
+        return {row["uri"]: json.loads(row["extra"]) for row in found}
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every row of every table with the table's name."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.deliver import Delivery
+from airflow_provider_blux.delivery.progress import Watcher
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Report
@@ -75,6 +76,7 @@ def push(
     receipts: ReceiptsFile | None = None,
     suppression: Suppression | None = None,
     timeout: float = 30.0,
+    watchers: Sequence[Watcher] = (),
     **options: Any,
 ) -> Report:
     """Deliver ``rows``; ``options`` are those of every operator."""
@@ -92,6 +94,7 @@ def push(
             rejects=rejects,
             receipts=receipts,
             suppression=suppression,
+            watchers=watchers,
         )
         return delivery.run(rows)
 

@@ -1,0 +1,27 @@
+"""The events that Airflow's OpenLineage provider has written to a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = "openlineage.jsonl"
+
+
+def settings_of_lineage(folder: Path) -> dict[str, str]:
+    """Return the settings of an Airflow that writes lineage to a file of ``folder``, for DAGs that ask for it."""
+    transport = {"type": "file", "log_file_path": str(folder / FILE), "append": True}
+    return {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
+        "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+    }
+
+
+def events_of(folder: Path, job: str) -> list[dict[str, Any]]:
+    """Return the events of a job (``dag.task``) in the order in which they were written."""
+    file = folder / FILE
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    events = [json.loads(line) for line in lines]
+    return [event for event in events if event["job"]["name"] == job]

@@ -1,0 +1,231 @@
+"""Where a delivery stands: who is told, how often, and what they see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.api.endpoints import endpoints_for
+from airflow_provider_blux.delivery.display import TaskStateDisplay
+from airflow_provider_blux.delivery.progress import Progress, Standing
+from airflow_provider_blux.delivery.report import Report, Traffic
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxUnavailable
+from tests.delivery.pushing import Memory, push
+
+USERS = [{"user_id": f"u-{number}"} for number in range(1, 11)]
+ENDPOINT = endpoints_for("upsert_users", "application")[0]
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class TaskState:
+    """A store of Airflow's kind."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Any] = {}
+
+    def set(self, key: str, value: Any) -> None:
+        self.held[key] = value
+
+    def delete(self, key: str) -> None:
+        self.held.pop(key, None)
+
+
+class Broken:
+    """A store that cannot be reached."""
+
+    def set(self, key: str, value: Any) -> None:
+        raise ConnectionError
+
+    def delete(self, key: str) -> None:
+        raise ConnectionError
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def progress(clock: Clock, report: Report, *watchers: Any, total: int | None = None) -> Progress:
+    return Progress(ENDPOINT, report, Traffic(clock), total=total, watchers=watchers, clock=clock)
+
+
+def test_watchers_are_told_the_start_every_ten_seconds_and_the_end(clock: Clock) -> None:
+    told: list[tuple[float, str]] = []
+    running = progress(clock, Report(), lambda standing: told.append((clock.now, standing.state)))
+    running.open()
+    for clock.now in range(1, 26):
+        running.say()
+    running.close("ended")
+
+    assert told == [(0, "started"), (10, "running"), (20, "running"), (25, "ended")]
+
+
+def test_a_slow_watcher_is_told_more_rarely(clock: Clock) -> None:
+    told: list[float] = []
+
+    def slow(_: Standing) -> None:
+        told.append(clock.now)
+        clock.now += 5
+
+    running = progress(clock, Report(), slow)
+    while clock.now < 130:
+        clock.now += 1
+        running.say()
+
+    assert told == [10, 60, 110]
+
+
+def test_the_time_left_follows_from_the_rate_so_far(clock: Clock) -> None:
+    told: list[Standing] = []
+    report = Report(read=100)
+    running = progress(clock, report, told.append, total=400)
+    clock.now = 10
+    running.say()
+
+    assert told[0].seconds_left == 30
+
+
+def test_the_time_left_is_not_known_of_a_source_of_unknown_size(clock: Clock) -> None:
+    told: list[Standing] = []
+    running = progress(clock, Report(read=100), told.append)
+    clock.now = 10
+    running.say()
+
+    assert told[0].seconds_left is None
+
+
+def test_a_watcher_that_fails_is_named_once_and_keeps_no_other_from_being_told(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    running = progress(clock, Report(), TaskStateDisplay(Broken(), 1), lambda standing: told.append(standing.state))
+    running.open()
+    running.close("ended")
+
+    assert told == ["started", "ended"]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "Airflow's task state cannot be told the progress (ConnectionError); the delivery goes on."
+    ]
+
+
+def test_requests_are_counted_by_the_status_of_their_answer(blux: Emulator) -> None:
+    blux.fault(kind="status", status=503, times=2)
+    blux.fault(kind="reset", times=1, skip=1)
+    told: list[Standing] = []
+    report = push(blux, "upsert_users", USERS, batch_size=2, concurrency=1, watchers=[told.append])
+
+    counted = told[-1].counted
+    assert counted.statuses == {200: 5, 503: 2, None: 1}
+    assert (counted.requests, counted.retries) == (report.requests, report.retries) == (8, 3)
+
+
+def test_a_request_that_blux_refuses_is_counted_as_well(blux: Emulator) -> None:
+    blux.fault(kind="refuse", ids=["u-3"])
+    told: list[Standing] = []
+    with pytest.raises(Exception, match="1 rejected"):
+        push(blux, "upsert_users", USERS[:4], watchers=[told.append])
+
+    assert told[-1].counted.statuses == {200: 2, 400: 3}
+
+
+def test_the_time_in_which_requests_wait_for_their_turn_is_counted(blux: Emulator) -> None:
+    told: list[Standing] = []
+    push(blux, "upsert_users", USERS[:4], batch_size=1, concurrency=1, rate_limit=10, watchers=[told.append])
+
+    # Three of four requests wait about a tenth of a second, a thousandth of which is waited here, again and again.
+    assert 0.15 < told[-1].counted.waited < told[-1].report.seconds
+
+
+def test_a_delivery_that_fails_is_told_as_stopped_early_with_what_was_delivered(blux: Emulator) -> None:
+    blux.fault(kind="status", status=503, skip=2)
+    told: list[Standing] = []
+    with pytest.raises(BluxUnavailable):
+        push(blux, "upsert_users", USERS, batch_size=2, concurrency=1, watchers=[told.append])
+
+    assert (told[-1].state, told[-1].report.delivered) == ("stopped early", 4)
+
+
+def test_a_later_try_starts_from_what_earlier_ones_delivered(blux: Emulator) -> None:
+    store, started = Memory(), []
+    blux.fault(kind="status", status=503, skip=2, times=6)
+    options = {"batch_size": 2, "concurrency": 1, "store": store}
+    with pytest.raises(BluxUnavailable):
+        push(blux, "upsert_users", USERS, **options)
+    push(blux, "upsert_users", USERS, watchers=[lambda s: started.append((s.state, s.report.delivered))], **options)
+
+    assert started == [("started", 4), ("ended", 10)]
+
+
+def test_the_task_state_shows_the_account_in_numbers(clock: Clock) -> None:
+    state = TaskState()
+    report = Report(read=100, delivered=90, rejected=10, rejects=["file:///rejects"])
+    running = progress(clock, report, TaskStateDisplay(state, 2), total=400)
+    running.open()
+    clock.now = 10
+    running.say()
+
+    shown = state.held["blux_progress"]
+    assert shown.pop("at")
+    assert shown == {
+        "state": "running",
+        "try_number": 2,
+        "read": 100,
+        "delivered": 90,
+        "rejected": 10,
+        "suppressed": 0,
+        "merged": 0,
+        "unknown": 0,
+        "resumed": 0,
+        "batches": 0,
+        "requests": 0,
+        "retries": 0,
+        "seconds": 10,
+        "records_per_second": 10,
+        "total": 400,
+        "seconds_left": 30,
+    }
+
+
+def test_the_task_state_keeps_how_a_delivery_ended(blux: Emulator) -> None:
+    state = TaskState()
+    push(blux, "upsert_users", USERS, watchers=[TaskStateDisplay(state, 1)])
+
+    shown = state.held["blux_progress"]
+    assert {name: shown[name] for name in ("state", "read", "delivered")} == {
+        "state": "ended",
+        "read": 10,
+        "delivered": 10,
+    }
+    assert "seconds_left" not in shown
+
+
+def test_a_rehearsal_shows_what_is_valid(blux: Emulator) -> None:
+    state = TaskState()
+    push(blux, "upsert_users", USERS, validate_only=True, watchers=[TaskStateDisplay(state, 1)])
+
+    assert state.held["blux_progress"]["valid"] == 10
+
+
+def test_another_try_begins_by_removing_what_an_earlier_one_left() -> None:
+    state = TaskState()
+    state.set("blux_progress", {"state": "ended"})
+    TaskStateDisplay(state, 2).clear()
+
+    assert state.held == {}
+
+
+def test_a_task_state_that_cannot_be_reached_is_no_reason_not_to_start(caplog: pytest.LogCaptureFixture) -> None:
+    TaskStateDisplay(Broken(), 2).clear()
+
+    assert "ConnectionError" in caplog.text
