@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,5 @@ def withdraw(operator: BaseOperator) -> None:
 
 
 def _without_lists(extra: dict[str, Any]) -> dict[str, Any]:
-    """Return ``extra`` as Airflow 2.11 takes it for an alias: it puts the values into a set."""
-    if AssetAlias.__module__.startswith("airflow.datasets"):
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in extra.items()}
-    return extra
+    """Return ``extra`` with its lists as JSON texts: for an alias, Airflow before 3.3 puts the values into a set."""
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in extra.items()}

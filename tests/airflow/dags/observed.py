@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
 from airflow.providers.openlineage.utils.selective_enable import enable_lineage
@@ -12,6 +12,7 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
 
 APPLICATION = "demo-app"  # the emulator's
+START = datetime(2026, 1, 1, tzinfo=UTC)
 PATH = "{{ dag_run.conf['path'] }}"
 USERS = "{{ dag_run.conf['users'] | tojson }}"
 
@@ -47,10 +48,10 @@ with DAG("deletions_with_an_alias"):
         outlets=[AssetAlias("crm-deletions")],
     )
 
-with DAG("after_users", schedule=[blux.users(APPLICATION)]):
+with DAG("after_users", schedule=[blux.users(APPLICATION)], start_date=START):
     events()
 
-with DAG("after_deletions", schedule=[AssetAlias("crm-deletions")]):
+with DAG("after_deletions", schedule=[AssetAlias("crm-deletions")], start_date=START):
     events()
 
 with DAG("users_with_lineage", default_args={"retries": 1, "retry_delay": timedelta(0)}) as with_lineage:
