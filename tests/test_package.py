@@ -33,7 +33,7 @@ def python(code: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
-    pytest.importorskip("build.__main__", reason="the wheel is built on the version of Airflow that is developed on")
+    pytest.importorskip("hatchling.build", reason="the wheel is built on the version of Airflow that is developed on")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     done = subprocess.run(  # noqa: S603 - our own command

@@ -69,7 +69,8 @@ class BluxOperator(ObservedOperator):
     :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
     :param resume: go on where the last try stopped.
     :param checkpoint_path: (templated) folder that keeps the progress for the next try; Airflow 3.3 keeps it itself.
-    :param validate_only: read, shape, check and count everything, send nothing; warn of what is suspicious.
+    :param validate_only: read, shape, check and count everything, send nothing; warn of what is suspicious. Outlets in
+        Blux then make no event, since nothing has changed.
     """
 
     template_ext: ClassVar[Sequence[str]] = (".sql",)  # type: ignore[misc]

@@ -85,6 +85,10 @@ class Expected:
             )
         return self._upsert(rows)
 
+    def notice_small_syncs(self, _shop: Path) -> Source:
+        """Send nothing."""
+        return Source(0)
+
     def backfill_users(self, _shop: Path) -> Source:
         """Upsert every partition."""
         return self._upsert(_json_lines("partitions/*/users.jsonl"))
