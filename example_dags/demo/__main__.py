@@ -134,7 +134,7 @@ def _run_all(airflow: AirflowSession, blux: Emulator) -> list[Row]:
     if airflow.is_new:
         _say(f"  {'(Airflow makes its database, once)':36}", end="")
         _say(f"{airflow.migrate():6.1f} s")
-    _say(f"  {'(Airflow reads the DAGs and their assets)':36}", end="")
+    _say(f"  {'(Airflow learns of DAGs and assets)':36}", end="")
     _say(f"{airflow.run('dags', 'reserialize'):6.1f} s")
     expected = Expected()
     return [_run(step, airflow, blux, expected) for step in STEPS]

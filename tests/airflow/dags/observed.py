@@ -12,15 +12,14 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
 
 APPLICATION = "demo-app"  # the emulator's
+CRM_DELETIONS = AssetAlias("crm-deletions")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PATH = "{{ dag_run.conf['path'] }}"
 USERS = "{{ dag_run.conf['users'] | tojson }}"
 
 
-@task
-def events(**context):
-    triggering = context.get("triggering_asset_events") or context["triggering_dataset_events"]
-    return [{"run_id": event.source_run_id, "extra": event.extra} for events in triggering.values() for event in events]
+def shown(events):
+    return [{"run_id": event.source_run_id, "extra": event.extra} for event in events]
 
 
 with DAG("users_with_an_outlet"):
@@ -45,14 +44,24 @@ with DAG("deletions_with_an_alias"):
         task_id="deliver",
         user_ids="{{ dag_run.conf['user_ids'] | tojson }}",
         receipts_path="{{ dag_run.conf['folder'] }}/receipts",
-        outlets=[AssetAlias("crm-deletions")],
+        outlets=[CRM_DELETIONS],
     )
 
 with DAG("after_users", schedule=[blux.users(APPLICATION)], start_date=START):
-    events()
 
-with DAG("after_deletions", schedule=[AssetAlias("crm-deletions")], start_date=START):
-    events()
+    @task(task_id="events")
+    def triggering(**context):
+        return [seen for events in context["triggering_asset_events"].values() for seen in shown(events)]
+
+    triggering()
+
+with DAG("after_deletions", schedule=[CRM_DELETIONS], start_date=START):
+
+    @task(task_id="events", inlets=[CRM_DELETIONS])
+    def of_the_inlet(**context):  # for an alias, Airflow 3.0 names none as triggering
+        return shown(context["inlet_events"][CRM_DELETIONS])
+
+    of_the_inlet()
 
 with DAG("users_with_lineage", default_args={"retries": 1, "retry_delay": timedelta(0)}) as with_lineage:
     BluxUpsertUsersOperator(
