@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.openlineage.facet import (
     Dataset,
@@ -99,17 +98,18 @@ def tables(sql: str, conn_id: str) -> list[Dataset]:
 
 
 def _file(path: str) -> Dataset:
-    uri = urlsplit(path)
-    if uri.scheme in ("", "file"):
-        return Dataset(namespace="file", name=_before_wildcard(uri.path))
-    bucket = uri.netloc.rpartition("@")[2]  # before the @ stands the Airflow connection
-    return Dataset(namespace=f"{uri.scheme}://{bucket}", name=_before_wildcard(uri.path.removeprefix("/")) or "/")
+    scheme, has_scheme, place = path.rpartition("://")  # not by `urlsplit`, to which ? begins a query
+    if not has_scheme or scheme == "file":
+        return Dataset(namespace="file", name=_before_wildcard(place))
+    bucket, _, key = place.partition("/")
+    bucket = bucket.rpartition("@")[2]  # before the @ stands the Airflow connection
+    return Dataset(namespace=f"{scheme}://{bucket}", name=_before_wildcard(key))
 
 
 def _before_wildcard(path: str) -> str:
     parts = PurePosixPath(path).parts
-    fixed = next((number for number, part in enumerate(parts) if _WILDCARD.search(part)), None)
-    return path if fixed is None else str(PurePosixPath(*parts[:fixed]))
+    fixed = next((number for number, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
+    return str(PurePosixPath(*parts[:fixed])) if fixed else "/"
 
 
 def _output(asset: Asset, rows: int) -> OutputDataset:
