@@ -61,6 +61,11 @@ class RestApi:
         state: str = _content(self._session.get(self._run(run), timeout=30))["state"]
         return state
 
+    def task_state(self, run: Run, task_id: str) -> dict[str, Any]:
+        """Return what a task shows of itself, by key (Airflow 3.3 and later)."""
+        answer = self._session.get(f"{self._run(run)}/taskInstances/{task_id}/state-store", timeout=30)
+        return {entry["key"]: entry["value"] for entry in _content(answer)["task_state_store"]}
+
     def clear(self, run: Run, *task_ids: str, only_failed: bool = False) -> None:
         """Clear tasks, so that they run again.
 

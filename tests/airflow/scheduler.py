@@ -138,17 +138,11 @@ class Scheduler:
 
     def runs_of(self, dag_id: str) -> list[Run]:
         """Return every run of a DAG as it is now."""
-        answer = _content(self._session.get(f"{self._url}/api/v2/dags/{dag_id}/dagRuns", timeout=30))
+        states = self.home.metadata.runs(dag_id)
         return [
-            Run(dag_id=dag_id, run_id=run["dag_run_id"], state=run["state"], log="", metadata=self.home.metadata)
-            for run in answer["dag_runs"]
+            Run(dag_id=dag_id, run_id=run_id, state=state, log="", metadata=self.home.metadata)
+            for run_id, state in states.items()
         ]
-
-    def task_state(self, run: Run, task_id: str) -> dict[str, Any]:
-        """Return what a task shows of itself, by key (Airflow 3.3 and later)."""
-        url = f"{self._url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/state-store"
-        entries = _content(self._session.get(url, timeout=30))["task_state_store"]
-        return {entry["key"]: entry["value"] for entry in entries}
 
     def logs_of(self, run: Run) -> list[Path]:
         """Return the log files of a run's tasks, one for each try."""

@@ -237,7 +237,7 @@ def test_the_task_state_shows_the_progress_while_the_task_runs_and_its_end_after
     run = scheduler.trigger("users_slowly", users=users(60))
 
     def shown() -> dict[str, Any] | None:
-        progress = scheduler.task_state(run, "deliver").get("blux_progress")
+        progress = scheduler.rest.task_state(run, "deliver").get("blux_progress")
         return progress if progress and progress["delivered"] else None
 
     progress = scheduler.poll(shown, "the progress is shown")
@@ -249,7 +249,7 @@ def test_the_task_state_shows_the_progress_while_the_task_runs_and_its_end_after
 
     run = scheduler.finish(run)
     assert run.state == "success", run.log
-    state = scheduler.task_state(run, "deliver")
+    state = scheduler.rest.task_state(run, "deliver")
     assert list(state) == ["blux_progress"]
     ended = state["blux_progress"]
     assert some_of(ended, "state", "read", "delivered") == {"state": "ended", "read": 60, "delivered": 60}
@@ -264,7 +264,7 @@ def test_a_cleared_task_shows_the_progress_of_its_new_try(
     blux.reset()
     run = scheduler.clear(run, "deliver")
 
-    progress = scheduler.task_state(run, "deliver")["blux_progress"]
+    progress = scheduler.rest.task_state(run, "deliver")["blux_progress"]
     assert some_of(progress, "state", "try_number", "delivered", "resumed") == {
         "state": "ended",
         "try_number": 2,
