@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_blux.api.endpoints import OPERATIONS
 from airflow_provider_blux.hooks.form import CONN_FIELDS, CONNECTION_TYPE, UI_FIELD_BEHAVIOUR
 
 _ASSET_URIS = [
@@ -27,6 +28,10 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": "Blux", "python-modules": ["airflow_provider_blux.hooks.blux"]}],
         "operators": [{"integration-name": "Blux", "python-modules": ["airflow_provider_blux.operators.blux"]}],
+        "task-decorators": [
+            {"name": f"blux_{operation}", "class-name": f"airflow_provider_blux.decorators.blux.{operation}_task"}
+            for operation in OPERATIONS
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -14,7 +14,7 @@ from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
-from airflow_provider_blux.operators.hidden import Hidden
+from airflow_provider_blux.operators.hidden import revealed
 from airflow_provider_blux.operators.observed import ObservedOperator
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.shaping import Meaning
@@ -228,8 +228,7 @@ class BluxOperator(ObservedOperator):
             return SqlSource(self.sql or "", conn_id=self.sql_conn_id or "", parameters=self.sql_parameters)
         from airflow_provider_blux.sources.inline import InlineSource
 
-        value = getattr(self, self.records_field)
-        return InlineSource(value.value if isinstance(value, Hidden) else value, self.records_field)
+        return InlineSource(revealed(getattr(self, self.records_field)), self.records_field)
 
     def _check(self) -> None:
         """Check what is not templated, so that a wrong DAG fails when it is parsed.

@@ -7,7 +7,7 @@ records' type and number.
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from airflow.providers.common.compat.sdk import XComArg
@@ -30,11 +30,25 @@ class Hidden:
         return f"<{type(self.value).__name__}{size}>"
 
 
+class HiddenArguments(Hidden):
+    """The arguments of a function, each of which shows nothing but its type and its length."""
+
+    def __repr__(self) -> str:
+        if isinstance(self.value, Mapping):
+            return repr({name: Hidden(value, is_template=False) for name, value in self.value.items()})
+        return repr([Hidden(value, is_template=False) for value in self.value])
+
+
 class HiddenField:
     """An attribute of an operator that hides its value as soon as it holds one.
 
     References to upstream tasks stay as they are until Airflow has put the upstream's value in their place.
+
+    :param kind: what the value becomes.
     """
+
+    def __init__(self, kind: type[Hidden] = Hidden) -> None:
+        self._kind = kind
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -48,7 +62,12 @@ class HiddenField:
         if value is None or isinstance(value, Hidden) or _is_reference(value, deep=is_first):
             instance.__dict__[self._name] = value
         else:
-            instance.__dict__[self._name] = Hidden(value, is_template=is_first)
+            instance.__dict__[self._name] = self._kind(value, is_template=is_first)
+
+
+def revealed(value: Any) -> Any:
+    """Return what is hidden; anything else as it is."""
+    return value.value if isinstance(value, Hidden) else value
 
 
 def _is_reference(value: Any, *, deep: bool) -> bool:

@@ -1,0 +1,1 @@
+"""The decorators: a function whose records are pushed to Blux."""

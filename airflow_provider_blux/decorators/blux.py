@@ -1,0 +1,174 @@
+"""The decorators ``@task.blux_...``: an operator each, whose records are what a function returns or yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
+
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.operators.base import BluxOperator
+from airflow_provider_blux.operators.blux import (
+    BluxDeleteUsersOperator,
+    BluxSendEventsOperator,
+    BluxUpdateDevicesOperator,
+    BluxUpsertUsersOperator,
+)
+from airflow_provider_blux.operators.hidden import HiddenArguments, HiddenField, revealed
+from airflow_provider_blux.sources.function import FunctionSource
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+# The operators' arguments for records from elsewhere, beside the one that is named after them.
+_ELSEWHERE = ("path", "storage_conn_id", "file_format", "sql", "sql_conn_id", "sql_parameters")
+
+
+class _FunctionOperator(DecoratedOperator, BluxOperator):
+    """An operator whose records come from a function; the base of one for each kind of record.
+
+    :param python_callable: the function.
+    :param op_args: (templated) its positional arguments.
+    :param op_kwargs: (templated) its named arguments.
+    """
+
+    # What stands in an argument is data: a name that ends in .sql is not read as a file.
+    template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
+    template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
+    custom_operator_name: ClassVar[str]
+    op_args = HiddenField(HiddenArguments)
+    op_kwargs = HiddenField(HiddenArguments)
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        _check(type(self), python_callable, kwargs)
+        kwargs[self.records_field] = python_callable
+        super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Push what the function returns or yields; return the report.
+
+        :raises Exception: what the function raised, as it is.
+        """
+        args, kwargs = revealed(self.op_args), revealed(self.op_kwargs)
+        of_context = determine_kwargs(self.python_callable, args, context)
+        call = partial(self.python_callable, *args, **{**of_context, **kwargs})
+        with closing(FunctionSource(call, _name(self.python_callable))) as self._function:
+            # Not DecoratedOperator's own, which looks for assets in what the function returns.
+            report: dict[str, Any] = super(DecoratedOperator, self).execute(context)
+        return report
+
+    def _source(self) -> Iterable[Any]:
+        return self._function
+
+
+def _templated(kind: type[BluxOperator]) -> tuple[str, ...]:
+    others = (field for field in kind.template_fields if field not in {kind.records_field, *_ELSEWHERE})
+    return ("op_args", "op_kwargs", *others)
+
+
+class _UpsertUsers(_FunctionOperator, BluxUpsertUsersOperator):
+    custom_operator_name = "@task.blux_upsert_users"
+    template_fields: Sequence[str] = _templated(BluxUpsertUsersOperator)
+
+
+class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
+    custom_operator_name = "@task.blux_delete_users"
+    template_fields: Sequence[str] = _templated(BluxDeleteUsersOperator)
+
+    def _source(self) -> Iterable[Any]:
+        # The guard counts before anything is deleted. What can be read once only it keeps, at most max_users ids or so;
+        # anything else it would read twice, and a function may not say the same twice.
+        source = super()._source()
+        return source if self.max_users is None else iter(source)
+
+
+class _SendEvents(_FunctionOperator, BluxSendEventsOperator):
+    custom_operator_name = "@task.blux_send_events"
+    template_fields: Sequence[str] = _templated(BluxSendEventsOperator)
+
+
+class _UpdateDevices(_FunctionOperator, BluxUpdateDevicesOperator):
+    custom_operator_name = "@task.blux_update_devices"
+    template_fields: Sequence[str] = _templated(BluxUpdateDevicesOperator)
+
+
+def upsert_users_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a function a task that upserts the users it returns or yields.
+
+    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`.
+    """
+    return _decorator(_UpsertUsers, python_callable, **kwargs)
+
+
+def delete_users_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a function a task that deletes the users whose ids it returns or yields.
+
+    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`.
+    """
+    return _decorator(_DeleteUsers, python_callable, **kwargs)
+
+
+def send_events_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a function a task that sends the events it returns or yields.
+
+    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`.
+    """
+    return _decorator(_SendEvents, python_callable, **kwargs)
+
+
+def update_devices_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a function a task that updates the devices it returns or yields.
+
+    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`.
+    """
+    return _decorator(_UpdateDevices, python_callable, **kwargs)
+
+
+def _decorator(
+    kind: type[_FunctionOperator],
+    python_callable: Callable[..., Any] | None,
+    *,
+    multiple_outputs: bool = False,
+    **kwargs: Any,
+) -> TaskDecorator:
+    # Here as well, since a mapped task's operator is not made before the task runs. Without multiple_outputs, Airflow
+    # would tell from what the function returns how many XComs the report is.
+    _check(kind, python_callable, kwargs)
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=kind,
+        **kwargs,
+    )
+
+
+def _check(kind: type[_FunctionOperator], function: Callable[..., Any] | None, kwargs: Mapping[str, Any]) -> None:
+    """Check what a decorator does not take.
+
+    :raises BluxConfigError: records from elsewhere are given, or the function is asynchronous.
+    """
+    given = [name for name in (kind.records_field, *_ELSEWHERE) if kwargs.get(name) is not None]
+    if given:
+        raise BluxConfigError(
+            f"{kind.custom_operator_name} takes no {' and no '.join(given)}: its records are what the function returns "
+            "or yields. For records from elsewhere use the operator."
+        )
+    if iscoroutinefunction(function) or isasyncgenfunction(function):
+        raise BluxConfigError(
+            f"{_name(function)} is asynchronous; {kind.custom_operator_name} takes a function that returns or yields."
+        )
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
