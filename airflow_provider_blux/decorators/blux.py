@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
 
@@ -137,14 +137,16 @@ def update_devices_task(python_callable: Callable[..., Any] | None = None, **kwa
 
 def _decorator(
     kind: type[_FunctionOperator],
-    python_callable: Callable[..., Any] | None,
+    python_callable: Callable[..., Any] | None = None,
     *,
     multiple_outputs: bool = False,
     **kwargs: Any,
 ) -> TaskDecorator:
-    # Here as well, since a mapped task's operator is not made before the task runs. Without multiple_outputs, Airflow
-    # would tell from what the function returns how many XComs the report is.
+    # Here as well as in the operator, which for a mapped task is not made before the task runs.
     _check(kind, python_callable, kwargs)
+    if python_callable is None:
+        return cast("TaskDecorator", partial(_decorator, kind, multiple_outputs=multiple_outputs, **kwargs))
+    # Unless multiple_outputs is given, Airflow guesses from the function's annotation, which is not of the report.
     return task_decorator_factory(
         python_callable=python_callable,
         multiple_outputs=multiple_outputs,

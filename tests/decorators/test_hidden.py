@@ -1,0 +1,69 @@
+"""Arguments of a function: rendered as any other template, and neither shown nor stored."""
+
+from __future__ import annotations
+
+from copy import copy, deepcopy
+from typing import Any, cast
+
+import pytest
+
+from tests.decorators.functions import any_decorator, decorated, operator
+from tests.operators.pipeline import Upstream, dag, rendered, serialized, shown
+
+PERSONAL = "john.doe@example.com"
+USERS = [{"user_id": "a", "email_address": PERSONAL}, {"user_id": "b"}]
+
+
+def records(*args: Any, **kwargs: Any) -> list[Any]:
+    return [args, kwargs]
+
+
+@any_decorator
+def test_arguments_show_their_names_types_and_lengths(name: str) -> None:
+    with dag():
+        rows = Upstream(task_id="rows").output
+        made = operator(name, records, rows, PERSONAL, 5, rows=rows, day="{{ ds }}", nothing=None)
+
+    fields = shown(rendered(made, upstream=USERS, ds="2026-01-31"))
+
+    assert fields["op_args"] == "[<list of 2>, <str of 20>, <int>]"
+    assert fields["op_kwargs"] == "{'rows': <list of 2>, 'day': <str of 10>, 'nothing': <NoneType>}"
+    assert PERSONAL not in repr(fields)
+
+
+@any_decorator
+def test_arguments_in_the_dag_are_hidden_before_they_are_rendered_too(name: str) -> None:
+    with dag() as one:
+        made = operator(name, records, USERS, rows=USERS, note="{{ ds }}")
+
+    assert PERSONAL not in repr(shown(made))
+    assert PERSONAL not in serialized(one)
+
+
+@any_decorator
+def test_arguments_of_a_mapped_task_are_hidden(name: str) -> None:
+    with dag() as one:
+        decorated(name, records).partial(note="{{ ds }}").expand(rows=Upstream(task_id="rows").output)
+
+    # As `render_template_fields` of a mapped operator does it: what it pulled is listed as not to be rendered.
+    users = [{"user_id": "{{ 7 * 7 }}", "email_address": PERSONAL}]
+    mapped = cast("Any", one.get_task("records"))
+    instance = mapped.unmap({"op_kwargs": {"rows": users}})
+    instance._do_render_template_fields(
+        instance, instance.template_fields, {"ds": "2026-01-31"}, one.get_template_env(), {id(users)}
+    )
+
+    assert shown(instance)["op_kwargs"] == "{'note': <str of 10>, 'rows': <list of 1>}"
+    assert instance.op_kwargs.value == {"note": "2026-01-31", "rows": users}
+    assert '"records"' in serialized(one)
+
+
+@pytest.mark.parametrize("copied", [copy, deepcopy])
+def test_a_copy_of_a_task_hides_and_keeps_its_arguments(copied: Any) -> None:
+    with dag():
+        literal = operator("blux_upsert_users", records, USERS, day="{{ ds }}")
+        referring = operator("blux_upsert_users", records, rows=Upstream(task_id="rows").output)
+
+    assert rendered(copied(literal), ds="2026-01-31").op_kwargs.value == {"day": "2026-01-31"}
+    assert shown(copied(literal))["op_args"] == "[<list of 2>]"
+    assert rendered(copied(referring), upstream=USERS).op_kwargs.value == {"rows": USERS}
