@@ -74,6 +74,7 @@ STEPS = [
     Step("backfill_users", ["send_part"], ["users"]),
     Step("backfill_customers", ["send_range"], ["users"], ["2026-08-01", "2026-09-01"]),
     Step("tag_buyers", ["send_sums"], ["profiles"]),
+    Step("taskflow_users", ["send_last_searches", "send_counts"], ["profiles"]),
     Step("send_events_from_files", ["send_events"], ["events"], sorted(f.stem for f in (DATA / "events").iterdir())),
     Step("update_devices", ["send_devices"], ["devices"]),
     Step("delete_users", ["delete_users", "delete_profiles"], ["users", "profiles"]),

@@ -115,6 +115,21 @@ class Expected:
             self.profiles[user_id] = {"properties": {"purchases": count, "purchases_amount": amount}}
         return Source(len(purchases))
 
+    def taskflow_users(self, _shop: Path) -> Source:
+        """Note in each profile the last search and the number of visits and of page views."""
+        events = _json_lines("events/*.jsonl")
+        searches = [event for event in events if event["name"] == "search"]
+        notes = [
+            (event["user_id"], {"last_search": event["properties"]["query"], "last_search_at": event["timestamp"]})
+            for event in searches
+        ]
+        for name in ("visit", "page_view"):
+            counts = Counter(event["user_id"] for event in events if event["name"] == name)
+            notes += [(user_id, {f"{name}_count": count}) for user_id, count in counts.items()]
+        for user_id, properties in notes:
+            self.profiles.setdefault(user_id, {"properties": {}})["properties"].update(properties)
+        return Source(len(notes))
+
     def send_events_from_files(self, _shop: Path) -> Source:
         """Take every event as it stands in its file."""
         events = _json_lines("events/*.jsonl")
