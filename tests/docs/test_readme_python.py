@@ -81,6 +81,7 @@ def test_the_examples_are_one_task_each(examples: Any) -> None:
         "send_app_users",
         "fetch_grades",
         "send_grades",
+        "send_levels",
         "send_scores",
         "delete_users",
         "send_events",
@@ -112,10 +113,12 @@ def test_users_from_files(examples: Any, blux_emulator: Emulator) -> None:
 
 
 def test_users_from_python(examples: Any, blux_emulator: Emulator) -> None:
+    levels = executed(examples, "send_levels")
     report = examples.get_task("send_scores").python_callable()
 
+    assert (levels["delivered"], levels["requests"]) == (250, 3)
+    assert blux_emulator.user("00003")["custom_user_properties"] == {"level": 3, "score": 1.5}
     assert (report["delivered"], report["requests"]) == (250, 3)
-    assert blux_emulator.user("00003") is not None
     assert set(report) == set(BluxHook().upsert_users([]).as_dict())
 
 
