@@ -89,11 +89,11 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert loaded.split() == ["airflow_provider_blux"]
 
 
-def test_importing_the_operators_imports_nothing_that_is_heavy_or_optional() -> None:
-    # Airflow itself may import some of these: what counts is what the operators add.
+def test_importing_the_operators_and_decorators_imports_nothing_that_is_heavy_or_optional() -> None:
+    # Airflow itself may import some of these: what counts is what these add.
     loaded = python(
         "import sys; from airflow.providers.common.compat.sdk import BaseHook, BaseOperator; before = set(sys.modules);"
-        "import airflow_provider_blux.operators.blux;"
+        "import airflow_provider_blux.operators.blux, airflow_provider_blux.decorators.blux;"
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     )
     heavy = {"pandas", "polars", "pyarrow", "numpy", "redis", "msgspec", "starlette", "uvicorn", "sqlalchemy"}

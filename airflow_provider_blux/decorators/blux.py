@@ -52,7 +52,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         **kwargs: Any,
     ) -> None:
         _check(type(self), python_callable, kwargs)
-        kwargs[self.records_field] = python_callable
+        kwargs[self.records_field] = ()  # stands for them until the function is called
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:

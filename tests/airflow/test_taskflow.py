@@ -76,6 +76,20 @@ def test_a_function_is_mapped(dag_tester: DagTester, blux: Emulator, write_lines
     }
 
 
+@pytest.mark.parametrize("task_id", ["group.deliver", "deliver"], ids=["a mapped group", "expand_kwargs"])
+def test_arguments_that_are_mapped_otherwise_are_hidden_too(
+    dag_tester: DagTester, blux: Emulator, write_lines: Lines, task_id: str
+) -> None:
+    run = dag_tester.run("function_mapped_otherwise", path=str(write_lines(users(5))))
+
+    assert run.state == "success", run.log
+    assert [run.result(task_id, map_index)["delivered"] for map_index in (0, 1)] == [2, 3]
+    shown = [run.rendered(task_id, map_index) for map_index in (0, 1)]
+    for count, fields in zip((2, 3), shown, strict=True):
+        assert f"<list of {count}>" in fields["op_args"] + fields["op_kwargs"]
+    assert "user-" not in repr(shown)
+
+
 def test_a_function_is_used_again_with_other_arguments(dag_tester: DagTester, blux: Emulator) -> None:
     run = dag_tester.run("function_overridden")
 

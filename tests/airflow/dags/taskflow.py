@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, get_current_context, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, get_current_context, task, task_group
 
 DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(0)}
 FOLDER = "{{ dag_run.conf['folder'] }}"
@@ -46,6 +46,20 @@ with DAG("function_mapped", default_args=DEFAULT_ARGS):
         return [{**row, "label": label} for row in rows]
 
     deliver.partial(label="{{ dag.dag_id }}").expand(rows=pages())
+
+with DAG("function_mapped_otherwise", default_args=DEFAULT_ARGS):
+
+    @task.blux_upsert_users
+    def deliver(rows):
+        yield from rows
+
+    @task_group
+    def group(rows):
+        deliver.override(task_id="deliver")(rows)
+
+    found = pages()
+    group.expand(rows=found)
+    deliver.expand_kwargs(found.map(lambda rows: {"rows": rows}))
 
 with DAG("function_overridden", default_args=DEFAULT_ARGS):
 
