@@ -5,12 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Sphinx reads the sources without importing them, so it needs no Airflow, and none of its pins touch Airflow's.
+DOCS := .venvs/docs
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests.
 SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint types contract emulator pins clean
+.PHONY: help setup demo docs test unit lint types contract emulator pins clean
 
 help:  ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +31,15 @@ $(READY): requirements/airflow-3.3.txt pyproject.toml
 
 demo: $(READY)  ## Run the example DAGs under real Airflow against the emulator
 	@$(BIN)/python -m example_dags.demo
+
+docs: $(DOCS)/.ready  ## Build the documentation into build/site; a warning is an error
+	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --nitpicky --fresh-env docs build/site
+	@echo "Open build/site/index.html"
+
+$(DOCS)/.ready: requirements/docs.txt $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
+	@VIRTUAL_ENV=$(DOCS) $(BIN)/uv pip install --quiet -r requirements/docs.txt
+	@touch $@
 
 test: $(READY)  ## Run every test, real Airflow included
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
@@ -52,6 +63,7 @@ pins: $(READY)  ## Compile the pinned requirements anew
 	@PIN="$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url"; \
 	$$PIN requirements/airflow-3.3.in -o requirements/airflow-3.3.txt; \
 	$$PIN requirements/airflow-2.11.in -o requirements/airflow-2.11.txt; \
+	$$PIN requirements/docs.in -o requirements/docs.txt; \
 	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \
 	$$PIN --exclude-newer 2025-09-15 --exclude-newer-package apache-airflow-providers-common-compat=2026-12-31 \
 	  requirements/airflow-3.0.in -o requirements/airflow-3.0.txt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# (\S+/\S+\.py)\n")
 _CELL = re.compile(r"(?<!\\)\|")
 
@@ -17,7 +17,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 class Block:
     """A fenced block.
 
-    :param language: what stands behind the fence.
+    :param language: what stands behind the fence; in the pages of the site also a directive.
     """
 
     language: str

@@ -176,8 +176,8 @@ def test_the_extras_are_those_that_are_offered(readme: Readme) -> None:
 
 
 @both
-def test_every_page_of_the_documentation_is_linked(readme: Readme) -> None:
-    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= set(readme.links)
+def test_the_documentation_is_linked(readme: Readme) -> None:
+    assert "docs/index.md" in readme.links  # which links every page
 
 
 @both

@@ -1,0 +1,66 @@
+"""What docs/support.md says CI proves is what .ci/run does."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from tests.docs.readme import ROOT, Readme, names
+
+PAGE = Readme("docs/support.md")
+ROWS = PAGE.table_of("make test")
+CI = (ROOT / ".ci" / "run").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+STEPS = dict(re.findall(r"^step '([^']+)' (.+)$", CI, re.MULTILINE))
+FUNCTIONS = dict(re.findall(r"^(\w+)\(\) \{\n(.*?)^\}", CI, re.MULTILINE | re.DOTALL))
+ONLY_WITH_POSTGRES = "Airflow 2 refuses SQLite" in (ROOT / "tests/airflow/conftest.py").read_text("utf-8")
+
+
+def done_by(step: str) -> str:
+    """Return the commands of a step, down to what a target of make runs."""
+    called = STEPS[step].split()[0]
+    commands = FUNCTIONS.get(called, STEPS[step])
+    for target in re.findall(r"make (\w+)", commands):
+        recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+        commands += recipe[1] if recipe else ""
+    return commands
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"Airflow {row[0]}, Python {row[1]}")
+def test_a_row_claims_what_its_steps_do(row: list[str]) -> None:
+    airflow, _, steps, *claims = row
+    commands = "\n".join(done_by(step) for step in names(steps))
+    unit = "-m pytest" in commands
+    processes = unit and "not airflow" not in commands
+    scheduler = processes and not (airflow.startswith("2.") and ONLY_WITH_POSTGRES)
+    typed = processes and "test_readme_commands" not in commands
+    demo = "example_dags.demo" in commands
+
+    assert claims == ["yes" if done else "no" for done in (unit, scheduler, typed, demo)]
+
+
+def test_every_step_of_a_version_has_a_row() -> None:
+    named = {step for row in ROWS for step in names(row[2])}
+
+    assert named == {step for step in STEPS if step.startswith(("Airflow ", "Python "))} | {"make test", "make demo"}
+
+
+def test_the_versions_are_those_of_the_steps_and_the_pins() -> None:
+    for airflow, python, steps, *_ in ROWS:
+        minor = airflow.rpartition(".")[0]
+        pins = (ROOT / "requirements" / f"airflow-{minor}.txt").read_text("utf-8")
+        assert f"apache-airflow=={airflow}\n" in pins
+        for step in names(steps):
+            if step.startswith("Airflow "):
+                assert step == f"Airflow {minor}"
+            if step.startswith("Python "):
+                assert step == f"Python {python}"
+
+
+def test_the_pythons_are_those_that_the_package_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {name.rpartition(" ")[2] for name in project["classifiers"] if "Python :: 3." in name}
+
+    assert declared == {version for row in ROWS for version in re.findall(r"3\.\d\d", row[1])}
