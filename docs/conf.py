@@ -1,7 +1,8 @@
 """How Sphinx makes the site out of the Markdown in this folder and the docstrings: ``make docs``.
 
-Sphinx, because Airflow's own documentation is made with it, the docstrings are written for it, it is maintained, and it
-tells every link and reference that leads nowhere. The pages stay plain Markdown (MyST), to be read in the repository too.
+Sphinx, because Airflow's own documentation is made with it, the docstrings are written for it, it is maintained (MkDocs
+is not), and it tells every link and reference that leads nowhere. The pages stay plain Markdown, to be read in the
+repository as well.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ nitpick_ignore_regex = [
 # The docstrings are read from the sources: building the site needs no Airflow.
 autoapi_dirs = [str(PACKAGE)]
 autoapi_generate_api_docs = False
+autoapi_member_order = "bysource"
 suppress_warnings = ["autoapi.python_import_resolution"]  # two names that a module's __getattr__ gives
 add_module_names = False
 python_maximum_signature_line_length = 88
@@ -42,7 +44,7 @@ html_theme = "furo"
 html_title = f"{project} {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_copy_source = False
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"

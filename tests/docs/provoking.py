@@ -251,7 +251,9 @@ def wrong_header(scene: Scene) -> None:
 
 @says("field_mapping names")
 def wrong_mapping(scene: Scene) -> None:
-    operator(path=scene.file("users.csv", b"user_id,grade\n1,gold\n"), field_mapping={"tel": "phone_number"}).execute({})
+    operator(path=scene.file("users.csv", b"user_id,grade\n1,gold\n"), field_mapping={"tel": "phone_number"}).execute(
+        {}
+    )
 
 
 @says("…: there is no such file")
@@ -458,9 +460,7 @@ def emulator_that_was_not_started(scene: Scene) -> None:
 @says("fixture 'blux_emulator'")
 def missing_fixture(scene: Scene) -> str:
     scene.file("test_theirs.py", b"def test_one(blux_emulator): ...\n")
-    return interpreter.run(
-        "-m", "pytest", "-p", "no:blux_emulator", "-p", "no:cacheprovider", cwd=scene.folder
-    ).stdout
+    return interpreter.run("-m", "pytest", "-p", "no:blux_emulator", "-p", "no:cacheprovider", cwd=scene.folder).stdout
 
 
 @says("the control plane")

@@ -57,7 +57,7 @@ def test_every_link_and_picture_leads_somewhere_in_the_repository_too(page: Path
 
 def test_every_page_is_in_the_contents() -> None:
     contents = "".join(block.code for block in Readme("docs/index.md").code("{toctree}"))
-    entries = re.findall(r"^[a-z_-]+(?:/[a-z_-]+)?$", contents, re.MULTILINE)
+    entries = re.findall(r"^(?:.* <)?([a-z_-]+(?:/[a-z_-]+)?)>?$", contents, re.MULTILINE)
     pages = [str(page.relative_to(DOCS).with_suffix("")) for page in PAGES if page != DOCS / "index.md"]
 
     assert sorted(entries) == sorted(pages)

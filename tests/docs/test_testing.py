@@ -109,8 +109,6 @@ def test_the_paths_are_those_of_the_control_plane() -> None:
         for method in (route.methods or set()) - {"HEAD"}
     }
     backend.close()
-    shown = {
-        (method, path) for row in PAGE.table_of("/state") for method in names(row[0]) for path in names(row[1])
-    }
+    shown = {(method, path) for row in PAGE.table_of("/state") for method in names(row[0]) for path in names(row[1])}
 
     assert shown == routes | {("GET", "/users/{id}/events")}
