@@ -33,7 +33,8 @@ demo: $(READY)  ## Run the example DAGs under real Airflow against the emulator
 	@$(BIN)/python -m example_dags.demo
 
 docs: $(DOCS)/.ready  ## Build the documentation into build/site; a warning is an error
-	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --nitpicky --fresh-env docs build/site
+	@rm -rf build/site
+	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --doctree-dir build/doctrees docs build/site
 	@echo "Open build/site/index.html"
 
 $(DOCS)/.ready: requirements/docs.txt $(READY)

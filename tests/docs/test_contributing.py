@@ -25,7 +25,7 @@ def test_every_target_of_make_is_in_the_makefile() -> None:
     named = {code.removeprefix("make ") for code in commands() if code.startswith("make ")}
 
     assert named <= targets
-    assert {"setup", "unit", "test", "lint", "types", "contract", "demo"} <= named
+    assert {"setup", "unit", "test", "lint", "types", "contract", "docs", "demo"} <= named
 
 
 def test_every_benchmark_is_named() -> None:
