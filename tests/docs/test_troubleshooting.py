@@ -11,8 +11,8 @@ import pytest
 from airflow_provider_blux import exceptions
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxApiError, BluxError, BluxRecordError
-from tests.docs.provoking import PROVOCATIONS, Scene
 from tests.docs.readme import Readme
+from tests.docs.said import PROVOCATIONS, Scene
 
 PAGE = Readme("docs/troubleshooting.md")
 MESSAGES = [block.code.rstrip("\n") for block in PAGE.code("text")]

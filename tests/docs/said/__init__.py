@@ -1,0 +1,6 @@
+"""Makes the package say each message that docs/troubleshooting.md lists."""
+
+from tests.docs.said import about_records, about_requests, about_the_emulator, about_what_is_kept
+from tests.docs.said.scene import PROVOCATIONS, Scene
+
+__all__ = ["PROVOCATIONS", "Scene", "about_records", "about_requests", "about_the_emulator", "about_what_is_kept"]

@@ -1,0 +1,152 @@
+"""Provokes the messages about arguments, sources and records."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from typing import Any
+
+from airflow_provider_blux.hooks.blux import BluxHook
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+from airflow_provider_blux.sources.inline import InlineSource
+from tests.docs.said.scene import EVENTS, USERS, Scene, says
+
+
+def operator(**arguments: Any) -> BluxUpsertUsersOperator:
+    return BluxUpsertUsersOperator(task_id="send", **arguments)
+
+
+@says("Exactly one of")
+def two_sources(scene: Scene) -> None:
+    operator(users=USERS, path="users.csv")
+
+
+@says("sql needs")
+def no_database(scene: Scene) -> None:
+    operator(sql="SELECT 1 AS user_id")
+
+
+@says("max_rejects allows")
+def tolerance_without_a_folder(scene: Scene) -> None:
+    operator(users=USERS, max_rejects=10)
+
+
+@says("batch_size is")
+def batch_too_large(scene: Scene) -> None:
+    BluxHook().upsert_users(USERS, batch_size=500)
+
+
+@says("rate_limit must be")
+def wrong_rate(scene: Scene) -> None:
+    operator(users=USERS, rate_limit=0)
+
+
+@says("true_values must be")
+def one_word(scene: Scene) -> None:
+    operator(users=USERS, true_values="YES")
+
+
+@says("naive_timezone:")
+def unknown_zone(scene: Scene) -> None:
+    operator(users=USERS, naive_timezone="Seoul")
+
+
+@says("… cannot be read:")
+def missing_library(scene: Scene) -> None:
+    scene.patch.setitem(sys.modules, "zstandard", None)  # type: ignore[arg-type]
+    operator(path=scene.file("users.jsonl.zst", b"")).execute({})
+
+
+@says("There is no column")
+def wrong_header(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"User ID,grade\n1,gold\n")).execute({})
+
+
+@says("field_mapping names")
+def wrong_mapping(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"user_id,grade\n1,gold\n"), field_mapping={"tel": "phone_number"}).execute(
+        {}
+    )
+
+
+@says("…: there is no such file")
+def missing_file(scene: Scene) -> None:
+    operator(path=str(scene.folder / "*.csv")).execute({})
+
+
+@says("The format of")
+def unknown_format(scene: Scene) -> None:
+    operator(path=scene.file("users.txt", b"1\n")).execute({})
+
+
+@says("… is not csv")
+def workbook(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"PK\x03\x04")).execute({})
+
+
+@says("… is cut off")
+def unfinished_file(scene: Scene) -> None:
+    operator(path=scene.file("users.csv.gz", gzip.compress(b"user_id\n1\n" * 1000)[:-9])).execute({})
+
+
+@says("line … of … is not UTF-8")
+def wrong_encoding(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", "user_id,name\n1,영희\n".encode("cp949"))).execute({})
+
+
+@says("… cannot be opened")
+def unknown_storage(scene: Scene) -> None:
+    operator(path="nowhere://bucket/users.csv").execute({})
+
+
+@says("the query on connection", "The query on connection")
+def wrong_query(scene: Scene) -> None:
+    scene.patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(scene.folder / "shop.db")}))
+    operator(sql="SELECT user_id FROM nobodies", sql_conn_id="shop").execute({})
+
+
+@says("… is None")
+def nothing_returned(scene: Scene) -> None:
+    list(InlineSource(None, "users"))
+
+
+@says("… is text, but")
+def rendered_text(scene: Scene) -> None:
+    operator(users="[{'user_id': '1'}]").execute({})
+
+
+BAD = [
+    {"user_id": 123.0},
+    {"user_id": "123 "},
+    {"user_id": "1", "phone_number": 1012345678},
+    {"user_id": "2", "marketing_notification_consent": "Y"},
+]
+
+
+@says("Of … records", "user_id: is a decimal", "user_id: has blanks", "phone_number: is a number", "…: is neither true")
+def bad_records(scene: Scene) -> None:
+    operator(users=[*BAD, *USERS]).execute({})
+
+
+@says("timestamp: has no zone")
+def time_without_a_zone(scene: Scene) -> None:
+    BluxHook().send_events([{**EVENTS[0], "timestamp": "2026-01-31T09:00:00"}])
+
+
+@says("…: is older than")
+def older_record(scene: Scene) -> None:
+    times = ["2026-01-31T09:00:00Z", "2026-01-30T09:00:00Z"]
+    operator(users=[{"user_id": "1", "at": at} for at in times], updated_at_field="at").execute({})
+
+
+@says("as a whole: Blux refused it")
+def refused_record(scene: Scene) -> None:
+    scene.blux.fault(kind="refuse", ids=["2"])
+    BluxHook().upsert_users(USERS)
+
+
+@says("as a whole: may or may not")
+def unknown_record(scene: Scene) -> None:
+    scene.blux.fault(kind="reset", processed=True, times=1)
+    BluxHook().send_events(EVENTS, on_unknown="reject")

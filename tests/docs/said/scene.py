@@ -1,0 +1,56 @@
+"""What provokes a message, and what it has at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_blux.emulator import Emulator
+
+if TYPE_CHECKING:
+    import pytest
+
+USERS = [{"user_id": str(number)} for number in range(1, 4)]
+EVENTS = [{"user_id": "1", "name": "viewed", "id": str(number)} for number in range(1, 4)]
+UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "0"}}
+
+
+@dataclass
+class Scene:
+    """What a provocation has at hand: an emulator that ``blux_default`` leads to, a folder, the log."""
+
+    blux: Emulator
+    folder: Path
+    patch: pytest.MonkeyPatch
+    log: pytest.LogCaptureFixture
+    out: pytest.CaptureFixture[str]
+
+    def connect(self, *, extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Change fields of the connection."""
+        connection = {**self.blux.connection(), **fields}
+        connection["extra"] = {**connection["extra"], **(extra or {})}
+        self.patch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", json.dumps(connection))
+
+    def file(self, name: str, content: bytes) -> str:
+        """Write a file; return its path."""
+        (self.folder / name).write_bytes(content)
+        return str(self.folder / name)
+
+
+Provocation = Callable[[Scene], Any]
+#: By the beginning of the message; each returns it, raises it, or leaves it in the log.
+PROVOCATIONS: dict[str, Provocation] = {}
+
+
+def says(*beginnings: str) -> Callable[[Provocation], Provocation]:
+    """Register what makes the package say the messages that begin so."""
+
+    def register(provocation: Provocation) -> Provocation:
+        for beginning in beginnings:
+            PROVOCATIONS[beginning] = provocation
+        return provocation
+
+    return register
