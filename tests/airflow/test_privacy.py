@@ -33,12 +33,14 @@ def assert_nothing_is_kept(canaries: Canaries, scheduler: Scheduler) -> None:
     assert canaries.in_tables(scheduler.home.metadata) == []
 
 
-def test_the_search_finds_what_is_kept(scheduler: Scheduler, blux: Emulator, canaries: Canaries) -> None:
-    user = canaries.user()
-    scheduler.run("users_from_json", users=[user])  # the configuration of a run is kept, in clear
+def test_the_search_finds_what_is_kept(scheduler: Scheduler, canaries: Canaries) -> None:
+    user_id = canaries.user()["user_id"]
+    # A task logs it, and the configuration of a run is kept, in clear.
+    run = scheduler.run("users_in_the_log", users=[{"user_id": user_id}])
 
-    assert any(user["user_id"] in found for found in canaries.in_files(scheduler.home.folder))
-    assert f"dag_run.conf: {user['user_id']}" in canaries.in_tables(scheduler.home.metadata)
+    [log] = scheduler.logs_of(run)
+    assert f"{log.relative_to(scheduler.home.folder)}: {user_id}" in canaries.in_files(scheduler.home.folder)
+    assert f"dag_run.conf: {user_id}" in canaries.in_tables(scheduler.home.metadata)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,14 @@ def pages(**context):
     return [records[:2], records[2:]]
 
 
+@task
+def careless(**context):
+    print(context["dag_run"].conf["users"])  # noqa: T201 - into the log
+
+
+with DAG("users_in_the_log", default_args=DEFAULT_ARGS):
+    careless()
+
 with DAG("users_from_a_list", default_args=DEFAULT_ARGS):
     BluxUpsertUsersOperator(
         task_id="deliver",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
 ROWS = json.loads(Path(os.environ["BLUX_TESTS_ROWS"]).read_text())
@@ -18,7 +19,7 @@ with DAG("wrong_records_in_other_arguments"):
     for argument in ARGUMENTS:
         try:
             BluxUpsertUsersOperator(task_id=argument, users=ROWS, **{argument: ROWS})
-        except Exception as error:
+        except BluxConfigError as error:
             errors.append(error)
 if len(errors) == len(ARGUMENTS):
     raise ExceptionGroup("every argument is refused", errors)
