@@ -19,16 +19,21 @@ SERVER: dict[str, Any] = {
 }
 
 
-def why_not() -> str | None:
-    """Return why the tests that need it are skipped; ``None`` when it answers."""
+def why_not(*, for_a_database_of_its_own: bool = False) -> str | None:
+    """Return why a test that needs it is skipped; ``None`` when it answers, and lets make a database if need be."""
     try:
         import psycopg2
     except ImportError:
         return "psycopg2 is not installed"
+    where = f"{SERVER['host']}:{SERVER['port']} (PGHOST, PGPORT, PGUSER, PGDATABASE)"
     try:
-        psycopg2.connect(connect_timeout=3, **SERVER).close()
+        with closing(psycopg2.connect(connect_timeout=3, **SERVER)) as connection, connection.cursor() as cursor:
+            cursor.execute("select rolsuper or rolcreatedb from pg_roles where rolname = current_user")
+            may_create = cursor.fetchone()[0]
     except psycopg2.OperationalError:
-        return f"no PostgreSQL answers at {SERVER['host']}:{SERVER['port']} (PGHOST, PGPORT, PGUSER, PGDATABASE)"
+        return f"no PostgreSQL answers at {where}"
+    if for_a_database_of_its_own and not may_create:
+        return f"the user of the PostgreSQL at {where} may not create a database"
     return None
 
 

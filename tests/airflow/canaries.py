@@ -5,17 +5,21 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tests.airflow.metadata import Metadata
 
 Row = dict[str, Any]
+# Files in which Airflow writes what a task returns in clear: its database, and on 3.0 the output of the scheduler, into
+# which every message of a task goes.
+RESULTS_IN_CLEAR = ("airflow.db", *(["scheduler.log"] if metadata.version("apache-airflow").startswith("3.0.") else []))
 
 
 def result_of_the_task_that_reads(table: str, row: Row) -> bool:
-    """Tell whether a row is what the upstream task of the tests' DAGs has returned, which Airflow keeps in clear."""
-    return table == "xcom" and row["task_id"].startswith(("read", "pages")) and row["key"] == "return_value"
+    """Tell whether a row is what an upstream task has returned, which Airflow keeps in clear."""
+    return table == "xcom" and row["task_id"].startswith("read") and row["key"] == "return_value"
 
 
 class Canaries:
@@ -86,11 +90,15 @@ class Canaries:
             for value in self._found_in(path.read_bytes())
         ]
 
-    def in_tables(self, metadata: Metadata, *, but: Callable[[str, Row], bool] = lambda table, row: False) -> list[str]:
+    def in_other_files(self, folder: Path) -> list[str]:
+        """Return where a value occurs in a file that is not known to hold what tasks return."""
+        return [found for found in self.in_files(folder) if not found.startswith(RESULTS_IN_CLEAR)]
+
+    def in_tables(self, tables: Metadata, *, but: Callable[[str, Row], bool] = lambda table, row: False) -> list[str]:
         """Return where a value occurs in a table, except in the rows for which ``but`` is true."""
         return [
             f"{table}.{column}: {value}"
-            for table, row in metadata.rows()
+            for table, row in tables.rows()
             if not but(table, row)
             for column, cell in row.items()
             for form in _forms(cell)

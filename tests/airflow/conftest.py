@@ -116,7 +116,7 @@ def dag_tester(
 def scheduler_database() -> Iterator[Database | None]:
     """A database that tasks in processes of their own can share: on Airflow 2 none of SQLite."""
     with contextlib.ExitStack() as opened:
-        if AIRFLOW_2 and (reason := why_not()):
+        if AIRFLOW_2 and (reason := why_not(for_a_database_of_its_own=True)):
             pytest.skip(f"Airflow 2 refuses SQLite where tasks run in processes of their own, and {reason}")
         yield opened.enter_context(PostgresDatabase()) if AIRFLOW_2 else None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from tests.airflow.canaries import Canaries, result_of_the_task_that_reads
+from tests.airflow.canaries import Canaries
 from tests.airflow.scheduler import Scheduler
 
 Lines = Callable[..., Path]
@@ -41,22 +41,6 @@ def test_the_search_finds_what_is_kept(scheduler: Scheduler, canaries: Canaries)
     [log] = scheduler.logs_of(run)
     assert f"{log.relative_to(scheduler.home.folder)}: {user_id}" in canaries.in_files(scheduler.home.folder)
     assert f"dag_run.conf: {user_id}" in canaries.in_tables(scheduler.home.metadata)
-
-
-@pytest.mark.parametrize(
-    ("dag_id", "field"), [("users_from_an_upstream_task", "users"), ("deletions_from_an_upstream_task", "user_ids")]
-)
-def test_nothing_of_a_record_is_kept_but_the_result_of_the_task_that_made_it(
-    scheduler: Scheduler, blux: Emulator, canaries: Canaries, write_lines: Lines, *, dag_id: str, field: str
-) -> None:
-    users = [canaries.user() for _ in range(5)]
-    records = users if field == "users" else [user["user_id"] for user in users]
-    run = scheduler.run(dag_id, path=str(write_lines(records)))
-
-    assert run.state == "success", run.log
-    assert canaries.in_tables(scheduler.home.metadata, but=result_of_the_task_that_reads) == []
-    assert canaries.in_files(scheduler.home.logs) == []
-    assert run.rendered("deliver")[field] == "<list of 5>"
 
 
 def test_rejects_are_kept_where_the_dag_says_and_nowhere_else(

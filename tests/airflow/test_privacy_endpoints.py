@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from tests.airflow.canaries import Canaries
+from tests.airflow.canaries import Canaries, result_of_the_task_that_reads
 from tests.airflow.metadata import Run
 from tests.airflow.scheduler import Scheduler
 
@@ -96,6 +96,11 @@ class Deliveries:
         assert self._canaries.in_files(self.folder / "kept") == []
         assert self._canaries.in_tables(self.scheduler.home.metadata) == []
 
+    def assert_only_results_of_other_tasks_are_kept(self) -> None:
+        """Look everywhere but where Airflow keeps what the tasks have returned that read the records."""
+        assert self._canaries.in_tables(self.scheduler.home.metadata, but=result_of_the_task_that_reads) == []
+        assert self._canaries.in_other_files(self.scheduler.home.folder) == []
+
     def _careless(self, first: dict[str, Any], second: dict[str, Any]) -> str:
         *_, text = _texts(second)
         keys = self._connection["password"], self._connection["extra"]["open_api_key"]
@@ -142,6 +147,17 @@ def test_nothing_of_what_is_delivered_is_kept(deliveries: Deliveries) -> None:
 
     assert states(run) == ALL_SUCCEED, run.log
     deliveries.assert_nothing_is_kept()
+
+
+def test_nothing_is_kept_of_values_of_upstream_tasks_but_where_they_are_returned(deliveries: Deliveries) -> None:
+    run = deliveries.run("every_endpoint_from_an_upstream_task")
+
+    assert states(run) == ALL_SUCCEED, run.log
+    deliveries.assert_only_results_of_other_tasks_are_kept()
+    fields = {"users": "users", "profiles": "users", "events": "events", "devices": "devices"}
+    fields |= dict.fromkeys(("deletions", "deletion_jobs"), "user_ids")
+    assert {name: run.rendered(name)[fields[name]] for name in ENDPOINTS} == dict.fromkeys(ENDPOINTS, "<list of 4>")
+    assert [run.rendered("mapped", index)["users"] for index in (0, 1)] == ["<list of 2>", "<list of 2>"]
 
 
 def test_nothing_is_kept_of_records_that_are_invalid_or_refused_with_their_own_words(

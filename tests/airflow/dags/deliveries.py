@@ -35,7 +35,7 @@ def page(number):
 
 
 @task(retries=0, show_return_value_in_logs=False)
-def pages(**context):
+def read_pages(**context):
     records = [json.loads(line) for line in Path(context["dag_run"].conf["path"]).read_text().splitlines()]
     return [records[:2], records[2:]]
 
@@ -66,7 +66,7 @@ with DAG("users_from_a_mapped_task", default_args=DEFAULT_ARGS):
     BluxUpsertUsersOperator(task_id="deliver", users=page.expand(number=[1, 2, 3]))
 
 with DAG("users_from_mapped_lists", default_args=DEFAULT_ARGS):
-    BluxUpsertUsersOperator.partial(task_id="deliver").expand(users=pages())
+    BluxUpsertUsersOperator.partial(task_id="deliver").expand(users=read_pages())
 
 with DAG("users_from_json", default_args=DEFAULT_ARGS):
     BluxUpsertUsersOperator(task_id="deliver", users="{{ dag_run.conf['users'] | tojson }}")

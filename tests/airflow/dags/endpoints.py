@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_blux.operators.blux import (
     BluxDeleteUsersOperator,
@@ -26,6 +28,20 @@ ENDPOINTS = {
     "devices": (BluxUpdateDevicesOperator, "open", {}),
 }
 AT_MOST_ONCE = {"on_unknown": "reject", "max_rejects": 2, "rejects_path": f"{FOLDER}/rejects"}
+
+
+# Airflow logs what a function returns unless it is told not to.
+@task(show_return_value_in_logs=False)
+def read(name, **context):
+    path = Path(context["dag_run"].conf["folder"]) / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@task(show_return_value_in_logs=False)
+def read_halves(name, **context):
+    path = Path(context["dag_run"].conf["folder"]) / f"{name}.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [records[:2], records[2:]]
 
 
 def every_endpoint(dag_id, *, of_events=None, **arguments):
@@ -53,3 +69,9 @@ every_endpoint(
     of_events=AT_MOST_ONCE,
 )
 every_endpoint("every_endpoint_in_limited_time", execution_timeout=timedelta(seconds=3))
+
+with DAG("every_endpoint_from_an_upstream_task"):
+    for name, (operator, api, own) in ENDPOINTS.items():
+        records = {operator.records_field: read.override(task_id=f"read_{name}")(name)}
+        operator(task_id=name, api=api, **records, **own)
+    BluxUpsertUsersOperator.partial(task_id="mapped").expand(users=read_halves("users"))
