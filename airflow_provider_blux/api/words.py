@@ -22,6 +22,7 @@ _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
 _TAGS = re.compile(r"<[^>]*>")
 # What JSON writes for other characters; a character beyond the first 65,536 takes two of the second kind.
 _ESCAPED = re.compile(r"\\[\"\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})+")
+_ANY_ESCAPE = re.compile(r"[\\&%]")
 # JSON in JSON in a page of HTML; deeper nobody looks.
 _MOST_ESCAPES = 4
 _CUT_OFF = re.compile(r"(\w{2,})(?:…|\.\.\.)")
@@ -37,21 +38,22 @@ def said(answer: bytes, sent: Any = None, secrets: Iterable[str] = ()) -> str:
     :param sent: the body of the request, as the object that was encoded.
     :param secrets: more values to black out.
     """
-    text = " ".join(_CONTROL.sub(" ", _unescaped(_text_of(answer))).split())
     whole = {*_values(sent), *secrets} - {""}
-    text = _without(text, whole, _parts(whole))
+    # What looks like an escape in a value is taken for one in the answer, too.
+    whole |= {_unescaped(value) for value in whole if _ANY_ESCAPE.search(value)} - {""}
+    text = _without(_unescaped(_text_of(answer)), whole, _parts(whole))
     text = _DIGITS.sub(BLACK, _EMAIL.sub(BLACK, text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _without(text: str, whole: set[str], parts: set[str]) -> str:
     """Return a text without the values, and without the parts that can be told from words of the API's own."""
-    lower = text.lower()
-    begun = _begun(_CUT_OFF.findall(lower), whole | parts)
+    folded = text.casefold()
+    begun = _begun(_CUT_OFF.findall(folded), whole | parts)
     # A thousand records have more values than a pattern is fast with; hardly any of them stands in an answer.
-    found = {value for value in whole if value.lower() in lower}
+    found = {value for value in whole if value.casefold() in folded}
     inside = {value for value in found if _is_long(value)}
-    alone = {value for value in found - inside | parts if value.lower() in lower}
+    alone = {value for value in found - inside | parts if value.casefold() in folded}
     inside |= {part for part in alone & parts if not part.isascii()}
     for pattern in (
         _any_of(inside),
@@ -69,7 +71,7 @@ def _any_of(values: Iterable[str]) -> str:
 
 def _begun(beginnings: Iterable[str], values: set[str]) -> set[str]:
     """Return those of the beginnings that a value has, where it is cut off."""
-    in_order = sorted(value.lower() for value in values)
+    in_order = sorted(value.casefold() for value in values)
 
     def is_begun(beginning: str) -> bool:
         at = bisect_left(in_order, beginning)
@@ -90,13 +92,13 @@ def _parts(values: Iterable[str]) -> set[str]:
 
 
 def _unescaped(text: str) -> str:
-    """Return a text without the escapes of JSON, HTML and URLs, behind which no value would be recognised."""
+    """Return a text in one line, without the escapes of JSON, HTML and URLs, behind which no value is recognised."""
     for _ in range(_MOST_ESCAPES):
         plain = unquote(html.unescape(_ESCAPED.sub(_meant, text)))
         if plain == text:
             break
         text = plain
-    return text
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def _meant(escaped: re.Match[str]) -> str:
