@@ -17,7 +17,9 @@ from urllib.parse import unquote
 LONGEST = 300
 BLACK = "***"
 
-_EMAIL = re.compile(r"[^\s\"'<>@,;]+@[^\s\"'<>@,;]+")
+# Both begin where a word begins: else a long one would be searched from each of its letters to its end.
+_EMAIL = re.compile(r"(?<![^\s\"'<>@,;])[^\s\"'<>@,;]+@[^\s\"'<>@,;]+")
+_CUT_OFF = re.compile(r"(?<!\w)(\w{2,})(?:…|\.\.\.)")
 _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
 _TAGS = re.compile(r"<[^>]*>")
 # What JSON writes for other characters; a character beyond the first 65,536 takes two of the second kind.
@@ -25,7 +27,6 @@ _ESCAPED = re.compile(r"\\[\"\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})+")
 _ANY_ESCAPE = re.compile(r"[\\&%]")
 # JSON in JSON in a page of HTML; deeper nobody looks.
 _MOST_ESCAPES = 4
-_CUT_OFF = re.compile(r"(\w{2,})(?:…|\.\.\.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # From this length on a value is looked for inside words too; below it only as a word of its own.
 _LONG_ASCII, _LONG_OTHER = 4, 2
