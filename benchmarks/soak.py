@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="blux_soak_") as name:
         folder, state = Path(name), Path(name) / "state.db"
         settle_in(folder)
-        expected, lines = write_source(folder / "users.jsonl", options.users, rng)
+        expected, lines = write_source(folder / "users.jsonl", range(options.users), rng)
         say(f"{lines:,} records of {options.users:,} users; faults of {options.faults:.0%} each.")
         with servers.emulator(state=state) as server:
             server.ask("PUT", "/_emulator/settings", {"seed": options.seed})

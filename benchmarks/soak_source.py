@@ -1,4 +1,4 @@
-"""The users of a soak: a file with repetitions, what a CRM must hold after it, and how the two are compared.
+"""The users of a soak: files with repetitions, what a CRM must hold after it, and how the two are compared.
 
 Nothing here uses the package: what is expected must not repeat its mistakes.
 """
@@ -19,13 +19,14 @@ _DISTANCES, _WEIGHTS = (2, 3_000, 1_000_000_000), (50, 1, 49)
 _GROUPS = ("user_properties", "custom_user_properties")
 
 
-def write_source(path: Path, users: int, rng: random.Random) -> tuple[dict[str, bytes], int]:
-    """Write the source; return what each user must be in the end, as JSON, and the number of records."""
+def write_source(path: Path, numbers: range, rng: random.Random) -> tuple[dict[str, bytes], int]:
+    """Write users of these numbers; return what each must be in the end, as JSON, and the number of records."""
     expected: dict[str, bytes] = {}
     lines = 0
     with path.open("w", encoding="utf-8") as file:
-        for number in range(users):
-            repeated = [_repeated(number, rng)] if number % _REPEAT_EVERY == _REPEAT_EVERY - 1 else []
+        for number in numbers:
+            is_repeated = number % _REPEAT_EVERY == _REPEAT_EVERY - 1
+            repeated = [_repeated(number, numbers.start, rng)] if is_repeated else []
             for record in (_first(number, rng), *repeated):
                 file.write(json.dumps(_flat(record), ensure_ascii=False) + "\n")
                 _expect(expected, record)
@@ -61,10 +62,10 @@ def _first(number: int, rng: random.Random) -> dict[str, Any]:
     return {"user_id": f"user-{number:08d}", "user_properties": known, "custom_user_properties": custom}
 
 
-def _repeated(number: int, rng: random.Random) -> dict[str, Any]:
-    """Return another record of an earlier user: some values new, some changed, the rest not said."""
+def _repeated(number: int, first: int, rng: random.Random) -> dict[str, Any]:
+    """Return another record of an earlier user of this file: some values new, some changed, the rest not said."""
     (distance,) = rng.choices(_DISTANCES, _WEIGHTS)
-    earlier = rng.randrange(max(0, number - distance), number + 1)
+    earlier = rng.randrange(max(first, number - distance), number + 1)
     return {
         "user_id": f"user-{earlier:08d}",
         "user_properties": {"marketing_notification_email_consent": rng.random() < 0.5},

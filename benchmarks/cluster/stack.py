@@ -1,0 +1,216 @@
+"""Airflow's processes: API server, scheduler, DAG processor and Celery workers, each the head of a tree of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import psutil
+
+from benchmarks.cluster.backends import PostgreSQL, Redis
+
+T = TypeVar("T")
+_LOOK_EVERY_SECONDS = 1.0
+_ROOT = Path(__file__).parents[2]
+# Ends with the pipe to it, and ends what it started: nothing is left behind even when this process is killed.
+_TREE = _ROOT / "tests" / "airflow" / "process_tree.py"
+WORKERS = ("worker-1", "worker-2")
+#: Tasks that one worker runs at a time.
+SLOTS = 4
+#: Seconds without a heartbeat after which a task counts as lost.
+LOST_AFTER = 60
+
+
+def settings(folder: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str, str]:
+    """Return the environment of all processes: an allowlist, so that nothing of the caller's leaks into it."""
+    port = _free_port()
+    given = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": "*",
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW_CONN_PACE": redis.pace_url,
+    }
+    airflow = {
+        "CORE__EXECUTOR": "CeleryExecutor",
+        "CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(port),
+        "API__WORKERS": "1",
+        "API__BASE_URL": f"http://127.0.0.1:{port}",
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "DATABASE__SQL_ALCHEMY_CONN": postgresql.url,
+        "CELERY__BROKER_URL": redis.broker_url,
+        "CELERY__RESULT_BACKEND": f"db+{postgresql.url}",
+        "CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": redis.prefix,
+        # Longer than any task takes: the broker must not hand a running task to another worker.
+        "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
+        # What follows is patience for a machine with fewer cores than processes.
+        "CELERY__OPERATION_TIMEOUT": "30",
+        "CELERY__SYNC_PARALLELISM": "1",
+        "WORKERS__EXECUTION_API_TIMEOUT": "30",
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(LOST_AFTER),
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
+        "LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    return given | {f"AIRFLOW__{name}": value for name, value in airflow.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Stack:
+    """Airflow's processes, started one after the other and ended together.
+
+    :param folder: keeps a log of each.
+    :param environment: :func:`settings`, and what the DAGs need.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._trees: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for tree in self._trees.values():
+            if tree.stdin:
+                tree.stdin.close()
+        for tree in self._trees.values():
+            tree.wait()
+
+    def migrate(self) -> None:
+        """Create the tables.
+
+        :raises RuntimeError: with what Airflow says.
+        """
+        log = self._log("migrate")
+        with log.open("wb") as output:
+            done = subprocess.run(  # noqa: S603 - our own command
+                _airflow("db", "migrate"),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode:
+            raise RuntimeError(f"airflow db migrate ended with {done.returncode}:\n{self.tail('migrate')}")
+
+    def start(self, name: str, *command: str, **more: str) -> None:
+        """Start ``airflow COMMAND``.
+
+        :param more: variables for this process alone.
+        """
+        commands = {str(self._log(name)): _airflow(*command)}
+        self._trees[name] = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-P", str(_TREE), json.dumps(commands)],
+            env={**self._environment, **more},
+            cwd=self._folder,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def start_worker(self, name: str) -> None:
+        """Start a Celery worker."""
+        options = ["-H", f"{name}@%h", "-c", str(SLOTS), "--pid", str(self._folder / f"{name}.pid")]
+        options += ["--skip-serve-logs", "--without-gossip", "--without-mingle"]
+        self.start(name, "celery", "worker", *options, AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=str(_free_port()))
+
+    def has_said(self, name: str, words: str) -> bool:
+        """Return whether ``words`` are in the log of a process."""
+        log = self._log(name)
+        return log.exists() and words in log.read_text(errors="replace")
+
+    def check(self) -> None:
+        """Make sure that every process is at work.
+
+        :raises RuntimeError: one has ended by itself; with the end of its log.
+        """
+        for name, tree in self._trees.items():
+            if tree.poll() is not None or _has_ended(tree.pid):
+                raise RuntimeError(f"{name} has ended by itself:\n{self.tail(name)}")
+
+    def wait_for(self, fact: Callable[[], T | None], name: str, seconds: float) -> T:
+        """Return what ``fact`` gives as soon as it gives something.
+
+        :raises TimeoutError: it gave nothing for so many seconds.
+        :raises RuntimeError: a process has ended meanwhile.
+        """
+        deadline = time.monotonic() + seconds
+        while not (found := fact()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {seconds:g} s in vain until {name}; the logs are in {self._folder}")
+            self.check()
+            time.sleep(_LOOK_EVERY_SECONDS)
+        return found
+
+    def worker_of(self, pid: int) -> str | None:
+        """Return the worker that runs a process; ``None`` when the process is gone."""
+        heads = {self._trees[name].pid: name for name in WORKERS if name in self._trees}
+        try:
+            return next((heads[parent.pid] for parent in psutil.Process(pid).parents() if parent.pid in heads), None)
+        except psutil.NoSuchProcess:
+            return None
+
+    def kill(self, name: str) -> int:
+        """Kill a process and all that it started with SIGKILL, at one go; return how many they were.
+
+        Task processes are in process groups of their own, so it takes more than the group of the worker.
+        """
+        tree = self._trees.pop(name)
+        processes = [psutil.Process(tree.pid), *psutil.Process(tree.pid).children(recursive=True)]
+        groups = set()
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                groups.add(os.getpgid(process.pid))
+        for group in sorted(groups, key=lambda group: group != tree.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        tree.wait()
+        psutil.wait_procs(processes, timeout=10)
+        return len(processes)
+
+    def tail(self, name: str) -> str:
+        """Return the end of the log of a process."""
+        return self._log(name).read_text(errors="replace")[-4000:]
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+
+def _has_ended(tree: int) -> bool:
+    # Nobody waits for what a tree started, so it stays as a zombie; before there is a child it was not started yet.
+    children = [child.status() for child in psutil.Process(tree).children()]
+    return psutil.STATUS_ZOMBIE in children
+
+
+def _airflow(*command: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *command]
