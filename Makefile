@@ -7,15 +7,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Sphinx reads the sources without importing them, so it needs no Airflow, and none of its pins touch Airflow's.
 DOCS := .venvs/docs
+CLUSTER := .venvs/cluster
+CLUSTER_READY := $(CLUSTER)/.ready
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests.
 SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit lint types contract emulator pins clean
+.PHONY: help setup demo docs test unit lint types contract emulator cluster-test pins clean
 
 help:  ## This list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## Only set up .venv
 
@@ -60,9 +62,20 @@ contract: $(READY)  ## Which module may import which
 emulator: $(READY)  ## Start the emulator on port 8088
 	@$(BIN)/python -m airflow_provider_blux.emulator
 
+cluster-test: $(CLUSTER_READY)  ## A million users on two Celery workers, one is killed; OPTIONS=--help
+	@$(CLUSTER)/bin/python -m benchmarks.cluster $(OPTIONS)
+
+$(CLUSTER_READY): $(READY) requirements/cluster.txt
+	@echo "Setting up $(CLUSTER) (once; about half a minute)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLUSTER)
+	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet -r requirements/cluster.txt
+	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
 pins: $(READY)  ## Compile the pinned requirements anew
 	@PIN="$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url"; \
 	$$PIN requirements/airflow-3.3.in -o requirements/airflow-3.3.txt; \
+	$$PIN requirements/cluster.in -o requirements/cluster.txt; \
 	$$PIN requirements/airflow-2.11.in -o requirements/airflow-2.11.txt; \
 	$$PIN requirements/docs.in -o requirements/docs.txt; \
 	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \

@@ -5,6 +5,7 @@ They are found as their own clients do it: PGHOST, PGPORT, PGUSER, PGPASSWORD, a
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 _WAIT_SECONDS = 5
+_REDIS_PORT = 6379
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,24 +98,37 @@ class Redis:
         return self._url(self.broker)
 
     @property
-    def pace_url(self) -> str:
-        """Where the shared pace is; its keys are named after the emulator's address, and expire after an hour."""
-        return self._url(self.pace)
+    def pace_connection(self) -> str:
+        """The Airflow connection to the shared pace, whose keys are the emulator's own and expire after an hour.
+
+        Airflow's hook reads the number of the database from the extras, not from the path of a URL.
+        """
+        parts = urlsplit(self.url)
+        connection = {
+            "conn_type": "redis",
+            "host": parts.hostname,
+            "port": parts.port or _REDIS_PORT,
+            "login": parts.username,
+            "password": parts.password,
+            "extra": {"db": self.pace, "ssl": parts.scheme == "rediss"},
+        }
+        return json.dumps(connection)
 
     def missing(self) -> str | None:
         """Say what is missing, and how to start it; nothing when it answers."""
         from redis.exceptions import RedisError
 
         parts = urlsplit(self.url)
+        host, port = parts.hostname, parts.port or _REDIS_PORT
         try:
             for number in (self.broker, self.pace):
                 with closing(self._client(self._url(number))) as client:
                     client.ping()
         except RedisError as error:
             return (
-                f"Redis: none answers at {parts.hostname}:{parts.port or 6379} ({type(error).__name__}).\n"
+                f"Redis: none answers at {host}:{port} ({type(error).__name__}).\n"
                 "  BLUX_REDIS names another, as redis://127.0.0.1:6379/0.\n"
-                f"  To start one: redis-server --bind 127.0.0.1 --port {parts.port or 6379} --save '' --daemonize yes"
+                f"  To start one: redis-server --bind 127.0.0.1 --port {port} --save '' --daemonize yes"
             )
         return None
 

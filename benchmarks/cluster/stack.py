@@ -43,7 +43,7 @@ def settings(folder: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str, st
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": "*",
         "AIRFLOW_HOME": str(folder),
-        "AIRFLOW_CONN_PACE": redis.pace_url,
+        "AIRFLOW_CONN_PACE": redis.pace_connection,
     }
     airflow = {
         "CORE__EXECUTOR": "CeleryExecutor",
