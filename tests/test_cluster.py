@@ -73,6 +73,7 @@ def report(read=300, *, resumed=0, **counts):
         "resumed": resumed,
         "batches": 3,
         "requests": 3,
+        "retries": 0,
         **zero,
     } | counts
 
@@ -80,10 +81,12 @@ def report(read=300, *, resumed=0, **counts):
 def evidence(**course):
     """Three tasks; the worker of the first was killed when two of its batches were saved and the third had arrived."""
     reports = {0: report(resumed=200, requests=1), 1: report(), 2: report()}
-    sums = {name: sum(one[name] for one in reports.values()) for name in reports[0] if name != "requests"}
+    sums = {
+        name: sum(one[name] for one in reports.values()) for name in reports[0] if name not in ("requests", "retries")
+    }
     ran = {
         "state": "success",
-        "kill": Kill(at=105.0, held=150, processes=9, saved={0: Saved(delivered=200, at=104.0)}),
+        "kill": Kill(at=105.0, held=150, processes=9, saved={0: Saved(delivered=200, batches=2, at=104.0)}),
         "tries": [
             Try(map_index=index, number=2 if index == 0 else 1, state="success", pid=1, seconds=1) for index in range(3)
         ],
@@ -144,6 +147,7 @@ def test_more_requests_than_resume_promises_are_a_fault():
         (report(299), "task 1: read 299 of 300 records"),
         (report(rejected=1, delivered=298), "task 1: its account does not close"),
         (report(resumed=100), "task 1: resumed 100, where 0 were saved"),
+        (report(requests=5, retries=1), "task 1: sent 4 requests for 3 batches"),
     ],
 )
 def test_a_report_that_is_not_as_it_should_be_is_a_fault(wrong, fault):

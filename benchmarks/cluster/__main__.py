@@ -30,8 +30,9 @@ from benchmarks import servers
 from benchmarks.cluster import backends, verdict
 from benchmarks.cluster.course import Course, Watch
 from benchmarks.cluster.dag_run import AirflowApi
+from benchmarks.cluster.environment import WORKERS, environment
 from benchmarks.cluster.partitions import write_partitions
-from benchmarks.cluster.stack import WORKERS, Stack, settings
+from benchmarks.cluster.stack import Stack
 from benchmarks.soak_source import differences
 from benchmarks.table import machine, say, table
 
@@ -83,13 +84,13 @@ def _evidence(
         opened.enter_context(redis.queues_of_its_own())
         server = opened.enter_context(servers.emulator(police_rates=True, state=state))
         server.ask("PUT", "/_emulator/settings", {"rates": {"application.upsert_users": options.rate_limit}})
-        environment = {
-            **settings(folder, postgresql, redis),
+        variables = {
+            **environment(folder, postgresql, redis),
             "AIRFLOW_CONN_BLUX_DEFAULT": DEMO.connection_json(server.url),
             "BLUX_CLUSTER_PARTITIONS": str(source),
             "BLUX_CLUSTER_RATE": str(options.rate_limit),
         }
-        course = _course(opened.enter_context(Stack(folder, environment)), environment, server, options)
+        course = _course(opened.enter_context(Stack(folder, variables)), variables, server, options)
         arrivals = server.arrivals()
     with Emulator(state=state) as held:
         wrong = differences(expected, held.users())
@@ -103,12 +104,12 @@ def _evidence(
     )
 
 
-def _course(stack: Stack, environment: dict[str, str], server: servers.Server, options: argparse.Namespace) -> Course:
+def _course(stack: Stack, variables: dict[str, str], server: servers.Server, options: argparse.Namespace) -> Course:
     """Start Airflow, run the DAG, kill a worker on the way; return what became of it."""
     stack.migrate()
     for component in ("api-server", "scheduler", "dag-processor"):
         stack.start(component, component)
-    api = AirflowApi(environment["AIRFLOW__API__BASE_URL"])
+    api = AirflowApi(variables["AIRFLOW__API__BASE_URL"])
     stack.wait_for(api.is_healthy, "Airflow is healthy", _STARTS_WITHIN)
     for worker in WORKERS:
         stack.start_worker(worker)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.cluster.dag_run import DagRun, Saved, Try
-from benchmarks.cluster.stack import WORKERS, Stack
+from benchmarks.cluster.environment import WORKERS
+from benchmarks.cluster.stack import Stack
 from benchmarks.table import say
 
 TASK = "send_partition"

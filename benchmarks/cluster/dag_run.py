@@ -27,10 +27,12 @@ class Saved:
     """What a task has saved for its next try.
 
     :param delivered: records.
+    :param batches: batches that need no other request.
     :param at: when, in Unix time.
     """
 
     delivered: int
+    batches: int
     at: float
 
 
@@ -62,7 +64,7 @@ class AirflowApi:
 
     def start(self, dag_id: str) -> DagRun:
         """Start a run of a DAG."""
-        document = {"logical_date": None, "conf": {}}
+        document: dict[str, Any] = {"logical_date": None, "conf": {}}
         run = self.ask("POST", f"/dags/{dag_id}/dagRuns", document)
         return DagRun(self, dag_id, run["dag_run_id"])
 
@@ -115,7 +117,9 @@ class DagRun:
         found = self._api.ask("GET", path, map_index=map_index)
         if found is None:
             return None
+        counts = found["value"]["counts"]
         return Saved(
-            delivered=found["value"]["counts"].get("delivered", 0),
+            delivered=counts.get("delivered", 0),
+            batches=counts.get("batches", 0),
             at=datetime.fromisoformat(found["updated_at"]).timestamp(),
         )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,75 +16,22 @@ from typing import Self, TypeVar
 
 import psutil
 
-from benchmarks.cluster.backends import PostgreSQL, Redis
+from benchmarks.cluster.environment import SLOTS, WORKERS, free_port
 
 T = TypeVar("T")
 _LOOK_EVERY_SECONDS = 1.0
+# The emulator stands for another machine: it should not have to wait for a core until it notes a request.
+_NICENESS = 5
 _ROOT = Path(__file__).parents[2]
 # Ends with the pipe to it, and ends what it started: nothing is left behind even when this process is killed.
 _TREE = _ROOT / "tests" / "airflow" / "process_tree.py"
-WORKERS = ("worker-1", "worker-2")
-#: Tasks that one worker runs at a time.
-SLOTS = 4
-#: Seconds without a heartbeat after which a task counts as lost.
-LOST_AFTER = 60
-
-
-def settings(folder: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str, str]:
-    """Return the environment of all processes: an allowlist, so that nothing of the caller's leaks into it."""
-    port = _free_port()
-    given = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "PYTHONUNBUFFERED": "1",
-        "NO_PROXY": "*",
-        "AIRFLOW_HOME": str(folder),
-        "AIRFLOW_CONN_PACE": redis.pace_connection,
-    }
-    airflow = {
-        "CORE__EXECUTOR": "CeleryExecutor",
-        "CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
-        "CORE__LOAD_EXAMPLES": "False",
-        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "API__HOST": "127.0.0.1",
-        "API__PORT": str(port),
-        "API__WORKERS": "1",
-        "API__BASE_URL": f"http://127.0.0.1:{port}",
-        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "DATABASE__SQL_ALCHEMY_CONN": postgresql.url,
-        "CELERY__BROKER_URL": redis.broker_url,
-        "CELERY__RESULT_BACKEND": f"db+{postgresql.url}",
-        "CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": redis.prefix,
-        # Longer than any task takes: the broker must not hand a running task to another worker.
-        "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
-        # What follows is patience for a machine with fewer cores than processes.
-        "CELERY__OPERATION_TIMEOUT": "30",
-        "CELERY__SYNC_PARALLELISM": "1",
-        "WORKERS__EXECUTION_API_TIMEOUT": "30",
-        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
-        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(LOST_AFTER),
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
-        "LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
-    }
-    return given | {f"AIRFLOW__{name}": value for name, value in airflow.items()}
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Stack:
     """Airflow's processes, started one after the other and ended together.
 
     :param folder: keeps a log of each.
-    :param environment: :func:`settings`, and what the DAGs need.
+    :param environment: of all of them.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -137,12 +82,13 @@ class Stack:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        os.setpriority(os.PRIO_PROCESS, self._trees[name].pid, _NICENESS)
 
     def start_worker(self, name: str) -> None:
         """Start a Celery worker."""
         options = ["-H", f"{name}@%h", "-c", str(SLOTS), "--pid", str(self._folder / f"{name}.pid")]
         options += ["--skip-serve-logs", "--without-gossip", "--without-mingle"]
-        self.start(name, "celery", "worker", *options, AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=str(_free_port()))
+        self.start(name, "celery", "worker", *options, AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=str(free_port()))
 
     def has_said(self, name: str, words: str) -> bool:
         """Return whether ``words`` are in the log of a process."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.cluster.course import Course, Kill
 from benchmarks.cluster.dag_run import Try
-from benchmarks.cluster.stack import WORKERS
+from benchmarks.cluster.environment import WORKERS
 from benchmarks.pace import most_in_any_second
 
 TASK_COLUMNS = ("task", "records", "tries", "ran on", "delivered", "merged", "resumed", "batches", "requests")
@@ -49,7 +49,8 @@ class Evidence:
     @property
     def sent_again(self) -> int:
         """Accepted requests beyond one for each batch."""
-        return len(self.accepted) - sum(report["batches"] for report in self.course.reports.values())
+        batches: int = sum(report["batches"] for report in self.course.reports.values())
+        return len(self.accepted) - batches
 
     @property
     def may_be_sent_again(self) -> int:
@@ -89,7 +90,10 @@ def _facts_of(kill: Kill, evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "share of the rate, both workers", f"{evidence.share(before=kill.at):.2%}"
     yield "share of the rate, one worker", f"{evidence.share(after=kill.at):.2%}"
     yield "killed", f"{kill.processes} processes with {len(kill.saved)} tasks, {kill.held:,} users held"
-    yield "killed tasks were running again after", f"{again[0]:.0f} to {again[-1]:.0f} s" if again else "never"
+    yield (
+        "killed tasks were running again after (noticed, and their turn)",
+        f"{again[0]:.0f} to {again[-1]:.0f} s" if again else "never",
+    )
     yield "requests sent again", f"{evidence.sent_again} (at most {evidence.may_be_sent_again} were not saved)"
 
 
@@ -136,6 +140,9 @@ def _faults_of(index: int, records: int, course: Course) -> Iterator[str]:
     left = saved.get(index)
     if report["resumed"] != (left.delivered if left else 0):
         yield f"resumed {report['resumed']:,}, where {left.delivered if left else 0:,} were saved"
+    to_send = report["batches"] - (left.batches if left else 0)
+    if report["requests"] - report["retries"] != to_send:
+        yield f"sent {report['requests'] - report['retries']} requests for {to_send} batches"
     one = next((one for one in course.tries if one.map_index == index), None)
     yield from _faults_of_tries(one, course.workers.get(index, []), was_killed=index in saved)
 

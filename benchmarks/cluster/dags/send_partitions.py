@@ -34,7 +34,7 @@ def send_partitions() -> None:
         rate_limit_conn_id="pace",
         # As many as the two workers have processes: a task waits here, not in the broker, for its turn. What waits in
         # the broker for longer than [scheduler] task_queued_timeout is taken for lost.
-        max_active_tis_per_dag=8,
+        max_active_tis_per_dag=int(os.environ["BLUX_CLUSTER_SLOTS"]),
     ).expand(path=partitions())
     summarize(sent.output)
 
