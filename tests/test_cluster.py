@@ -131,7 +131,8 @@ def test_a_request_too_many_in_a_second_is_a_fault_from_the_second_one_on():
     burst = [(200.0 + number / 100, 429) for number in range(22)]
 
     assert faults(replace(good, arrivals=good.arrivals + burst[:21])) == []
-    assert faults(replace(good, arrivals=good.arrivals + burst)) == ["22 requests in one second, with 20 allowed"]
+    (fault,) = faults(replace(good, arrivals=good.arrivals + burst))
+    assert fault.startswith("22 requests in one second, with 20 allowed")
 
 
 def test_more_requests_than_resume_promises_are_a_fault():

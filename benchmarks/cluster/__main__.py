@@ -33,6 +33,7 @@ from benchmarks.cluster.dag_run import AirflowApi
 from benchmarks.cluster.environment import WORKERS, environment
 from benchmarks.cluster.partitions import write_partitions
 from benchmarks.cluster.stack import Stack
+from benchmarks.cluster.waiting import Waiting
 from benchmarks.soak_source import differences
 from benchmarks.table import machine, say, table
 
@@ -123,7 +124,10 @@ def _course(stack: Stack, variables: dict[str, str], server: servers.Server, opt
 
     timeout = 3 * options.users / _BATCH / options.rate_limit + _PATIENCE
     watch = Watch(api.start(DAG), stack, held, kill_at=int(options.users * options.kill_at), timeout=timeout)
-    return watch.until_the_end()
+    with Waiting() as waiting:
+        course = watch.until_the_end()
+    course.longest_wait = str(waiting)
+    return course
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -42,6 +42,7 @@ class Course:
     :param retried_at: when the second try of each task was first seen running, in Unix time.
     :param reports: what each task returned.
     :param summary: what the task behind them returned.
+    :param longest_wait: of a process for a core, in words.
     """
 
     state: str = "never started"
@@ -51,6 +52,7 @@ class Course:
     retried_at: dict[int, float] = field(default_factory=dict)
     reports: dict[int, dict[str, Any]] = field(default_factory=dict)
     summary: dict[str, int] | None = None
+    longest_wait: str = ""
 
 
 class Watch:

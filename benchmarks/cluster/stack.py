@@ -20,8 +20,6 @@ from benchmarks.cluster.environment import SLOTS, WORKERS, free_port
 
 T = TypeVar("T")
 _LOOK_EVERY_SECONDS = 1.0
-# The emulator stands for another machine: it should not have to wait for a core until it notes a request.
-_NICENESS = 5
 _ROOT = Path(__file__).parents[2]
 # Ends with the pipe to it, and ends what it started: nothing is left behind even when this process is killed.
 _TREE = _ROOT / "tests" / "airflow" / "process_tree.py"
@@ -82,7 +80,6 @@ class Stack:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        os.setpriority(os.PRIO_PROCESS, self._trees[name].pid, _NICENESS)
 
     def start_worker(self, name: str) -> None:
         """Start a Celery worker."""

@@ -80,6 +80,7 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("requests accepted", f"{len(evidence.accepted):,} for {total['batches']:,} batches"),
         ("most requests in any one second", f"{evidence.most_in_a_second} (limit {evidence.limit})"),
         ("answers 429", f"{statuses[429]:,}"),
+        ("longest wait of a process for a core", course.longest_wait),
         ("share of the rate, whole run", f"{evidence.share():.2%}"),
     ]
     return [*rows, *(_facts_of(kill, evidence) if kill else ())]
@@ -121,7 +122,10 @@ def faults(evidence: Evidence) -> list[str]:
         found += [f"task {index}: {fault}" for fault in _faults_of(index, records, course)]
     found += _faults_of_the_sum(course)
     if evidence.most_in_a_second > evidence.limit + 1:
-        found.append(f"{evidence.most_in_a_second} requests in one second, with {evidence.limit} allowed")
+        found.append(
+            f"{evidence.most_in_a_second} requests in one second, with {evidence.limit} allowed, on a machine where a "
+            f"process waited for a core for up to {course.longest_wait}"
+        )
     if not 0 <= evidence.sent_again <= evidence.may_be_sent_again:
         found.append(f"{evidence.sent_again} requests sent again, with 0 to {evidence.may_be_sent_again} promised")
     return found
