@@ -18,7 +18,7 @@ from tests.airflow.dag_tester import DagTester
 from tests.airflow.lineage import FILE, events_of
 from tests.airflow.scheduler import Scheduler
 from tests.airflow.statsd import StatsdListener
-from tests.postgresql import SERVER, VARIABLES, WHERE
+from tests.postgres import SERVER, why_not
 
 Lines = Callable[..., Path]
 Airflow = DagTester | Scheduler
@@ -163,10 +163,9 @@ def test_the_lineage_of_a_rehearsal_names_what_was_read_and_no_change(
 @pytest.fixture
 def table() -> Iterator[str]:
     psycopg2 = pytest.importorskip("psycopg2")
-    try:
-        server = psycopg2.connect(connect_timeout=3, **SERVER)
-    except psycopg2.OperationalError:
-        pytest.skip(f"no PostgreSQL answers at {WHERE} ({VARIABLES})")
+    if reason := why_not():
+        pytest.skip(reason)
+    server = psycopg2.connect(**SERVER)
     name = f"blux_lineage_{secrets.token_hex(4)}"
     server.autocommit = True
     with closing(server), server.cursor() as cursor:
@@ -182,7 +181,9 @@ def test_the_lineage_of_a_query_names_its_tables_and_not_its_text(airflow: Airfl
 
     assert run.state == "success", run.log
     event = events_of(airflow.home.folder, "users_from_a_table_with_lineage.deliver")[-1]
-    assert datasets(event, "inputs") == [(f"postgres://{WHERE}", f"{SERVER['dbname']}.public.{table}")]
+    assert datasets(event, "inputs") == [
+        (f"postgres://{SERVER['host']}:{SERVER['port']}", f"{SERVER['dbname']}.public.{table}")
+    ]
     assert rows(event) == 3
     assert "sql" not in event["job"]["facets"]
 

@@ -225,7 +225,7 @@ def test_a_retry_goes_on_where_the_last_try_stopped(blux_emulator: Emulator) -> 
 
     assert (report["read"], report["delivered"], report["resumed"]) == (10, 10, 4)
     assert function.calls == 2
-    assert state == {}
+    assert set(state) == {"blux_progress"}  # to look at, and nothing to go on from
 
 
 def test_other_records_at_a_retry_are_all_sent_and_the_function_is_called_once_more(blux_emulator: Emulator) -> None:

@@ -12,7 +12,7 @@ from airflow_provider_blux.api.pacing import Rules
 from airflow_provider_blux.delivery.settings import Fallback
 from airflow_provider_blux.hooks import credentials
 from airflow_provider_blux.operators import blux as operators
-from tests.docs.readme import ROOT, Readme, names
+from tests.docs.readme import Readme, names
 
 SCALE = Readme("docs/scale.md")
 
@@ -62,9 +62,3 @@ def test_the_limits_that_are_shown_are_taken_by_the_connection() -> None:
     (block,) = SCALE.code("json")
 
     assert credentials._rate_limits(json.loads(block.code)["rate_limits"]) == {"upsert_users": 40}
-
-
-def test_every_file_that_is_linked_exists() -> None:
-    linked = [link for link in SCALE.links if "://" not in link]
-
-    assert [link for link in linked if not (ROOT / "docs" / link).exists()] == []

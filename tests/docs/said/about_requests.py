@@ -11,6 +11,7 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator
 from tests.docs.said.scene import EVENTS, UNAVAILABLE, USERS, Scene, says
 from tests.docs.said.untrusted import UntrustedServer
+from tests.redis_server import NOBODY
 
 
 def send_once(hook: BluxHook | None = None) -> None:
@@ -22,6 +23,13 @@ def send_once(hook: BluxHook | None = None) -> None:
 @says("The conn_id")
 def unknown_connection(scene: Scene) -> None:
     BluxHook("nobody").upsert_users(USERS)
+
+
+@says("Redis does not answer")
+def no_redis(scene: Scene) -> None:
+    pytest.importorskip("airflow.providers.redis")
+    scene.patch.setenv("AIRFLOW_CONN_PACE", NOBODY)
+    BluxHook().upsert_users(USERS, rate_limit_conn_id="pace")
 
 
 @says("Connection … has no credentials")
