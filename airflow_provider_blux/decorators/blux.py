@@ -18,7 +18,7 @@ from airflow_provider_blux.operators.blux import (
     BluxUpdateDevicesOperator,
     BluxUpsertUsersOperator,
 )
-from airflow_provider_blux.operators.hidden import HiddenArguments, HiddenField, revealed
+from airflow_provider_blux.operators.hidden import Hidden, HiddenArguments, HiddenField, from_upstream, revealed
 from airflow_provider_blux.sources.function import FunctionSource
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         **kwargs: Any,
     ) -> None:
         _check(type(self), python_callable, kwargs)
+        op_kwargs = dict(op_kwargs or {})
+        for name in from_upstream(op_kwargs, kwargs, within="op_kwargs"):
+            op_kwargs[name] = Hidden(op_kwargs[name], is_template=False)
         kwargs[self.records_field] = ()  # stands for them until the function is called
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
 
@@ -60,7 +63,8 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
 
         :raises Exception: what the function raised, as it is.
         """
-        args, kwargs = revealed(self.op_args), revealed(self.op_kwargs)
+        args = revealed(self.op_args)
+        kwargs = {name: revealed(value) for name, value in revealed(self.op_kwargs).items()}
         of_context = determine_kwargs(self.python_callable, args, context)
         call = partial(self.python_callable, *args, **{**of_context, **kwargs})
         with closing(FunctionSource(call, _name(self.python_callable))) as self._function:

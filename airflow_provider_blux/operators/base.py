@@ -14,7 +14,7 @@ from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
-from airflow_provider_blux.operators.hidden import revealed
+from airflow_provider_blux.operators.hidden import Hidden, from_upstream, revealed
 from airflow_provider_blux.operators.observed import ObservedOperator
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.shaping import Meaning
@@ -120,6 +120,9 @@ class BluxOperator(ObservedOperator):
                     f"{self.records_field}, path or sql."
                 ) from None
             raise
+        records = getattr(self, self.records_field)
+        if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
+            records.template_fields = ()
         self.path = path
         self.storage_conn_id = storage_conn_id
         self.file_format = file_format

@@ -7,7 +7,7 @@ records' type and number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 from airflow.providers.common.compat.sdk import XComArg
@@ -35,7 +35,7 @@ class HiddenArguments(Hidden):
 
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):
-            return repr({name: Hidden(value, is_template=False) for name, value in self.value.items()})
+            return repr({name: Hidden(revealed(value), is_template=False) for name, value in self.value.items()})
         return repr([Hidden(value, is_template=False) for value in self.value])
 
 
@@ -68,6 +68,25 @@ class HiddenField:
 def revealed(value: Any) -> Any:
     """Return what is hidden; anything else as it is."""
     return value.value if isinstance(value, Hidden) else value
+
+
+def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within: str | None = None) -> set[str]:
+    """Return those of the names whose values an upstream task gave to ``expand_kwargs``.
+
+    Airflow would render the lists and dicts among them, as if they stood in the DAG.
+
+    :param arguments: those that an operator is made with, which for a mapped task is done when its values are there.
+    :param within: the argument that holds the names, where they are no arguments themselves.
+    """
+    dag = arguments.get("dag")
+    mapped = dag.task_dict.get(arguments["task_id"]) if dag else None
+    partial = getattr(mapped, "partial_kwargs", None)
+    if mapped is None or partial is None:
+        return set()
+    given = mapped._get_specified_expand_input().value
+    if not (isinstance(given, XComArg) or (isinstance(given, list) and any(isinstance(one, XComArg) for one in given))):
+        return set()
+    return set(names) - set(partial[within] if within else partial)
 
 
 def _is_reference(value: Any, *, deep: bool) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from airflow_provider_blux.operators.hidden import revealed
 from tests.decorators.functions import any_decorator, decorated, operator
 from tests.operators.pipeline import Upstream, dag, rendered, serialized, shown
 
@@ -56,6 +57,22 @@ def test_arguments_of_a_mapped_task_are_hidden(name: str) -> None:
     assert shown(instance)["op_kwargs"] == "{'note': <str of 10>, 'rows': <list of 1>}"
     assert instance.op_kwargs.value == {"note": "2026-01-31", "rows": users}
     assert '"records"' in serialized(one)
+
+
+@any_decorator
+def test_a_template_inside_what_an_upstream_task_gave_to_expand_kwargs_is_data(name: str) -> None:
+    users = [{"user_id": "{{ 7 * 7 }}", "note": "{% broken"}]
+    with dag() as one:
+        decorated(name, records).partial(notes=["{{ ds }}"]).expand_kwargs(Upstream(task_id="rows").output)
+
+    # Airflow does not list them as not to be rendered.
+    instance = rendered(cast("Any", one.get_task("records")).unmap({"op_kwargs": {"rows": users}}), ds="2026-01-31")
+
+    assert {key: revealed(value) for key, value in instance.op_kwargs.value.items()} == {
+        "notes": ["2026-01-31"],
+        "rows": users,
+    }
+    assert shown(instance)["op_kwargs"] == "{'notes': <list of 1>, 'rows': <list of 1>}"
 
 
 @pytest.mark.parametrize("copied", [copy, deepcopy])

@@ -102,6 +102,32 @@ def test_a_template_inside_a_record_that_a_mapped_operator_is_expanded_over_is_d
     assert shown(instance)["users"] == "<list of 1>"
 
 
+@any_operator
+def test_a_template_inside_a_record_that_an_upstream_task_gave_to_expand_kwargs_is_data(
+    kind: type[BluxOperator],
+) -> None:
+    given = {kind.records_field: [{"user_id": "{{ 7 * 7 }}", "note": "{% broken"}]}
+    with dag() as one:
+        rows = Upstream(task_id="rows").output
+        kind.partial(task_id="all").expand_kwargs(rows)
+        kind.partial(task_id="some").expand_kwargs([rows, {"path": "a.csv"}])
+        kind.partial(task_id="none", **{kind.records_field: ["{{ ds }}"]}).expand_kwargs(rows)
+        kind.partial(task_id="literal").expand_kwargs([{kind.records_field: ["{{ ds }}"]}])
+
+    def instance(task_id: str, **values: Any) -> Any:
+        # Airflow does not list them as not to be rendered.
+        return rendered(cast("Any", one.get_task(task_id)).unmap(values), ds="2026-01-31")
+
+    def held(task_id: str, **values: Any) -> Any:
+        return getattr(instance(task_id, **values), kind.records_field).value
+
+    for task_id in ("all", "some"):
+        assert held(task_id, **given) == given[kind.records_field]
+        assert instance(task_id, path="{{ ds }}").path == "2026-01-31"
+    assert held("none", batch_size=5) == ["2026-01-31"]
+    assert held("literal", **{kind.records_field: ["{{ ds }}"]}) == ["2026-01-31"]
+
+
 def test_none_from_an_upstream_task_is_no_reference_any_more() -> None:
     with dag():
         operator = upsert(users=Upstream(task_id="rows").output)
