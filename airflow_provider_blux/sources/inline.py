@@ -67,9 +67,19 @@ class InlineSource:
     def _parts(self, item: Any) -> Any:
         """Return the records that an item of the list stands for: those in it, or itself."""
         if isinstance(item, list | tuple):
-            return item
+            return (item,) if self._is_row(item) else item
         frame = frame_of(item, self._name)
         return (item,) if frame is None else frame
+
+    def _is_row(self, item: Any) -> bool:
+        """Tell a row as a database returns it: of two ids in it only one may be meant, so it is one record.
+
+        Never so of a mapped task's outputs: each is what one task returned, and that may be a tuple.
+        """
+        is_mapped = not isinstance(self._records, list | tuple)
+        return (
+            not is_mapped and isinstance(item, tuple) and len(item) > 1 and any(isinstance(x, str | int) for x in item)
+        )
 
     def _sequence(self, value: Any) -> Any:
         if isinstance(value, str):
