@@ -163,14 +163,14 @@ if AIRFLOW_2:
 
     @pytest.fixture
     def airflow(dag_tester: DagTester) -> DagTester:
-        """The nearest to production that runs here."""
+        """A scheduler where there is one: its tasks run, and write the logs, as in production."""
         return dag_tester
 
 else:
 
     @pytest.fixture
     def airflow(scheduler: Scheduler) -> Scheduler:
-        """The nearest to production that runs here."""
+        """A scheduler where there is one: its tasks run, and write the logs, as in production."""
         return scheduler
 
 

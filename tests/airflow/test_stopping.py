@@ -48,7 +48,8 @@ def progress_of(run: Run, folder: Path, map_index: int = -1) -> int:
         [kept] = [
             row["value"]
             for table, row in run.metadata.rows()
-            if table == "task_state_store" and (row["run_id"], row["map_index"]) == (run.run_id, map_index)
+            if table == "task_state_store"
+            and (row["run_id"], row["map_index"], row["key"]) == (run.run_id, map_index, "blux_checkpoint")
         ]
     else:
         name = "*" if map_index < 0 else f"*__{map_index}__*"
