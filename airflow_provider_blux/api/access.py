@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -37,6 +37,10 @@ class ApplicationAccess:
         """Return what must never be shown."""
         return (self.secret_key,)
 
+    def with_key(self, key: str) -> ApplicationAccess:
+        """Return the same access with another key."""
+        return replace(self, secret_key=key)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAccess:
@@ -65,6 +69,10 @@ class OpenAccess:
     def secrets(self) -> tuple[str, ...]:
         """Return what must never be shown."""
         return (self.api_key,)
+
+    def with_key(self, key: str) -> OpenAccess:
+        """Return the same access with another key."""
+        return replace(self, api_key=key)
 
 
 Access = ApplicationAccess | OpenAccess

@@ -9,55 +9,61 @@ APPLICATION_API_URL = "https://api.blux.ai/prod"
 
 RELABELING = {"host": "Application API URL", "login": "Application ID", "password": "Secret key"}
 
-# Not hidden: port, without which the Test button of Airflow 3.3 refuses a stored connection.
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "extra"],
     "relabeling": RELABELING,
     "placeholders": {
         "host": APPLICATION_API_URL,
-        "login": "the application's ID, as in the console",
-        "password": "the secret key that Blux issued",
-        "port": "only when it is not part of the URL",
+        "login": "as Blux shows it for your application",
+        "password": "as Blux issued it, without Bearer",
+        # Not hidden: without one the Test button of Airflow 3.3 refuses a stored connection.
+        "port": "443, for the Test button of Airflow 3.3",
     },
 }
 
-# Field name -> label, help, JSON schema. Airflow masks `open_api_key` by its name on every version. `receipt_key` it
-# does not; the hook masks its value in task logs, and docs/deletion.md says how to mask it in the UI.
+_OPEN_API, _DELIVERIES = "Open API", "Deliveries"
+
+# Field name -> label, help, JSON schema; Airflow 3.2 and later fold the fields by their section. Airflow masks
+# `open_api_key` by its name on every version. `receipt_key` it does not; the hook masks its value in task logs, and
+# docs/connection.md says how to mask it in the UI.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
     "open_api_url": {
         "label": "Open API URL",
-        "description": "Base URL of the Open API (events, devices, profiles). There is no default.",
-        "schema": {"type": ["string", "null"]},
+        "description": "For events, devices and profiles: https:// and the host that Blux named to you. No default.",
+        "schema": {"type": ["string", "null"], "section": _OPEN_API},
     },
     "project_id": {
         "label": "Project ID",
-        "description": "Project of the Open API.",
-        "schema": {"type": ["string", "null"]},
+        "description": "Project of the Open API. Not the Application ID.",
+        "schema": {"type": ["string", "null"], "section": _OPEN_API},
     },
     "open_api_key": {
         "label": "Open API key",
-        "description": "Sent as a bearer token.",
-        "schema": {"type": ["string", "null"], "format": "password"},
+        "description": "Key of the Open API, without Bearer. Not the secret key of the Application API.",
+        "schema": {"type": ["string", "null"], "format": "password", "section": _OPEN_API},
     },
     "receipt_key": {
         "label": "Receipt key",
-        "description": "Key of the hashes that stand for ids in deletion receipts. Keep it as long as the receipts.",
-        "schema": {"type": ["string", "null"], "format": "password"},
+        "description": (
+            "32 random characters of your own. Deletion receipts hold ids as hashes with this key: keep it as long as "
+            "the receipts, and do not change it."
+        ),
+        "schema": {"type": ["string", "null"], "format": "password", "section": _DELIVERIES},
     },
     "rate_limits": {
         "label": "Requests per second",
-        "description": 'By operation, as JSON: {"upsert_users": 40}. Only when Blux has raised your limit.',
-        "schema": {"type": ["object", "string", "null"]},
+        "description": 'JSON by operation, where your limits are not the published ones: {"upsert_users": 40}',
+        "schema": {"type": ["object", "string", "null"], "section": _DELIVERIES},
     },
     "timeout": {
         "label": "Timeout (s)",
-        "description": "Seconds to wait for an answer; 30 when empty.",
-        "schema": {"type": ["number", "null"]},
+        "description": "Seconds to wait for an answer, 30 when empty.",
+        "schema": {"type": ["number", "null"], "section": _DELIVERIES},
     },
     "verify": {
         "label": "CA bundle",
-        "description": "Path of a CA bundle, when a proxy signs with its own. Verification cannot be switched off.",
-        "schema": {"type": ["string", "null"]},
+        "description": "Path of a CA bundle, where a proxy signs with its own. Verification cannot be switched off.",
+        "schema": {"type": ["string", "null"], "section": _DELIVERIES},
     },
 }
 EXTRAS = frozenset(CONN_FIELDS)
