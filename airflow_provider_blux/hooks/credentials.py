@@ -12,12 +12,13 @@ from airflow_provider_blux.api.access import Access, ApplicationAccess, OpenAcce
 from airflow_provider_blux.api.endpoints import OPERATIONS, Api, Operation, apis_of
 from airflow_provider_blux.delivery.settings import check_rate
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.hooks.form import APPLICATION_API_URL, CONN_FIELDS, EXTRAS, RELABELING
+from airflow_provider_blux.hooks.form import APPLICATION_API_URL, CONN_FIELDS, CONNECTION_TYPE, EXTRAS, RELABELING
 
 _FIELDS: dict[Api, str] = {
     "application": "login (Application ID) and password (Secret key)",
     "open": "the extras open_api_url, project_id and open_api_key",
 }
+_FORM_FIELD = f"extra__{CONNECTION_TYPE}__"
 
 
 class AirflowConnection(Protocol):
@@ -100,7 +101,8 @@ def _read(connection: AirflowConnection) -> Credentials:
 
 def _extras(connection: AirflowConnection) -> dict[str, Any]:
     """Return the extras that are set: the form writes a null or an empty text for what was left empty."""
-    extras = connection.extra_dejson
+    # The Test button of Airflow 2.11 sends each extra twice, the second time as its field is called in the form.
+    extras = {name.removeprefix(_FORM_FIELD): value for name, value in connection.extra_dejson.items()}
     if unknown := sorted(extras.keys() - EXTRAS):
         raise BluxConfigError(f"unknown extra {', '.join(unknown)}. Known are {', '.join(sorted(EXTRAS))}.")
     return {name: value for name, value in extras.items() if value is not None and value != ""}

@@ -69,15 +69,29 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
 EXTRAS = frozenset(CONN_FIELDS)
 
 
+# What Airflow 2.11 takes for "as it is stored" in the extras of a form that comes back.
+_AS_STORED = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
+
+
 def widgets() -> dict[str, Any]:
     """Return the extra fields as form widgets, as Airflow before 3.2 wants them."""
-    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from wtforms import PasswordField, StringField
+    from wtforms.validators import Optional
+
+    class StoredPasswordWidget(BS3TextFieldWidget):  # type: ignore[misc]
+        """A password field that comes back unchanged: Airflow 2.11 removes an extra whose field comes back empty."""
+
+        input_type = "password"
+
+        def __call__(self, field: Any, **attributes: Any) -> Any:
+            is_stored = field.data and not field.raw_data
+            return super().__call__(field, **{**attributes, "value": _AS_STORED if is_stored else ""})
 
     def widget(field: dict[str, Any]) -> Any:
         secret = field["schema"].get("format") == "password"
-        kind, look = (PasswordField, BS3PasswordFieldWidget) if secret else (StringField, BS3TextFieldWidget)
-        return kind(field["label"], widget=look(), description=field["description"])
+        kind, look = (PasswordField, StoredPasswordWidget) if secret else (StringField, BS3TextFieldWidget)
+        return kind(field["label"], validators=[Optional()], widget=look(), description=field["description"])
 
     return {name: widget(field) for name, field in CONN_FIELDS.items()}
 

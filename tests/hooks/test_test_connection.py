@@ -178,8 +178,8 @@ def test_an_api_that_does_not_answer_is_told(
     assert tested() == (
         False,
         (
-            f"Application API (HERE): {words} Check Application API URL, and whether the machine that runs this test may "
-            f"reach it. {OPEN_ACCEPTED}"
+            f"Application API (HERE): {words} Check Application API URL, and whether the machine that runs this test "
+            f"may reach it. {OPEN_ACCEPTED}"
         ),
     )
 
