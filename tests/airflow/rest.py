@@ -98,6 +98,11 @@ class RestApi:
         """Store a connection."""
         _content(self._session.post(f"{self._url}/connections", json=connection, timeout=30))
 
+    def test_connection(self, **connection: Any) -> tuple[bool, str]:
+        """Test a connection; of one that is stored, Airflow 3.3 takes what is not given."""
+        found = _content(self._session.post(f"{self._url}/connections/test", json=connection, timeout=60))
+        return found["status"], found["message"]
+
     def import_errors(self) -> dict[str, str]:
         """Return, by the name of its file, why a DAG cannot be imported."""
         found = _content(self._session.get(f"{self._url}/importErrors", timeout=30))["import_errors"]

@@ -1,0 +1,123 @@
+"""A headless Chromium that sees Airflow's pages as a person does."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webelement import WebElement
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+# Nothing leaves the machine but what a test opens: no updates, no services of the browser's vendor.
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--lang=en-US",
+    "--force-color-profile=srgb",
+    "--hide-scrollbars",
+)
+
+T = TypeVar("T")
+
+
+def missing() -> str | None:
+    """Return what is missing for a browser, ``None`` when nothing is."""
+    if BROWSER is None:
+        return "no Chromium is installed (Debian: chromium)"
+    if DRIVER is None:
+        return "no chromedriver is installed (Debian: chromium-driver)"
+    return None
+
+
+class Chromium:
+    """A browser with an empty profile.
+
+    :param width: of the window, in CSS pixels.
+    :param height: of the window.
+    :param scale: device pixels a CSS pixel, of pictures.
+    :param timeout: seconds that a page may take to show what is waited for.
+    """
+
+    def __init__(self, *, width: int = 1280, height: int = 1000, scale: float = 1, timeout: float = 60) -> None:
+        self._size = width, height
+        self._scale = scale
+        self._timeout = timeout
+
+    def __enter__(self) -> Self:
+        self._profile = tempfile.TemporaryDirectory(prefix="chromium_", ignore_cleanup_errors=True)
+        options = ChromeOptions()
+        options.binary_location = str(BROWSER)
+        for flag in (*FLAGS, f"--user-data-dir={self._profile.name}", f"--force-device-scale-factor={self._scale}"):
+            options.add_argument(flag)
+        options.add_argument(f"--window-size={self._size[0]},{self._size[1]}")
+        self.driver = Chrome(options=options, service=Service(DRIVER))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.driver.quit()
+        self._profile.cleanup()
+
+    def open(self, url: str) -> None:
+        """Open a page."""
+        self.driver.get(url)
+
+    def until(self, fact: Callable[[], T | None], name: str) -> T:
+        """Return what ``fact`` gives as soon as it gives something; an element that is not there yet is nothing."""
+        ignored = (NoSuchElementException, StaleElementReferenceException)
+        wait = WebDriverWait(self.driver, self._timeout, poll_frequency=0.1, ignored_exceptions=ignored)
+        return wait.until(lambda _: fact(), f"waited {self._timeout:g} s in vain until {name}")
+
+    def find(self, xpath: str) -> WebElement:
+        """Return the first visible element, once there is one."""
+
+        def visible() -> WebElement | None:
+            return next((found for found in self.find_now(xpath) if found.is_displayed()), None)
+
+        return self.until(visible, f"{xpath} is shown on {self.driver.current_url}")
+
+    def find_now(self, xpath: str) -> list[WebElement]:
+        """Return the elements that are there now."""
+        return self.driver.find_elements(By.XPATH, xpath)
+
+    def text(self) -> str:
+        """Return what the page shows as text."""
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def picture(self, **clip: float) -> bytes:
+        """Return the page as PNG.
+
+        :param clip: ``x``, ``y``, ``width`` and ``height`` of the part to show, in CSS pixels; all of the window
+            unless given.
+        """
+        parameters: dict[str, Any] = {"format": "png"}
+        if clip:
+            parameters |= {"clip": {**clip, "scale": 1}, "captureBeyondViewport": True}
+        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", parameters)
+        return base64.b64decode(taken["data"])
+
+    def save(self, path: Path, **clip: float) -> None:
+        """Write the page as PNG."""
+        path.write_bytes(self.picture(**clip))
