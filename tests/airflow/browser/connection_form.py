@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 AIRFLOW = tuple(int(part) for part in metadata.version("apache-airflow").split(".")[:2])
 # Airflow 2.11 hides the standard fields that a connection type has no use for.
-_LABELS = "//label[not(ancestor::*[contains(concat(' ', @class, ' '), ' hide ')])]"
 _ROW = "./ancestor::*[@role='group' or self::tr][1]"
 _INPUT = f"{_ROW}//*[self::input or self::textarea]"
+_LABELS = f"//label[not(ancestor::*[contains(concat(' ', @class, ' '), ' hide ')])][{_INPUT}]"
 _FOLDED_IN = "./ancestor::*[@data-scope='accordion' and @data-part='item'][1]//*[@data-part='item-trigger']"
 _TYPE = (
     "//span[@id='select2-conn_type-container']" if AIRFLOW < (3,) else "//*[@role='dialog']//input[@role='combobox']"
@@ -86,6 +86,8 @@ class ConnectionForm:
         editor = self.browser.find("//*[@role='dialog']//*[contains(@class, 'cm-content')]")
         editor.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
         self.browser.driver.execute_cdp_cmd("Input.insertText", {"text": json.dumps(extra)})
+        # The editor lays out what was typed when it is left, and moves the button below it.
+        self.browser.find("//input[@name='connection_id']").click()
 
     def save(self) -> None:
         """Save, and wait until that has happened."""
