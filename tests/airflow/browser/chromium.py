@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
@@ -37,6 +37,7 @@ FLAGS = (
     "--force-color-profile=srgb",
     "--hide-scrollbars",
 )
+_AT_REST = 6  # pictures in a row without a difference
 
 T = TypeVar("T")
 
@@ -53,25 +54,25 @@ def missing() -> str | None:
 class Chromium:
     """A browser with an empty profile.
 
-    :param width: of the window, in CSS pixels.
-    :param height: of the window.
-    :param scale: device pixels a CSS pixel, of pictures.
+    :param width: of a page, in pixels.
+    :param height: of a page.
     :param timeout: seconds that a page may take to show what is waited for.
     """
 
-    def __init__(self, *, width: int = 1280, height: int = 1000, scale: float = 1, timeout: float = 60) -> None:
+    def __init__(self, *, width: int = 1280, height: int = 1000, timeout: float = 60) -> None:
         self._size = width, height
-        self._scale = scale
         self._timeout = timeout
 
     def __enter__(self) -> Self:
         self._profile = tempfile.TemporaryDirectory(prefix="chromium_", ignore_cleanup_errors=True)
         options = ChromeOptions()
         options.binary_location = str(BROWSER)
-        for flag in (*FLAGS, f"--user-data-dir={self._profile.name}", f"--force-device-scale-factor={self._scale}"):
+        for flag in (*FLAGS, f"--user-data-dir={self._profile.name}"):
             options.add_argument(flag)
-        options.add_argument(f"--window-size={self._size[0]},{self._size[1]}")
         self.driver = Chrome(options=options, service=Service(DRIVER))
+        width, height = self._size
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         return self
 
     def __exit__(
@@ -106,18 +107,32 @@ class Chromium:
         """Return what the page shows as text."""
         return self.driver.find_element(By.TAG_NAME, "body").text
 
-    def picture(self, **clip: float) -> bytes:
-        """Return the page as PNG.
+    def save(self, path: Path, xpath: str | None = None, *, margin: int = 0) -> None:
+        """Write the page as PNG, once it has come to rest.
 
-        :param clip: ``x``, ``y``, ``width`` and ``height`` of the part to show, in CSS pixels; all of the window
-            unless given.
+        :param xpath: the elements to show; all of the window unless given.
+        :param margin: pixels around them.
         """
-        parameters: dict[str, Any] = {"format": "png"}
-        if clip:
-            parameters |= {"clip": {**clip, "scale": 1}, "captureBeyondViewport": True}
-        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", parameters)
+        self.driver.execute_script("document.activeElement.blur()")  # no cursor that blinks
+        taken: list[bytes] = []
+
+        def at_rest() -> bool:
+            taken.append(self._picture(xpath, margin))
+            return len(taken) >= _AT_REST and len(set(taken[-_AT_REST:])) == 1
+
+        self.until(at_rest, "the page is at rest")
+        path.write_bytes(taken[-1])
+
+    def _picture(self, xpath: str | None, margin: int) -> bytes:
+        clip = {"clip": self._around(xpath, margin)} if xpath else {}
+        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", **clip})
         return base64.b64decode(taken["data"])
 
-    def save(self, path: Path, **clip: float) -> None:
-        """Write the page as PNG."""
-        path.write_bytes(self.picture(**clip))
+    def _around(self, xpath: str, margin: int) -> dict[str, float]:
+        """Return the smallest part of the page with all of some elements and a margin."""
+        boxes = [element.rect for element in self.find_now(xpath)]
+        left = min(box["x"] for box in boxes) - margin
+        top = min(box["y"] for box in boxes) - margin
+        right = max(box["x"] + box["width"] for box in boxes) + margin
+        bottom = max(box["y"] + box["height"] for box in boxes) + margin
+        return {"x": left, "y": top, "width": right - left, "height": bottom - top, "scale": 1}
