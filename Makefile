@@ -14,7 +14,7 @@ UV_VERSION := 0.13.9
 SIDE_BY_SIDE := -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit lint types contract emulator cluster-test pins clean
+.PHONY: help setup demo docs test unit lint types contract emulator cluster-test pictures pins clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ $(CLUSTER_READY): $(READY) requirements/cluster.txt
 	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet -r requirements/cluster.txt
 	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
+
+pictures: $(READY)  ## Take the pictures of the documentation anew (needs Chromium)
+	@$(BIN)/python -m tests.airflow.browser.pictures
 
 pins: $(READY)  ## Compile the pinned requirements anew
 	@PIN="$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url"; \

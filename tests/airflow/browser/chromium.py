@@ -130,9 +130,10 @@ class Chromium:
 
     def _around(self, xpath: str, margin: int) -> dict[str, float]:
         """Return the smallest part of the page with all of some elements and a margin."""
-        boxes = [element.rect for element in self.find_now(xpath)]
-        left = min(box["x"] for box in boxes) - margin
-        top = min(box["y"] for box in boxes) - margin
-        right = max(box["x"] + box["width"] for box in boxes) + margin
-        bottom = max(box["y"] + box["height"] for box in boxes) + margin
+        # As it is seen: the driver's own `rect` knows nothing of a page that is zoomed.
+        boxes = self.driver.execute_script(
+            "return arguments[0].map(element => element.getBoundingClientRect().toJSON())", self.find_now(xpath)
+        )
+        left, top = (min(box[side] for box in boxes) - margin for side in ("left", "top"))
+        right, bottom = (max(box[side] for box in boxes) + margin for side in ("right", "bottom"))
         return {"x": left, "y": top, "width": right - left, "height": bottom - top, "scale": 1}

@@ -77,7 +77,7 @@ def graph_of(dag_id: str) -> Callable[[Pages, Path], None]:
         pages.browser.find("//button[contains(@class, 'react-flow__controls-fitview')]").click()
         hide = "document.head.insertAdjacentHTML('beforeend', '<style>.react-flow__panel {display: none}</style>')"
         pages.browser.driver.execute_script(hide)  # the tools, which lie upon the graph
-        pages.browser.save(path, TASK, margin=30)
+        pages.browser.save(path, TASK, margin=22)
 
     return take
 
@@ -104,11 +104,11 @@ class Picture(NamedTuple):
 
 
 PICTURES = {
-    "connection-form": Picture(900, connection_form),
+    "connection-form": Picture(1000, connection_form),
     "connection-form-open-api": Picture(1000, connection_form_open_api),
     "graph-delete-users": Picture(600, graph_of("delete_users")),
     "graph-backfill-users": Picture(600, graph_of("backfill_users")),
-    "log": Picture(430, log),
+    "log": Picture(460, log),
     "rendered-template": Picture(480, rendered_template),
 }
 
