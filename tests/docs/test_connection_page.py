@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow_provider_blux.api.endpoints import ENDPOINTS, OPERATIONS
@@ -17,6 +15,9 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.hooks.probe import MADE_UP_KEY
 from tests.airflow.browser.pictures import LARGEST, PICTURES
 from tests.docs.readme import ROOT, Readme, names
+
+if TYPE_CHECKING:
+    import pytest
 
 PAGE = Readme("docs/connection.md")
 PAGES = sorted((ROOT / "docs").glob("*.md"))

@@ -172,6 +172,13 @@ def test_what_the_form_leaves_empty_is_unset(read: Any) -> None:
         assert read({**APPLICATION, "extra": dict.fromkeys(names, nothing)}) == read(APPLICATION)
 
 
+def test_extras_are_read_as_the_test_button_of_airflow_2_11_sends_them(read: Any) -> None:
+    doubled = OPEN | {f"extra__blux__{name}": value for name, value in OPEN.items()}
+
+    assert read({"extra": doubled}).access == read({"extra": OPEN}).access
+    assert "unknown extra region" in refused(read, {"extra": {"extra__blux__region": "kr"}})
+
+
 def test_extras_are_read(read: Any, tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("certificates", "utf-8")
