@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
             item.add_marker(pytest.mark.timeout(600))
             # One scheduler, and one process that tests DAGs, however many processes share the tests.
-            shared = {"scheduler", "dag_tester"} & set(getattr(item, "fixturenames", ()))
+            fixtures = {"scheduler" if name == "site" else name for name in getattr(item, "fixturenames", ())}
+            shared = {"scheduler", "dag_tester"} & fixtures
             item.add_marker(pytest.mark.xdist_group("+".join(sorted(shared)) or item.path.name))
 
 

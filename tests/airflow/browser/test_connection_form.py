@@ -208,7 +208,8 @@ class TestButtonInTheList:
 
 
 @pytest.mark.skipif(AIRFLOW < (3,), reason="the REST API of Airflow 2.11 is tested by its form")
-def test_the_rest_api_tests_a_connection(scheduler: Scheduler, site: Site, blux: Emulator) -> None:
+def test_the_rest_api_tests_a_connection(scheduler: Scheduler, blux: Emulator) -> None:
+    scheduler.wait_until_healthy()
     connection = blux.connection()
     sent = {**connection, "connection_id": "not_stored", "extra": json.dumps(connection["extra"])}
     works, said = Person(scheduler).test_connection(**sent)
