@@ -89,7 +89,8 @@ class Account:
         report = self.report
         counts: dict[str, Any] = {name: getattr(report, name) for name in _KEPT}
         files = {"rejects": report.rejects or [], "receipts": report.receipts or []}
-        return {**counts, **files, "first_rejects": self._first}
+        # Lists, since Airflow's task state takes nothing but JSON.
+        return {**counts, **files, "first_rejects": [list(reject) for reject in self._first]}
 
     def _too_many(self, max_rejects: float) -> str:
         report = self.report

@@ -107,6 +107,24 @@ def test_a_task_that_is_marked_failed_stops_keeps_its_progress_and_is_gone_on_wi
     assert len(sent_users(blux)) == 100
 
 
+def test_a_try_that_fails_half_way_hands_its_rejects_on_to_the_next(
+    scheduler: Scheduler, blux: Emulator, write_lines: Lines, tmp_path: Path
+) -> None:
+    write_lines([{"user_id": " user-0"}, *users(5)])
+    blux.fault(**UNAVAILABLE, skip=1)
+    run = scheduler.run("users_without_a_time_limit", folder=str(tmp_path))
+
+    assert run.state == "failed"
+    assert progress_of(run, tmp_path) == 1
+
+    blux.clear_faults()
+    run = scheduler.clear(run, "deliver")
+    assert run.state == "failed"
+    assert "Of 6 records, 5 were delivered, 1 rejected" in run.log
+    assert "record 1, user_id: has blanks around it" in run.log
+    assert sent_users(blux) == [2, 2, 1]
+
+
 def test_mapped_tasks_that_fail_half_way_each_go_on_from_their_own_progress(
     scheduler: Scheduler, blux: Emulator, tmp_path: Path
 ) -> None:
