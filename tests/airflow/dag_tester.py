@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,8 @@ class DagTester:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
+        # With all that it has started: Airflow 2.11's OpenLineage provider keeps a process that would stay.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._answers.close()
         if self._process.stdin:
