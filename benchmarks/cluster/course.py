@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.cluster.dag_run import DagRun, Saved, Try
-from benchmarks.cluster.environment import WORKERS
+from benchmarks.cluster.environment import SLOTS, WORKERS
 from benchmarks.cluster.stack import Stack
 from benchmarks.table import say
 
@@ -16,6 +16,7 @@ TASK = "send_partition"
 _SAY_EVERY_SECONDS = 30.0
 # A save that was on its way when its task was killed is in the database by then.
 _SETTLES_WITHIN = 3.0
+_WAITING = (None, "scheduled", "queued")
 _OVER = ("success", "failed")
 
 
@@ -89,8 +90,9 @@ class Watch:
     def _look(self) -> str | None:
         tries, held = self._run.tries(TASK), self._held()
         on = self._note(tries)
-        if self.course.kill is None and held >= self._kill_at:
-            self._kill_if_it_hurts([index for index, worker in on.items() if worker == WORKERS[0]], held)
+        first = [index for index, worker in on.items() if worker == WORKERS[0]]
+        if self.course.kill is None and held >= self._kill_at and self._can_be_killed(first, tries):
+            self._kill(held)
         self._say(tries, held)
         state = self._run.state()
         return state if state in _OVER else None
@@ -109,18 +111,29 @@ class Watch:
                 self.course.retried_at.setdefault(one.map_index, time.time())
         return on
 
-    def _kill_if_it_hurts(self, running: list[int], held: int) -> None:
-        """Kill the first worker, once each task that it runs has something to go on from."""
-        if not running or not all(self._run.saved(TASK, index) for index in running):
-            return
+    def _can_be_killed(self, running: list[int], tries: list[Try]) -> bool:
+        """Return whether all processes of the first worker are at work, and each has something to go on from.
+
+        With one to spare it may have taken a task from the broker that it has not begun. Such a task is noticed too,
+        but only after ``[scheduler] task_queued_timeout``.
+        """
+        is_busy = len(running) == SLOTS or not any(one.state in _WAITING for one in tries)
+        return bool(running) and is_busy and all(self._run.saved(TASK, index) for index in running)
+
+    def _kill(self, held: int) -> None:
         at = time.time()
         processes = self._stack.kill(WORKERS[0])
+        lost = self._lost()
         time.sleep(_SETTLES_WITHIN)
-        # Its tasks still count as running, so a try that has succeeded meanwhile was no victim.
-        lost = [one.map_index for one in self._run.tries(TASK) if one.map_index in running and one.state == "running"]
-        saved = {index: self._run.saved(TASK, index) for index in lost}
+        lost &= self._lost()
+        saved = {index: self._run.saved(TASK, index) for index in sorted(lost)}
         self.course.kill = Kill(at=at, held=held, processes=processes, saved=saved)
-        say(f"SIGKILL to the {processes} processes of {WORKERS[0]}, {held:,} users held; tasks {lost} died with it")
+        say(f"SIGKILL to the {processes} processes of {WORKERS[0]}, {held:,} users held; tasks {[*saved]} died with it")
+
+    def _lost(self) -> set[int]:
+        """Return the tasks that count as running and have no process."""
+        running = [(one.map_index, one.pid) for one in self._run.tries(TASK) if one.state == "running"]
+        return {index for index, pid in running if pid is not None and self._stack.worker_of(pid) is None}
 
     def _say(self, tries: list[Try], held: int) -> None:
         if time.monotonic() - self._said_at >= _SAY_EVERY_SECONDS:

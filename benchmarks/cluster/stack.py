@@ -150,9 +150,9 @@ class Stack:
 
 
 def _has_ended(tree: int) -> bool:
-    # Nobody waits for what a tree started, so it stays as a zombie; before there is a child it was not started yet.
-    children = [child.status() for child in psutil.Process(tree).children()]
-    return psutil.STATUS_ZOMBIE in children
+    # Nobody waits for what a tree started, so it stays as a zombie, before the orphans that the tree adopts.
+    first = min(psutil.Process(tree).children(), key=lambda child: child.create_time(), default=None)
+    return first is not None and first.status() == psutil.STATUS_ZOMBIE
 
 
 def _airflow(*command: str) -> list[str]:
