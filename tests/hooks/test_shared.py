@@ -21,15 +21,27 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 USERS = [{"user_id": str(number)} for number in range(6)]
 
 
+class Paces:
+    """The paces that a test makes in Redis; others may be there already."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._others = set(client.keys("{blux:pace:*"))
+
+    def own(self, what: str = "*") -> set[bytes]:
+        """Return the keys of the test's own."""
+        return set(self.client.keys(f"{{blux:pace:*}}:{what}")) - self._others
+
+
 @pytest.fixture
-def redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A Redis without a pace, and the connection ``pace`` to it."""
-    client = connected()
+def paces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paces]:
+    """A Redis, and the connection ``pace`` to it."""
+    paces = Paces(connected())
     monkeypatch.setenv("AIRFLOW_CONN_PACE", REDIS)
-    yield client
-    if keys := client.keys("{blux:pace:*"):
-        client.delete(*keys)
-    client.close()
+    yield paces
+    if keys := paces.own():
+        paces.client.delete(*keys)
+    paces.client.close()
 
 
 @pytest.fixture
@@ -43,43 +55,39 @@ def push(**options: Any) -> Any:
     return BluxHook().upsert_users(USERS, batch_size=1, **options)
 
 
-def test_a_connection_to_redis_is_all_that_sharing_takes(blux_emulator: Emulator, redis: Any) -> None:
-    keys_before = set(redis.keys("{blux:pace:application.upsert_users:*}:starts"))
+def test_a_connection_to_redis_is_all_that_sharing_takes(blux_emulator: Emulator, paces: Paces) -> None:
     report = push(rate_limit_conn_id="pace", rate_limit=100)
-    (key,) = set(redis.keys("{blux:pace:application.upsert_users:*}:starts")) - keys_before
+    (key,) = paces.own("starts")
 
     assert report.delivered == 6
-    assert redis.zcard(key) == 6
+    assert paces.client.zcard(key) == 6
 
 
 def test_another_operation_or_application_has_a_pace_of_its_own(
-    blux_emulator: Emulator, redis: Any, connect: Any
+    blux_emulator: Emulator, paces: Paces, connect: Any
 ) -> None:
-    def starts() -> set[bytes]:
-        return set(redis.keys("{blux:pace:*}:starts"))
-
     push(rate_limit_conn_id="pace", rate_limit=100)
-    (first,) = starts()
+    (first,) = paces.own("starts")
     BluxHook().delete_users(["1"], rate_limit_conn_id="pace")
-    (second,) = starts() - {first}
+    (second,) = paces.own("starts") - {first}
     connect(host=f"http://localhost:{blux_emulator.url.rpartition(':')[2]}/prod")
     push(rate_limit_conn_id="pace", rate_limit=100)
-    (third,) = starts() - {first, second}
+    (third,) = paces.own("starts") - {first, second}
 
     assert b"delete_users" in second
     assert b"upsert_users" in third
 
 
 def test_a_refusal_that_says_how_long_to_wait_is_heeded_and_costs_every_task_headroom(
-    blux_emulator: Emulator, redis: Any
+    blux_emulator: Emulator, paces: Paces
 ) -> None:
     blux_emulator.fault(kind="status", status=429, headers={"Retry-After": "1"}, times=1)
     report = push(rate_limit_conn_id="pace", rate_limit=100)
-    (key,) = redis.keys("{blux:pace:*}:state")
+    (key,) = paces.own("state")
 
     assert (report.delivered, report.retries) == (6, 1)
     assert report.seconds >= 1
-    assert float(redis.hget(key, "headroom")) == pytest.approx(0.025, abs=1e-3)
+    assert float(paces.client.hget(key, "headroom")) == pytest.approx(0.025, abs=1e-3)
 
 
 def test_a_rehearsal_asks_no_redis(blux_emulator: Emulator, nobody: None) -> None:

@@ -13,7 +13,6 @@ from airflow_provider_blux.emulator import Emulator
 from tests.airflow.browser.chromium import Chromium
 from tests.airflow.browser.conftest import Site
 from tests.airflow.browser.connection_form import AIRFLOW, ConnectionForm, row_of
-from tests.airflow.person import Person
 from tests.airflow.scheduler import Scheduler
 
 STORED = "made_in_the_form"
@@ -196,7 +195,7 @@ class TestButtonInTheList:
     ) -> None:
         # Airflow's own mistake, which docs/connection.md tells; once it is mended, the page can be.
         connection = blux.connection()
-        Person(scheduler).store_connection(
+        scheduler.rest.store_connection(
             connection_id="without_a_port", **{**connection, "extra": json.dumps(connection["extra"])}
         )
         works, said = press_test(browser, site, "without_a_port")
@@ -204,7 +203,7 @@ class TestButtonInTheList:
         assert not works
         assert "Bad Request" in said
         assert blux.requests() == []
-        assert Person(scheduler).test_connection(connection_id="without_a_port", conn_type="blux")[0]
+        assert scheduler.rest.test_connection(connection_id="without_a_port", conn_type="blux")[0]
 
 
 @pytest.mark.skipif(AIRFLOW < (3,), reason="the REST API of Airflow 2.11 is tested by its form")
@@ -212,11 +211,11 @@ def test_the_rest_api_tests_a_connection(scheduler: Scheduler, blux: Emulator) -
     scheduler.wait_until_healthy()
     connection = blux.connection()
     sent = {**connection, "connection_id": "not_stored", "extra": json.dumps(connection["extra"])}
-    works, said = Person(scheduler).test_connection(**sent)
+    works, said = scheduler.rest.test_connection(**sent)
     assert works, said
     assert said.count("the credentials are accepted") == 2
 
-    works, said = Person(scheduler).test_connection(**{**sent, "password": "wrong-key-1"})
+    works, said = scheduler.rest.test_connection(**{**sent, "password": "wrong-key-1"})
     assert not works
     assert "the credentials are refused (401). Check Application ID and Secret key. Open API" in said
 
