@@ -24,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.emulator.backend import DEMO
 from benchmarks import servers
@@ -38,11 +39,10 @@ from benchmarks.soak_source import differences
 from benchmarks.table import machine, say, table
 
 DAG = "send_partitions"
-PUBLISHED = 20
 _STARTS_WITHIN = 300
 # What a run may take beside the time that the rate asks for: tasks start, a lost worker is noticed.
 _PATIENCE = 900
-_BATCH = 100
+_ENDPOINT = endpoints_for("upsert_users", "application")[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,13 +117,14 @@ def _course(stack: Stack, variables: dict[str, str], server: servers.Server, opt
         stack.wait_for(partial(stack.has_said, worker, "ready."), f"{worker} is ready", _STARTS_WITHIN)
     api.sign_in()
     stack.wait_for(lambda: api.knows(DAG), f"{DAG} is parsed", _STARTS_WITHIN)
-    say(f"Airflow and its workers are up; {options.users / _BATCH / options.rate_limit:.0f} s at the full rate")
+    at_full_rate = options.users / _ENDPOINT.max_records / options.rate_limit
+    say(f"Airflow and its workers are up; {at_full_rate:.0f} s at the full rate")
 
     def held() -> int:
         return int(server.ask("GET", "/_emulator/state")["counts"]["users"])
 
-    timeout = 3 * options.users / _BATCH / options.rate_limit + _PATIENCE
-    watch = Watch(api.start(DAG), stack, held, kill_at=int(options.users * options.kill_at), timeout=timeout)
+    kill_at = int(options.users * options.kill_at)
+    watch = Watch(api.start(DAG), stack, held, kill_at=kill_at, timeout=3 * at_full_rate + _PATIENCE)
     with Waiting() as waiting:
         course = watch.until_the_end()
     course.longest_wait = str(waiting)
@@ -139,7 +140,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("--users", type=int, default=1_000_000, help="(default: %(default)s)")
     parser.add_argument("--tasks", type=int, default=16, help="mapped tasks, at most 100 (default: %(default)s)")
-    parser.add_argument("--rate-limit", type=int, default=PUBLISHED, help="requests a second (default: %(default)s)")
+    parser.add_argument(
+        "--rate-limit", type=int, default=int(_ENDPOINT.max_rate), help="requests a second (default: %(default)s)"
+    )
     parser.add_argument("--kill-at", type=float, default=0.5, help="share of the users (default: %(default)s)")
     parser.add_argument("--broker-db", type=int, default=5, help="database of Redis for Celery (default: %(default)s)")
     parser.add_argument("--pace-db", type=int, default=6, help="the same for the pace (default: %(default)s)")
