@@ -177,6 +177,15 @@ def test_a_task_that_was_lost_without_a_kill_or_not_tried_again_is_a_fault():
     ]
 
 
+def test_a_second_try_that_was_too_short_to_be_seen_is_no_fault_but_one_on_the_killed_worker_is():
+    ran = evidence().course.workers
+
+    assert faults(evidence(workers={**ran, 0: ["worker-1"]})) == []
+    assert faults(evidence(workers={**ran, 0: ["worker-1", "worker-1"]})) == [
+        "task 0: ran on worker-1, worker-1 instead of on one worker, then on the other"
+    ]
+
+
 def test_a_sum_that_is_not_that_of_the_reports_is_a_fault():
     assert faults(evidence(summary={}))[0].startswith("the DAG's own sum is {} instead of")
 

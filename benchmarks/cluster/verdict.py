@@ -155,7 +155,8 @@ def _faults_of_tries(one: Try | None, workers: list[str], *, was_killed: bool) -
     wanted = 2 if was_killed else 1
     if one is None or one.number != wanted:
         yield f"took {one.number if one else 'no'} tries instead of {wanted}"
-    if was_killed and workers != list(WORKERS):
+    # A second try that took less than a second may not have been seen.
+    if was_killed and workers not in ([*WORKERS[:1]], [*WORKERS]):
         yield f"ran on {', '.join(workers)} instead of on one worker, then on the other"
 
 
