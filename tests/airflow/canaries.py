@@ -19,7 +19,7 @@ RESULTS_IN_CLEAR = ("airflow.db", *(["scheduler.log"] if metadata.version("apach
 
 def result_of_the_task_that_reads(table: str, row: Row) -> bool:
     """Tell whether a row is what an upstream task has returned, which Airflow keeps in clear."""
-    return table == "xcom" and row["task_id"].startswith("read") and row["key"] == "return_value"
+    return table == "xcom" and row["task_id"].startswith(("read", "pages")) and row["key"] == "return_value"
 
 
 class Canaries:

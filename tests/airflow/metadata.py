@@ -132,9 +132,8 @@ class Metadata:
 
     def asset_events(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return the extras of the asset events of a run by the asset's URI."""
-        tables = {row["name"] for row in self._select("select name from sqlite_master where type = 'table'")}
-        asset = "asset" if "asset" in tables else "dataset"  # Airflow 2
-        found = self._select(
+        asset = "asset" if "asset" in self._database.tables() else "dataset"  # Airflow 2
+        found = self._database.select(
             f"select uri, event.extra from {asset}_event event join {asset} on {asset}.id = event.{asset}_id"  # noqa: S608
             " where source_dag_id = ? and source_run_id = ?",
             dag_id,

@@ -239,7 +239,7 @@ def test_nothing_is_kept_in_an_outage_and_its_checkpoints_hold_digests(deliverie
 def in_task_state(run: Run) -> list[dict[str, Any]]:
     """Return the checkpoints in Airflow's task state."""
     rows = [row for table, row in run.metadata.rows() if table == "task_state_store" and row["run_id"] == run.run_id]
-    return [json.loads(row["value"]) for row in rows]
+    return [json.loads(row["value"]) for row in rows if row["key"] == "blux_checkpoint"]
 
 
 def test_nothing_is_kept_when_the_time_is_up(deliveries: Deliveries) -> None:
