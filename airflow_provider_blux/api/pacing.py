@@ -44,9 +44,14 @@ class Rules:
         return max(1, int(self.rate))
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the starts of the last second are counted one by one."""
+        return self.limit <= self.counted
+
+    @property
     def slack(self) -> float:
         """A start that is late by no more than this does not delay the ones after it: more where starts are counted."""
-        return 0.02 if self.limit <= self.counted else 0.003
+        return 0.02 if self.is_counted else 0.003
 
 
 # So late at most a thread comes back from writing a request because others hold the interpreter: 5 ms and a little.
@@ -120,6 +125,7 @@ class Pace:
         :param before: done once while waiting, when no other request will be granted a turn before this one.
         """
         with self._turnstile:
+            self._sleep(0)  # nobody is granted another turn once the task is being stopped
             if before is not None:
                 before()
             while (delay := self._delay_or_start()) > 0:
@@ -163,7 +169,7 @@ class Pace:
     def _window_ends(self) -> float:
         """Return when a start no longer is one too many in a second; requests may have left later than granted."""
         limit = self.rules.limit
-        if len(self._starts) < limit or limit > self.rules.counted:
+        if len(self._starts) < limit or not self.rules.is_counted:
             return float("-inf")
         oldest = heapq.nlargest(limit, (start.at for start in self._starts))[-1]
         # Half the headroom, so that a start that came late once need not stay late for good.

@@ -1,7 +1,7 @@
 -- One pace for every task that names the same Redis. Times are microseconds of Redis's own clock, so that the clocks of
 -- the workers do not matter.
 --
--- KEYS[1]  hash: next (when the next start may be reserved), generation (a pause makes a new one), and what
+-- KEYS[1]  hash: next (when the next start may be reserved), paused_until (no reservation before it holds), and what
 --          refusals have taught: headroom, headroom_at, refused_at, speed, speed_at, slowed_at
 -- KEYS[2]  sorted set: when the requests of the last second left, by the name of each
 -- ARGV[1]  what is asked: turn, left, pause, refused or slow_down
@@ -41,7 +41,8 @@ local function keep(seconds)
 end
 
 local function hold(seconds)
-  redis.call('HSET', state, 'next', whole(math.max(get('next', 0), now + seconds * SECOND)), 'generation', whole(now))
+  local ends = math.max(get('paused_until', 0), now + seconds * SECOND)
+  redis.call('HSET', state, 'paused_until', whole(ends), 'next', whole(math.max(get('next', 0), ends)))
 end
 
 -- A start that nobody else has, a distance after the one before it.
@@ -54,38 +55,48 @@ local function reserve()
   return due
 end
 
+-- Whether starts are so rare that one that leaves late matters.
+local is_counted = given.limit <= given.counted
+
 -- When a start no longer is one too many in a second. Half the headroom, so that a start that came late once need not
 -- stay late for good.
 local function window_ends()
-  if given.limit > given.counted then
-    return 0
-  end
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', whole(now - 2 * SECOND))
+  redis.call('ZREMRANGEBYSCORE', starts, whole(now + SECOND), '+inf') -- of a clock that was set back
   local oldest = redis.call('ZREVRANGE', starts, given.limit - 1, given.limit - 1, 'WITHSCORES')
   return oldest[2] and oldest[2] + (1 + headroom() / 2) * SECOND or 0
+end
+
+local function note_start()
+  if is_counted then
+    redis.call('ZADD', starts, whole(now), given.name)
+  end
 end
 
 local asked = {}
 
 -- Returns the microseconds still to wait (0: the start is granted), and the reservation to come back with.
 function asked.turn()
-  if redis.call('EXISTS', state) == 0 then
+  if redis.call('HEXISTS', state, 'paused_until') == 0 then
     -- Where Redis has forgotten what started within the last second, nothing may start within the next.
     hold(given.has_started and 1 or 0)
   end
-  local generation, due = redis.call('HGET', state, 'generation'), tonumber(given.due)
-  if given.generation ~= generation then
+  if given.held > 0 then
+    hold(given.held)
+  end
+  local due = tonumber(given.due)
+  if due < get('paused_until', 0) then
     due = reserve()
   end
-  local allowed_at = math.max(due, window_ends())
+  local allowed_at = math.max(due, is_counted and window_ends() or 0)
   if allowed_at <= now then
-    redis.call('ZADD', starts, whole(now), given.name)
+    note_start()
   end
-  return {whole(math.max(0, allowed_at - now)), whole(due), generation}
+  return {whole(math.max(0, allowed_at - now)), whole(due)}
 end
 
 function asked.left()
-  redis.call('ZADD', starts, whole(now), given.name)
+  note_start()
 end
 
 function asked.pause()

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.resources import files
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -25,16 +25,11 @@ HEADROOM = 2 * Rules.headroom
 _KEEP_SECONDS = 3600
 # So often a task that goes on alone looks whether Redis is back.
 _LOOK_AGAIN_SECONDS = 10.0
+# A wait for a turn that is longer than this is worth a line in the log.
+_LONG_SECONDS = 10.0
+_NO_RESERVATION = "0"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Reservation:
-    """A start that nobody else has; a pause of all tasks makes it void."""
-
-    due: str = "0"
-    generation: str = ""
 
 
 class SharedPace:
@@ -60,14 +55,15 @@ class SharedPace:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._script = redis.register_script((files(__package__) / "shared_pace.lua").read_text(encoding="utf-8"))
-        # In braces is what Redis Cluster places a key by; a script needs both in one place.
-        self._keys = [f"{{{key}}}:state", f"{{{key}}}:starts"]
-        rules = Rules(rate=rate, headroom=HEADROOM)
-        self._constants = {**asdict(rules), "limit": rules.limit, "slack": rules.slack, "keep_seconds": _KEEP_SECONDS}
+        self._keys = [f"{key}:state", f"{key}:starts"]
+        self._rules = Rules(rate=rate, headroom=HEADROOM)
+        derived = {"limit": self._rules.limit, "slack": self._rules.slack, "keep_seconds": _KEEP_SECONDS}
+        self._constants = {**asdict(self._rules), **derived}
         self._instead = instead
         self._clock = clock
         self._sleep = sleep
         self._turnstile = threading.Lock()
+        self._state = threading.Lock()
         self._names = (f"{secrets.token_hex(6)}-{number}" for number in count())
         self._has_started = False
         self._held_until = self._alone_until = float("-inf")
@@ -79,17 +75,17 @@ class SharedPace:
         :raises BluxPaceError: Redis does not answer, and the task may not go on alone.
         """
         with self._turnstile:
+            self._sleep(0)  # nobody asks for another turn once the task is being stopped
             if before is not None:
                 before()
-            while (held := self._held_until - self._clock()) > 0:
-                self._sleep(held)
             if self._instead and self._clock() < self._alone_until:
                 return self._instead.wait()
             return self._start_together()
 
     def pause(self, seconds: float) -> None:
         """Grant no task a start for so many seconds."""
-        self._held_until = max(self._held_until, self._clock() + seconds)
+        with self._state:
+            self._held_until = max(self._held_until, self._clock() + seconds)
         if self._instead:
             self._instead.pause(seconds)
         self._tell("pause", seconds=seconds)
@@ -107,31 +103,38 @@ class SharedPace:
         self._tell("slow_down")
 
     def _start_together(self) -> Start:
-        name, reservation, delay = next(self._names), _Reservation(), 0.0
+        name, due, has_said = next(self._names), _NO_RESERVATION, False
         while True:
             try:
-                delay, reservation = self._ask_for_turn(name, reservation)
-            except _redis_error() as error:
+                delay, due = self._ask_for_turn(name, due)
+            except _redis_errors() as error:
                 return self._lost(error)
             if delay <= 0:
                 break
+            if delay > _LONG_SECONDS and not has_said:
+                has_said = True
+                log.warning(
+                    "All tasks that share this pace wait for %.0f s: Blux asked one of them to, or the clock of Redis "
+                    "was set back.",
+                    delay,
+                )
             self._sleep(delay)
         if self._alone_until > float("-inf"):
             log.warning("Redis answers again: this task shares its pace with the others again.")
             self._alone_until = float("-inf")
         self._has_started = True
-        return Start(self._clock(), self._clock, lambda: self._tell("left", name=name))
+        return Start(self._clock(), self._clock, lambda: self._tell_left(name))
 
-    def _ask_for_turn(self, name: str, reservation: _Reservation) -> tuple[float, _Reservation]:
+    def _ask_for_turn(self, name: str, due: str) -> tuple[float, str]:
         """Return the seconds still to wait, 0 when the start was granted, and the reservation to come back with."""
-        microseconds, due, generation = self._ask(
-            "turn",
-            name=name,
-            due=reservation.due,
-            generation=reservation.generation,
-            has_started=self._has_started,
-        )
-        return int(microseconds) / 1e6, _Reservation(_text(due), _text(generation))
+        # Said again with each turn: Redis may have been away when it was told of a pause.
+        held = max(0.0, self._held_until - self._clock())
+        microseconds, due = self._ask("turn", name=name, due=due, held=held, has_started=self._has_started)
+        return int(microseconds) / 1e6, str(int(due))
+
+    def _tell_left(self, name: str) -> None:
+        if self._rules.is_counted:
+            self._tell("left", name=name)
 
     def _ask(self, what: str, **arguments: Any) -> Any:
         return self._script(keys=self._keys, args=[what, json.dumps({**self._constants, **arguments})])
@@ -140,31 +143,32 @@ class SharedPace:
         """Tell the other tasks something; without Redis the next request of this one will notice."""
         try:
             self._ask(what, **arguments)
-        except _redis_error() as error:
+        except Exception as error:  # noqa: BLE001 - a request may be on its way, whose answer is not to be lost
             log.debug("Redis was not told of %s (%s).", what, type(error).__name__)
 
     def _lost(self, error: Exception) -> Start:
+        what = _said_by(error)
         if self._instead is None:
             raise BluxPaceError(
-                f"Redis does not answer ({type(error).__name__}), so the rate that tasks share cannot be kept; nothing "
-                "is sent without it. Wait for Redis, or let each task go on with a share of its own "
-                "(rate_limit_fallback='share')."
+                f"{what}, so the rate that tasks share cannot be kept; nothing is sent without it. See to Redis, or "
+                "let each task go on with a share of its own (rate_limit_fallback='share')."
             ) from error
         if self._alone_until == float("-inf"):
-            log.warning(
-                "Redis does not answer (%s): until it does, this task keeps to its own share of %g requests/s.",
-                type(error).__name__,
-                self._instead.rules.rate,
-            )
+            rate = self._instead.rules.rate
+            log.warning("%s: until that changes, this task keeps to its own share of %g requests/s.", what, rate)
         self._alone_until = self._clock() + _LOOK_AGAIN_SECONDS
         return self._instead.wait()
 
 
-def _redis_error() -> type[Exception]:
+def _redis_errors() -> tuple[type[Exception], ...]:
     from redis.exceptions import RedisError
 
-    return RedisError
+    return (RedisError, OSError)
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _said_by(error: Exception) -> str:
+    from redis.exceptions import ResponseError
+
+    if isinstance(error, ResponseError):  # an answer, which begins with its code
+        return f"Redis refuses ({str(error).partition(' ')[0]})"
+    return f"Redis does not answer ({type(error).__name__})"

@@ -124,6 +124,7 @@ class Delivery:
                 raise loop.failure from None
             raise
         loop.finish()
+        self._checkpoint.save()  # what fails from here on is not to send everything again
         progress.close("ended")
         self._end(account)
         return report

@@ -188,6 +188,11 @@ def _check_sharing(options: DeliveryOptions) -> None:
     fallback = options.get("rate_limit_fallback", "fail")
     if fallback not in ("fail", "share"):
         raise BluxConfigError("rate_limit_fallback must be 'fail' or 'share'.")
+    if fallback == "fail" and connection is not None and share is not None:
+        raise BluxConfigError(
+            "rate_limit_share would do nothing: with rate_limit_conn_id it is for while Redis does not answer. Add "
+            "rate_limit_fallback='share', or leave it out."
+        )
     if fallback == "share" and (connection is None or share is None):
         raise BluxConfigError(
             "rate_limit_fallback='share' is for tasks that share a rate through Redis: it needs rate_limit_conn_id, "

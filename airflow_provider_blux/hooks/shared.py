@@ -22,7 +22,7 @@ _TIMEOUT = 1.0
 def shared_pace(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> SharedPace | None:
     """Return the pace of all tasks that name the same Redis; ``None`` where the task keeps to a pace of its own.
 
-    :raises BluxConfigError: naming what is missing.
+    :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is of another kind of Redis.
     """
     if settings.rate_limit_conn_id is None:
         return None
@@ -55,6 +55,11 @@ def _redis(conn_id: str) -> Any:
             "pip install 'airflow-provider-blux[redis]'"
         ) from error
     hook: Any = RedisHook(conn_id)
+    if hook.get_connection(conn_id).extra_dejson.get("cluster"):
+        raise BluxConfigError(
+            f"Connection {conn_id} (rate_limit_conn_id) is a Redis Cluster. A pace is kept on one server: name a Redis "
+            "that is none."
+        )
     redis = hook.get_conn()
     # A Redis that is gone must be noticed while there is still something to decide.
     redis.get_connection_kwargs().update(

@@ -60,8 +60,8 @@ class BluxOperator(ObservedOperator):
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
     :param rate_limit: requests a second; by default the published limit.
     :param rate_limit_conn_id: Airflow connection of a Redis: all tasks that name it share the rate.
-    :param rate_limit_share: share of the rate (above 0, at most 1) that this task keeps to where it is not shared
-        through Redis, or while Redis does not answer.
+    :param rate_limit_share: share of the rate (above 0, at most 1) that this task keeps to: without
+        ``rate_limit_conn_id`` always, with it while Redis does not answer.
     :param rate_limit_fallback: while Redis does not answer the task fails (``fail``), or keeps to its share
         (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
     :param concurrency: most requests in flight; by default 32, or as many as start in a second.
@@ -162,7 +162,10 @@ class BluxOperator(ObservedOperator):
             if error.retry_helps:
                 raise
             raise AirflowFailException(str(error)) from error
-        self._announce(context, report)
+        try:
+            self._announce(context, report)
+        except Exception as error:  # noqa: BLE001 - all is delivered, and a retry would deliver it again
+            self.log.warning("Who waits for the assets in Blux could not be told (%s).", type(error).__name__)
         return report
 
     def on_kill(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ _ACCEPTED = (
     "It must return or yield records: a list or another iterable of them, a DataFrame of pandas or polars, a Table of "
     "pyarrow, or a JSON string of a list. For the path of a file or a query, use the operator, with path or sql."
 )
+log = logging.getLogger(__name__)
+
 # What is one record without a closer look.
 _ONE = (dict, str, int)
 
@@ -54,7 +57,10 @@ class FunctionSource:
         """End the function where it is still at work, so that what it has opened is closed now."""
         made, self._made = self._made, None
         if isinstance(made, Iterator) and hasattr(made, "close"):
-            made.close()
+            try:
+                made.close()
+            except Exception as error:  # noqa: BLE001 - how the delivery ended is what counts
+                log.warning("%s could not be closed (%s).", self, type(error).__name__)
 
     def _records(self, made: Any) -> Iterable[Any]:
         if isinstance(made, str):

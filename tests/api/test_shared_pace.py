@@ -31,7 +31,7 @@ class Key:
 
     @property
     def names(self) -> tuple[str, str]:
-        return f"{{{self.name}}}:state", f"{{{self.name}}}:starts"
+        return f"{self.name}:state", f"{self.name}:starts"
 
     def pace(self, rate: float = RATE, **options: object) -> SharedPace:
         return SharedPace(self.client, self.name, rate, **options)
@@ -61,6 +61,17 @@ def nobody() -> Iterator[redis.Redis]:
     client.close()
 
 
+class Comes(redis.Redis):
+    """A Redis that is not there until it is told to be."""
+
+    is_there = False
+
+    def execute_command(self, *args: object, **options: object) -> object:
+        if not self.is_there:
+            raise redis.ConnectionError
+        return super().execute_command(*args, **options)
+
+
 def most_in_any_second(starts: list[float]) -> int:
     return max(sum(start <= other < start + 1 for other in starts) for start in starts)
 
@@ -71,6 +82,17 @@ def side_by_side(work: Callable[[int], None], tasks: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def interrupted(waited: list[float]) -> Callable[[float], None]:
+    """Return a sleep that notes how long it should be, and does not."""
+
+    def sleep(seconds: float) -> None:
+        if seconds:
+            waited.append(seconds)
+            raise InterruptedError
+
+    return sleep
 
 
 def test_tasks_together_never_start_more_in_any_second_than_the_limit(key):
@@ -107,16 +129,17 @@ def test_a_request_that_leaves_late_is_counted_from_when_it_left(key):
 
 
 def test_a_pause_of_one_task_holds_the_others_too_whatever_they_had_reserved(key):
-    waited: list[float] = []
-    other = key.pace(1, sleep=lambda seconds: waited.append(seconds) or pause_once())
     pauses = [3600.0]
 
-    def pause_once() -> None:
-        if pauses:
+    def sleep(seconds: float) -> None:
+        if seconds:
+            waited.append(seconds)
+            if not pauses:
+                raise InterruptedError
             key.pace(1).pause(pauses.pop())
-        else:
-            raise InterruptedError
 
+    waited: list[float] = []
+    other = key.pace(1, sleep=sleep)
     other.wait()
     with pytest.raises(InterruptedError):
         other.wait()
@@ -127,10 +150,7 @@ def test_a_pause_of_one_task_holds_the_others_too_whatever_they_had_reserved(key
 
 def test_a_pause_is_never_shortened(key):
     waited: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        raise InterruptedError
+    sleep = interrupted(waited)
 
     pace = key.pace(sleep=sleep)
     pace.pause(3600)
@@ -153,10 +173,7 @@ def test_refusals_slow_every_task_down_and_cost_headroom_once_an_episode(key):
 
 def test_when_redis_has_forgotten_everything_a_task_that_has_started_requests_lets_a_second_pass(key):
     waited: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        raise InterruptedError
+    sleep = interrupted(waited)
 
     pace = key.pace(sleep=sleep)
     pace.wait()
@@ -165,6 +182,95 @@ def test_when_redis_has_forgotten_everything_a_task_that_has_started_requests_le
         pace.wait()
 
     assert waited[0] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("what", ["refused", "slow_down"])
+def test_when_redis_has_forgotten_everything_the_first_thing_that_it_is_told_may_be_a_refusal(key, what):
+    pace = key.pace(1000)
+    pace.wait()
+    key.client.delete(*key.names)
+    getattr(pace, what)()
+    for _ in range(5):
+        pace.wait()
+
+    assert key.state("paused_until") > 0
+
+
+def test_a_pause_of_which_redis_was_not_told_holds_whoever_waits_already_and_then_the_others(key):
+    waited: list[float] = []
+    client = Comes.from_url(REDIS)
+    client.is_there = True
+    pauses = [3600.0]
+
+    def sleep(seconds: float) -> None:
+        if seconds:
+            waited.append(seconds)
+            if not pauses:
+                raise InterruptedError
+            client.is_there = False
+            pace.pause(pauses.pop())
+            client.is_there = True
+
+    pace = SharedPace(client, key.name, 1, sleep=sleep)
+    pace.wait()
+    with pytest.raises(InterruptedError):
+        pace.wait()
+    with pytest.raises(InterruptedError):
+        key.pace(1, sleep=interrupted(waited)).wait()
+
+    assert waited[1:] == [pytest.approx(3600, abs=5), pytest.approx(3600, abs=5)]
+    client.close()
+
+
+def test_a_pause_that_is_shorter_than_the_wait_costs_nobody_a_turn(key):
+    paces = [key.pace(20) for _ in range(4)]
+    for pace in paces:
+        pace.wait()
+    before = key.state("next")
+    paces[0].pause(0)
+
+    assert key.state("next") == before
+
+
+def test_a_long_wait_is_told_once(key, caplog):
+    waits = [0, 1, 2]
+
+    def sleep(seconds: float) -> None:
+        if seconds and not waits.pop():
+            raise InterruptedError
+
+    key.pace().pause(3600)
+    with caplog.at_level(logging.WARNING), pytest.raises(InterruptedError):
+        key.pace(sleep=sleep).wait()
+
+    (message,) = caplog.messages
+    assert message.startswith("All tasks that share this pace wait for 3600 s")
+
+
+def test_starts_that_are_too_many_to_be_counted_are_not_kept(key):
+    pace = key.pace(1000)
+    for _ in range(3):
+        pace.wait().left()
+
+    assert key.starts() == []
+
+
+def test_a_task_that_is_being_stopped_asks_for_no_turn(key):
+    def sleep(seconds: float) -> None:
+        raise InterruptedError
+
+    done: list[int] = []
+    with pytest.raises(InterruptedError):
+        key.pace(sleep=sleep).wait(before=lambda: done.append(1))
+
+    assert done == []
+    assert key.starts() == []
+
+
+def test_what_redis_says_is_told_by_its_code(key):
+    key.client.set(key.names[0], "something else")
+    with pytest.raises(BluxPaceError, match=r"^Redis refuses \(WRONGTYPE\), so the rate"):
+        key.pace().wait()
 
 
 def test_a_pace_that_nobody_uses_is_forgotten_within_hours(key):
@@ -216,7 +322,7 @@ def test_without_redis_a_task_keeps_to_its_own_share(nobody, caplog):
 
     assert starts[-1].at - starts[0].at >= 30 / 5
     assert caplog.messages == [
-        "Redis does not answer (ConnectionError): until it does, this task keeps to its own share of 5 requests/s."
+        "Redis does not answer (ConnectionError): until that changes, this task keeps to its own share of 5 requests/s."
     ]
 
 
@@ -228,17 +334,6 @@ def test_without_redis_a_pause_holds_this_task_all_the_same(nobody):
     pace.wait()
 
     assert clock() - began >= 60
-
-
-class Comes(redis.Redis):
-    """A Redis that is not there until it is told to be."""
-
-    is_there = False
-
-    def execute_command(self, *args: object, **options: object) -> object:
-        if not self.is_there:
-            raise redis.ConnectionError
-        return super().execute_command(*args, **options)
 
 
 def test_a_task_that_went_on_alone_comes_back_when_redis_does(key, caplog):

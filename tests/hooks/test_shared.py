@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import tomllib
@@ -26,11 +27,11 @@ class Paces:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self._others = set(client.keys("{blux:pace:*"))
+        self._others = set(client.keys("blux:pace:*"))
 
     def own(self, what: str = "*") -> set[bytes]:
         """Return the keys of the test's own."""
-        return set(self.client.keys(f"{{blux:pace:*}}:{what}")) - self._others
+        return set(self.client.keys(f"blux:pace:*:{what}")) - self._others
 
 
 @pytest.fixture
@@ -123,6 +124,19 @@ def test_a_connection_that_does_not_exist_is_airflows_own_error(blux_emulator: E
     pytest.importorskip("airflow.providers.redis")
     with pytest.raises(AirflowNotFoundException, match="pase"):
         push(rate_limit_conn_id="pase")
+
+
+def test_a_share_that_would_do_nothing_is_refused(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxConfigError, match="rate_limit_share would do nothing"):
+        push(rate_limit_conn_id="pace", rate_limit_share=0.5)
+
+
+def test_a_redis_cluster_is_refused(blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("airflow.providers.redis")
+    connection = {"conn_type": "redis", "host": "127.0.0.1", "port": 1, "extra": {"cluster": True}}
+    monkeypatch.setenv("AIRFLOW_CONN_PACE", json.dumps(connection))
+    with pytest.raises(BluxConfigError, match="is a Redis Cluster"):
+        push(rate_limit_conn_id="pace")
 
 
 def test_a_missing_provider_is_told_with_the_extra_that_brings_it(
