@@ -50,6 +50,30 @@ def test_a_delivery_that_ended_leaves_no_checkpoint(blux):
     assert len(blux.requests()) == 20
 
 
+class ClearsLate(Memory):
+    """A store that cannot be reached when the first try ends."""
+
+    is_away = True
+
+    def clear(self) -> None:
+        if self.is_away:
+            self.is_away = False
+            raise ConnectionError
+        super().clear()
+
+
+@pytest.mark.parametrize("on_unknown", ["resend", "reject"])
+def test_what_fails_when_all_is_delivered_sends_nothing_again(blux, on_unknown):
+    store = ClearsLate()
+    with pytest.raises(ConnectionError):
+        push(blux, "send_events", EVENTS, store=store, on_unknown=on_unknown)
+    report = push(blux, "send_events", EVENTS, store=store, on_unknown=on_unknown)
+
+    assert (report.delivered, report.resumed, report.unknown, report.requests) == (1000, 1000, 0, 0)
+    assert len(list(blux.all_events())) == 1000
+    assert store.text is None
+
+
 def test_a_delivery_that_ended_with_rejects_leaves_no_checkpoint_either(blux):
     store = Memory()
     with pytest.raises(BluxRejectLimitError):

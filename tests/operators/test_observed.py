@@ -23,9 +23,12 @@ USERS = [{"user_id": "a"}, {"user_id": "b"}]
 
 
 class Broken:
-    """A task state that cannot be reached."""
+    """A part of Airflow that cannot be reached."""
 
     def __getattr__(self, name: str) -> Any:
+        raise ConnectionError
+
+    def __getitem__(self, name: Any) -> Any:
         raise ConnectionError
 
 
@@ -110,3 +113,10 @@ def test_a_task_state_that_cannot_be_reached_does_not_stop_the_delivery(
 )
 def test_the_hook_names_the_asset_of_its_connection(blux_emulator: Emulator, operation: Any, uri: str) -> None:
     assert BluxHook().asset(operation).uri == uri
+
+
+def test_what_airflow_cannot_be_told_does_not_fail_what_is_delivered(blux_emulator: Emulator) -> None:
+    operator = BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=[Asset("blux://demo-app/users")])
+    report = operator.execute({"outlet_events": Broken()})
+
+    assert report["delivered"] == 2

@@ -162,3 +162,21 @@ def test_closing_leaves_alone_what_a_function_returned_for_others_to_use(tmp_pat
         source.close()
 
         assert not file.closed
+
+
+class Cursor(Iterator[str]):
+    """What a database returns, whose server has gone meanwhile."""
+
+    def __next__(self) -> str:
+        raise StopIteration
+
+    def close(self) -> None:
+        raise ConnectionError("010-0000-0001 was read last")
+
+
+def test_what_cannot_be_closed_is_told_by_its_kind_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    source = FunctionSource(Cursor, "send")
+    assert list(source) == []
+    source.close()
+
+    assert caplog.messages == ["send() could not be closed (ConnectionError)."]
