@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,12 @@ def test_the_commands_verify(receipts: Path, monkeypatch: pytest.MonkeyPatch) ->
         words = [str(receipts) if word == "PATH" else word for word in command.split()]
         done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, check=True)  # noqa: S603
         assert "VERIFIED: no receipt was changed" in done.stdout
+    assert _without_names(DELETION.code("text")[0].code) == _without_names(done.stdout)
+
+
+def _without_names(said: str) -> str:
+    """Return what the command says without times, and names of files and runs."""
+    return re.sub(r"^\S+: (?=accepted|\d)|(?<=\(200\), ).*", "", said, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [DELETION, CONSENT], ids=["deletion", "consents"])
