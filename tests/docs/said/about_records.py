@@ -7,9 +7,13 @@ import json
 import sys
 from typing import Any
 
+from airflow_provider_blux.assets.blux import create_asset
+from airflow_provider_blux.decorators.blux import upsert_users_task
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
+from airflow_provider_blux.sources.parts import ranges
 from tests.docs.said.scene import EVENTS, USERS, Scene, says
 
 
@@ -40,6 +44,35 @@ def batch_too_large(scene: Scene) -> None:
 @says("rate_limit must be")
 def wrong_rate(scene: Scene) -> None:
     operator(users=USERS, rate_limit=0)
+
+
+@says("rate_limit_fallback='share'")
+def share_of_nothing(scene: Scene) -> None:
+    operator(users=USERS, rate_limit_fallback="share")
+
+
+@says("rate_limit_conn_id needs")
+def missing_redis(scene: Scene) -> None:
+    with scene.patch.context() as patch:  # others need it
+        patch.setitem(sys.modules, "airflow.providers.redis.hooks.redis", None)  # type: ignore[arg-type]
+        BluxHook().upsert_users(USERS, rate_limit_conn_id="pace")
+
+
+@says("@task.… takes no")
+def records_from_elsewhere(scene: Scene) -> None:
+    upsert_users_task(path="users.csv")
+
+
+@says("… is asynchronous")
+def asynchronous_function(scene: Scene) -> None:
+    async def send_users() -> None: ...
+
+    upsert_users_task(send_users)
+
+
+@says("The URI of an asset")
+def unknown_kind(scene: Scene) -> None:
+    create_asset(application="my-app", kind="orders")
 
 
 @says("true_values must be")
@@ -114,6 +147,21 @@ def nothing_returned(scene: Scene) -> None:
 @says("… is text, but")
 def rendered_text(scene: Scene) -> None:
     operator(users="[{'user_id': '1'}]").execute({})
+
+
+@says("…() returned a value")
+def function_without_a_return(scene: Scene) -> None:
+    list(FunctionSource(lambda: None, "send_users"))
+
+
+@says("… rows have no")
+def rows_without_a_key(scene: Scene) -> None:
+    ranges({"first": 1, "last": 9, "number": 9, "with_key": 8}, 2, "customer_no")
+
+
+@says("… is of type")
+def key_of_text(scene: Scene) -> None:
+    ranges({"first": "a", "last": "z", "number": 9, "with_key": 9}, 2, "user_id")
 
 
 BAD = [
