@@ -76,6 +76,7 @@ class OpenAccess:
 
 
 Access = ApplicationAccess | OpenAccess
+"""What opens one of the two APIs: its address, the application or project, and the key."""
 
 
 def checked_url(url: str, name: str) -> str:

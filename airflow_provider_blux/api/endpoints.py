@@ -14,7 +14,10 @@ from typing import Any, Literal
 from airflow_provider_blux.exceptions import BluxConfigError
 
 Api = Literal["application", "open"]
+"""``"application"`` or ``"open"``."""
+
 Operation = Literal["upsert_users", "delete_users", "send_events", "update_devices"]
+"""``"upsert_users"``, ``"delete_users"``, ``"send_events"`` or ``"update_devices"``: the methods of the hook."""
 
 APIS: tuple[Api, ...] = ("application", "open")
 OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_events", "update_devices")

@@ -16,7 +16,10 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 class Run:
     """A task instance and its try; without Airflow, a name that is new each time.
 
+    ``dag_id``, ``run_id``, ``task_id`` are Airflow's own names.
+
     :param map_index: -1 for a task that is not mapped.
+    :param try_number: 1 for the first.
     """
 
     dag_id: str

@@ -14,7 +14,10 @@ from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
 
 OnUnknown = Literal["resend", "reject"]
+"""``"resend"`` (each event at least once) or ``"reject"`` (at most once)."""
+
 Fallback = Literal["fail", "share"]
+"""While the Redis of a shared rate does not answer: ``"fail"``, or ``"share"``, which keeps to a share of the rate."""
 
 # Enough for answers that take a second and more, unless the rate is above it: then as many as start in a second.
 CONCURRENCY = 32

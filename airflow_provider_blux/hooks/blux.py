@@ -34,7 +34,7 @@ class HookOptions(DeliveryOptions, KeepingOptions, total=False):
 class BluxHook(BaseHook):
     """Push records to Blux.
 
-    :param blux_conn_id: the Airflow connection, of type ``blux``.
+    :param blux_conn_id: the Airflow connection, of type ``blux``; ``blux_default`` unless given.
     :param api: ``"application"`` or ``"open"``; by default the one that the connection has credentials for, the
         Application API when both.
     """
@@ -114,7 +114,8 @@ class BluxHook(BaseHook):
         """Delete users.
 
         :param records: ids, or rows with a column ``user_id``.
-        :param max_users: refuse, before anything is deleted, to delete more; ``None`` switches the guard off.
+        :param max_users: refuse, before anything is deleted, to delete more (100,000 unless given); ``None`` switches
+            the guard off.
         :param receipts_path: folder for a receipt of every accepted request.
         :raises BluxGuardError: there are more; nothing was sent.
         """

@@ -74,7 +74,8 @@ class BluxDeleteUsersOperator(BluxOperator):
 
     :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param max_users: refuse, before anything is deleted, to delete more; ``None`` switches the guard off.
+    :param max_users: refuse, before anything is deleted, to delete more (100,000 unless given); ``None`` switches the
+        guard off.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
     """
 

@@ -17,8 +17,8 @@ from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.known import CONSENTS, TEXTS, Check
 from airflow_provider_blux.records.values import consent
 
-# What may be declared to mean true or false.
 Meaning = str | int | float | Decimal
+"""What may be declared to mean true or false: text or a number."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 

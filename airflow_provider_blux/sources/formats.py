@@ -15,6 +15,7 @@ from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.parquet import parquet_rows
 
 FileFormat = Literal["jsonl", "json", "csv", "parquet"]
+"""``"jsonl"``, ``"json"``, ``"csv"`` or ``"parquet"``."""
 
 READERS: dict[FileFormat, Callable[[BinaryIO, str], Iterator[Any]]] = {
     "jsonl": json_lines,
