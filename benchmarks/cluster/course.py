@@ -52,7 +52,7 @@ class Course:
     workers: dict[int, list[str]] = field(default_factory=dict)
     retried_at: dict[int, float] = field(default_factory=dict)
     reports: dict[int, dict[str, Any]] = field(default_factory=dict)
-    summary: dict[str, int] | None = None
+    summary: dict[str, Any] | None = None
     longest_wait: str = ""
 
 

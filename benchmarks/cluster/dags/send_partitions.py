@@ -5,28 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import dag, task
 
+from airflow_provider_blux.backfill import split_files, summarize_reports
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
-
-COUNTS = ("read", "delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "batches")
 
 
 @dag(schedule=None, default_args={"retries": 2, "retry_delay": timedelta(seconds=5)})
 def send_partitions() -> None:
-    """List the partitions, send them, add up the reports."""
+    """Make a part of each file, send them, make one report of theirs."""
 
     @task
-    def partitions() -> list[str]:
-        return sorted(map(str, Path(os.environ["BLUX_CLUSTER_PARTITIONS"]).glob("*.jsonl")))
+    def partitions() -> list[list[str]]:
+        return split_files(os.environ["BLUX_CLUSTER_PARTITIONS"], parts=100)
 
     @task(multiple_outputs=False)
-    def summarize(reports: Iterable[dict[str, Any]]) -> dict[str, int]:
-        every = list(reports)
-        return {name: sum(report[name] for report in every) for name in COUNTS}
+    def summarize(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        return summarize_reports(reports)
 
     sent = BluxUpsertUsersOperator.partial(
         task_id="send_partition",
