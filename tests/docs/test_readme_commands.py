@@ -153,10 +153,10 @@ def test_the_test_of_a_dag_passes(second_terminal: dict[str, str]) -> None:
 
 
 def test_every_example_runs_under_airflow(second_terminal: dict[str, str]) -> None:
-    # Eight deliveries; only Airflow passes on the users of an upstream task.
+    # Nine deliveries; only Airflow passes on the users of an upstream task.
     ended = [line for line in second_terminal["examples"].splitlines() if " ended: " in line]
 
-    assert len(ended) == 8
+    assert len(ended) == 9
     assert sum(" application.upsert_users ended: 2 read = 2 delivered" in line for line in ended) == 1
     assert sum(" application.upsert_users ended: 3 read = 2 delivered + 1 suppressed" in line for line in ended) == 1
 
