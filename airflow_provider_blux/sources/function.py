@@ -9,15 +9,13 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import frame_of
+from airflow_provider_blux.sources.rows import ONE_RECORD
 
 _ACCEPTED = (
     "It must return or yield records: a list or another iterable of them, a DataFrame of pandas or polars, a Table of "
     "pyarrow, or a JSON string of a list. For the path of a file or a query, use the operator, with path or sql."
 )
 log = logging.getLogger(__name__)
-
-# What is one record without a closer look.
-_ONE = (dict, str, int)
 
 
 class FunctionSource:
@@ -47,7 +45,7 @@ class FunctionSource:
         self.close()
         self._made = self._call()
         for item in self._records(self._made):
-            frame = None if isinstance(item, _ONE) else frame_of(item, str(self))
+            frame = None if isinstance(item, ONE_RECORD) else frame_of(item, str(self))
             if frame is None:
                 yield item
             else:

@@ -8,13 +8,12 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxSourceError
 from airflow_provider_blux.sources.frames import Frame, frame_of
+from airflow_provider_blux.sources.rows import ONE_RECORD
 
 # A mapped task's outputs are fetched over HTTP, one request for each item or for each slice: as many at a time as
 # hold about so many records, the first one alone, to see how many it holds.
 _OUTPUTS_A_SLICE = 100
 _RECORDS_A_SLICE = 10_000
-# What is one record without a closer look.
-_ONE = (dict, str, int)
 
 
 class InlineSource:
@@ -36,7 +35,7 @@ class InlineSource:
     def __len__(self) -> int:
         """Return the number of records; 0 where it is not known yet, which is so of a mapped task's outputs."""
         if isinstance(self._records, list | tuple):
-            return sum(1 if isinstance(item, _ONE) else len(self._parts(item)) for item in self._records)
+            return sum(1 if isinstance(item, ONE_RECORD) else len(self._parts(item)) for item in self._records)
         return len(self._records) if isinstance(self._records, Frame) else 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -59,7 +58,7 @@ class InlineSource:
 
     def _flat(self, items: Any) -> Iterator[Any]:
         for item in items:
-            if isinstance(item, _ONE):
+            if isinstance(item, ONE_RECORD):
                 yield item
             else:
                 yield from self._parts(item)

@@ -1,4 +1,4 @@
-"""A row of a table, and what its columns must be."""
+"""What is one record, and what a row of a table is: the columns that it must have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_blux.exceptions import BluxSourceError
+
+# What is one record without a closer look.
+ONE_RECORD = (dict, str, int)
 
 
 class TableRow(dict[str, Any]):
