@@ -15,6 +15,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from airflow_provider_blux.exceptions import BluxConfigError
+
 _thread = threading.local()
 
 
@@ -66,9 +68,18 @@ class Transport(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the pools of connections through a proxy, which tell as well."""
-        manager = super().proxy_manager_for(*args, **kwargs)
+    def proxy_manager_for(self, proxy: str, *args: Any, **kwargs: Any) -> Any:
+        """Return the pools of connections through a proxy, which tell as well.
+
+        :raises BluxConfigError: it is a SOCKS proxy, whose connections cannot tell.
+        """
+        if proxy.lower().startswith("socks"):
+            raise BluxConfigError(
+                "The environment names a SOCKS proxy for requests to Blux, and only HTTP proxies are supported. Name "
+                "one in HTTPS_PROXY (HTTP_PROXY for a plain http URL, ALL_PROXY for both), or the host of the API in "
+                "NO_PROXY."
+            )
+        manager = super().proxy_manager_for(proxy, *args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 

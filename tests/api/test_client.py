@@ -12,7 +12,7 @@ from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess, chec
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint, apis_of, endpoints_for
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRequestError, BluxUnavailable
 from tests.delivery.pushing import client_of
 
 UPSERT = endpoints_for("upsert_users", "application")[0]
@@ -276,3 +276,27 @@ def test_a_request_without_a_connection_does_not_leave():
         api.send(api.prepare(UPSERT, [USER]), on_leaving=lambda: told.append(1), on_left=lambda: told.append(2))
 
     assert told == []
+
+
+@pytest.mark.parametrize("proxy", ["socks5h://user:s3cr3t@127.0.0.1:1", "SOCKS4://127.0.0.1:1"])
+def test_a_socks_proxy_is_refused_without_being_shown(blux, monkeypatch, proxy):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("ALL_PROXY", proxy)
+
+    with pytest.raises(BluxConfigError, match=r"only HTTP proxies are supported\. Name one in HTTPS_PROXY") as caught:
+        send(blux, UPSERT, [USER])
+
+    assert "127.0.0.1" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+    assert not blux.requests()
+
+
+def test_a_request_through_an_http_proxy_tells_when_it_leaves_and_has_left(blux, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTP_PROXY", blux.url)  # which is none, and answers so
+    told = []
+    access = ApplicationAccess(url="http://elsewhere.invalid", application_id="a", secret_key="k")
+    with BluxClient({"application": access}) as api, pytest.raises(BluxRequestError, match="answered 404"):
+        api.send(api.prepare(UPSERT, [USER]), on_leaving=lambda: told.append(1), on_left=lambda: told.append(2))
+
+    assert told == [1, 2]
