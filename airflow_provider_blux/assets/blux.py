@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_blux.api.endpoints import Operation
 
@@ -68,6 +68,19 @@ def create_asset(*, application: str, kind: str, extra: dict[str, Any] | None = 
 def is_blux(outlet: Any) -> bool:
     """Return whether an outlet is an asset in Blux."""
     return isinstance(outlet, Asset) and urlsplit(outlet.uri).scheme == SCHEME
+
+
+def is_reference(outlet: Any) -> bool:
+    """Return whether an outlet only refers to an asset in Blux (``Asset.ref``, Airflow 3).
+
+    The name of an asset is its URI unless another is given.
+    """
+    named = getattr(outlet, "uri", None) or getattr(outlet, "name", None)
+    return (
+        not isinstance(outlet, Asset | AssetAlias)
+        and isinstance(named, str)
+        and named.lower().startswith(f"{SCHEME}://")
+    )
 
 
 def check_uri(uri: str) -> None:

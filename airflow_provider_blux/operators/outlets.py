@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AssetAlias
 
-from airflow_provider_blux.assets.blux import check_uri, is_blux
+from airflow_provider_blux.assets.blux import check_uri, is_blux, is_reference
 from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 def check_outlets(outlets: list[Any]) -> None:
     """Check the assets in Blux among the outlets.
 
-    :raises BluxConfigError: one is none that there is, or may hold a secret.
+    :raises BluxConfigError: one is none that there is, may hold a secret, or is a reference, which gets no report.
     """
+    if any(map(is_reference, outlets)):
+        raise BluxConfigError(
+            "outlets holds a reference to an asset in Blux (Asset.ref). Declare the asset itself, such as "
+            "Asset('blux://my-app/users')."
+        )
     for outlet in filter(is_blux, outlets):
         try:
             check_uri(outlet.uri)

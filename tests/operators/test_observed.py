@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_blux.assets import blux
 from airflow_provider_blux.emulator import Emulator
@@ -89,6 +89,17 @@ def test_an_outlet_that_may_hold_a_secret_is_refused_when_the_dag_is_parsed() ->
         BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=[outlet])
 
     assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.skipif(not hasattr(Asset, "ref"), reason="Airflow 2 has no references to assets")
+@pytest.mark.parametrize("by", ["uri", "name"])
+def test_an_outlet_that_only_refers_to_an_asset_in_blux_is_refused_when_the_dag_is_parsed(by: str) -> None:
+    reference = Asset.ref(**{by: "blux://my-app/users"})
+    with pytest.raises(BluxConfigError, match=r"Declare the asset itself, such as Asset\('blux://my-app/users'\)"):
+        BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=[reference])
+
+    elsewhere = [Asset.ref(**{by: "file:///data/rejects"}), AssetAlias("blux://any")]
+    assert BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=elsewhere).outlets == elsewhere
 
 
 def test_an_outlet_elsewhere_is_the_author_s_own_business() -> None:
