@@ -33,6 +33,8 @@ class BluxError(Exception):
 
     #: Whether the same task may succeed when it is tried again with nothing mended.
     retry_helps: ClassVar[bool] = True
+    #: The HTTP status of the answer that led to it, or ``None`` when no answer did.
+    status: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

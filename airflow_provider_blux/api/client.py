@@ -170,10 +170,12 @@ def _refusal(response: requests.Response, words: str, endpoint: Endpoint) -> exc
     quoted = f': "{words}"' if words else ""
     answered = f"Blux answered {status} to {endpoint}{quoted}."
     if status < 400:
-        return exceptions.BluxConfigError(
+        redirected = exceptions.BluxConfigError(
             f"{answered} Redirects are never followed, they would carry the key to another host. "
             "Set the final URL in the connection."
         )
+        redirected.status = status
+        return redirected
     if status in (401, 403):
         return exceptions.BluxAuthError(answered, status=status, words=words)
     if status >= 500 or status in _TRANSIENT_4XX:

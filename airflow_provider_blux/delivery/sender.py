@@ -17,7 +17,7 @@ from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.exceptions import BluxApiError, BluxError, BluxRequestError, BluxStopped, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,7 @@ class Sender:
         status = None
         try:
             status = self._client.send(prepared, on_leaving=start.leaves, on_left=start.left)
-        except BluxApiError as error:
+        except BluxError as error:
             status = error.status
             raise
         finally:

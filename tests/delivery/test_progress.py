@@ -11,7 +11,7 @@ from airflow_provider_blux.delivery.display import TaskStateDisplay
 from airflow_provider_blux.delivery.progress import Progress, Standing
 from airflow_provider_blux.delivery.report import Report, Traffic
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
 from tests.delivery.pushing import Memory, push
 
 USERS = [{"user_id": f"u-{number}"} for number in range(1, 11)]
@@ -137,6 +137,15 @@ def test_a_request_that_blux_refuses_is_counted_as_well(blux: Emulator) -> None:
         push(blux, "upsert_users", USERS[:4], watchers=[told.append])
 
     assert told[-1].counted.statuses == {200: 2, 400: 3}
+
+
+def test_a_redirect_is_counted_by_its_status(blux: Emulator) -> None:
+    blux.fault(kind="status", status=302, headers={"Location": f"{blux.url}/elsewhere"})
+    told: list[Standing] = []
+    with pytest.raises(BluxConfigError, match="Redirects are never followed"):
+        push(blux, "upsert_users", USERS[:4], watchers=[told.append])
+
+    assert told[-1].counted.statuses == {302: 1}
 
 
 def test_the_time_in_which_requests_wait_for_their_turn_is_counted(blux: Emulator) -> None:
