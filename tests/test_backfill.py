@@ -48,6 +48,17 @@ def test_files_are_named_so_that_an_operator_finds_them(tmp_path, path):
     assert list(StorageSource(file)) == [{"user_id": "00123"}]
 
 
+@pytest.mark.parametrize("path", ["{}", "file://{}", "{}/*"])
+def test_a_file_named_like_a_glob_is_in_the_part_that_names_it(tmp_path, path):
+    names = ["u1.jsonl", "u[1].jsonl", "*.jsonl", "u?.jsonl", "[[u]].jsonl", "u[!1].jsonl"]
+    for name in names:
+        (tmp_path / name).write_text(json.dumps(name))
+    parts = split_files(path.format(tmp_path), len(names))
+
+    assert sorted(record for part in parts for record in StorageSource(part)) == sorted(names)
+    assert all(len(list(StorageSource(part))) == 1 for part in parts)
+
+
 def test_where_there_is_no_file_there_are_no_parts_but_an_error(tmp_path):
     with pytest.raises(BluxSourceError, match="there is no such file"):
         split_files(str(tmp_path / "none"), 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from glob import escape
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -46,9 +47,9 @@ class StorageSource:
                 yield from records(file, name, layout)
 
     def sizes(self) -> dict[str, int]:
-        """Return the size of each file in bytes, by its URL."""
+        """Return the size of each file in bytes, by the glob that finds this file alone: mostly its URL as it is."""
         try:
-            return {name: int(fs.size(path) or 0) for (fs, path), name in self._files()}
+            return {escape(name): int(fs.size(path) or 0) for (fs, path), name in self._files()}
         except OSError as error:
             raise unreadable(str(self), error) from error
 

@@ -106,6 +106,15 @@ def test_parts_name_objects_so_that_an_operator_finds_them(path: str, conn_id: s
     assert [list(StorageSource(part, conn_id=conn_id)) for part in parts] == [USERS[:10], USERS[10:20]]
 
 
+def test_an_object_named_like_a_glob_is_in_the_part_that_names_it(client: Any) -> None:
+    names = ["u1.jsonl", "u[1].jsonl", "u*.jsonl"]
+    for name in names:
+        client.put_object(Bucket="crm", Key=f"globs/{name}", Body=json.dumps(name).encode())
+    parts = split_files("s3://lake@crm/globs", len(names))
+
+    assert sorted(list(StorageSource(part)) for part in parts) == sorted([name] for name in names)
+
+
 def test_an_object_that_was_cut_off_is_an_error_that_names_it() -> None:
     with pytest.raises(BluxSourceError, match=r"^s3://lake@crm/cut/users\.jsonl\.gz is cut off: it ends at byte"):
         list(StorageSource("s3://lake@crm/cut/*"))
