@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, check_tolerance, settled, shaping_of
+from airflow_provider_blux.delivery.settings import DeliveryOptions, Settings, check_tolerance, settled, shaping_of
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError
 from airflow_provider_blux.hooks import form
 from airflow_provider_blux.hooks.credentials import Credentials, read
-from airflow_provider_blux.hooks.kept import KeepingOptions, opened
+from airflow_provider_blux.hooks.kept import KeepingOptions, Kept, opened
 from airflow_provider_blux.hooks.shared import shared_pace
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
 
     from airflow_provider_blux.api.client import BluxClient
+    from airflow_provider_blux.delivery.deliver import Delivery
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.stopping import Stop
 
@@ -201,10 +202,7 @@ class BluxHook(BaseHook):
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
-        from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.delivery.stopping import Stop
-        from airflow_provider_blux.hooks.lineage import HookLineage
-        from airflow_provider_blux.hooks.metrics import Metrics
 
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         delivery_options, keeping = _split(options)
@@ -220,22 +218,33 @@ class BluxHook(BaseHook):
         if self._is_stopped:  # while the records were counted, or the suppression list was read
             self._stop.set()
         with self.get_conn(pool_size=settings.concurrency) as client:
-            delivery = Delivery(
-                client,
-                endpoints,
-                settings,
-                stop=self._stop,
-                pace=shared_pace(settings, endpoints[0], client.access[endpoints[0].api], self._stop),
-                store=kept.store,
-                rejects=kept.rejects,
-                receipts=kept.receipts,
-                suppression=kept.suppression,
-                watchers=[Metrics(), HookLineage(self, client.access[endpoints[0].api]), *kept.watchers],
-            )
+            delivery = self._delivery(client, endpoints, settings, kept, self._stop)
             try:
                 return delivery.run(records)
             except BluxAuthError as error:
                 raise error.located(self.credentials.refused(endpoints[0].api)) from None
+
+    def _delivery(
+        self, client: BluxClient, endpoints: Sequence[Endpoint], settings: Settings, kept: Kept, stop: Stop
+    ) -> Delivery:
+        """Return a delivery at the shared pace where there is one, which metrics and lineage watch."""
+        from airflow_provider_blux.delivery.deliver import Delivery
+        from airflow_provider_blux.hooks.lineage import HookLineage
+        from airflow_provider_blux.hooks.metrics import Metrics
+
+        access = client.access[endpoints[0].api]
+        return Delivery(
+            client,
+            endpoints,
+            settings,
+            stop=stop,
+            pace=shared_pace(settings, endpoints[0], access, stop),
+            store=kept.store,
+            rejects=kept.rejects,
+            receipts=kept.receipts,
+            suppression=kept.suppression,
+            watchers=[Metrics(), HookLineage(self, access), *kept.watchers],
+        )
 
     def _endpoints(self, operation: Operation, list_key: str | None) -> tuple[Endpoint, ...]:
         """Return the endpoints of the API to use.
