@@ -34,13 +34,14 @@ def split_sql(sql_conn_id: str, table: str, key: str, parts: int) -> list[dict[s
     """Return at most ``parts`` ranges of a key, ``{"first": ..., "end": ...}``, for ``.expand(sql_parameters=...)``.
 
     For a query with ``key >= first AND key < end``, in the style of its driver. The ranges cover every key that the
-    table has now and are equally wide; rows that come later may lie outside.
+    table has now and are equally wide; rows that come later may lie outside. Times without a zone are given as ISO
+    text.
 
     :param sql_conn_id: Airflow connection of the database.
     :param table: its name (``shop.orders``), as the database takes it.
     :param key: a column of whole numbers, dates or times, which says nothing about a person: Airflow stores its ranges.
     :param parts: most ranges.
-    :raises BluxSourceError: rows have no key, or the query fails.
+    :raises BluxSourceError: rows have no key, or one of 0001-01-01 or 9999-12-31; or the query fails.
     :raises BluxConfigError: the key is of another type.
     """
     from airflow_provider_blux.sources.sql import SqlSource

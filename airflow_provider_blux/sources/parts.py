@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -48,8 +49,10 @@ def statement(table: str, key: str) -> str:
 def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
     """Return at most so many ranges, ``first`` included and ``end`` not, that together cover every key.
 
+    Times without a zone are given as ISO text, since XCom moves those that the worker's own zone leaves out.
+
     :param found: the row of :func:`statement`.
-    :raises BluxSourceError: rows have no key, and would be in no range.
+    :raises BluxSourceError: rows have no key, or one that no range can cover.
     :raises BluxConfigError: the key is neither a whole number nor a date.
     """
     check_parts(parts)
@@ -61,31 +64,72 @@ def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
         )
     if not int(number):
         return []
-    start, end, value = _scale(first, last, key)
-    grain = max(1, (end - start) // _ROUNDING)
-    start, end = start // grain * grain, (end // grain + 1) * grain
+    scale = _scale(first, last, key)
+    start, end = scale.ends()
     parts = min(parts, end - start)
     cuts = [start + (end - start) * part // parts for part in range(parts + 1)]
-    return [{"first": value(one), "end": value(other)} for one, other in pairwise(cuts)]
+    return [{"first": scale.key_of(one), "end": scale.key_of(other)} for one, other in pairwise(cuts)]
 
 
-def _scale(first: Any, last: Any, key: str) -> tuple[int, int, Callable[[int], Any]]:
-    """Return the smallest and the largest key as whole numbers, and what turns a number into a key again."""
-    if isinstance(first, datetime):
-        # In UTC, where no hour is missing.
-        base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
-        return 0, int((last - base).total_seconds()), lambda number: base + timedelta(seconds=number)
+@dataclass(frozen=True)
+class _Scale:
+    """Keys as whole numbers.
+
+    :param first: the smallest key; ``last`` is the largest.
+    :param key_of: turns a number into a key again.
+    :param bounds: the smallest and the largest number that are a key.
+    """
+
+    first: int
+    last: int
+    key_of: Callable[[int], Any]
+    bounds: tuple[int, int] | None = None
+
+    def ends(self) -> tuple[int, int]:
+        """Return round numbers, the second above every key."""
+        grain = max(1, (self.last - self.first) // _ROUNDING)
+        start, end = self.first // grain * grain, (self.last // grain + 1) * grain
+        return (start, end) if self.bounds is None else (max(start, self.bounds[0]), min(end, self.bounds[1]))
+
+
+def _scale(first: Any, last: Any, key: str) -> _Scale:
     if isinstance(first, date):
-        return first.toordinal(), last.toordinal(), date.fromordinal
+        return _scale_of_days(first, last, key)
     if isinstance(first, Decimal) and first == first.to_integral_value() and last == last.to_integral_value():
-        return int(first), int(last), int
+        return _Scale(int(first), int(last), int)
     if isinstance(first, int) and not isinstance(first, bool):
-        return first, last, int
+        return _Scale(first, last, int)
     raise BluxConfigError(
         f"{key} is of type {type(first).__name__}; ranges can be cut of a whole number, a date or a time. Text is not "
         "cut, since the ends of its ranges would be values of the table, for Airflow to show and store: let the "
         "query choose by a hash of the user's id instead (docs/scale.md)."
     )
+
+
+def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
+    """Return the scale of dates or times.
+
+    :raises BluxSourceError: one is of the first or the last day that there is.
+    """
+    is_time = isinstance(first, datetime)
+    days = [value.date() if is_time else value for value in (first, last)]
+    if days[0] == date.min or days[1] == date.max:
+        raise BluxSourceError(
+            f"{key} holds {date.min} or {date.max}, beyond which no range can end; a driver may also mean infinity by "
+            "them. Rows with such a key mostly have no date at all: cut by another column, or a view without them, "
+            "and send them by a query of their own."
+        )
+    if not is_time:
+        return _Scale(first.toordinal(), last.toordinal(), date.fromordinal, (1, date.max.toordinal()))
+    # In UTC, where no hour is missing.
+    base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
+
+    def time_of(number: int) -> datetime | str:
+        time: datetime = base + timedelta(seconds=number)
+        return time if time.tzinfo else time.isoformat()
+
+    second, latest = timedelta(seconds=1), datetime.max.replace(tzinfo=base.tzinfo)
+    return _Scale(0, (last - base) // second, time_of, (0, (latest - base) // second))
 
 
 def check_parts(parts: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
 
@@ -50,10 +50,18 @@ def test_parts_are_about_equally_large():
 
 
 whole_numbers = st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=50)
-days = st.lists(st.dates(date(1990, 1, 1), date(2040, 1, 1)), min_size=1, max_size=50)
-SPAN = [datetime(year, 1, 1) for year in (1990, 2040)]  # noqa: DTZ001 - Hypothesis adds the zones
-times = st.lists(st.datetimes(*SPAN), min_size=1, max_size=50)
-times_in_a_zone = st.lists(st.datetimes(*SPAN, timezones=st.timezones()), min_size=1, max_size=50)
+FIRST, LAST = date.min + timedelta(days=1), date.max - timedelta(days=1)
+days = st.lists(st.dates(date(1990, 1, 1), date(2040, 1, 1)) | st.dates(FIRST, LAST), min_size=1, max_size=50)
+# Without a zone, which Hypothesis adds.
+SPANS = [[datetime(1990, 1, 1), datetime(2040, 1, 1)], [datetime(1, 1, 2), datetime(9999, 12, 30, 23, 59, 59)]]  # noqa: DTZ001
+times = st.one_of(st.lists(st.datetimes(*span), min_size=1, max_size=50) for span in SPANS)
+times_in_a_zone = st.one_of(
+    st.lists(st.datetimes(*span, timezones=st.timezones()), min_size=1, max_size=50) for span in SPANS
+)
+
+
+def moment(bound):
+    return datetime.fromisoformat(bound) if isinstance(bound, str) else bound
 
 
 @given(keys=whole_numbers | days | times | times_in_a_zone, parts=st.integers(1, 40))
@@ -62,7 +70,7 @@ def test_every_key_is_in_exactly_one_range(keys, parts):
 
     assert 1 <= len(cut) <= parts
     for key in keys:
-        assert sum(each["first"] <= key < each["end"] for each in cut) == 1
+        assert sum(moment(each["first"]) <= key < moment(each["end"]) for each in cut) == 1
     assert all(one["end"] == other["first"] for one, other in pairwise(cut))
 
 
@@ -88,6 +96,36 @@ def test_ranges_of_times_are_whole_seconds_in_utc_where_they_have_a_zone():
 
     assert cut[0] == {"first": datetime(2026, 1, 1, tzinfo=UTC), "end": cut[1]["first"]}
     assert all(value.tzinfo is UTC and not value.microsecond for each in cut for value in each.values())
+
+
+def test_times_without_a_zone_are_text_which_no_zone_of_a_worker_moves():
+    night = datetime(2024, 3, 10, 2, 30)  # noqa: DTZ001 - an hour that New York did not have
+
+    assert ranges(found([night, night + timedelta(seconds=1)]), 2, "at") == [
+        {"first": "2024-03-10T02:30:00", "end": "2024-03-10T02:30:01"},
+        {"first": "2024-03-10T02:30:01", "end": "2024-03-10T02:30:02"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [date(2020, 1, 1), date.max],
+        [date.min, date(2020, 1, 1)],
+        [datetime(2020, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)],
+        [datetime(1, 1, 1), datetime(2020, 1, 1)],  # noqa: DTZ001 - as a column without a zone has them
+        [datetime.min.replace(hour=5, tzinfo=timezone(timedelta(hours=9))), datetime(2020, 1, 1, tzinfo=UTC)],
+    ],
+)
+def test_a_key_of_the_first_or_the_last_day_that_there_is_is_refused_with_the_way_out(keys):
+    with pytest.raises(BluxSourceError, match=r"^valid_to holds 0001-01-01 or 9999-12-31, .* cut by another column"):
+        ranges(found(keys), 4, "valid_to")
+
+
+def test_round_values_beyond_the_days_that_there_are_are_cut_to_them():
+    cut = ranges(found([FIRST, LAST]), 3, "day")
+
+    assert (cut[0]["first"], cut[-1]["end"]) == (date.min, date.max)
 
 
 def test_a_decimal_without_a_fraction_is_a_whole_number():

@@ -174,12 +174,13 @@ def test_the_parts_that_a_hash_chooses_hold_every_user_once() -> None:
 
 @pytest.fixture
 def visits() -> Iterator[None]:
-    """A table with a number and a time."""
+    """A table with a number, a time and a time without a zone."""
     with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS blux_test_visits")
         cursor.execute(
             """CREATE TABLE blux_test_visits AS
-               SELECT n::numeric AS n, timestamptz '2026-03-01T00:00:00Z' + n * interval '7 h' AS at
+               SELECT n::numeric AS n, timestamptz '2026-03-01T00:00:00Z' + n * interval '7 h' AS at,
+                      timestamp '2026-03-01' + n * interval '7 h' AS local_time
                FROM generate_series(1, 1000) n"""
         )
         database.commit()
@@ -192,6 +193,10 @@ def visits() -> Iterator[None]:
     ("key", "sql"),
     [
         ("n", "SELECT n FROM blux_test_visits WHERE n >= %(first)s AND n < %(end)s ORDER BY n"),
+        (
+            "local_time",
+            "SELECT n FROM blux_test_visits WHERE local_time >= %(first)s AND local_time < %(end)s ORDER BY n",
+        ),
         ("at", "SELECT n FROM blux_test_visits WHERE at >= %(first)s AND at < %(end)s ORDER BY n"),
     ],
 )
