@@ -1,7 +1,7 @@
 """The API's own words about a refusal, with everything blacked out that the request carried.
 
 An API may repeat the value that it refuses, whole or in part, escaped or in capitals. Its words are worth showing, the
-value must not reach a log.
+value must not reach a log. Where one cannot be told from the other words, none of them is shown.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,7 +20,8 @@ BLACK = "***"
 
 # Both begin where a word begins: else a long one would be searched from each of its letters to its end.
 _EMAIL = re.compile(r"(?<![^\s\"'<>@,;])[^\s\"'<>@,;]+@[^\s\"'<>@,;]+")
-_CUT_OFF = re.compile(r"(?<!\w)(\w{2,})(?:…|\.\.\.)")
+# A word behind a blacked-out one may be the rest of its value, cut off without a sign.
+_CUT_OFF = re.compile(r"(?<!\w)\w{2,}(?=…|\.\.\.)|(?<=\*\*\* )\w{2,}")
 _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
 _TAGS = re.compile(r"<[^>]*>")
 # What JSON writes for other characters; a character beyond the first 65,536 takes two of the second kind.
@@ -33,13 +35,13 @@ _LONG_ASCII, _LONG_OTHER = 4, 2
 
 
 def said(answer: bytes, sent: Any = None, secrets: Iterable[str] = ()) -> str:
-    """Return what an answer says, at most 300 characters, without a value of the request.
+    """Return what an answer says, at most 300 characters, without a value of the request; nothing if that fails.
 
     :param answer: the body of the answer.
     :param sent: the body of the request, as the object that was encoded.
     :param secrets: more values to black out.
     """
-    whole = {*_values(sent), *secrets} - {""}
+    whole = {_composed(value) for value in (*_values(sent), *secrets)} - {""}
     # What looks like an escape in a value is taken for one in the answer, too.
     whole |= {_unescaped(value) for value in whole if _ANY_ESCAPE.search(value)} - {""}
     text = _without(_unescaped(_text_of(answer)), whole, _parts(whole))
@@ -48,21 +50,29 @@ def said(answer: bytes, sent: Any = None, secrets: Iterable[str] = ()) -> str:
 
 
 def _without(text: str, whole: set[str], parts: set[str]) -> str:
-    """Return a text without the values, and without the parts that can be told from words of the API's own."""
-    folded = text.casefold()
-    begun = _begun(_CUT_OFF.findall(folded), whole | parts)
+    """Return a text without the values, and without the parts that can be told from words of the API's own.
+
+    Nothing of it where one is left.
+    """
+    folded = _folded(text)
     # A thousand records have more values than a pattern is fast with; hardly any of them stands in an answer.
-    found = {value for value in whole if value.casefold() in folded}
+    found = {value for value in whole if _folded(value) in folded}
     inside = {value for value in found if _is_long(value)}
-    alone = {value for value in found - inside | parts if value.casefold() in folded}
+    alone = {value for value in found - inside | parts if _folded(value) in folded}
     inside |= {part for part in alone & parts if not part.isascii()}
-    for pattern in (
-        _any_of(inside),
-        rf"(?<!\w)(?:{_any_of(alone - inside)})(?!\w)",
-        rf"(?:{_any_of(begun)})(?=…|\.\.\.)",
-    ):
+    alone -= inside
+    for pattern in _patterns(inside, alone):
         text = re.sub(pattern, BLACK, text, flags=re.IGNORECASE)
-    return text
+    # A pattern does not know that WEISS is Weiß in capitals.
+    rest = _folded(text.replace(BLACK, "\n"))
+    if any(re.search(pattern, rest) for pattern in _patterns(map(_folded, inside), map(_folded, alone))):
+        return ""
+    is_begun = _beginnings(whole | parts)
+    return _CUT_OFF.sub(lambda word: BLACK if is_begun(word[0]) else word[0], text)
+
+
+def _patterns(inside: Iterable[str], alone: Iterable[str]) -> tuple[str, str]:
+    return _any_of(inside), rf"(?<!\w)(?:{_any_of(alone)})(?!\w)"
 
 
 def _any_of(values: Iterable[str]) -> str:
@@ -70,15 +80,26 @@ def _any_of(values: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(values, key=len, reverse=True))) or "(?!)"
 
 
-def _begun(beginnings: Iterable[str], values: set[str]) -> set[str]:
-    """Return those of the beginnings that a value has, where it is cut off."""
-    in_order = sorted(value.casefold() for value in values)
+def _beginnings(values: Iterable[str]) -> Callable[[str], bool]:
+    """Return what tells whether a value, or a word of it, begins like a word that may be cut off."""
+    in_order = sorted(map(_folded, values))
 
-    def is_begun(beginning: str) -> bool:
+    def is_begun(word: str) -> bool:
+        beginning = _folded(word)
         at = bisect_left(in_order, beginning)
-        return at < len(in_order) and in_order[at].startswith(beginning)
+        return _is_long(word) and at < len(in_order) and in_order[at].startswith(beginning)
 
-    return {beginning for beginning in set(beginnings) if _is_long(beginning) and is_begun(beginning)}
+    return is_begun
+
+
+def _composed(text: str) -> str:
+    """Return a text with each letter and its accents as one character, where there is one for them."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _folded(text: str) -> str:
+    """Return a text so that its spellings in capitals are the same; those of ``ı`` and ``i`` are."""
+    return _composed(text.upper().casefold())
 
 
 def _is_long(value: str) -> bool:
@@ -99,7 +120,7 @@ def _unescaped(text: str) -> str:
         if plain == text:
             break
         text = plain
-    return " ".join(_CONTROL.sub(" ", text).split())
+    return _composed(" ".join(_CONTROL.sub(" ", text).split()))
 
 
 def _meant(escaped: re.Match[str]) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import json
 import time
+import unicodedata
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -125,3 +126,34 @@ def test_a_value_that_looks_like_an_escape_is_blacked_out_as_it_is_and_escaped(v
         words = said(json.dumps({"message": f"bad: {around}{quoted}{around}, not stored"}).encode(), {"note": value})
 
         assert words == f"bad: {around}***{around}, not stored"
+
+
+@pytest.mark.parametrize(
+    ("value", "said_as", "left"),
+    [
+        ("Müller", "MU\u0308LLER", "bad name: ***, not stored"),
+        ("Mu\u0308ller", "Müller", "bad name: ***, not stored"),
+        ("hong gildong", "hong gildo", "bad name: *** ***, not stored"),
+        ("홍길동 서울시 강남구", "홍길동 서울", "bad name: *** ***, not stored"),
+        ("Weiß", "weiß", "bad name: ***, not stored"),
+        ("Weiß", "WEISS", ""),
+        ("Hans Weiß", "WEISS", ""),
+        ("ﬁnn", "FINN", ""),
+        ("İpek", "i̇pek", ""),
+        ("ılgın", "ILGIN", "bad name: ***, not stored"),
+        ("***", "***", "bad name: ***, not stored"),
+        ("*", "**", "bad name: ******, not stored"),
+    ],
+)
+def test_a_value_is_blacked_out_however_it_is_written_or_nothing_is_said(value: str, said_as: str, left: str) -> None:
+    answer = json.dumps({"message": f"bad name: {said_as}, not stored"}).encode()
+
+    assert said(answer, {"name": value}) == left
+
+
+@given(value=st.text(st.characters(categories=["L", "N"]), min_size=4, max_size=20))
+def test_whatever_was_sent_is_blacked_out_in_capitals_and_decomposed(value: str) -> None:
+    spelled = unicodedata.normalize("NFD", value.upper())
+    words = said(json.dumps({"message": f"refused {spelled} today"}).encode(), {"user_id": value})
+
+    assert words in ("", "refused *** today")
