@@ -51,7 +51,9 @@ with DAG("after_users", schedule=[blux.users(APPLICATION)], start_date=START):
 
     @task(task_id="events")
     def triggering(**context):
-        return [seen for events in context["triggering_asset_events"].values() for seen in shown(events)]
+        names = ("triggering_asset_events", "triggering_dataset_events")  # the latter in Airflow 2
+        found = next(context[name] for name in names if name in context)
+        return [seen for events in found.values() for seen in shown(events)]
 
     triggering()
 
