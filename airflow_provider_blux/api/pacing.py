@@ -22,6 +22,8 @@ class Rules:
     :param more_headroom: what each episode of refusals adds to it, and ``forget_seconds`` without one take away.
     :param counted: up to so many a second, the starts of the last second are counted one by one; above it the headroom
         is worth two requests and more, and one that leaves late is no matter.
+    :param counted_headroom: share of the headroom that is kept where starts are counted: not all of it, or a start that
+        came late once would have to stay late for good.
     :param slow_down: what is left of the speed after a refusal that did not say how long to wait.
     :param recovery: the share of the full speed that comes back in a second.
     :param episode: refusals within so many seconds are one.
@@ -33,6 +35,7 @@ class Rules:
     most_headroom: float = 0.05
     forget_seconds: float = 600.0
     counted: int = 200
+    counted_headroom: float = 0.7
     slow_down: float = 0.7
     slowest: float = 0.05
     recovery: float = 0.05
@@ -172,8 +175,7 @@ class Pace:
         if len(self._starts) < limit or not self.rules.is_counted:
             return float("-inf")
         oldest = heapq.nlargest(limit, (start.at for start in self._starts))[-1]
-        # Half the headroom, so that a start that came late once need not stay late for good.
-        return oldest + 1 + self._headroom_at(self._clock()) / 2
+        return oldest + 1 + self.rules.counted_headroom * self._headroom_at(self._clock())
 
     def _headroom_at(self, now: float) -> float:
         forgotten = (now - self._headroom_since) * self.rules.more_headroom / self.rules.forget_seconds

@@ -58,13 +58,12 @@ end
 -- Whether starts are so rare that one that leaves late matters.
 local is_counted = given.limit <= given.counted
 
--- When a start no longer is one too many in a second. Half the headroom, so that a start that came late once need not
--- stay late for good.
+-- When a start no longer is one too many in a second.
 local function window_ends()
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', whole(now - 2 * SECOND))
   redis.call('ZREMRANGEBYSCORE', starts, whole(now + SECOND), '+inf') -- of a clock that was set back
   local oldest = redis.call('ZREVRANGE', starts, given.limit - 1, given.limit - 1, 'WITHSCORES')
-  return oldest[2] and oldest[2] + (1 + headroom() / 2) * SECOND or 0
+  return oldest[2] and oldest[2] + (1 + given.counted_headroom * headroom()) * SECOND or 0
 end
 
 local function note_start()
