@@ -10,8 +10,8 @@ DOCS := .venvs/docs
 CLUSTER := .venvs/cluster
 CLUSTER_READY := $(CLUSTER)/.ready
 UV_VERSION := 0.13.9
-# Two processes: while one waits for Airflow, the other tests.
-SIDE_BY_SIDE := -n 2 --dist loadgroup
+# Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo docs test unit lint types contract emulator cluster-test pictures pins clean

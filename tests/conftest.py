@@ -20,13 +20,5 @@ os.environ.update(
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before the items are shared out; conftest.py of a folder comes before this one
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, where they share what the file sets up."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     _home.cleanup()

@@ -31,10 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.airflow)
             item.add_marker(pytest.mark.timeout(600))
-            # One scheduler, and one process that tests DAGs, however many processes share the tests.
-            fixtures = {"scheduler" if name == "site" else name for name in getattr(item, "fixturenames", ())}
-            shared = {"scheduler", "dag_tester"} & fixtures
-            item.add_marker(pytest.mark.xdist_group("+".join(sorted(shared)) or item.path.name))
 
 
 @pytest.fixture(scope="session")

@@ -191,7 +191,7 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
 
 def test_a_record_that_json_cannot_carry_at_all_is_kept_without_its_content(blux, tmp_path):
     deep: Any = 1
-    for _ in range(3000):
+    for _ in range(100_000):
         deep = [deep]
     source = [{"user_id": "a", "deep": deep}, {"user_id": "b", "n": 10**5000}]
 
