@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 # Airflow reads its home when it is imported, which is before any fixture.
 _home = tempfile.TemporaryDirectory(prefix="airflow_home_")
