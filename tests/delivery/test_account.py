@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxRejectLimitError
+from airflow_provider_blux.exceptions import BluxRejectLimitError, BluxUnavailable
 from tests.delivery.pushing import held, in_order, push
 
 FAULTS: list[dict[str, Any]] = [
@@ -103,6 +103,8 @@ def test_at_most_once_no_event_arrives_twice_and_what_is_missing_is_unknown(blux
         assert report.unknown == 0
     except BluxRejectLimitError as error:
         unknown = int(str(error).split(" unknown")[0].split()[-1])
+    except BluxUnavailable:  # six requests in a row without an answer end the try: of the rest nothing is said
+        unknown = count
 
     arrived = Counter(event["id"] for event in blux.all_events())
     assert set(arrived.values()) <= {1}
