@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.known import CONSENTS, Check
-from airflow_provider_blux.records.properties import mapping, put, put_group, required
+from airflow_provider_blux.records.properties import OBJECTS, mapping, put, put_group, required
 from airflow_provider_blux.records.shaping import DEFAULT, Shaping
 from airflow_provider_blux.records.values import identifier, json_value, text, timestamp
 
@@ -71,7 +71,7 @@ def deletion(row: Any) -> tuple[str, str]:
     :raises BluxRecordError: there is no id, or one that may be damaged.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    user_id = identifier(required(row, "user_id") if isinstance(row, Mapping) else row, "user_id")
+    user_id = identifier(required(row, "user_id") if isinstance(row, OBJECTS) else row, "user_id")
     return user_id, user_id
 
 
@@ -103,6 +103,13 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id")
+    layout = shaping.layouts.of(row, aside)
+    known, custom = _grouped(row, shaping, aside) if layout is None else layout.sort(row, nulls=shaping.send_nulls)
+    return user_id, known, custom
+
+
+def _grouped(row: Mapping[str, Any], shaping: Shaping, aside: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the known properties and the customer's own of a row that may hold some of them in groups."""
     checks, nulls, excluded = shaping.known, shaping.send_nulls, shaping.excluded
     known: dict[str, Any] = {}
     custom: dict[str, Any] = {}
@@ -118,7 +125,7 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
         else:
             name = text(column, "a column name")
             put(custom, name, json_value(value, name))
-    return user_id, known, custom
+    return known, custom
 
 
 def _without(group: Any, excluded: frozenset[str]) -> Any:

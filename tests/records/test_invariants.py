@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -75,7 +76,8 @@ def test_any_row_is_accepted_as_json_or_rejected_with_a_reason(shape: Callable[[
     else:
         key, record = found
         assert type(key) is str
-        assert json.loads(json.dumps(record, allow_nan=False, ensure_ascii=False).encode()) == record
+        # As it is sent, by another parser than the writer's; repr tells 1 from 1.0 and from true.
+        assert repr(json.loads(msgspec.json.encode(record))) == repr(record)
 
 
 SECRET = "Xq7-0158267341-qX"
