@@ -6,7 +6,6 @@ No redirect is followed, no cookie kept and no ``.netrc`` read: requests go thro
 from __future__ import annotations
 
 import email.utils
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from requests import exceptions as transport
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
@@ -83,7 +83,7 @@ class BluxClient:
     def prepare(self, endpoint: Endpoint, records: Sequence[Any]) -> Prepared:
         """Encode the body that carries ``records``."""
         document = endpoint.body(records)
-        body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        body = msgspec.json.encode(document)
         request = self._blank_request(endpoint).copy()
         request.body = body
         request.headers["Content-Length"] = str(len(body))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -36,14 +37,29 @@ def _tell(moment: str) -> None:
 
 
 class _Telling(HTTPConnection):
+    # The head of a request until its body comes, so that both leave in one write: a third of the time in the kernel.
+    _head: bytes | None = None
+    _is_head = False
+
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:  # else made by the first byte
             self.connect()
         # Before the write rather than after it, which a busy interpreter may come to long after the bytes are gone.
         _tell("on_leaving")
+        self._head, self._is_head = None, True
         super().endheaders(*args, **kwargs)
+        self._is_head = False
+
+    def send(self, data: Any) -> None:
+        if self._is_head:
+            self._head, self._is_head = data, False
+            return
+        head, self._head = self._head, None
+        super().send(data if head is None else head + data)
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+        if self._head is not None:  # a request without a body
+            self.send(b"")
         _tell("on_left")
         return super().getresponse(*args, **kwargs)
 
@@ -61,7 +77,40 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 class Transport(HTTPAdapter):
-    """The transport of ``requests``, without redirects, cookies or ``.netrc``, which its sessions would add."""
+    """The transport of ``requests``, without redirects, cookies or ``.netrc``, which its sessions would add.
+
+    All requests to a URL have the same proxy and certificates, so what follows from those is found once for each.
+    """
+
+    def __init__(self, **pools: Any) -> None:
+        super().__init__(**pools)
+        self._pools: dict[str | None, Any] = {}
+        self._paths: dict[str | None, str] = {}
+        self._told: set[tuple[Any, ...]] = set()
+
+    def get_connection_with_tls_context(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return the pool of connections for a request."""
+        if request.url not in self._pools:
+            self._pools[request.url] = super().get_connection_with_tls_context(request, *args, **kwargs)
+        return self._pools[request.url]
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Tell a pool which certificates to trust and to show, once."""
+        if (key := (conn, url, verify, cert)) not in self._told:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+            self._told.add(key)
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Return what stands in the first line of a request."""
+        if request.url not in self._paths:
+            self._paths[request.url] = super().request_url(request, proxies)
+        return self._paths[request.url]
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """Return the response without what nobody reads: cookies, an encoding, a history."""
+        response = Response()
+        response.status_code, response.headers, response.raw, response.request = resp.status, resp.headers, resp, req
+        return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of connections that tell."""

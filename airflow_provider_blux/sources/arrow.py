@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from itertools import repeat
 from typing import Any
 
 from airflow_provider_blux.sources.rows import TableRow
@@ -15,7 +16,7 @@ def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow]:
     Values are Python's: a timestamp is a ``datetime`` to the microsecond, a struct or a map a dict.
     """
     values = [_values(column) for column in batch.columns]
-    return (TableRow(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
+    return map(TableRow, map(zip, repeat(columns), zip(*values, strict=True)))
 
 
 def _values(column: Any) -> list[Any]:
@@ -25,5 +26,7 @@ def _values(column: Any) -> list[Any]:
         column = column.cast(import_module("pyarrow").timestamp("us", tz=column.type.tz), safe=False)
     elif kind == "time64[ns]":
         column = column.cast(import_module("pyarrow").time64("us"), safe=False)
-    values: list[Any] = column.to_pylist(maps_as_pydicts="strict")
+    # Maps are dicts only if asked for, which costs ten times as much. An extension type does not tell what it holds.
+    may_hold_maps = "map<" in kind or kind.startswith("extension<")
+    values: list[Any] = column.to_pylist(maps_as_pydicts="strict") if may_hold_maps else column.to_pylist()
     return values

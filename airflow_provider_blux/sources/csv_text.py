@@ -19,9 +19,10 @@ def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
         if header is None:
             return
         check_columns(header, f"the header of {name}")
+        width = len(header)
         for row in rows:
-            if len(row) == len(header):
-                yield LineRow(zip(header, [cell or None for cell in row], strict=True))
+            if len(row) == width:
+                yield LineRow(zip(header, [cell or None for cell in row] if "" in row else row))  # noqa: B905 - checked
             elif row:
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
@@ -36,5 +37,4 @@ def _lines(file: BinaryIO) -> Iterator[str]:
     for line in file:
         yield line.removeprefix(BYTE_ORDER_MARK).decode()
         break
-    for line in file:
-        yield line.decode()
+    yield from map(bytes.decode, file)

@@ -1,5 +1,8 @@
 r"""Records from JSON: one a line, or the items of an array. What ``json.loads`` gives is what they give.
 
+Lines are parsed by ``msgspec``, in a tenth of the time. What it takes, it takes for what the standard library takes it
+for (a property test holds it to that); what it refuses, a blank line or ``NaN``, is for the standard library to judge.
+
 An array is read with the standard library's parser, item by item in a moving window. ``ijson`` was tried for it: its
 fast parser turns half a character (``"\ud800"``) into a question mark without a word and crashes the interpreter on
 a number of more than 4,300 digits; its exact one takes eighteen times as long.
@@ -19,6 +22,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WINDOW = 256 * 1024
+# Lines are parsed by the block of so many bytes.
+_BLOCK = 64 * 1024
 # No record is as long; without a bound a fault early in a large file would bring all of it into memory.
 LONGEST_ITEM = 64 * 1024 * 1024
 # The longest of what the parser refuses as a whole when its end is missing: an escaped pair of surrogates.
@@ -27,21 +32,27 @@ _LONGEST_TOKEN = 12
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield one record a line; blank lines are passed over."""
-    decode = json.JSONDecoder().raw_decode
-    for number, line in enumerate(file, 1):
+    import msgspec  # where DAGs are parsed, Airflow 2.11 has not loaded it
+
+    decode, refused = msgspec.json.Decoder().decode, (msgspec.MsgspecError, ValueError, RecursionError)
+    number = 0
+    while lines := file.readlines(_BLOCK):
         try:
-            # A byte order mark also stands within a file that was put together from several.
-            text = line.removeprefix(BYTE_ORDER_MARK).strip(_BLANKS).decode()
-            if not text:
-                continue
-            record, end = decode(text)
-        except (ValueError, RecursionError):
-            pass
-        else:
-            if end == len(text):
-                yield record
-                continue
-        yield BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
+            records = list(map(decode, lines))
+        except refused:
+            records = [record for at, line in enumerate(lines, number + 1) for record in _judged(line, at, name)]
+        yield from records
+        number += len(lines)
+
+
+def _judged(line: bytes, number: int, name: str) -> list[Any]:
+    """Return the record of a line, if it has one, by the standard library's parser."""
+    try:
+        # A byte order mark also stands within a file that was put together from several.
+        text = line.removeprefix(BYTE_ORDER_MARK).strip(_BLANKS).decode()
+        return [json.loads(text)] if text else []
+    except (ValueError, RecursionError):
+        return [BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")]
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
