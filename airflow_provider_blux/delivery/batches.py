@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -44,11 +45,11 @@ class Batch:
     """What travels in one request, and the records of the source from ``first`` to ``last`` that it settles.
 
     :param records: what the API takes, by key (a user id; a device id; for events a running number).
-    :param rows: the rows of the source, rejected ones included.
-    :param numbers: which record of the source the first of each key is.
+    :param rows: the rows of the source, rejected ones included; empty once they are needed no more.
+    :param numbers: which record of the source the first of each key is, in the order of ``records``.
     :param repeated: the parts of those records that were merged.
     :param suppressed: how many of its records are of suppressed users, and not among ``records``.
-    :param digest: what tells whether a later try has the same batch before it.
+    :param digest: the digest of the source up to here, by which a later try knows it again.
     :param in_doubt: whether an earlier try may have sent it.
     """
 
@@ -57,8 +58,8 @@ class Batch:
     last: int
     records: dict[Any, Any] = field(default_factory=dict)
     rows: list[Any] = field(default_factory=list)
-    # Plain numbers, and a Part only where it is needed: two objects a record would keep the garbage collector busy.
-    numbers: dict[Any, int] = field(default_factory=dict)
+    # Bare numbers, and a Part only where it is needed: a hundred batches of three thousand may be on their way.
+    numbers: array[int] = field(default_factory=lambda: array("Q"))
     repeated: dict[Any, list[Part]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     suppressed: int = 0
@@ -74,8 +75,8 @@ class Batch:
         """Return the records of the source that went into one record."""
         if key in self.repeated:
             return self.repeated[key]
-        number = self.numbers[key]
-        return [Part(number, self.rows[number - self.first], self.records[key])]
+        number = self.numbers[list(self.records).index(key)]
+        return [Part(number, self.rows[number - self.first] if self.rows else None, self.records[key])]
 
     def merged(self, keys: Iterable[Any]) -> int:
         """Return how many records of the source were folded into these."""
@@ -98,6 +99,7 @@ def cut(
     merge: Merge | None,
     is_suppressed: Callable[[Any], bool] | None = None,
     check: Callable[[str, Any], None] | None = None,
+    first: Batch | None = None,
 ) -> Iterator[Batch]:
     """Yield batches of at most ``size`` records in the order of the source.
 
@@ -106,9 +108,10 @@ def cut(
     :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
     :param is_suppressed: tells whether a record, as the API takes it, is not to be sent.
     :param check: raises for a row that cannot be sent after those before it; called with its key, in order.
+    :param first: the batch to begin with, still empty, where ``rows`` do not begin with the source.
     """
-    batch = Batch(1, 1, 0)
-    for number, row in enumerate(rows, 1):
+    batch = first or Batch(1, 1, 0)
+    for number, row in enumerate(rows, batch.first):
         batch.last = number
         batch.rows.append(row)
         try:
@@ -126,9 +129,8 @@ def cut(
             elif merge is not None and key in batch.records:
                 batch.merge(key, number, record, merge)
             else:
-                own = number if merge is None else key
-                batch.records[own] = record
-                batch.numbers[own] = number
+                batch.records[number if merge is None else key] = record
+                batch.numbers.append(number)
         if len(batch.records) >= size or len(batch.rows) >= size * _WIDEST:
             yield batch
             batch = Batch(batch.index + 1, number + 1, number)

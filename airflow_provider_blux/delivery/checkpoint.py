@@ -1,7 +1,8 @@
 """Which batches are settled, kept so that the next try of a task goes on where this one stopped.
 
-A later try reads the source again and cuts it into the same batches. What the checkpoint lists as settled is passed
-over, once a digest has shown that the source still says the same. It holds numbers and digests, never a record.
+A later try reads the source again and passes over the records that are settled, once a digest of them has shown that
+the source still says the same. What comes behind is cut into the same batches as before, of which some may be settled
+as well. A checkpoint holds numbers and digests, never a record.
 """
 
 from __future__ import annotations
@@ -10,33 +11,37 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.fingerprint import Fingerprint
 from airflow_provider_blux.delivery.stores import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
-VERSION = 1
+VERSION = 2
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10
+_ROWS_A_STEP = 1000
 
 
 @dataclass
 class _State:
-    """What a checkpoint says.
+    """What a checkpoint says. Every digest is of the source from its beginning to the end of a batch.
 
-    :param settled: so many of the first batches are settled, and ``chain`` is the digest of their digests.
-    :param ahead: settled batches beyond those, with their digests.
+    :param settled: so many of the first batches are settled, with the first ``records`` of the source, of which
+        ``digest`` is.
+    :param ahead: settled batches beyond those: the number of their last record, and their digest.
     :param doubt: batches that were about to be sent when this was saved, with their digests.
     :param counts: the account of all settled batches.
     """
 
     settings: str
     settled: int = 0
-    chain: str = ""
-    ahead: dict[int, str] = field(default_factory=dict)
+    records: int = 0
+    digest: str = ""
+    ahead: dict[int, tuple[int, str]] = field(default_factory=dict)
     doubt: dict[int, str] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
 
@@ -49,8 +54,9 @@ class _State:
             "version": VERSION,
             "settings": self.settings,
             "settled": self.settled,
-            "chain": self.chain,
-            "ahead": {str(index): digest for index, digest in self.ahead.items()},
+            "records": self.records,
+            "digest": self.digest,
+            "ahead": {str(index): list(end) for index, end in self.ahead.items()},
             "doubt": {str(index): digest for index, digest in self.doubt.items()},
             "counts": self.counts,
         }
@@ -77,6 +83,7 @@ class Checkpoint:
         self._store = store
         self._state = _State(settings)
         self._earlier = _State(settings)
+        self._source = Fingerprint()
         self._at_most_once = at_most_once
         self._before_save = before_save
         self._clock = clock
@@ -100,21 +107,40 @@ class Checkpoint:
         if self._store:
             self._store.clear()
 
+    def pass_over(self, rows: Iterator[Any], glance: Callable[[Any], None] | None = None) -> Batch:
+        """Read what an earlier try has settled from the beginning of the source; return the batch that comes next.
+
+        :param rows: the source from its first record; it is left at the first one of that batch.
+        :param glance: is shown every row that is passed over.
+        :raises BluxCheckpointError: the source is not what it was.
+        """
+        earlier, self._source, left = self._earlier, Fingerprint(), self._earlier.records
+        while left:
+            step = list(islice(rows, min(left, _ROWS_A_STEP)))
+            if not step:
+                raise _changed("it has become shorter")
+            self._source.add(step)
+            if glance is not None:
+                for row in step:
+                    glance(row)
+            left -= len(step)
+        if earlier.records and self._source.value() != earlier.digest:
+            raise _changed(f"in records 1-{earlier.records}")
+        return Batch(earlier.settled + 1, earlier.records + 1, earlier.records)
+
     def pending(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches that are still to be sent.
+        """Yield the batches that are still to be sent, of those behind what was passed over.
 
         :raises BluxCheckpointError: the source is not what it was.
         """
-        earlier, chain, index = self._earlier, "", 0
+        earlier, index = self._earlier, self._earlier.settled
         for batch in batches:
             index = batch.index
-            batch.digest = _digest(batch)
-            if index <= earlier.settled:
-                chain = _link(chain, batch.digest)
-                if index == earlier.settled and chain != earlier.chain:
-                    raise _changed(f"in records 1-{batch.last}")
-                continue
-            if batch.digest != (earlier.ahead.get(index) or earlier.doubt.get(index) or batch.digest):
+            if self._store:
+                self._source.add(batch.rows)
+                batch.digest = self._source.value()
+            _, known = earlier.ahead.get(index, (0, earlier.doubt.get(index, batch.digest)))
+            if batch.digest != known:
                 raise _changed(f"in records {batch.first}-{batch.last}")
             if index not in earlier.ahead:
                 batch.in_doubt = index in earlier.doubt
@@ -146,11 +172,11 @@ class Checkpoint:
         with self._lock:
             state = self._state
             state.doubt.pop(batch.index, None)
-            state.ahead[batch.index] = batch.digest
+            state.ahead[batch.index] = batch.last, batch.digest
             state.counts = counts
-            while digest := state.ahead.pop(state.settled + 1, None):
+            while end := state.ahead.pop(state.settled + 1, None):
                 state.settled += 1
-                state.chain = _link(state.chain, digest)
+                state.records, state.digest = end
             if self._clock() >= self._due:
                 self.save()
 
@@ -177,8 +203,9 @@ def _understood(saved: Any, settings: str) -> _State:
         state = _State(
             settings=str(saved["settings"]),
             settled=int(saved["settled"]),
-            chain=str(saved["chain"]),
-            ahead={int(index): str(digest) for index, digest in saved["ahead"].items()},
+            records=int(saved["records"]),
+            digest=str(saved["digest"]),
+            ahead={int(index): (int(last), str(digest)) for index, (last, digest) in saved["ahead"].items()},
             doubt={int(index): str(digest) for index, digest in saved["doubt"].items()},
             counts=dict(saved["counts"]),
         )
@@ -198,19 +225,3 @@ def _changed(where: str) -> BluxCheckpointError:
     return BluxCheckpointError(
         f"The source has changed since an earlier try of this task delivered a part of it: {where}. {WAY_OUT}"
     )
-
-
-def _digest(batch: Batch) -> str:
-    """Return a digest of what a batch delivers and rejects."""
-    content = (
-        batch.first,
-        batch.last,
-        batch.suppressed,
-        list(batch.records.values()),
-        [(reject.record_number, reject.field, reject.reason) for reject in batch.rejects],
-    )
-    return blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def _link(chain: str, digest: str) -> str:
-    return blake2b(f"{chain}{digest}".encode(), digest_size=16).hexdigest()

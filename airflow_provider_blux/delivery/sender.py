@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from array import array
 from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,8 @@ class Sender:
             return
         # Only one of the merged records may be at fault: each is tried for itself, in the order of the source.
         for part in parts:
-            single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
+            number = array("Q", [part.number])
+            single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], number)
             self._deliver(single, [0], outcome)
 
     def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.delivery.suppression import Suppression
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRecordError, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxUnavailable
 from tests.delivery.pushing import Memory, held, push
 from tests.delivery.test_receipts import KEY, lines, receipts_in
 
@@ -76,16 +76,20 @@ def test_receipts_of_another_key_are_not_taken_for_an_empty_list(blux, tmp_path)
         listed(*lines(tmp_path), key="another")
 
 
-def test_a_list_that_changed_between_two_tries_is_noticed(blux):
+def test_a_list_that_has_grown_between_two_tries_holds_for_what_is_still_to_be_sent(blux):
     rows = [{"name": "x", "user_id": str(number)} for number in range(100)]
     store = Memory()
     blux.fault(kind="status", status=503, skip=3)
     with pytest.raises(BluxUnavailable):
-        push(blux, "send_events", rows, store=store, batch_size=10, suppression=listed("1"))
+        push(blux, "send_events", rows, store=store, batch_size=10, concurrency=1, suppression=listed("1"))
     blux.clear_faults()
 
-    with pytest.raises(BluxCheckpointError):
-        push(blux, "send_events", rows, store=store, batch_size=10, suppression=listed("1", "2"))
+    report = push(blux, "send_events", rows, store=store, batch_size=10, suppression=listed("1", "2", "98"))
+
+    assert sorted((event["user_id"] for event in blux.all_events()), key=int) == [
+        str(number) for number in range(100) if number not in (1, 98)
+    ]
+    assert (report.read, report.delivered, report.resumed, report.suppressed) == (100, 98, 30, 2)
 
 
 def test_an_empty_list_leaves_nobody_out(blux):
