@@ -9,12 +9,14 @@ READY := $(VENV)/.ready
 DOCS := .venvs/docs
 CLUSTER := .venvs/cluster
 CLUSTER_READY := $(CLUSTER)/.ready
+BENCH := .venvs/bench
+BENCH_READY := $(BENCH)/.ready
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit lint types contract emulator cluster-test pictures pins clean
+.PHONY: help setup demo docs test unit lint types contract emulator cluster-test bench pictures pins clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +74,16 @@ $(CLUSTER_READY): $(READY) requirements/cluster.txt
 	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
+bench: $(BENCH_READY)  ## This package and what people would use instead, side by side; OPTIONS=--help
+	@$(BENCH)/bin/python -m benchmarks.bench $(OPTIONS)
+
+$(BENCH_READY): $(READY) requirements/bench.txt
+	@echo "Setting up $(BENCH) (once; about half a minute)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@VIRTUAL_ENV=$(BENCH) $(BIN)/uv pip install --quiet -r requirements/bench.txt
+	@VIRTUAL_ENV=$(BENCH) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
 pictures: $(READY)  ## Take the pictures of the documentation anew (needs Chromium)
 	@$(BIN)/python -m tests.airflow.browser.pictures
 
@@ -79,6 +91,7 @@ pins: $(READY)  ## Compile the pinned requirements anew
 	@PIN="$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url"; \
 	$$PIN requirements/airflow-3.3.in -o requirements/airflow-3.3.txt; \
 	$$PIN requirements/cluster.in -o requirements/cluster.txt; \
+	$$PIN requirements/bench.in -o requirements/bench.txt; \
 	$$PIN requirements/airflow-2.11.in -o requirements/airflow-2.11.txt; \
 	$$PIN requirements/docs.in -o requirements/docs.txt; \
 	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \

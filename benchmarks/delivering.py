@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_blux.api.access import ApplicationAccess
+from airflow_provider_blux.api.access import Access, ApplicationAccess, OpenAccess
 from airflow_provider_blux.api.client import BluxClient
-from airflow_provider_blux.api.endpoints import Operation, endpoints_for
+from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
@@ -16,20 +16,35 @@ from airflow_provider_blux.delivery.stores import Store
 from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 
+#: Requests a second, so many that none waits for its turn.
+UNPACED = 100_000.0
+
 
 def deliver(
-    url: str, operation: Operation, rows: Iterable[Any], *, store: Store | None = None, **options: Any
+    url: str,
+    operation: Operation,
+    rows: Iterable[Any],
+    *,
+    api: Api = "application",
+    store: Store | None = None,
+    **options: Any,
 ) -> Report:
-    """Deliver ``rows`` to the Application API at ``url``.
+    """Deliver ``rows`` to one of the APIs at ``url``.
 
     :param store: where the checkpoint is kept.
     :param options: the delivery arguments of every operator.
     """
-    access = ApplicationAccess(
-        url=url + APPLICATION_PREFIX, application_id=DEMO.application_id, secret_key=DEMO.secret_key
-    )
-    endpoints = endpoints_for(operation, "application")
+    endpoints = endpoints_for(operation, api)
     given: DeliveryOptions = {**options}  # type: ignore[typeddict-item]
     settings = settled(given, endpoints, None)
-    with BluxClient({"application": access}, pool_size=settings.concurrency) as client:
+    with BluxClient({api: access(url, api)}, pool_size=settings.concurrency) as client:
         return Delivery(client, endpoints, settings, stop=Stop(), store=store).run(rows)
+
+
+def access(url: str, api: Api) -> Access:
+    """Return how to reach an API of a server on loopback."""
+    if api == "open":
+        return OpenAccess(url=url, project_id=DEMO.project_id, api_key=DEMO.open_api_key)
+    return ApplicationAccess(
+        url=url + APPLICATION_PREFIX, application_id=DEMO.application_id, secret_key=DEMO.secret_key
+    )

@@ -107,19 +107,23 @@ def _measured(plan: Plan, folder: Path) -> list[object]:
         report = deliver(server.url, plan.operation, source, concurrency=plan.concurrency)
         cpu = time.process_time() - began
         arrivals = server.arrivals()
-    accepted = [arrived for arrived, status in arrivals if status == 200]
-    share = (len(accepted) - 1) / (accepted[-1] - accepted[0]) / plan.limit
     return [
         f"{plan.what}, {plan.limit}/s",
         plan.server,
         plan.source,
         plan.latency,
         len(arrivals),
-        f"{share:.2%}",
+        f"{share_of_the_rate(arrivals, plan.limit):.2%}",
         most_in_any_second([arrived for arrived, _ in arrivals]),
         sum(status == 429 for _, status in arrivals),
         f"{cpu / report.delivered * 1e6:.2f}",
     ]
+
+
+def share_of_the_rate(arrivals: Iterable[tuple[float, int | None]], limit: int) -> float:
+    """Return which share of the allowed requests was accepted, from the first accepted arrival to the last."""
+    accepted = [arrived for arrived, status in arrivals if status == 200]
+    return (len(accepted) - 1) / (accepted[-1] - accepted[0]) / limit if len(accepted) > 1 else 0.0
 
 
 def most_in_any_second(arrivals: Iterable[float]) -> int:

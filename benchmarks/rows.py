@@ -1,19 +1,25 @@
-"""Users and ids that look like somebody's: made one by one, or written to a file as a source of records."""
+"""Users, ids and events that look like somebody's: made one by one, or written to a file as a source of records."""
 
 from __future__ import annotations
 
 import csv
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-SourceFormat = Literal["jsonl", "csv", "sqlite"]
+SourceFormat = Literal["jsonl", "csv", "parquet", "sqlite"]
+Row = dict[str, Any]
+
+_ROWS_A_GROUP = 100_000
+_FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def user(number: int) -> dict[str, Any]:
+def user(number: int) -> Row:
     """Return a flat row: three known properties, three of the customer's own."""
     return {
         "user_id": f"user-{number:08d}",
@@ -31,26 +37,65 @@ def user_id(number: int) -> str:
     return f"user-{number:08d}"
 
 
+def event(number: int) -> Row:
+    """Return a flat row: what a user did and when, and two properties."""
+    return {
+        "name": ("view", "add_to_cart", "purchase")[number % 3],
+        "user_id": user_id(number % 100_000),
+        "timestamp": (_FIRST_EVENT + timedelta(seconds=number)).isoformat(),
+        "product": f"sku-{number % 5000:05d}",
+        "price": number % 100_000,
+    }
+
+
 def write_users(path: Path, count: int, source: SourceFormat) -> None:
     """Write users to a file."""
-    users = map(user, range(count))
-    if source == "sqlite":
-        _write_table(path, users)
-    elif source == "csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, user(0))
-            writer.writeheader()
-            writer.writerows(users)
-    else:
-        _write_lines(path, (json.dumps(row, ensure_ascii=False) for row in users))
+    _write(path, user, count, source)
+
+
+def write_events(path: Path, count: int, source: SourceFormat) -> None:
+    """Write events to a file."""
+    _write(path, event, count, source)
 
 
 def write_ids(path: Path, count: int, source: SourceFormat) -> None:
     """Write the ids of users to a file."""
-    if source == "csv":
+    if source == "parquet":
+        _write_parquet(path, ({"user_id": user_id(number)} for number in range(count)))
+    elif source == "csv":
         _write_lines(path, _with_header("user_id", map(user_id, range(count))))
     else:
         _write_lines(path, (f'{{"user_id":"{user_id(number)}"}}' for number in range(count)))
+
+
+def _write(path: Path, make: Callable[[int], Row], count: int, source: SourceFormat) -> None:
+    made = map(make, range(count))
+    if source == "sqlite":
+        _write_table(path, made)
+    elif source == "parquet":
+        _write_parquet(path, made)
+    elif source == "csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, make(0))
+            writer.writeheader()
+            writer.writerows(made)
+    else:
+        _write_lines(path, (json.dumps(row, ensure_ascii=False) for row in made))
+
+
+def _write_parquet(path: Path, made: Iterable[Row]) -> None:
+    """Write a row group at a time, so that no more than one is in memory."""
+    from pyarrow import Table
+    from pyarrow.parquet import ParquetWriter
+
+    rest = iter(made)
+    writer = None
+    while group := list(islice(rest, _ROWS_A_GROUP)):
+        table = Table.from_pylist(group)
+        writer = writer or ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
 
 
 def _write_table(path: Path, users: Iterator[dict[str, Any]]) -> None:

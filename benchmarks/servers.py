@@ -47,9 +47,10 @@ def emulator(*, police_rates: bool = False, state: Path | None = None) -> Iterat
 
 
 @contextmanager
-def stub(*, limit: int | None = None, latency: float = 0.0) -> Iterator[Server]:
+def stub(*, limit: int | None = None, latency: float = 0.0, refuse: int | None = None) -> Iterator[Server]:
     """Run the server that only counts."""
     options = ["--latency", str(latency), *(["--limit", str(limit)] if limit else [])]
+    options += ["--refuse", str(refuse)] if refuse else []
     with _running("benchmarks.stub", options) as url:
         yield Server(url, "/arrivals")
 

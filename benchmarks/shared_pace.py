@@ -24,7 +24,7 @@ from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 from benchmarks import rows, servers
 from benchmarks.home import settle_in
-from benchmarks.pace import OPERATIONS, most_in_any_second
+from benchmarks.pace import OPERATIONS, most_in_any_second, share_of_the_rate
 from benchmarks.table import machine, say, table
 
 REDIS = os.environ.get("BLUX_REDIS", "redis://127.0.0.1:6379/0")
@@ -118,14 +118,13 @@ def _measured(plan: Plan) -> list[object]:
         with spawn.Pool(plan.processes, initializer=_be_ready, initargs=(barrier,)) as pool:
             requests = sorted(pool.starmap(_task, [(plan, number) for number in range(plan.processes)], chunksize=1))
         arrivals = server.arrivals()
-    accepted = [arrived for arrived, status in arrivals if status == 200]
     return [
         f"{plan.what}, {limit}/s",
         plan.mode,
         plan.processes,
         plan.latency,
         len(arrivals),
-        f"{(len(accepted) - 1) / (accepted[-1] - accepted[0]) / limit:.2%}",
+        f"{share_of_the_rate(arrivals, limit):.2%}",
         most_in_any_second([arrived for arrived, _ in arrivals]),
         sum(status == 429 for _, status in arrivals),
         " ".join(map(str, requests)),

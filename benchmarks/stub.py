@@ -1,7 +1,8 @@
 """The cheapest server that can hold a client to a rate: reads requests, polices a sliding second, answers.
 
 ``python -m benchmarks.stub``. The emulator looks into every record, which at 300,000 ids a second is more than one
-process can do; this server counts bytes. ``GET /arrivals`` tells when each request arrived and how it was answered.
+process can do; this server counts bytes. ``GET /arrivals`` tells when each request arrived, in Unix time, and how it
+was answered.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from benchmarks.table import say
 
 _END_OF_HEAD = b"\r\n\r\n"
 _ACCEPTED = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"message":"ok"}'
-_REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+_TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+_REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+# Unix time by a clock that cannot be set back, as the emulator's.
+_EPOCH = time.time() - time.monotonic()
 
 
 class Police:
@@ -24,11 +28,13 @@ class Police:
 
     :param limit: most requests in any one second, refused ones included; ``None`` for any number.
     :param latency: seconds until the answer.
+    :param refuse: the number of one request (1 for the first) that is answered 401; ``None`` for none.
     """
 
-    def __init__(self, limit: int | None, latency: float) -> None:
+    def __init__(self, limit: int | None, latency: float, refuse: int | None) -> None:
         self.limit = limit
         self.latency = latency
+        self.refuse = refuse
         self.arrivals: list[tuple[float, int]] = []
         self._window: deque[float] = deque()
 
@@ -37,9 +43,13 @@ class Police:
         while self._window and now - self._window[0] >= 1:
             self._window.popleft()
         self._window.append(now)
-        accepted = self.limit is None or len(self._window) <= self.limit
-        self.arrivals.append((now, 200 if accepted else 429))
-        return _ACCEPTED if accepted else _REFUSED
+        status, answer = 200, _ACCEPTED
+        if self.limit is not None and len(self._window) > self.limit:
+            status, answer = 429, _TOO_MANY
+        elif len(self.arrivals) + 1 == self.refuse:
+            status, answer = 401, _REFUSED
+        self.arrivals.append((now, status))
+        return answer
 
 
 class Connection(asyncio.Protocol):
@@ -60,7 +70,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take the time of a request's first bytes, and answer once its last are here."""
         if not self._body_left:
-            self._arrived = self._arrived if self._head else time.monotonic()
+            self._arrived = self._arrived if self._head else _EPOCH + time.monotonic()
             self._head += data
             head, found, body = self._head.partition(_END_OF_HEAD)
             if not found:
@@ -75,7 +85,10 @@ class Connection(asyncio.Protocol):
         if self._body_left <= 0:
             self._body_left = 0
             answer = self._police.arrive(self._arrived)
-            asyncio.get_running_loop().call_later(self._police.latency, self._answer, answer)
+            if self._police.latency:
+                asyncio.get_running_loop().call_later(self._police.latency, self._answer, answer)
+            else:
+                self._answer(answer)
 
     def _told(self) -> bytes:
         body = json.dumps(self._police.arrivals).encode()
@@ -106,8 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stub", description=__doc__)
     parser.add_argument("--limit", type=int, help="most requests a second (default: any number)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds until the answer (default: %(default)s)")
+    parser.add_argument("--refuse", type=int, help="number of a request that is answered 401 (default: none)")
     options = parser.parse_args()
-    asyncio.run(_serve(Police(options.limit, options.latency)))
+    asyncio.run(_serve(Police(options.limit, options.latency, options.refuse)))
 
 
 if __name__ == "__main__":

@@ -91,6 +91,15 @@ class DagRun:
         """Return the state of the run."""
         return str(self._api.ask("GET", self._path)["state"])
 
+    def is_over(self) -> bool:
+        """Return whether the run has ended, well or not."""
+        return self.state() in ("success", "failed")
+
+    def started_at(self, task_id: str) -> float:
+        """Return when a task that is not mapped was started, in Unix time."""
+        found = self._api.ask("GET", f"{self._path}/taskInstances/{task_id}")
+        return datetime.fromisoformat(found["start_date"]).timestamp()
+
     def tries(self, task_id: str) -> list[Try]:
         """Return the instances of a mapped task, in order."""
         found = self._api.ask("GET", f"{self._path}/taskInstances/{task_id}/listMapped", limit=100)

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.cluster.backends import PostgreSQL, Redis
@@ -22,7 +23,6 @@ _DISTRIBUTED = {
     "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
 }
 _ALONE = {
-    "CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
     "CORE__LOAD_EXAMPLES": "False",
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -41,21 +41,38 @@ _PATIENT = {
 
 
 def environment(folder: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str, str]:
-    """Return the environment of all processes: an allowlist, so that nothing of the caller's leaks into it."""
-    url = f"http://127.0.0.1:{free_port()}"
-    airflow = {
+    """Return the environment of all processes of the cluster."""
+    settings = {
         **_DISTRIBUTED,
-        **_ALONE,
         **_PATIENT,
-        "API__PORT": url.rpartition(":")[2],
-        "API__BASE_URL": url,
-        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "DATABASE__SQL_ALCHEMY_CONN": postgresql.url,
         "CELERY__RESULT_BACKEND": f"db+{postgresql.url}",
         "CELERY__BROKER_URL": redis.broker_url,
         "CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": redis.prefix,
+    }
+    return {
+        **on_loopback(folder, Path(__file__).parent / "dags", settings),
+        "AIRFLOW_CONN_PACE": redis.pace_connection,
+        "BLUX_CLUSTER_SLOTS": str(SLOTS * len(WORKERS)),
+    }
+
+
+def on_loopback(folder: Path, dags: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of an Airflow: an allowlist, so that nothing of the caller's leaks into it.
+
+    :param folder: its home.
+    :param settings: what else is set, without ``AIRFLOW__``.
+    """
+    url = f"http://127.0.0.1:{free_port()}"
+    airflow = {
+        **_ALONE,
+        "CORE__DAGS_FOLDER": str(dags),
+        "API__PORT": url.rpartition(":")[2],
+        "API__BASE_URL": url,
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+        **settings,
     }
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
@@ -65,8 +82,6 @@ def environment(folder: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str,
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": "*",
         "AIRFLOW_HOME": str(folder),
-        "AIRFLOW_CONN_PACE": redis.pace_connection,
-        "BLUX_CLUSTER_SLOTS": str(SLOTS * len(WORKERS)),
         **{f"AIRFLOW__{name}": value for name, value in airflow.items()},
     }
 

@@ -1,0 +1,1 @@
+"""This package and what people would use instead, side by side: ``make bench``."""

@@ -1,0 +1,51 @@
+"""A custom destination of dlt with its defaults, which sends one batch after the other."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import requests
+
+from benchmarks.bench.contenders.flat_rows import BATCH_SIZE, HEADERS, PATH, batches
+from benchmarks.bench.contenders.task import Counts, Task, measured
+
+# Read when dlt is imported: nothing is told to its makers, and nothing written beside the folder of this process.
+_folder = tempfile.TemporaryDirectory(prefix="blux_dlt_")
+os.environ.update(RUNTIME__DLTHUB_TELEMETRY="false", DLT_DATA_DIR=_folder.name, DLT_PROJECT_DIR=_folder.name)
+import dlt  # noqa: E402
+
+
+def ready(task: Task) -> Callable[[], Counts]:
+    """Return the work."""
+    _run("warm_up", [[{"user_id": "nobody"}]], list.clear)
+
+    def work() -> Counts:
+        delivered = 0
+        with requests.Session() as session:
+            session.headers.update(HEADERS)
+
+            def send(users: list[dict[str, Any]]) -> None:
+                nonlocal delivered
+                session.post(task.url + PATH, json={"users": users}, timeout=30).raise_for_status()
+                delivered += len(users)
+
+            _run("users", batches(task.path), send)
+        return {"delivered": delivered}
+
+    return work
+
+
+def _run(name: str, lists: Iterable[list[dict[str, Any]]], send: Callable[[list[dict[str, Any]]], None]) -> None:
+    @dlt.destination(batch_size=BATCH_SIZE, name="crm")
+    def crm(items: list[dict[str, Any]], table: Any) -> None:  # noqa: ARG001 - dlt calls it with both
+        send(items)
+
+    pipeline = dlt.pipeline(name, destination=crm, pipelines_dir=_folder.name)
+    pipeline.run(lists, table_name=name)
+
+
+if __name__ == "__main__":
+    measured(ready)

@@ -1,0 +1,77 @@
+"""The stages of one delivery, each with those before it: ``python -m benchmarks.bench.stages_of_one URL WHAT FILE``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from airflow_provider_blux.api.client import BluxClient
+from airflow_provider_blux.api.endpoints import endpoints_for
+from airflow_provider_blux.delivery.batches import Batch, cut
+from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.records.shapes import merge_of, shape_of
+from airflow_provider_blux.sources.storage import StorageSource
+from benchmarks.bench.contenders.ours import KINDS, ready
+from benchmarks.bench.contenders.task import Task
+from benchmarks.delivering import access
+from benchmarks.table import say
+
+
+class Stages:
+    """The stages, in order: each does what those before it do, and one thing more."""
+
+    def __init__(self, url: str, what: str, path: str) -> None:
+        self._operation, self._api = KINDS[what]
+        self._endpoint = endpoints_for(self._operation, self._api)[0]
+        self._client = BluxClient({self._api: access(url, self._api)})
+        self._source = StorageSource(path)
+        self._whole = ready(Task(url=url, path=path, what=what))
+
+    def read(self) -> Iterable[Any]:
+        """Read the source."""
+        return self._source
+
+    def cut(self) -> Iterator[Batch]:
+        """Shape and cut."""
+        shape = shape_of(self._operation, self._api)
+        return cut(self.read(), shape, size=self._endpoint.max_records, merge=merge_of(self._operation))
+
+    def digest(self) -> Iterable[Batch]:
+        """Take the digest that the checkpoint keeps."""
+        return Checkpoint(None, "").pending(self.cut())
+
+    def encode(self) -> Iterable[Any]:
+        """Encode the requests."""
+        return (self._client.prepare(self._endpoint, list(batch.records.values())) for batch in self.digest())
+
+    def send(self) -> Iterable[Any]:
+        """Send, and settle: the whole delivery."""
+        return self._whole()
+
+
+STAGES: dict[str, Callable[[Stages], Iterable[Any]]] = {
+    "reading": Stages.read,
+    "shaping and cutting": Stages.cut,
+    "digest": Stages.digest,
+    "encoding": Stages.encode,
+    "sending and settling": Stages.send,
+}
+
+
+def main() -> None:
+    """Go through every stage; write the CPU seconds up to each as JSON."""
+    stages = Stages(*sys.argv[1:])
+    took = {}
+    for name, stage in STAGES.items():
+        began = time.process_time()
+        deque(stage(stages), maxlen=0)
+        took[name] = time.process_time() - began
+    say(json.dumps(took))
+
+
+if __name__ == "__main__":
+    main()
