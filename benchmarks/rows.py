@@ -85,8 +85,8 @@ def _write(path: Path, make: Callable[[int], Row], count: int, source: SourceFor
 
 def _write_parquet(path: Path, made: Iterable[Row]) -> None:
     """Write a row group at a time, so that no more than one is in memory."""
-    from pyarrow import Table
-    from pyarrow.parquet import ParquetWriter
+    from pyarrow import Table  # type: ignore[import-untyped]
+    from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
     rest = iter(made)
     writer = None

@@ -8,6 +8,7 @@ is missed.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settle_in(Path(name))
         files = Files(Path(name))
         for section in only:
-            found = SECTIONS[section](options, files)
+            try:
+                found = SECTIONS[section](options, files)
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                # The other sections took long, and are worth having all the same.
+                say(f"\n**{section} could not be measured: {error}**\n")
+                continue
             say(f"\n### {found.title}\n\n{machine()}, median of {options.runs}\n")
             say(table(found.columns, found.rows))
             say()

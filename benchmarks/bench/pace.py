@@ -61,10 +61,10 @@ def users(options: Options, files: Files) -> Found:
         title="Pace of users: 20 requests a second",
         columns=("", "latency (s)", "share of the rate", "most in 1 s", "429s", "lost"),
         rows=[
-            (contender.title, latency, *told(of), sum(run.lost for run in of))
+            (contender.title, latency, *told(of), max(run.lost for run in of))
             for (contender, latency), of in runs.items()
         ],
-        goals=[_goal("users (20/s), 50 to 800 ms latency", _USERS_GOAL, ours)],
+        goals=[goal("users (20/s), 50 to 800 ms latency", _USERS_GOAL, ours)],
     )
 
 
@@ -83,24 +83,25 @@ def deletions(options: Options, files: Files) -> Found:
             (source, LATENCY, *told(of), f"{median(run.cpu_a_million for run in of):.2f}")
             for source, of in runs.items()
         ],
-        goals=[_goal(f"deletions (100/s), {options.ids:,} ids from files", _IDS_GOAL, list(runs.values()))],
+        goals=[goal(f"deletions (100/s), {options.ids:,} ids from files", _IDS_GOAL, list(runs.values()))],
     )
 
 
 def told(runs: Sequence[Run]) -> tuple[object, ...]:
     """Return the median share, and the worst of what must not be."""
     share = median(run.share for run in runs)
-    return f"{share:.2%}", max(run.most for run in runs), sum(run.refused for run in runs)
+    return f"{share:.2%}", max(run.most for run in runs), max(run.refused for run in runs)
 
 
-def _goal(what: str, goal: float, runs: Sequence[Sequence[Run]]) -> Goal:
+def goal(what: str, least: float, runs: Sequence[Sequence[Run]]) -> Goal:
+    """Return where the goal stands: the least median share counts, and every 429."""
     shares = [median(run.share for run in of) for of in runs]
     refused = sum(run.refused for of in runs for run in of)
     return Goal(
         what=f"share of the allowed rate, {what}",
-        goal=f"at least {goal:.0%}, no 429",
+        goal=f"at least {least:.0%}, no 429",
         measured=f"{min(shares):.2%} to {max(shares):.2%}, {refused} times 429",
-        reached=min(shares) >= goal and not refused,
+        reached=min(shares) >= least and not refused,
     )
 
 

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from benchmarks.bench.contenders import OURS, PEERS, Contender
 from benchmarks.bench.contenders.task import Task
 from benchmarks.table import say
+
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,5 +86,11 @@ def is_installed(contender: Contender) -> bool:
 
 
 def _run(module: str, *arguments: str, stderr: int | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"benchmarks.bench.{module}", *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False)  # noqa: S603 - our own
+    return subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", f"benchmarks.bench.{module}", *arguments],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        check=False,
+    )
