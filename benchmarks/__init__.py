@@ -1,4 +1,5 @@
 """Measurements of delivery, each a command: ``python -m benchmarks.pace``, ``.memory``, ``.soak``, ``.suppression``.
 
-The one of a distributed Airflow, ``benchmarks.cluster``, runs in an environment of its own: ``make cluster-test``.
+Two run in environments of their own: ``benchmarks.bench``, which compares with what others use (``make bench``), and
+``benchmarks.cluster``, a distributed Airflow (``make cluster-test``).
 """

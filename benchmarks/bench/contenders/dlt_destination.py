@@ -12,10 +12,14 @@ import requests
 from benchmarks.bench.contenders.flat_rows import BATCH_SIZE, HEADERS, PATH, batches
 from benchmarks.bench.contenders.task import Counts, Task, measured
 
-# Read when dlt is imported: nothing is told to its makers, and nothing written beside the folder of this process.
+# Read when dlt is imported: nothing is told to its makers, and all is kept in a folder that goes with this process.
 _folder = tempfile.TemporaryDirectory(prefix="blux_dlt_")
 os.environ.update(RUNTIME__DLTHUB_TELEMETRY="false", DLT_DATA_DIR=_folder.name, DLT_PROJECT_DIR=_folder.name)
 import dlt  # noqa: E402
+from dlt.common.runtime import run_context  # noqa: E402
+
+# No variable moves the folder for the id of the installation, which is written although nothing is told.
+run_context.global_dir = lambda: _folder.name
 
 
 def ready(task: Task) -> Callable[[], Counts]:
