@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_blux.api.endpoints import endpoints_for
+from airflow_provider_blux.delivery.settings import CONCURRENCY
 from airflow_provider_blux.sources.sql import SqlSource
 from airflow_provider_blux.sources.storage import StorageSource
 from benchmarks.delivering import UNPACED, deliver
@@ -30,8 +33,10 @@ def main() -> None:
     url, what, path = sys.argv[1:]
     source = _source(path)
     operation: Any = "upsert_users" if what == "users" else "delete_users"
+    # As many in flight as with the published rate, although none is kept to.
+    concurrency = max(CONCURRENCY, math.ceil(endpoints_for(operation, "application")[0].max_rate))
     with Measuring() as took:
-        report = deliver(url, operation, source, rate_limit=UNPACED)
+        report = deliver(url, operation, source, rate_limit=UNPACED, concurrency=concurrency)
     say(json.dumps({"delivered": report.delivered, **took.as_dict()}))
 
 

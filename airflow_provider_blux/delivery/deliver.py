@@ -220,7 +220,7 @@ def _frozen_heap() -> Iterator[None]:
     """Keep the garbage collector away from what there is already.
 
     It would go through all that Airflow has loaded each time that some ten thousand records have come and gone: a
-    fifth of the CPU of a delivery.
+    seventh of the CPU of a delivery of users.
     """
     gc.freeze()
     try:

@@ -16,6 +16,8 @@ def settings_of_lineage(folder: Path) -> dict[str, str]:
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
         "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+        # On a busy machine the provider would give an event up after ten seconds, and go on without it.
+        "AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT": "120",
     }
 
 
