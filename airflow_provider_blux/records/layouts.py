@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_blux.records.known import CONSENTS, Check
-from airflow_provider_blux.records.values import is_plain, json_value
+from airflow_provider_blux.records.values import json_value
 
 # Objects that all have other keys are looked at one by one.
 _MOST = 256
@@ -32,7 +32,7 @@ class Layout:
         """
         known: dict[str, Any] = {}
         custom: dict[str, Any] = {}
-        # What is_plain does is written out here: a call for every value would be a third of the time that this takes.
+        # What _is_plain does is written out here: a call for every value would be a third of the time that this takes.
         for name, check, is_known, takes_text in self._columns:
             value = row[name]
             if takes_text and type(value) is str and (value.isascii() or value.isprintable()):
@@ -77,6 +77,11 @@ class Layouts:
             return layout
 
     def _new(self, row: Mapping[str, Any], aside: frozenset[str]) -> Layout | None:
-        if not all(map(is_plain, row)) or not _GROUPS.isdisjoint(row):
+        if not all(map(_is_plain, row)) or not _GROUPS.isdisjoint(row):
             return None
         return Layout((name for name in row if name not in aside and name not in self._excluded), self._known)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell text that needs no closer look. A lone surrogate, which UTF-8 cannot carry, counts as unprintable."""
+    return type(value) is str and (value.isascii() or value.isprintable())

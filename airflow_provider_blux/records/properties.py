@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.header import is_table_row, missing_field
-from airflow_provider_blux.records.values import is_plain, json_value, text
+from airflow_provider_blux.records.values import json_value, text
 
 OBJECTS = (dict, Mapping)  # nearly all are dicts, which are told at once
 
@@ -42,8 +42,6 @@ def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: boo
             continue
         if column == "properties":
             put_group(properties, column, value, json_value, nulls=nulls)
-        elif is_plain(column) and is_plain(value) and column not in properties:
-            properties[column] = value
         else:
             put(properties, column, json_value(value, text(column, "a column name")))
     return properties
@@ -56,9 +54,7 @@ def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any
     if not isinstance(value, Mapping):
         raise BluxRecordError(group, f"is of type {type(value).__name__}; it must be an object")
     for name, item in value.items():
-        if check is json_value and is_plain(name) and is_plain(item) and name not in into:
-            into[name] = item
-        elif item is not None or nulls:
+        if item is not None or nulls:
             put(into, text(name, f"a key of {group}"), check(item, f"{group}.{name}"))
 
 

@@ -29,11 +29,9 @@ _NOTHING_DECLARED: Mapping[Any, bool] = {}
 
 def identifier(value: Any, field: str) -> str:
     """Return an id as text. Integers and UUIDs become text; everything that may be a damaged id is refused."""
-    if type(value) is str and value.isascii() and value and value.strip() == value:  # nearly all are
-        return value
-    if (type(value) is int and -_LARGEST <= value <= _LARGEST) or isinstance(value, UUID):
-        return str(value)
     if not isinstance(value, str):
+        if (type(value) is int and -_LARGEST <= value <= _LARGEST) or isinstance(value, UUID):
+            return str(value)
         raise BluxRecordError(field, _why_no_identifier(value))
     written = text(value, field)
     if not written:
@@ -51,11 +49,6 @@ def _why_no_identifier(value: Any) -> str:
     if isinstance(value, float | Decimal):
         return "is a decimal number, which is what a damaged integer id looks like; read the column as text"
     return f"is of type {type(value).__name__}; an id is text"
-
-
-def is_plain(value: Any) -> bool:
-    """Tell text that needs no closer look. A lone surrogate, which UTF-8 cannot carry, counts as unprintable."""
-    return type(value) is str and (value.isascii() or value.isprintable())
 
 
 def text(value: Any, field: str) -> str:
@@ -85,8 +78,6 @@ def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECL
     """
     if value is True or value is False:
         return value
-    if type(value) is str and value in _WORDS:
-        return _WORDS[value]
     if isinstance(value, str):
         word = text(value, field)
         if word.lower() in _WORDS:
@@ -167,12 +158,12 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
     """Return any property as JSON can carry it."""
     kind = type(value)
     if kind is str:
-        return value if value.isascii() or value.isprintable() else text(value, field)
+        return value if value.isascii() else text(value, field)
     if value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST):
         return value
     if isinstance(value, float):
         if math.isfinite(value):
-            return value if kind is float else float(value)
+            return value if kind is float else float(value)  # a plain one, as text: numpy has its own
         raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
     if depth >= _DEEPEST:
         raise BluxRecordError(field, f"is nested more than {_DEEPEST} levels deep")
