@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -46,7 +45,7 @@ class Batch:
 
     :param records: what the API takes, by key (a user id; a device id; for events a running number).
     :param rows: the rows of the source, rejected ones included; empty once they are needed no more.
-    :param numbers: which record of the source the first of each key is, in the order of ``records``.
+    :param numbers: which record of the source the first of each key is.
     :param repeated: the parts of those records that were merged.
     :param suppressed: how many of its records are of suppressed users, and not among ``records``.
     :param digest: the digest of the source up to here, by which a later try knows it again.
@@ -58,8 +57,8 @@ class Batch:
     last: int
     records: dict[Any, Any] = field(default_factory=dict)
     rows: list[Any] = field(default_factory=list)
-    # Bare numbers, and a Part only where it is needed: a hundred batches of three thousand may be on their way.
-    numbers: array[int] = field(default_factory=lambda: array("Q"))
+    # Plain numbers, and a Part only where it is needed: two objects a record would keep the garbage collector busy.
+    numbers: dict[Any, int] = field(default_factory=dict)
     repeated: dict[Any, list[Part]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     suppressed: int = 0
@@ -75,7 +74,7 @@ class Batch:
         """Return the records of the source that went into one record."""
         if key in self.repeated:
             return self.repeated[key]
-        number = self.numbers[list(self.records).index(key)]
+        number = self.numbers[key]
         return [Part(number, self.rows[number - self.first] if self.rows else None, self.records[key])]
 
     def merged(self, keys: Iterable[Any]) -> int:
@@ -129,8 +128,9 @@ def cut(
             elif merge is not None and key in batch.records:
                 batch.merge(key, number, record, merge)
             else:
-                batch.records[number if merge is None else key] = record
-                batch.numbers.append(number)
+                own = number if merge is None else key
+                batch.records[own] = record
+                batch.numbers[own] = number
         if len(batch.records) >= size or len(batch.rows) >= size * _WIDEST:
             yield batch
             batch = Batch(batch.index + 1, number + 1, number)

@@ -210,8 +210,8 @@ class Delivery:
     def _count(self, batch: Batch) -> Outcome:
         """Stand in for sending where only the records are to be checked."""
         if self._operation == "upsert_users":
-            for number, user in zip(batch.numbers, batch.records.values(), strict=True):
-                self._suspicions.look(number, user)
+            for key, user in batch.records.items():
+                self._suspicions.look(batch.parts(key)[0].number, user)
         return Outcome(valid=len(batch.records), merged=batch.merged(batch.records))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from array import array
 from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -125,8 +124,7 @@ class Sender:
             return
         # Only one of the merged records may be at fault: each is tried for itself, in the order of the source.
         for part in parts:
-            number = array("Q", [part.number])
-            single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], number)
+            single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
             self._deliver(single, [0], outcome)
 
     def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:
