@@ -6,6 +6,7 @@ No redirect is followed, no cookie kept and no ``.netrc`` read: requests go thro
 from __future__ import annotations
 
 import email.utils
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -80,10 +81,19 @@ class BluxClient:
         """Close every connection."""
         self._transport.close()
 
-    def prepare(self, endpoint: Endpoint, records: Sequence[Any]) -> Prepared:
-        """Encode the body that carries ``records``."""
+    def prepare(self, endpoint: Endpoint, records: Sequence[Any], *, are_checked: bool = False) -> Prepared:
+        """Encode the body that carries ``records``.
+
+        :param are_checked: whether they are what :func:`airflow_provider_blux.records.shapes.shape_of` returned:
+            nothing but JSON's own types, every number finite. That is encoded in a sixth of the time, by an encoder
+            that would make null of NaN.
+        :raises ValueError: for a number that is not finite; for another type than JSON's a ``TypeError``.
+        """
         document = endpoint.body(records)
-        body = msgspec.json.encode(document)
+        if are_checked:
+            body = msgspec.json.encode(document)
+        else:
+            body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         request = self._blank_request(endpoint).copy()
         request.body = body
         request.headers["Content-Length"] = str(len(body))

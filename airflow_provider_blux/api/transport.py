@@ -47,8 +47,10 @@ class _Telling(HTTPConnection):
         # Before the write rather than after it, which a busy interpreter may come to long after the bytes are gone.
         _tell("on_leaving")
         self._head, self._is_head = None, True
-        super().endheaders(*args, **kwargs)
-        self._is_head = False
+        try:
+            super().endheaders(*args, **kwargs)
+        finally:
+            self._is_head = False
 
     def send(self, data: Any) -> None:
         if self._is_head:

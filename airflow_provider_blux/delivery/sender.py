@@ -129,7 +129,7 @@ class Sender:
 
     def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:
         endpoint = next(row for row in self._endpoints if row.max_records >= len(records))
-        prepared = self._client.prepare(endpoint, records)
+        prepared = self._client.prepare(endpoint, records, are_checked=True)
 
         for attempt in retrying(
             what=str(batch),

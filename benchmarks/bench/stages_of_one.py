@@ -50,7 +50,8 @@ class Stages:
 
     def encode(self) -> Iterable[Any]:
         """Encode the requests."""
-        return (self._client.prepare(self._endpoint, list(batch.records.values())) for batch in self.digest())
+        records = (list(batch.records.values()) for batch in self.digest())
+        return (self._client.prepare(self._endpoint, of_one, are_checked=True) for of_one in records)
 
     def send(self) -> Iterable[Any]:
         """Send, and settle: the whole delivery."""

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import email.utils
+import json
+import math
 import socket
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_blux import exceptions
 from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess, checked_url
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint, apis_of, endpoints_for
+from airflow_provider_blux.api.transport import Transport
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRequestError, BluxUnavailable
 from tests.delivery.pushing import client_of
@@ -176,6 +184,42 @@ def test_no_connection_leaves_nothing_in_doubt():
             client.send(client.prepare(UPSERT, [USER]))
     assert not caught.value.in_doubt
     assert "No connection" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, datetime(2026, 1, 31, tzinfo=UTC), b"text", Decimal(1), {1}])
+def test_records_that_nobody_has_checked_are_refused_where_json_has_no_such_value(blux, value):
+    with client_of(blux) as api, pytest.raises((TypeError, ValueError)):
+        api.prepare(UPSERT, [{**USER, "custom_user_properties": {"value": value}}])
+
+
+@given(
+    users=st.lists(
+        st.fixed_dictionaries(
+            {"user_id": st.text(st.characters(codec="utf-8"))},
+            optional={
+                "custom_user_properties": st.dictionaries(
+                    st.text(st.characters(codec="utf-8")),
+                    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+                )
+            },
+        )
+    )
+)
+def test_checked_records_are_encoded_as_the_others(users):
+    access = ApplicationAccess(url="http://127.0.0.1:9", application_id="a", secret_key="key")
+    with BluxClient({"application": access}) as api:
+        bodies = [api.prepare(UPSERT, users, are_checked=are_checked).request.body for are_checked in (False, True)]
+
+    assert [repr(json.loads(body)) for body in bodies] == [repr({"users": users})] * 2
+
+
+def test_a_request_without_a_body_is_sent_as_well(blux):
+    transport = Transport()
+    url = f"{blux.url}/_emulator/state"
+    response = transport.send(requests.Request("GET", url).prepare(), timeout=5)
+    transport.close()
+
+    assert response.status_code == 200
 
 
 def test_what_the_api_says_is_shown_without_what_was_sent(blux):
