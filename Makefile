@@ -8,9 +8,7 @@ READY := $(VENV)/.ready
 # Sphinx reads the sources without importing them, so it needs no Airflow, and none of its pins touch Airflow's.
 DOCS := .venvs/docs
 CLUSTER := .venvs/cluster
-CLUSTER_READY := $(CLUSTER)/.ready
 BENCH := .venvs/bench
-BENCH_READY := $(BENCH)/.ready
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
 SIDE_BY_SIDE := -n 2 --dist loadfile
@@ -64,24 +62,17 @@ contract: $(READY)  ## Which module may import which
 emulator: $(READY)  ## Start the emulator on port 8088
 	@$(BIN)/python -m airflow_provider_blux.emulator
 
-cluster-test: $(CLUSTER_READY)  ## A million users on two Celery workers, one is killed; OPTIONS=--help
+cluster-test: $(CLUSTER)/.ready  ## A million users on two Celery workers, one is killed; OPTIONS=--help
 	@$(CLUSTER)/bin/python -m benchmarks.cluster $(OPTIONS)
 
-$(CLUSTER_READY): $(READY) requirements/cluster.txt
-	@echo "Setting up $(CLUSTER) (once; about half a minute)"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLUSTER)
-	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet -r requirements/cluster.txt
-	@VIRTUAL_ENV=$(CLUSTER) $(BIN)/uv pip install --quiet --no-deps --editable .
-	@touch $@
-
-bench: $(BENCH_READY)  ## This package and what people would use instead, side by side; OPTIONS=--help
+bench: $(BENCH)/.ready  ## This package and what people would use instead, side by side; OPTIONS=--help
 	@$(BENCH)/bin/python -m benchmarks.bench $(OPTIONS)
 
-$(BENCH_READY): $(READY) requirements/bench.txt
-	@echo "Setting up $(BENCH) (once; about half a minute)"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
-	@VIRTUAL_ENV=$(BENCH) $(BIN)/uv pip install --quiet -r requirements/bench.txt
-	@VIRTUAL_ENV=$(BENCH) $(BIN)/uv pip install --quiet --no-deps --editable .
+$(CLUSTER)/.ready $(BENCH)/.ready: .venvs/%/.ready: requirements/%.txt $(READY)
+	@echo "Setting up $(@D) (once; about half a minute)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet -r $<
+	@VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
 pictures: $(READY)  ## Take the pictures of the documentation anew (needs Chromium)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,14 +11,13 @@ from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.report import Report
-from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
+from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions, settled
 from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.delivery.stores import Store
 from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 
-#: Requests a second, so many that none waits for its turn.
-UNPACED = 100_000.0
+_UNPACED = 100_000.0
 
 
 def deliver(
@@ -39,6 +39,12 @@ def deliver(
     settings = settled(given, endpoints, None)
     with BluxClient({api: access(url, api)}, pool_size=settings.concurrency) as client:
         return Delivery(client, endpoints, settings, stop=Stop(), store=store).run(rows)
+
+
+def unpaced(operation: Operation, api: Api = "application") -> dict[str, Any]:
+    """Return the options by which no request waits for its turn, and as many are in flight as at the published rate."""
+    published = math.ceil(endpoints_for(operation, api)[0].max_rate)
+    return {"rate_limit": _UNPACED, "concurrency": max(CONCURRENCY, published)}
 
 
 def access(url: str, api: Api) -> Access:

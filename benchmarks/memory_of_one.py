@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.delivery.settings import CONCURRENCY
 from airflow_provider_blux.sources.sql import SqlSource
 from airflow_provider_blux.sources.storage import StorageSource
-from benchmarks.delivering import UNPACED, deliver
+from benchmarks.delivering import deliver, unpaced
 from benchmarks.measuring import Measuring
 from benchmarks.rows import user
 from benchmarks.table import say
@@ -33,10 +30,8 @@ def main() -> None:
     url, what, path = sys.argv[1:]
     source = _source(path)
     operation: Any = "upsert_users" if what == "users" else "delete_users"
-    # As many in flight as with the published rate, although none is kept to.
-    concurrency = max(CONCURRENCY, math.ceil(endpoints_for(operation, "application")[0].max_rate))
     with Measuring() as took:
-        report = deliver(url, operation, source, rate_limit=UNPACED, concurrency=concurrency)
+        report = deliver(url, operation, source, **unpaced(operation))
     say(json.dumps({"delivered": report.delivered, **took.as_dict()}))
 
 

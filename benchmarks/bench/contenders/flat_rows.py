@@ -10,20 +10,11 @@ from typing import Any
 
 from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
+from airflow_provider_blux.records.known import CONSENTS, KNOWN
 
 BATCH_SIZE = 100
 PATH = f"{APPLICATION_PREFIX}/v2/applications/{DEMO.application_id}/users/update-properties/bulk"
 HEADERS = {"Authorization": DEMO.secret_key, "Content-Type": "application/json"}
-
-_CONSENTS = (
-    "nighttime_notification_consent",
-    "marketing_notification_consent",
-    "marketing_notification_sms_consent",
-    "marketing_notification_email_consent",
-    "marketing_notification_kakao_consent",
-    "marketing_notification_push_consent",
-)
-_KNOWN = ("phone_number", "email_address", *_CONSENTS)
 
 
 def rows(path: str) -> Iterator[dict[str, Any]]:
@@ -36,8 +27,8 @@ def rows(path: str) -> Iterator[dict[str, Any]]:
 def folded(row: dict[str, Any]) -> dict[str, Any]:
     """Return a user of the Application API; uses the row up."""
     user_id = row.pop("user_id")
-    known = {name: row.pop(name) for name in _KNOWN if name in row}
-    for name in _CONSENTS:
+    known = {name: row.pop(name) for name in KNOWN if name in row}
+    for name in CONSENTS:
         if name in known:
             known[name] = known[name] == "true"
     return {"user_id": user_id, "user_properties": known, "custom_user_properties": row}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
+from airflow_provider_blux.api.endpoints import Api, Operation
 from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.settings import CONCURRENCY
 from airflow_provider_blux.delivery.stores import FileStore
 from airflow_provider_blux.sources.storage import StorageSource
 from benchmarks.bench.contenders.task import Counts, Task, measured
-from benchmarks.delivering import UNPACED, deliver
+from benchmarks.delivering import deliver, unpaced
 
 #: The operation and the API by what is delivered.
 KINDS: dict[str, tuple[Operation, Api]] = {
@@ -27,12 +24,11 @@ KINDS: dict[str, tuple[Operation, Api]] = {
 def ready(task: Task) -> Callable[[], Counts]:
     """Return the work."""
     operation, api = KINDS[task.what]
-    # As many in flight as with the published rate, although none is kept to where there is no limit.
-    published = math.ceil(endpoints_for(operation, api)[0].max_rate)
-    options: dict[str, Any] = {
-        "rate_limit": task.limit or UNPACED,
-        "concurrency": task.concurrency or max(CONCURRENCY, published),
-    }
+    options = unpaced(operation, api)
+    if task.limit:
+        options["rate_limit"] = task.limit
+    if task.concurrency:
+        options["concurrency"] = task.concurrency
     if task.store:
         options["store"] = FileStore(Folder(LocalFileSystem(), task.store, "checkpoint_path"), "task")
     source = StorageSource(task.path)
