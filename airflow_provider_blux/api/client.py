@@ -84,9 +84,8 @@ class BluxClient:
     def prepare(self, endpoint: Endpoint, records: Sequence[Any], *, are_checked: bool = False) -> Prepared:
         """Encode the body that carries ``records``.
 
-        :param are_checked: whether they are what :func:`airflow_provider_blux.records.shapes.shape_of` returned:
-            nothing but JSON's own types, every number finite. That is encoded in a sixth of the time, by an encoder
-            that would make null of NaN.
+        :param are_checked: whether they are what the shapes of ``records/`` made: nothing but JSON's own types,
+            every number finite. They are encoded in a sixth of the time, by an encoder that would make null of NaN.
         :raises ValueError: for a number that is not finite; for another type than JSON's a ``TypeError``.
         """
         document = endpoint.body(records)
