@@ -1,128 +1,153 @@
-"""Connections that tell when a request leaves and when it has left.
+"""The way to one URL: a request leaves in one write over a connection that is kept, and its answer is read.
 
-The pace counts from when a request leaves, not from when it was allowed to: making a connection takes time. Whether it
-has left as a whole decides whether it may have arrived.
+``requests`` finds out about proxies and certificates and ``urllib3`` makes and keeps the connections. What goes over
+them is written and read here, in a third of the time that the two would take for it. It also tells the two moments
+that a delivery lives by: the pace counts from when a request leaves, not from when it was allowed to (making a
+connection takes time), and only one that has left as a whole may have arrived.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Response
+import requests
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.util.proxy import connection_requires_http_tunnel
 
 from airflow_provider_blux.exceptions import BluxConfigError
 
-_thread = threading.local()
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection
+
+CONNECT_TIMEOUT = 10.0
+_MOST_OF_AN_ANSWER = 65_536
 
 
-@contextmanager
-def telling(*, on_leaving: Callable[[], None], on_left: Callable[[], None]) -> Iterator[None]:
-    """Call back about the request that this thread makes meanwhile: before its first byte and after its last."""
-    _thread.on_leaving, _thread.on_left = on_leaving, on_left
-    try:
-        yield
-    finally:
-        del _thread.on_leaving, _thread.on_left
+class Answer(NamedTuple):
+    """The answer to one request, as much of it as matters: at most 64 KiB of its body."""
+
+    status: int
+    headers: Message
+    body: bytes
 
 
-def _tell(moment: str) -> None:
-    if callback := getattr(_thread, moment, None):
-        callback()
+class Route:
+    """The way to one URL; safe to use from many threads.
 
+    :param blank: a request to it without a body.
+    :param proxies: by scheme, as ``requests`` has them.
+    :param verify: path of a CA bundle; ``True`` for the system's.
+    """
 
-class _Telling(HTTPConnection):
-    # The head of a request until its body comes, so that both leave in one write: a third of the time in the kernel.
-    _head: bytes | None = None
-    _is_head = False
+    def __init__(
+        self, transport: Transport, blank: PreparedRequest, proxies: MutableMapping[str, str], verify: Any
+    ) -> None:
+        url = blank.url or ""
+        self.host = urlsplit(url).netloc
+        # Its `urlopen` is what costs. Its other parts, those of subclasses, are the same since urllib3 1.26.
+        pool: Any = transport.get_connection_with_tls_context(blank, verify, proxies)
+        transport.cert_verify(pool, url, verify, None)  # type: ignore[no-untyped-call]
+        headers = {"Host": self.host, "Accept-Encoding": "identity", **blank.headers}
+        self._pool = pool
+        self.is_proxied = pool.proxy is not None
+        self._tunnels = connection_requires_http_tunnel(pool.proxy, pool.proxy_config, pool.scheme)
+        if self.is_proxied and not self._tunnels:
+            headers |= pool.proxy_headers
+        del headers["Content-Length"]
+        lines = [f"POST {transport.request_url(blank, proxies)} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._head = "\r\n".join([*lines, "Content-Length: "]).encode("latin-1")
 
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:  # else made by the first byte
-            self.connect()
-        # Before the write rather than after it, which a busy interpreter may come to long after the bytes are gone.
-        _tell("on_leaving")
-        self._head, self._is_head = None, True
+    def exchange(
+        self, body: bytes, *, timeout: float, on_leaving: Callable[[], None], on_left: Callable[[], None]
+    ) -> Answer:
+        """Send a request and return what is answered.
+
+        :param timeout: seconds to wait for an answer.
+        :param on_leaving: called when there is a connection and the request is about to be written to it.
+        :param on_left: called when all of it is written, before its answer is waited for.
+        :raises OSError: or an ``HTTPException`` or ``urllib3``'s ``HTTPError``: there is no answer.
+        """
+        connection = self._pool._get_conn()
         try:
-            super().endheaders(*args, **kwargs)
+            if connection.sock is None:
+                self._connect(connection)
+            connection.sock.settimeout(timeout)
+            # Before the write rather than after it, which a busy interpreter may come to long after the bytes are gone.
+            on_leaving()
+            with suppress(BrokenPipeError):  # who refuses a body for its length may answer before its end
+                connection.sock.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+            on_left()
+            answer = _answer(connection)
+        except BaseException:
+            connection.close()
+            raise
         finally:
-            self._is_head = False
+            self._pool._put_conn(connection)  # a closed one connects again
+        return answer
 
-    def send(self, data: Any) -> None:
-        if self._is_head:
-            self._head, self._is_head = data, False
-            return
-        head, self._head = self._head, None
-        super().send(data if head is None else head + data)
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
 
-    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-        if self._head is not None:  # a request without a body
-            self.send(b"")
-        _tell("on_left")
-        return super().getresponse(*args, **kwargs)
-
-
-class _TellingTLS(_Telling, HTTPSConnection):
-    pass
+    def _connect(self, connection: HTTPConnection) -> None:
+        connection.timeout = CONNECT_TIMEOUT
+        if self._tunnels:
+            self._pool._prepare_proxy(connection)
+        else:
+            connection.connect()
 
 
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _Telling
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _TellingTLS
+def _answer(connection: HTTPConnection) -> Answer:
+    """Read an answer. One that breaks off keeps its status, and the status says all that is needed."""
+    with HTTPResponse(connection.sock, method="POST") as response:
+        response.begin()
+        body, is_whole = b"", False
+        with suppress(HTTPException, OSError):
+            body = response.read(_MOST_OF_AN_ANSWER)
+            is_whole = not response.read(1)
+        if response.will_close or not is_whole:
+            connection.close()
+        if "Content-Encoding" in response.headers:  # nobody has asked for one
+            body = b""
+        return Answer(response.status, response.headers, body)
 
 
 class Transport(HTTPAdapter):
-    """The transport of ``requests``, without redirects, cookies or ``.netrc``, which its sessions would add.
+    """The connections of a client, by where they lead; only ``requests``' knowledge of proxies and certificates.
 
-    All requests to a URL have the same proxy and certificates, so what follows from those is found once for each.
+    It follows no redirect, keeps no cookie and reads no ``.netrc``, as its sessions would.
     """
 
-    def __init__(self, **pools: Any) -> None:
-        super().__init__(**pools)
-        self._pools: dict[str | None, Any] = {}
-        self._paths: dict[str | None, str] = {}
-        self._told: set[tuple[Any, ...]] = set()
+    def route(self, url: str, headers: Mapping[str, str], verify: str | None) -> Route:
+        """Return the way to a URL, by the proxies and the certificates that the environment names.
 
-    def get_connection_with_tls_context(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Any:
-        """Return the pool of connections for a request."""
-        if request.url not in self._pools:
-            self._pools[request.url] = super().get_connection_with_tls_context(request, *args, **kwargs)
-        return self._pools[request.url]
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Tell a pool which certificates to trust and to show, once."""
-        if (key := (conn, url, verify, cert)) not in self._told:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-            self._told.add(key)
-
-    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        """Return what stands in the first line of a request."""
-        if request.url not in self._paths:
-            self._paths[request.url] = super().request_url(request, proxies)
-        return self._paths[request.url]
-
-    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """Return the response without what nobody reads: cookies, an encoding, a history."""
-        response = Response()
-        response.status_code, response.headers, response.raw, response.request = resp.status, resp.headers, resp, req
-        return response
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of connections that tell."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        :param headers: what all requests to it have in common.
+        :param verify: path of a CA bundle; ``None`` for what the environment names, or the system's.
+        :raises BluxConfigError: there can be none by what is configured.
+        """
+        try:
+            blank = requests.Request("POST", url, headers=dict(headers)).prepare()
+            with requests.Session() as session:
+                settings = session.merge_environment_settings(blank.url, {}, None, verify, None)
+            return Route(self, blank, settings["proxies"], settings["verify"])
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise BluxConfigError(
+                f"No request to {urlsplit(url).netloc} can be made ({type(error).__name__}). Check the URLs of the "
+                "connection, its extra 'verify', and the proxies and certificates that the environment names."
+            ) from error
 
     def proxy_manager_for(self, proxy: str, *args: Any, **kwargs: Any) -> Any:
-        """Return the pools of connections through a proxy, which tell as well.
+        """Return the connections through a proxy.
 
-        :raises BluxConfigError: it is a SOCKS proxy, whose connections cannot tell.
+        :raises BluxConfigError: it is a SOCKS proxy.
         """
         if proxy.lower().startswith("socks"):
             raise BluxConfigError(
@@ -130,9 +155,4 @@ class Transport(HTTPAdapter):
                 "one in HTTPS_PROXY (HTTP_PROXY for a plain http URL, ALL_PROXY for both), or the host of the API in "
                 "NO_PROXY."
             )
-        manager = super().proxy_manager_for(proxy, *args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-
-_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+        return super().proxy_manager_for(proxy, *args, **kwargs)

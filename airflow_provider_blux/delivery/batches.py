@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from airflow_provider_blux.api.client import Prepared
 from airflow_provider_blux.exceptions import BluxRecordError
 
 Shape = Callable[[Any], tuple[str, Any]]
@@ -29,7 +30,7 @@ class Reject(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One record of the source: its number (1-based, in source order), its row and what the API takes for it."""
+    """One record of the source: its number (1-based, in source order), its row and what is sent for it."""
 
     number: int
     row: Any
@@ -43,7 +44,8 @@ class Part(NamedTuple):
 class Batch:
     """What travels in one request, and the records of the source from ``first`` to ``last`` that it settles.
 
-    :param records: what the API takes, by key (a user id; a device id; for events a running number).
+    :param records: what is sent, by key (a user id; a device id; for events a running number).
+    :param request: what carries them all, once it is prepared.
     :param rows: the rows of the source, rejected ones included; empty once they are needed no more.
     :param numbers: which record of the source the first of each key is.
     :param repeated: the parts of those records that were merged.
@@ -64,6 +66,7 @@ class Batch:
     suppressed: int = 0
     digest: str = ""
     in_doubt: bool = False
+    request: Prepared | None = None
 
     @property
     def read(self) -> int:
@@ -79,7 +82,7 @@ class Batch:
 
     def merged(self, keys: Iterable[Any]) -> int:
         """Return how many records of the source were folded into these."""
-        return sum(len(self.repeated[key]) - 1 for key in self.repeated.keys() & keys)
+        return sum(len(self.repeated[key]) - 1 for key in self.repeated.keys() & keys) if self.repeated else 0
 
     def merge(self, key: Any, number: int, record: Any, merge: Merge) -> None:
         """Fold another record into that of the same key."""
@@ -103,9 +106,9 @@ def cut(
     """Yield batches of at most ``size`` records in the order of the source.
 
     :param rows: records as they are read; a :class:`BluxRecordError` stands for one that could not be.
-    :param shape: turns a row into its key and what the API takes.
+    :param shape: turns a row into its key and what is sent.
     :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
-    :param is_suppressed: tells whether a record, as the API takes it, is not to be sent.
+    :param is_suppressed: tells whether a record is not to be sent after all.
     :param check: raises for a row that cannot be sent after those before it; called with its key, in order.
     :param first: the batch to begin with, still empty, where ``rows`` do not begin with the source.
     """

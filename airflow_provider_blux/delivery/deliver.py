@@ -17,7 +17,7 @@ from airflow_provider_blux.delivery.account import Account
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.freshness import Freshness
-from airflow_provider_blux.delivery.loop import Loop, Send
+from airflow_provider_blux.delivery.loop import Loop
 from airflow_provider_blux.delivery.progress import Progress, Watcher
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
@@ -28,8 +28,9 @@ from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.delivery.stores import Store
 from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxRecordError, BluxStopped
+from airflow_provider_blux.records.encoded import decode
 from airflow_provider_blux.records.mapping import Shape
-from airflow_provider_blux.records.shapes import merge_of, shape_of
+from airflow_provider_blux.records.shapes import encoded_merge_of, encoded_shape_of, shape_of
 from airflow_provider_blux.records.suspicions import Suspicions
 
 Check = Callable[[str, Any], None]
@@ -115,15 +116,16 @@ class Delivery:
         progress.open()
         if counts:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
+        sender, batches = self._sender(traffic), self._batches(rows)
         loop = Loop(
-            self._send(traffic),
+            sender or self._count,
             account.settle,
             progress=progress,
             stop=self._stop,
             concurrency=settings.concurrency,
         )
         try:
-            loop.run(self._batches(rows))
+            loop.run(map(sender.prepare, batches) if sender else batches)
         except BaseException as error:
             self._finish_early(loop, error)
             progress.close("stopped early")
@@ -138,14 +140,14 @@ class Delivery:
 
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
         """Yield the batches that no earlier try has settled."""
-        shape, check = shape_of(self._operation, self._endpoints[0].api, self._settings.shaping), self._freshness()
+        kind, check = (self._operation, self._endpoints[0].api, self._settings.shaping), self._freshness()
         left = iter(rows)
-        first = self._checkpoint.pass_over(left, None if check is None else partial(_remember, shape, check))
+        first = self._checkpoint.pass_over(left, None if check is None else partial(_remember, shape_of(*kind), check))
         batches = cut(
             left,
-            shape,
+            encoded_shape_of(*kind),
             size=self._settings.batch_size,
-            merge=merge_of(self._operation),
+            merge=encoded_merge_of(self._operation),
             is_suppressed=self._suppression.covers if self._suppression else None,
             check=check,
             first=first,
@@ -179,9 +181,9 @@ class Delivery:
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
                 log.warning("The progress could not be kept (%s); the next try repeats more.", type(failed).__name__)
 
-    def _send(self, traffic: Traffic) -> Send:
+    def _sender(self, traffic: Traffic) -> Sender | None:
         if self._settings.validate_only:
-            return self._count
+            return None
         return Sender(
             self._client,
             self._endpoints,
@@ -211,7 +213,7 @@ class Delivery:
         """Stand in for sending where only the records are to be checked."""
         if self._operation == "upsert_users":
             for key, user in batch.records.items():
-                self._suspicions.look(batch.parts(key)[0].number, user)
+                self._suspicions.look(batch.parts(key)[0].number, decode(user))
         return Outcome(valid=len(batch.records), merged=batch.merged(batch.records))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +66,10 @@ class Sender:
         """
         outcome = Outcome()
         if self._at_most_once and batch.in_doubt:
-            self._leave(batch, list(batch.records), "an earlier try was killed while it sent this", outcome)
+            self._leave(batch, batch.records, "an earlier try was killed while it sent this", outcome)
             return outcome
         try:
-            self._deliver(batch, list(batch.records), outcome)
+            self._deliver(batch, batch.records.keys(), outcome, batch.request)
         except BluxError as error:
             if not (outcome.delivered or outcome.rejects):
                 self._checkpoint.withdraw(batch)
@@ -79,9 +79,26 @@ class Sender:
             raise error.located(str(batch)) from error.__cause__
         return outcome
 
-    def _deliver(self, batch: Batch, keys: list[Any], outcome: Outcome) -> None:
+    def prepare(self, batch: Batch) -> Batch:
+        """Encode the request of a batch, in the thread that has just made its records: there it costs half."""
+        if batch.records:
+            batch.request = self._prepared(batch, batch.records)
+        return batch
+
+    def _prepared(self, batch: Batch, keys: Collection[Any]) -> Prepared:
+        endpoint = next(row for row in self._endpoints if row.max_records >= len(keys))
+        return self._client.prepare(endpoint, [batch.records[key] for key in keys], are_checked=True)
+
+    def _deliver(self, batch: Batch, keys: Collection[Any], outcome: Outcome, request: Prepared | None = None) -> None:
+        """Deliver some of a batch.
+
+        :param request: what carries them, where it is prepared already.
+        """
+        request = request or self._prepared(batch, keys)
         try:
-            self._send(batch, [batch.records[key] for key in keys], outcome)
+            status = self._send(batch, request, outcome)
+            if self._receipts:
+                self._receipts.write(request.endpoint, request.url, status, [batch.records[key] for key in keys])
         except BluxRequestError as error:
             if error.status in _REFUSED:
                 with self._refusals.search():
@@ -105,20 +122,20 @@ class Sender:
             outcome.delivered += len(keys)
             outcome.merged += batch.merged(keys)
 
-    def _leave(self, batch: Batch, keys: list[Any], why: str, outcome: Outcome) -> None:
+    def _leave(self, batch: Batch, keys: Iterable[Any], why: str, outcome: Outcome) -> None:
         """Count records as unknown: they may have arrived, and are not to be sent again."""
         reason = f"may or may not have arrived: {why}"
         for key in keys:
             outcome.rejects.extend(Reject(part.number, "unknown", None, reason, part.row) for part in batch.parts(key))
 
-    def _cut(self, batch: Batch, keys: list[Any], error: BluxRequestError, outcome: Outcome) -> None:
+    def _cut(self, batch: Batch, keys: Collection[Any], error: BluxRequestError, outcome: Outcome) -> None:
         """Deliver a refused request in halves, until the record at fault stands alone."""
         if len(keys) > 1:
             half = len(keys) // 2
-            self._deliver(batch, keys[:half], outcome)
-            self._deliver(batch, keys[half:], outcome)
+            self._deliver(batch, list(keys)[:half], outcome)
+            self._deliver(batch, list(keys)[half:], outcome)
             return
-        parts = batch.parts(keys[0])
+        parts = batch.parts(*keys)
         if len(parts) == 1:
             outcome.rejects.append(_rejected(parts[0], error))
             return
@@ -127,10 +144,7 @@ class Sender:
             single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
             self._deliver(single, [0], outcome)
 
-    def _send(self, batch: Batch, records: list[Any], outcome: Outcome) -> None:
-        endpoint = next(row for row in self._endpoints if row.max_records >= len(records))
-        prepared = self._client.prepare(endpoint, records, are_checked=True)
-
+    def _send(self, batch: Batch, request: Prepared, outcome: Outcome) -> int:
         for attempt in retrying(
             what=str(batch),
             sleep=self._stop.sleep,
@@ -141,22 +155,21 @@ class Sender:
                 with self._traffic.waiting():
                     start = self._wait_for_turn(batch)
                 try:
-                    status = self._request(prepared, start)
+                    status = self._request(request, start)
                 except BluxUnavailable as error:
                     self._hold_back(error)
                     if not (error.in_doubt or outcome.delivered or outcome.rejects):
                         self._checkpoint.withdraw(batch)
                     raise
         self._refusals.accepted()
-        if self._receipts:
-            self._receipts.write(endpoint, prepared.request.url or "", status, records)
+        return status
 
-    def _request(self, prepared: Prepared, start: Start) -> int:
+    def _request(self, request: Prepared, start: Start) -> int:
         """Send one request and count it with its answer."""
         self._traffic.count_request()
         status = None
         try:
-            status = self._client.send(prepared, on_leaving=start.leaves, on_left=start.left)
+            status = self._client.send(request, on_leaving=start.leaves, on_left=start.left)
         except BluxError as error:
             status = error.status
             raise

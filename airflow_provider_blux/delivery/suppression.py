@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_blux.delivery.ids import IdSet, digest_of
 from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.encoded import decode
 from airflow_provider_blux.records.users import deletion
 
 
@@ -36,8 +37,8 @@ class Suppression:
         return len(self._ids) + len(self._receipted)
 
     def covers(self, record: Any) -> bool:
-        """Tell whether a record, as the API takes it, is of a suppressed user."""
-        user_id = record.get("user_id")
+        """Tell whether a record, as it is sent, is of a suppressed user."""
+        user_id = decode(record).get("user_id")
         if user_id is None:
             return False
         if digest_of(user_id) in self._ids:

@@ -53,7 +53,35 @@ def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Shape:
 
     :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
     """
-    shape = _SHAPES[operation, api](shaping)
+    return _mapped(_SHAPES[operation, api](shaping), operation, api, shaping)
+
+
+def encoded_shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Shape:
+    """Return the function that turns a row into its key and what is sent: an id, or a record that is encoded already.
+
+    :raises BluxConfigError: as for :func:`shape_of`.
+    """
+    shape, fields = _SHAPES[operation, api](shaping), FIELDS[operation, api]
+    if fields.properties is None:
+        return _mapped(shape, operation, api, shaping)
+    from airflow_provider_blux.records.encoded import Encoded  # brings msgspec, which where DAGs are parsed may be new
+
+    of_users = operation == "upsert_users"
+    encoded = Encoded(
+        shape,
+        # A column named `timestamp` is a property of a user, unless it was mapped.
+        own=fields.own - ({"timestamp"} - shaping.targets if of_users else set()),
+        nested=fields.groups,
+        group=fields.properties,
+        known_group="user_properties" if fields.properties == "custom_user_properties" else None,
+        checks=shaping.known if of_users else {},
+        excluded=shaping.excluded if of_users else (),
+        nulls=shaping.send_nulls,
+    )
+    return _mapped(encoded, operation, api, shaping)
+
+
+def _mapped(shape: Shape, operation: str, api: str, shaping: Shaping) -> Shape:
     if not shaping.field_mapping:
         return shape
     kind = operation, api
@@ -63,6 +91,16 @@ def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Shape:
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
     """Return the function that makes one record of two with the same key; ``None`` where each counts for itself."""
     return _MERGES.get(operation)
+
+
+def encoded_merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
+    """Return what :func:`merge_of` does, for what :func:`encoded_shape_of` gives."""
+    merge, (fields, *_) = merge_of(operation), [fields for kind, fields in FIELDS.items() if kind[0] == operation]
+    if merge is None or fields.properties is None:
+        return merge
+    from airflow_provider_blux.records.encoded import merged
+
+    return partial(merged, merge=merge)
 
 
 def check_mapping(operation: str, api: str | None, field_mapping: Mapping[str, str]) -> None:

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.known import CONSENTS, TEXTS, Check
-from airflow_provider_blux.records.layouts import Layouts
 from airflow_provider_blux.records.values import consent
 
 Meaning = str | int | float | Decimal
@@ -91,11 +90,6 @@ class Shaping:
     def targets(self) -> frozenset[str]:
         """The fields that columns are mapped to."""
         return frozenset(self.field_mapping.values())
-
-    @cached_property
-    def layouts(self) -> Layouts:
-        """What becomes of the columns of rows that have the same ones."""
-        return Layouts(self.known, self.excluded)
 
     @cached_property
     def known(self) -> dict[str, Check]:

@@ -103,13 +103,6 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id")
-    layout = shaping.layouts.of(row, aside)
-    known, custom = _grouped(row, shaping, aside) if layout is None else layout.sort(row, nulls=shaping.send_nulls)
-    return user_id, known, custom
-
-
-def _grouped(row: Mapping[str, Any], shaping: Shaping, aside: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the known properties and the customer's own of a row that may hold some of them in groups."""
     checks, nulls, excluded = shaping.known, shaping.send_nulls, shaping.excluded
     known: dict[str, Any] = {}
     custom: dict[str, Any] = {}
@@ -125,7 +118,7 @@ def _grouped(row: Mapping[str, Any], shaping: Shaping, aside: frozenset[str]) ->
         else:
             name = text(column, "a column name")
             put(custom, name, json_value(value, name))
-    return known, custom
+    return user_id, known, custom
 
 
 def _without(group: Any, excluded: frozenset[str]) -> Any:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +17,6 @@ from airflow_provider_blux import exceptions
 from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess, checked_url
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint, apis_of, endpoints_for
-from airflow_provider_blux.api.transport import Transport
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRequestError, BluxUnavailable
 from tests.delivery.pushing import client_of
@@ -208,18 +206,9 @@ def test_records_that_nobody_has_checked_are_refused_where_json_has_no_such_valu
 def test_checked_records_are_encoded_as_the_others(users):
     access = ApplicationAccess(url="http://127.0.0.1:9", application_id="a", secret_key="key")
     with BluxClient({"application": access}) as api:
-        bodies = [api.prepare(UPSERT, users, are_checked=are_checked).request.body for are_checked in (False, True)]
+        bodies = [api.prepare(UPSERT, users, are_checked=are_checked).body for are_checked in (False, True)]
 
     assert [repr(json.loads(body)) for body in bodies] == [repr({"users": users})] * 2
-
-
-def test_a_request_without_a_body_is_sent_as_well(blux):
-    transport = Transport()
-    url = f"{blux.url}/_emulator/state"
-    response = transport.send(requests.Request("GET", url).prepare(), timeout=5)
-    transport.close()
-
-    assert response.status_code == 200
 
 
 def test_what_the_api_says_is_shown_without_what_was_sent(blux):

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-import ssl
 import tempfile
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import context_of_a_server
 
 
 class UntrustedServer:
@@ -32,28 +26,9 @@ class UntrustedServer:
 
     def _serve(self) -> None:
         client, _ = self._socket.accept()
+        with tempfile.TemporaryDirectory() as folder:
+            context, _ = context_of_a_server(Path(folder))
         try:
-            _context().wrap_socket(client, server_side=True).close()
+            context.wrap_socket(client, server_side=True).close()
         except OSError:  # the client has turned away
             client.close()
-
-
-def _context() -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "server.pem")
-        pem = serialization.Encoding.PEM
-        secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        file.write_bytes(secret + certificate.public_bytes(pem))
-        context.load_cert_chain(file)
-    return context

@@ -1,0 +1,130 @@
+"""Servers that answer as they are told, byte by byte, and a proxy that tunnels."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class Wire:
+    """What a server saw.
+
+    Of ``requests`` each is whole, with the number of the connection that it came over; ``hung_up`` is released when the
+    server has closed a connection of its own accord.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.requests: list[tuple[int, bytes]] = []
+        self.connections = 0
+        self.hung_up = threading.Semaphore(0)
+
+    @property
+    def over(self) -> list[int]:
+        """The number of the connection of each request."""
+        return [number for number, _ in self.requests]
+
+
+@contextmanager
+def answering(*answers: bytes, hang_up: bool = False, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
+    """Serve the answers, one a request, and then the last one again and again.
+
+    :param hang_up: whether every connection is closed after its first answer, without a word.
+    """
+
+    def serve(client: socket.socket, wire: Wire, number: int) -> None:
+        if tls is not None:
+            client = tls.wrap_socket(client, server_side=True)
+        with client:
+            while request := _request(client):
+                wire.requests.append((number, request))
+                client.sendall(answers[min(len(wire.requests), len(answers)) - 1])
+                if hang_up:
+                    break
+        wire.hung_up.release()
+
+    with _listening(serve) as wire:
+        yield wire
+
+
+@contextmanager
+def tunnelling(answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> Iterator[Wire]:
+    """Be a proxy, which answers ``CONNECT`` and then carries bytes to and fro."""
+
+    def serve(client: socket.socket, wire: Wire, number: int) -> None:
+        with client:
+            head = _request(client)
+            wire.requests.append((number, head))
+            client.sendall(answer)
+            host, _, port = head.split()[1].decode().rpartition(":")
+            with suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as server:
+                back = threading.Thread(target=_carry, args=(server, client))
+                back.start()
+                _carry(client, server)
+                back.join()
+
+    with _listening(serve) as wire:
+        yield wire
+
+
+@contextmanager
+def _listening(serve: Callable[[socket.socket, Wire, int], None]) -> Iterator[Wire]:
+    threads = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = Wire(listener.getsockname()[1])
+
+        def accept() -> None:
+            while True:
+                client, _ = listener.accept()
+                if is_over.is_set():
+                    client.close()
+                    return
+                wire.connections += 1
+                client.settimeout(10)
+                threads.append(threading.Thread(target=_quietly, args=(serve, client, wire, wire.connections)))
+                threads[-1].start()
+
+        is_over = threading.Event()
+        acceptor = threading.Thread(target=accept)
+        acceptor.start()
+        try:
+            yield wire
+        finally:
+            is_over.set()
+            socket.create_connection(("127.0.0.1", wire.port)).close()
+            acceptor.join()
+            for thread in threads:
+                thread.join()
+
+
+def _quietly(serve: Callable[[socket.socket, Wire, int], None], *args: object) -> None:
+    with suppress(OSError):  # the client has turned away
+        serve(*args)  # type: ignore[arg-type]
+
+
+def _request(client: socket.socket) -> bytes:
+    received = b""
+    while not (received.endswith(_END_OF_HEAD) or _is_whole(received)):
+        if not (more := client.recv(65_536)):
+            return b""
+        received += more
+    return received
+
+
+def _is_whole(received: bytes) -> bool:
+    head, found, body = received.partition(_END_OF_HEAD)
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    return bool(found) and len(body) >= int((lengths or [b"0"])[0])
+
+
+def _carry(source: socket.socket, to: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            to.sendall(data)
+        to.shutdown(socket.SHUT_WR)
