@@ -15,14 +15,42 @@ from typing import Any, Literal
 SourceFormat = Literal["jsonl", "csv", "parquet", "sqlite"]
 Row = dict[str, Any]
 
+# Written out here, so that nothing of the package is asked what its own rows are.
+CONSENTS = (
+    "nighttime_notification_consent",
+    "marketing_notification_consent",
+    "marketing_notification_sms_consent",
+    "marketing_notification_email_consent",
+    "marketing_notification_kakao_consent",
+    "marketing_notification_push_consent",
+)
 _ROWS_A_GROUP = 100_000
 _FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def user(number: int) -> Row:
-    """Return a flat row: three known properties, three of the customer's own."""
+    """Return a flat row, as wide as those of the sample data: all eight known properties, eight of the customer's own."""
+    consents = {name: number % (2 + place) > 0 for place, name in enumerate(CONSENTS)}
     return {
-        "user_id": f"user-{number:08d}",
+        "user_id": user_id(number),
+        "phone_number": f"010{number:08d}",
+        "email_address": f"user{number}@example.com",
+        **consents,
+        "name": ("김하늘", "이도윤", "박서연", "최지우", "정민준")[number % 5],
+        "grade": ("bronze", "silver", "gold")[number % 3],
+        "points": number % 1000,
+        "spent": number % 100_000 / 4,
+        "city": ("서울", "부산", "대구", "인천")[number % 4],
+        "joined_on": f"20{number % 26:02d}-{number % 12 + 1:02d}-{number % 28 + 1:02d}",
+        "app_version": f"5.{number % 10}.{number % 7}",
+        "is_beta_tester": number % 50 == 0,
+    }
+
+
+def narrow_user(number: int) -> Row:
+    """Return a flat row of seven columns: three known properties, three of the customer's own."""
+    return {
+        "user_id": user_id(number),
         "phone_number": f"010{number:08d}",
         "email_address": f"user{number}@example.com",
         "marketing_notification_consent": "true" if number % 3 else "false",
@@ -51,6 +79,11 @@ def event(number: int) -> Row:
 def write_users(path: Path, count: int, source: SourceFormat) -> None:
     """Write users to a file."""
     _write(path, user, count, source)
+
+
+def write_narrow_users(path: Path, count: int, source: SourceFormat) -> None:
+    """Write users of few columns to a file."""
+    _write(path, narrow_user, count, source)
 
 
 def write_events(path: Path, count: int, source: SourceFormat) -> None:

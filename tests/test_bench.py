@@ -27,12 +27,9 @@ def files(tmp_path_factory):
 
 
 def as_blux_has_it(row):
-    known = {
-        "phone_number": row["phone_number"],
-        "email_address": row["email_address"],
-        "marketing_notification_consent": row["marketing_notification_consent"] == "true",
-    }
-    own = {name: row[name] for name in ("grade", "points", "city")}
+    known = {name: row[name] for name in ("phone_number", "email_address", *rows.CONSENTS) if name in row}
+    known["marketing_notification_consent"] = known["marketing_notification_consent"] in (True, "true")
+    own = {name: value for name, value in row.items() if name not in {"user_id", *known}}
     return {"user_id": row["user_id"], "user_properties": known, "custom_user_properties": own}
 
 
@@ -44,17 +41,18 @@ def deliver(contender, task):
 
 
 @pytest.mark.parametrize("contender", [OURS, *PEERS], ids=lambda contender: contender.module)
-def test_every_contender_delivers_each_user_once_and_as_it_is(contender, files, monkeypatch):
+@pytest.mark.parametrize(("what", "make"), [("users", rows.user), ("narrow users", rows.narrow_user)])
+def test_every_contender_delivers_each_user_once_and_as_it_is(contender, what, make, files, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_CRM", "")  # set by who needs it, and put back in the end
 
     with Emulator() as blux:
-        counts = deliver(contender, Task(url=blux.url, path=files.path("users", USERS, "jsonl")))
+        counts = deliver(contender, Task(url=blux.url, path=files.path(what, USERS, "jsonl"), what=what))
         requests, users = blux.requests(), dict(blux.users())
 
     assert counts["delivered"] == USERS
     assert sorted(request["records"] for request in requests) == [50, 100, 100]
     assert {request["status"] for request in requests} == {200}
-    assert users == {row["user_id"]: as_blux_has_it(row) for row in map(rows.user, range(USERS))}
+    assert users == {row["user_id"]: as_blux_has_it(row) for row in map(make, range(USERS))}
 
 
 def test_the_paced_peer_sends_again_what_was_over_the_limit(files):

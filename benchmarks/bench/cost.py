@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -16,7 +16,7 @@ from benchmarks.bench.contenders import HTTP_HOOK, OURS, Contender
 from benchmarks.bench.contenders.task import Task
 from benchmarks.bench.files import Files
 from benchmarks.bench.found import Found, Goal, Options
-from benchmarks.bench.processes import Took, contenders, delivered
+from benchmarks.bench.processes import Took, contenders, delivered, is_installed
 from benchmarks.rows import SourceFormat
 from benchmarks.table import say
 
@@ -25,6 +25,7 @@ _OURS: tuple[tuple[str, SourceFormat, float | None], ...] = (
     ("users", "jsonl", 40),
     ("users", "csv", 40),
     ("users", "parquet", 40),
+    ("narrow users", "jsonl", None),
     ("events", "jsonl", None),
     ("ids", "jsonl", 60),
     ("ids", "csv", 60),
@@ -62,18 +63,19 @@ def measure(options: Options, files: Files) -> Found:
 
 def plans(options: Options) -> list[Plan]:
     """Return what is delivered in each round."""
-    counts = {"users": options.users, "events": options.events, "ids": options.ids}
+    counts = {"events": options.events, "ids": options.ids}
     peers = [Plan(contender=peer, what="users", source="jsonl", count=options.peer_users) for peer in contenders()[1:]]
     ours = [
-        Plan(contender=OURS, what=what, source=source, count=counts[what], memory_goal=memory)
+        Plan(contender=OURS, what=what, source=source, count=counts.get(what, options.users), memory_goal=memory)
         for what, source, memory in _OURS
     ]
-    return [ours[0], *peers, *ours[1:]]
+    narrow = Plan(contender=HTTP_HOOK, what="narrow users", source="jsonl", count=options.peer_users)
+    return [ours[0], *peers, *ours[1:], *[narrow] * is_installed(HTTP_HOOK)]
 
 
 def found(runs: Runs) -> Found:
     """Return the table, and where the goals stand."""
-    hook = next((of for plan, of in runs.items() if plan.contender == HTTP_HOOK), [])
+    hooks = {plan.what: of for plan, of in runs.items() if plan.contender == HTTP_HOOK}
     return Found(
         title="Cost without limit or latency",
         columns=(
@@ -84,8 +86,8 @@ def found(runs: Runs) -> Found:
             "memory over the start (MB)",
             "records/s",
         ),
-        rows=[_row(plan, of, hook if plan.what == "users" else []) for plan, of in runs.items()],
-        goals=[*_cpu_goals(runs, hook), *_memory_goals(runs)],
+        rows=[_row(plan, of, hooks.get(plan.what, [])) for plan, of in runs.items()],
+        goals=[*_cpu_goals(runs, hooks), *_memory_goals(runs)],
     )
 
 
@@ -105,7 +107,11 @@ def _row(plan: Plan, of: Sequence[Took], hook: Sequence[Took]) -> tuple[object, 
     )
 
 
-def _cpu_goals(runs: Runs, hook: Sequence[Took]) -> list[Goal]:
+def _cpu_goals(runs: Runs, hooks: Mapping[str, Sequence[Took]]) -> list[Goal]:
+    """Return the goals for CPU.
+
+    :param hooks: what ``HttpHook`` took, by what it delivered.
+    """
     (users, of), *others = [(plan, of) for plan, of in runs.items() if plan.contender == OURS]
     cpu = median(took.cpu_a_million for took in of)
     goals = [
@@ -115,7 +121,7 @@ def _cpu_goals(runs: Runs, hook: Sequence[Took]) -> list[Goal]:
             measured=f"{cpu:.2f} s",
         )
     ]
-    if hook:
+    if hook := hooks.get(users.what):
         to_hook = ratio(of, hook)
         theirs = median(took.cpu_a_million for took in hook)
         goals.append(
@@ -129,6 +135,8 @@ def _cpu_goals(runs: Runs, hook: Sequence[Took]) -> list[Goal]:
     for plan, took in others:
         millions = 10 if plan.what == "ids" else 1
         measured = f"{median(one.cpu_a_million for one in took) * millions:.2f} s"
+        if hook := hooks.get(plan.what, []):
+            measured += f", {ratio(took, hook):.3f} of what `HttpHook` needs"
         goals.append(
             Goal(what=f"CPU per {millions} million {plan.what}, {plan.source}", goal="reported", measured=measured)
         )

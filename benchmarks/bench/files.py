@@ -7,7 +7,12 @@ from pathlib import Path
 from benchmarks import rows
 from benchmarks.table import say
 
-_WRITE = {"users": rows.write_users, "ids": rows.write_ids, "events": rows.write_events}
+_WRITE = {
+    "users": rows.write_users,
+    "narrow users": rows.write_narrow_users,
+    "ids": rows.write_ids,
+    "events": rows.write_events,
+}
 
 
 class Files:
@@ -17,8 +22,8 @@ class Files:
         self.folder = folder
 
     def path(self, what: str, count: int, source: rows.SourceFormat) -> str:
-        """Return the file of so many ``users``, ``ids`` or ``events``."""
-        path = self.folder / f"{what}-{count}.{source}"
+        """Return the file of so many ``users``, ``narrow users``, ``ids`` or ``events``."""
+        path = self.folder / f"{what.replace(' ', '-')}-{count}.{source}"
         if not path.exists():
             say(f"writing {count:,} {what} as {source} ...")
             _WRITE[what](path, count, source)

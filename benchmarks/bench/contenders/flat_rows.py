@@ -29,7 +29,7 @@ def folded(row: dict[str, Any]) -> dict[str, Any]:
     user_id = row.pop("user_id")
     known = {name: row.pop(name) for name in KNOWN if name in row}
     for name in CONSENTS:
-        if name in known:
+        if isinstance(known.get(name), str):
             known[name] = known[name] == "true"
     return {"user_id": user_id, "user_properties": known, "custom_user_properties": row}
 

@@ -16,6 +16,7 @@ from benchmarks.delivering import deliver, unpaced
 #: The operation and the API by what is delivered.
 KINDS: dict[str, tuple[Operation, Api]] = {
     "users": ("upsert_users", "application"),
+    "narrow users": ("upsert_users", "application"),
     "ids": ("delete_users", "application"),
     "events": ("send_events", "open"),
 }

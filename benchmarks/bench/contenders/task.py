@@ -20,7 +20,7 @@ class Task:
 
     :param url: of the server.
     :param path: of the file.
-    :param what: ``users``, ``ids`` or ``events``; peers deliver users.
+    :param what: ``users``, ``narrow users``, ``ids`` or ``events``; peers deliver users.
     :param limit: requests a second that are allowed; 0 for any number.
     :param concurrency: most requests in flight; 0 for the default. Ours only.
     :param store: folder of the checkpoint; empty for none. Ours only.
