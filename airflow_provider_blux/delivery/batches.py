@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider_blux.api.client import Prepared
 from airflow_provider_blux.exceptions import BluxRecordError
 
-Shape = Callable[[Any], tuple[str, Any]]
+Shape = Callable[[Sequence[Any]], Sequence[Any]]
 Merge = Callable[[Any, Any], Any]
 
 # A batch that merges or rejects nearly everything is cut all the same, so that it stays small in memory.
@@ -84,6 +85,24 @@ class Batch:
         """Return how many records of the source were folded into these."""
         return sum(len(self.repeated[key]) - 1 for key in self.repeated.keys() & keys) if self.repeated else 0
 
+    def take(self, rows: Sequence[Any], shaped: Sequence[Any], *, is_merging: bool) -> bool:
+        """Add rows that all become records of their own, at once; return whether they do.
+
+        :param shaped: the key of each and what is sent, or why it is rejected.
+        :param is_merging: whether rows with the same key become one record.
+        """
+        if any(isinstance(of_row, BluxRecordError) for of_row in shaped):
+            return False
+        numbers = range(self.last + 1, self.last + 1 + len(rows))
+        new = dict(shaped) if is_merging else dict(zip(numbers, (record for _, record in shaped), strict=True))
+        if len(new) < len(rows) or not self.records.keys().isdisjoint(new):
+            return False
+        self.rows.extend(rows)
+        self.records.update(new)
+        self.numbers.update(zip(new, numbers, strict=True))
+        self.last += len(rows)
+        return True
+
     def merge(self, key: Any, number: int, record: Any, merge: Merge) -> None:
         """Fold another record into that of the same key."""
         self.repeated[key] = [*self.parts(key), Part(number, self.rows[-1], record)]
@@ -106,36 +125,52 @@ def cut(
     """Yield batches of at most ``size`` records in the order of the source.
 
     :param rows: records as they are read; a :class:`BluxRecordError` stands for one that could not be.
-    :param shape: turns a row into its key and what is sent.
+    :param shape: turns many rows into keys and what is sent, or the errors for which they are rejected.
     :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
     :param is_suppressed: tells whether a record is not to be sent after all.
     :param check: raises for a row that cannot be sent after those before it; called with its key, in order.
     :param first: the batch to begin with, still empty, where ``rows`` do not begin with the source.
     """
-    batch = first or Batch(1, 1, 0)
-    for number, row in enumerate(rows, batch.first):
-        batch.last = number
-        batch.rows.append(row)
-        try:
-            if isinstance(row, BluxRecordError):
-                raise row
-            key, record = shape(row)
-            if check is not None:
-                check(key, row)
-        except BluxRecordError as error:
-            unread = isinstance(row, BluxRecordError)
-            batch.rejects.append(Reject(number, "rejected", error.field, error.reason, None if unread else row))
-        else:
-            if is_suppressed is not None and is_suppressed(record):
-                batch.suppressed += 1
-            elif merge is not None and key in batch.records:
-                batch.merge(key, number, record, merge)
-            else:
-                own = number if merge is None else key
-                batch.records[own] = record
-                batch.numbers[own] = number
+    batch, left = first or Batch(1, 1, 0), iter(rows)
+    # As many rows at a time as there is room for: a batch can only become full with the last of them.
+    while some := list(islice(left, min(size - len(batch.records), size * _WIDEST - len(batch.rows)))):
+        shaped = shape(some)
+        if is_suppressed or check or not batch.take(some, shaped, is_merging=merge is not None):
+            for row, of_row in zip(some, shaped, strict=True):
+                _add(batch, row, of_row, merge=merge, is_suppressed=is_suppressed, check=check)
         if len(batch.records) >= size or len(batch.rows) >= size * _WIDEST:
             yield batch
-            batch = Batch(batch.index + 1, number + 1, number)
+            batch = Batch(batch.index + 1, batch.last + 1, batch.last)
     if batch.read:
         yield batch
+
+
+def _add(
+    batch: Batch,
+    row: Any,
+    shaped: Any,
+    *,
+    merge: Merge | None,
+    is_suppressed: Callable[[Any], bool] | None,
+    check: Callable[[str, Any], None] | None,
+) -> None:
+    batch.last = number = batch.last + 1
+    batch.rows.append(row)
+    try:
+        if isinstance(shaped, BluxRecordError):
+            raise shaped
+        key, record = shaped
+        if check is not None:
+            check(key, row)
+    except BluxRecordError as error:
+        unread = isinstance(row, BluxRecordError)
+        batch.rejects.append(Reject(number, "rejected", error.field, error.reason, None if unread else row))
+        return
+    if is_suppressed is not None and is_suppressed(record):
+        batch.suppressed += 1
+    elif merge is not None and key in batch.records:
+        batch.merge(key, number, record, merge)
+    else:
+        own = number if merge is None else key
+        batch.records[own] = record
+        batch.numbers[own] = number

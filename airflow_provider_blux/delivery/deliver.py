@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.pacing import Pace, Pacing
+from airflow_provider_blux.api.pacing import Pace, Pacing, Start
 from airflow_provider_blux.delivery.account import Account
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
@@ -118,11 +118,12 @@ class Delivery:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
         sender, batches = self._sender(traffic), self._batches(rows)
         loop = Loop(
-            sender or self._count,
+            sender or _Counting(self._suspicions, self._operation),
             account.settle,
             progress=progress,
             stop=self._stop,
             concurrency=settings.concurrency,
+            turns_apart=1 / settings.rate_limit,
         )
         try:
             loop.run(map(sender.prepare, batches) if sender else batches)
@@ -209,8 +210,19 @@ class Delivery:
         )
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
 
-    def _count(self, batch: Batch) -> Outcome:
-        """Stand in for sending where only the records are to be checked."""
+
+class _Counting:
+    """Stands in for sending where the records are only to be checked."""
+
+    def __init__(self, suspicions: Suspicions, operation: str) -> None:
+        self._suspicions = suspicions
+        self._operation = operation
+
+    def wait(self, _batch: Batch) -> None:
+        """Wait for nothing."""
+
+    def __call__(self, batch: Batch, _start: Start | None) -> Outcome:
+        """Count a batch, and look at its users."""
         if self._operation == "upsert_users":
             for key, user in batch.records.items():
                 self._suspicions.look(batch.parts(key)[0].number, decode(user))

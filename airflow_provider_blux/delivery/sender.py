@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_blux.api.client import BluxClient, Prepared
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.pacing import Pacing, Start
-from airflow_provider_blux.api.retry import retrying
+from airflow_provider_blux.api.retry import until_answered
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
@@ -59,25 +59,41 @@ class Sender:
         self._lost_in_a_row = 0
         self._refusals = _Refusals()
 
-    def __call__(self, batch: Batch) -> Outcome:
-        """Send a batch; return what became of each of its records.
+    def wait(self, batch: Batch) -> Start | None:
+        """Wait for the turn of a batch; return it, or nothing where none is needed.
+
+        :raises BluxError: there will be no turn.
+        """
+        if self._at_most_once and batch.in_doubt:
+            return None
+        try:
+            return self._wait_for_turn(batch)
+        except BluxError as error:
+            raise self._failed(batch, error) from error.__cause__
+
+    def __call__(self, batch: Batch, start: Start | None) -> Outcome:
+        """Send a batch that has its turn; return what became of each of its records.
 
         :raises BluxApiError: when the batch could be neither delivered nor laid to the charge of single records.
         """
         outcome = Outcome()
-        if self._at_most_once and batch.in_doubt:
+        if start is None:
             self._leave(batch, batch.records, "an earlier try was killed while it sent this", outcome)
             return outcome
         try:
-            self._deliver(batch, batch.records.keys(), outcome, batch.request)
+            self._deliver(batch, batch.records.keys(), outcome, start)
         except BluxError as error:
-            if not (outcome.delivered or outcome.rejects):
-                self._checkpoint.withdraw(batch)
-            if isinstance(error, BluxStopped):
-                raise
-            self._stop.set()
-            raise error.located(str(batch)) from error.__cause__
+            raise self._failed(batch, error, outcome) from error.__cause__
         return outcome
+
+    def _failed(self, batch: Batch, error: BluxError, outcome: Outcome | None = None) -> BluxError:
+        """Return what to raise for a batch, and let whoever it concerns know of it."""
+        if outcome is None or not (outcome.delivered or outcome.rejects):
+            self._checkpoint.withdraw(batch)
+        if isinstance(error, BluxStopped):
+            return error
+        self._stop.set()
+        return error.located(str(batch))
 
     def prepare(self, batch: Batch) -> Batch:
         """Encode the request of a batch, in the thread that has just made its records: there it costs half."""
@@ -89,14 +105,14 @@ class Sender:
         endpoint = next(row for row in self._endpoints if row.max_records >= len(keys))
         return self._client.prepare(endpoint, [batch.records[key] for key in keys], are_checked=True)
 
-    def _deliver(self, batch: Batch, keys: Collection[Any], outcome: Outcome, request: Prepared | None = None) -> None:
+    def _deliver(self, batch: Batch, keys: Collection[Any], outcome: Outcome, start: Start | None = None) -> None:
         """Deliver some of a batch.
 
-        :param request: what carries them, where it is prepared already.
+        :param start: the turn of the whole batch, which is prepared already; parts wait for their own.
         """
-        request = request or self._prepared(batch, keys)
+        request = batch.request if start and batch.request else self._prepared(batch, keys)
         try:
-            status = self._send(batch, request, outcome)
+            status = self._send(batch, request, outcome, start)
             if self._receipts:
                 self._receipts.write(request.endpoint, request.url, status, [batch.records[key] for key in keys])
         except BluxRequestError as error:
@@ -144,23 +160,25 @@ class Sender:
             single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
             self._deliver(single, [0], outcome)
 
-    def _send(self, batch: Batch, request: Prepared, outcome: Outcome) -> int:
-        for attempt in retrying(
+    def _send(self, batch: Batch, request: Prepared, outcome: Outcome, start: Start | None) -> int:
+        def attempt() -> int:
+            nonlocal start
+            turn, start = start or self._wait_for_turn(batch), None
+            try:
+                return self._request(request, turn)
+            except BluxUnavailable as error:
+                self._hold_back(error)
+                if not (error.in_doubt or outcome.delivered or outcome.rejects):
+                    self._checkpoint.withdraw(batch)
+                raise
+
+        status = until_answered(
+            attempt,
             what=str(batch),
             sleep=self._stop.sleep,
             on_retry=self._traffic.count_retry,
             repeat_in_doubt=not self._at_most_once,
-        ):
-            with attempt:
-                with self._traffic.waiting():
-                    start = self._wait_for_turn(batch)
-                try:
-                    status = self._request(request, start)
-                except BluxUnavailable as error:
-                    self._hold_back(error)
-                    if not (error.in_doubt or outcome.delivered or outcome.rejects):
-                        self._checkpoint.withdraw(batch)
-                    raise
+        )
         self._refusals.accepted()
         return status
 
@@ -178,10 +196,11 @@ class Sender:
         return status
 
     def _wait_for_turn(self, batch: Batch) -> Start:
-        while True:
-            start = self._pace.wait(before=lambda: self._checkpoint.intend(batch))
-            if not self._refusals.waited_for_search():
-                break
+        with self._traffic.waiting():
+            while True:
+                start = self._pace.wait(before=lambda: self._checkpoint.intend(batch))
+                if not self._refusals.waited_for_search():
+                    break
         self._stop.check()
         return start
 

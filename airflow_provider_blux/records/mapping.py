@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,22 @@ class Mapped:
             return self._shape(self._renamed(row))
         except BluxRecordError as error:
             raise self._with_column(error) from None
+
+    def of_many(self, shape: Callable[[Sequence[Any]], list[Any]], rows: Sequence[Any]) -> list[Any]:
+        """Return what a shape of many rows makes of them; an error names the source's column as well."""
+        found = shape([self._renamed_if_it_can_be(row) for row in rows])
+        return [
+            self._with_column(shaped) if isinstance(shaped, BluxRecordError) and isinstance(row, Mapping) else shaped
+            for row, shaped in zip(rows, found, strict=True)
+        ]
+
+    def _renamed_if_it_can_be(self, row: Any) -> Any:
+        if not isinstance(row, Mapping):
+            return row
+        try:
+            return self._renamed(row)
+        except BluxRecordError as error:
+            return error.with_traceback(None)
 
     def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
         places, renamed = self._places, {}

@@ -41,6 +41,18 @@ def identifier(value: Any, field: str) -> str:
     return written
 
 
+def plain_identifiers(values: list[Any]) -> list[str] | None:
+    """Return many ids as text, where none of them needs the closer look of :func:`identifier`; else ``None``."""
+    kinds = {*map(type, values)}
+    if kinds == {int} and min(values) >= -_LARGEST and max(values) <= _LARGEST:
+        return [*map(str, values)]
+    if kinds == {str} and all(values) and [*map(str.strip, values)] == values:
+        together = "".join(values)
+        # A lone surrogate, which UTF-8 cannot carry, counts as unprintable.
+        return values if together.isascii() or together.isprintable() else None
+    return None
+
+
 def _why_no_identifier(value: Any) -> str:
     if value is None:
         return "is missing (null); every record needs one"

@@ -14,7 +14,7 @@ from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.fingerprint import Fingerprint
-from airflow_provider_blux.records.shapes import merge_of, shape_of
+from airflow_provider_blux.records.shapes import encoded_merge_of, encoded_shape_of
 from airflow_provider_blux.sources.storage import StorageSource
 from benchmarks.bench.contenders.ours import KINDS, ready
 from benchmarks.bench.contenders.task import Task
@@ -38,8 +38,8 @@ class Stages:
 
     def cut(self) -> Iterator[Batch]:
         """Shape and cut."""
-        shape = shape_of(self._operation, self._api)
-        return cut(self.read(), shape, size=self._endpoint.max_records, merge=merge_of(self._operation))
+        shape, merge = encoded_shape_of(self._operation, self._api), encoded_merge_of(self._operation)
+        return cut(self.read(), shape, size=self._endpoint.max_records, merge=merge)
 
     def digest(self) -> Iterator[Batch]:
         """Take the digest that the checkpoint keeps."""

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from airflow_provider_blux.api.retry import ATTEMPTS, retrying
+from airflow_provider_blux.api.retry import ATTEMPTS, until_answered
 from airflow_provider_blux.exceptions import BluxAuthError, BluxRequestError, BluxStopped, BluxUnavailable
 
 
@@ -25,8 +25,9 @@ class Caller:
         self.retries += 1
 
     def run(self, **options: object) -> str:
-        retry = retrying(what="batch 3 (records 201-300)", sleep=self.slept.append, on_retry=self.count, **options)
-        return retry(self)
+        return until_answered(
+            self, what="batch 3 (records 201-300)", sleep=self.slept.append, on_retry=self.count, **options
+        )
 
 
 def test_six_attempts_with_growing_waits_and_the_last_error_comes_through():

@@ -123,3 +123,10 @@ def test_a_number_of_a_database_a_date_and_a_uuid_are_their_text() -> None:
         [{"a": "1.50", "b": str(UUID(int=7)), "c": moment.isoformat()}]
     )
     assert digest([moment.replace(tzinfo=UTC)]) != digest([moment])
+
+
+@pytest.mark.parametrize("length", [15, 16, 65_535, 65_536])
+def test_a_list_of_any_length_is_no_more_than_its_rows(length: int) -> None:
+    found = [number % 7 for number in range(length)]
+
+    assert digest(found) == digest(found[:1], found[1:9], found[9:])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.exceptions import BluxError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.records.encoded import Encoded
 from airflow_provider_blux.records.known import CONSENTS, KNOWN
 from airflow_provider_blux.records.shapes import (
@@ -27,7 +28,7 @@ from tests.records.outcomes import HALF, same_types
 from tests.records.test_invariants import any_text, anything, repeatable, scalars
 from tests.records.test_invariants import rows as any_rows
 
-Encoder = Callable[[Any], tuple[str, Any]]
+Exact = Callable[[Any], tuple[str, Any]]
 KINDS = sorted(kind for kind in FIELDS if kind[0] != "delete_users")
 
 
@@ -80,62 +81,109 @@ def tables(draw: st.DrawFn) -> list[Any]:
     return [make(zip(names, row, strict=True)) for row in found]
 
 
-def result(shape: Callable[[Any], Any], row: Any) -> Any:
+def result(shape: Exact, row: Any) -> Any:
     try:
         return shape(row)
     except BluxError as error:
-        return type(error), vars(error), str(error)
+        return error
 
 
-def check(encoded: Encoder, exact: Encoder, row: Any) -> None:
-    found, expected = result(encoded, row), result(exact, row)
-    if len(expected) == 2:
-        assert found[0] == expected[0]
-        assert type(found[0]) is str
-        record = json.loads(bytes(found[1]))
-        assert record == expected[1]
-        assert same_types(record, expected[1])
-    else:
-        assert found == expected
-
-
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
-@given(table=tables(), shaping=shapings)
-@repeatable
-def test_rows_of_a_table_become_what_the_exact_shape_makes_of_each(kind: Any, table: Any, shaping: Any) -> None:
-    try:
-        encoded, exact = encoded_shape_of(*kind, shaping), shape_of(*kind, shaping)
-    except BluxError:  # it has no field that the mapping names
+def check(found: Any, expected: Any) -> None:
+    if isinstance(expected, BluxError):
+        assert (type(found), vars(found), str(found)) == (type(expected), vars(expected), str(expected))
         return
-    for row in table:
-        check(encoded, exact, row)
+    assert found[0] == expected[0]
+    assert type(found[0]) is str
+    record = found[1] if isinstance(found[1], str) else json.loads(bytes(found[1]))
+    assert record == expected[1]
+    assert same_types(record, expected[1])
+
+
+def check_all(kind: Any, rows: list[Any], shaping: Shaping) -> None:
+    encoded, exact = encoded_shape_of(*kind, shaping), shape_of(*kind, shaping)
+    expected = [(row, result(exact, row)) for row in rows]
+    # The fault of a table as a whole stops all that is read with it.
+    if faults := {str(wanted) for _, wanted in expected if isinstance(wanted, BluxConfigError)}:
+        with pytest.raises(BluxConfigError) as caught:
+            encoded(rows)
+        assert str(caught.value) in faults
+        expected = [(row, wanted) for row, wanted in expected if not isinstance(wanted, BluxConfigError)]
+    for found, (_, wanted) in zip(encoded([row for row, _ in expected]), expected, strict=True):
+        check(found, wanted)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@given(table=tables(), other=tables(), shaping=shapings)
+@repeatable
+def test_rows_of_tables_become_what_the_exact_shape_makes_of_each(
+    kind: Any, table: Any, other: Any, shaping: Shaping
+) -> None:
+    try:
+        shape_of(*kind, shaping)
+    except BluxConfigError:  # it has no field that the mapping names
+        return
+    mixed = [row for pair in zip_longest(table, other) for row in pair if row is not None]
+
+    check_all(kind, mixed, shaping)
+    check_all(kind, table, shaping)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, ("delete_users", "application")], ids="-".join)
 @given(found=st.lists(any_rows, max_size=5))
 @repeatable
 def test_any_rows_become_what_the_exact_shape_makes_of_each(kind: Any, found: list[Any]) -> None:
-    encoded, exact = encoded_shape_of(*kind), shape_of(*kind)
-    for row in found:
-        check(encoded, exact, row)
+    check_all(kind, found, Shaping())
+
+
+@given(
+    ids=st.lists(st.one_of(st.text("aé한 \u2028", max_size=3), st.integers(), odd), max_size=4), is_flat=st.booleans()
+)
+@repeatable
+def test_ids_become_what_the_exact_shape_makes_of_each(ids: list[Any], is_flat: bool) -> None:
+    rows = ids if is_flat else [{"user_id": user_id} for user_id in ids]
+
+    check_all(("delete_users", "application"), rows, Shaping())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if merge_of(kind[0])], ids="-".join)
 @given(first=st.dictionaries(any_text, usual, max_size=4), second=st.dictionaries(any_text, usual, max_size=4))
 @repeatable
-def test_two_records_become_the_one_that_the_exact_shapes_become(kind: Any, first: Any, second: Any) -> None:
-    key = FIELDS[kind].required[0]
-    shape, encoded_shape = shape_of(*kind), encoded_shape_of(*kind)
+def test_two_records_become_the_one_that_the_exact_ones_become(kind: Any, first: Any, second: Any) -> None:
+    key, exact = FIELDS[kind].required[0], shape_of(*kind)
     merge, encoded_merge = merge_of(kind[0]), encoded_merge_of(kind[0])
     assert merge
     assert encoded_merge
-    try:
-        pair = [shape({**row, key: "u"})[1] for row in (first, second)]
-    except BluxError:
+    pair = [{**row, key: "u"} for row in (first, second)]
+    expected = [result(exact, row) for row in pair]
+    if any(isinstance(one, BluxError) for one in expected):
         return
-    found = encoded_merge(*(encoded_shape({**row, key: "u"})[1] for row in (first, second)))
+    found = encoded_merge(*(record for _, record in encoded_shape_of(*kind)(pair)))
 
-    assert json.loads(bytes(found)) == merge(*pair)
+    assert json.loads(bytes(found)) == merge(*(record for _, record in expected))
+
+
+class Asked:
+    """The exact shape of users, which notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+
+    def __call__(self, row: Any) -> tuple[str, Any]:
+        self.rows.append(row)
+        return shape_of("upsert_users", "application")(row)
+
+
+def encoded_by(exact: Exact) -> Encoded:
+    return Encoded(
+        exact,
+        own={"user_id"},
+        nested=(),
+        group="custom_user_properties",
+        known_group="user_properties",
+        checks=Shaping().known,
+        excluded=(),
+        nulls=False,
+    )
 
 
 def user(**columns: Any) -> dict[str, Any]:
@@ -149,28 +197,29 @@ def user(**columns: Any) -> dict[str, Any]:
         ({"points": 1.5}, {"points": 2.5}),
         ({"points": [1, {"a": None}]}, {"points": ["x"], "grade": 7}),
         ({CONSENTS[0]: "true"}, {CONSENTS[0]: "FALSE"}),
+        ({"user_id": 7}, {"user_id": 8}),
     ],
 )
 def test_the_exact_shape_is_asked_about_the_first_rows_only(first: dict[str, Any], later: dict[str, Any]) -> None:
-    asked = []
+    asked = Asked()
+    encoded = encoded_by(asked)
+    encoded([user(), user(**first)])
+    asked.rows.clear()
+    [found] = encoded([user(**later)])
 
-    def exact(row: Any) -> tuple[str, Any]:
-        asked.append(row)
-        return shape_of("upsert_users", "application")(row)
+    assert asked.rows == []
+    check(found, shape_of("upsert_users", "application")(user(**later)))
 
-    encoded = Encoded(
-        exact,
-        own={"user_id"},
-        nested=(),
-        group="custom_user_properties",
-        known_group="user_properties",
-        checks=Shaping().known,
-        excluded=(),
-        nulls=False,
-    )
-    encoded(user())
-    encoded(user(**first))
-    asked.clear()
-    check(encoded, shape_of("upsert_users", "application"), user(**later))
 
-    assert asked == []
+def test_rows_that_need_a_closer_look_cost_the_others_nothing() -> None:
+    asked = Asked()
+    encoded = encoded_by(asked)
+    rows = [user(user_id=str(number)) for number in range(100)]
+    encoded(rows)
+    asked.rows.clear()
+    rows[37]["user_id"] = " 37"
+    rows[73]["grade"] = "\ud83d"
+    found = encoded(rows)
+
+    assert asked.rows == [rows[37], rows[73]]
+    assert [number for number, shaped in enumerate(found) if isinstance(shaped, BluxRecordError)] == [37, 73]
