@@ -23,7 +23,7 @@ VERSION = 3
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10
-_ROWS_A_STEP = 1000
+_ROWS_A_STEP = 100
 
 
 @dataclass
@@ -32,6 +32,7 @@ class _State:
 
     :param settled: so many of the first batches are settled, with the first ``records`` of the source, of which
         ``digest`` is.
+    :param orderly_from: how the digests were made, see :class:`Fingerprint`.
     :param ahead: settled batches beyond those: the number of their last record, and their digest.
     :param doubt: batches that were about to be sent when this was saved, with their digests.
     :param counts: the account of all settled batches.
@@ -41,6 +42,7 @@ class _State:
     settled: int = 0
     records: int = 0
     digest: str = ""
+    orderly_from: int | None = None
     ahead: dict[int, tuple[int, str]] = field(default_factory=dict)
     doubt: dict[int, str] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class _State:
             "settled": self.settled,
             "records": self.records,
             "digest": self.digest,
+            "orderly_from": self.orderly_from,
             "ahead": {str(index): list(end) for index, end in self.ahead.items()},
             "doubt": {str(index): digest for index, digest in self.doubt.items()},
             "counts": self.counts,
@@ -114,7 +117,8 @@ class Checkpoint:
         :param glance: is shown every row that is passed over.
         :raises BluxCheckpointError: the source is not what it was.
         """
-        earlier, self._source, left = self._earlier, Fingerprint(), self._earlier.records
+        earlier, left = self._earlier, self._earlier.records
+        self._source = Fingerprint(earlier.orderly_from)
         while left:
             step = list(islice(rows, min(left, _ROWS_A_STEP)))
             if not step:
@@ -137,7 +141,8 @@ class Checkpoint:
         for batch in batches:
             index = batch.index
             if self._store:
-                self._source.add(batch.rows)
+                self._source.add(batch.rows, has_rejects=bool(batch.rejects))
+                self._state.orderly_from = self._source.orderly_from
                 batch.digest = self._source.value()
             _, known = earlier.ahead.get(index, (0, earlier.doubt.get(index, batch.digest)))
             if batch.digest != known:
@@ -205,6 +210,7 @@ def _understood(saved: Any, settings: str) -> _State:
             settled=int(saved["settled"]),
             records=int(saved["records"]),
             digest=str(saved["digest"]),
+            orderly_from=None if saved["orderly_from"] is None else int(saved["orderly_from"]),
             ahead={int(index): (int(last), str(digest)) for index, (last, digest) in saved["ahead"].items()},
             doubt={int(index): str(digest) for index, digest in saved["doubt"].items()},
             counts=dict(saved["counts"]),

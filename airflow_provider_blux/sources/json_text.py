@@ -14,6 +14,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
@@ -32,16 +33,19 @@ _LONGEST_TOKEN = 12
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield one record a line; blank lines are passed over."""
+    return chain.from_iterable(_blocks_of_lines(file, name))
+
+
+def _blocks_of_lines(file: BinaryIO, name: str) -> Iterator[list[Any]]:
     import msgspec  # where DAGs are parsed, Airflow 2.11 has not loaded it
 
     decode, refused = msgspec.json.Decoder().decode, (msgspec.MsgspecError, ValueError, RecursionError)
     number = 0
     while lines := file.readlines(_BLOCK):
         try:
-            records = list(map(decode, lines))
+            yield list(map(decode, lines))
         except refused:
-            records = [record for at, line in enumerate(lines, number + 1) for record in _judged(line, at, name)]
-        yield from records
+            yield [record for at, line in enumerate(lines, number + 1) for record in _judged(line, at, name)]
         number += len(lines)
 
 

@@ -54,11 +54,23 @@ def test_another_row_has_another_digest(other: Any) -> None:
     assert digest([ROW, other]) != digest([ROW, ROW])
 
 
-def test_the_order_of_rows_counts_and_that_of_keys_does_not() -> None:
+def test_the_order_of_rows_counts() -> None:
     first, second = {"a": 1, "b": 2}, {"a": 3}
 
     assert digest([first, second]) != digest([second, first])
-    assert digest([first]) == digest([{"b": 2, "a": 1}])
+
+
+def test_a_later_try_digests_in_order_from_where_the_first_one_did() -> None:
+    rows = [{"b": number, "a": 1} for number in range(6)]
+    first, second, without = Fingerprint(), Fingerprint(orderly_from=2), Fingerprint()
+    first.add(rows[:2])
+    first.add(rows[2:4], has_rejects=True)
+    first.add(rows[4:])
+    second.add(rows)
+    without.add(rows)
+
+    assert first.orderly_from == 2
+    assert first.value() == second.value() != without.value()
 
 
 cells = st.one_of(
@@ -100,7 +112,7 @@ class Own: pass
 
 fingerprint = Fingerprint()
 row = {"a": {"x", "y", "z"}, "b": Own(), "c": Decimal("1.50"), "d": UUID(int=7)}
-fingerprint.add([row, datetime(2026, 1, 31, tzinfo=UTC)])
+fingerprint.add([row, datetime(2026, 1, 31, tzinfo=UTC)], has_rejects=True)
 print(fingerprint.value())
 """
 
