@@ -50,6 +50,11 @@ class Crew(Generic[Piece, Turn]):
         self._in_line = 0
         self._nobody_since = float("-inf")
 
+    @property
+    def waiting(self) -> int:
+        """How many pieces wait behind the one that is the next to have its turn."""
+        return self._pieces.qsize()
+
     def put(self, piece: Piece) -> None:
         """Add a piece."""
         self._pieces.put(piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,8 +18,10 @@ from airflow_provider_blux.exceptions import BluxStopped
 
 # So often the waiting loop looks up to say its progress, or to hear that it is to stop.
 _LOOK_UP_SECONDS = 0.5
-# An eighth of the batches in flight is settled and replaced together: to be waked for each costs more than settling it.
-_TOGETHER = 8
+# For so long a source may be silent before a turn is lost. What waits for longer has left the caches of the processor
+# when it is sent, and costs twice as much; and preparing a lot of it at once keeps turns waiting.
+_AHEAD_SECONDS = 0.25
+_LEAST_AHEAD = 8
 
 Turn = Start | BaseException | None
 
@@ -34,7 +37,7 @@ class Send(Protocol):
 
 
 class Loop:
-    """Keeps at most ``concurrency`` batches alive, no two of them with a record of the same user.
+    """Keeps batches ready for their turn, and at most ``concurrency`` alive, no two with a record of the same user.
 
     :param settle: called, in the thread that runs the loop, with what became of each batch.
     :param turns_apart: seconds between two turns.
@@ -55,10 +58,11 @@ class Loop:
         self._progress = progress
         self._stop = stop
         self._concurrency = concurrency
+        self._ahead = max(_LEAST_AHEAD, math.ceil(_AHEAD_SECONDS / turns_apart))
         self._crew: Crew[Batch, Turn] = Crew(self._wait, self._work, most=concurrency, turns_apart=turns_apart)
         self._done: deque[tuple[Batch, Outcome | BaseException]] = deque()
-        self._awaited = 1
         self._wake = threading.Event()
+        self._awaits_result = False
         self._in_flight = 0
         self._busy: set[Any] = set()
         #: Why a batch failed that was on its way when the loop was left.
@@ -68,13 +72,14 @@ class Loop:
         """Send every batch; return when the last one is settled."""
         for batch in batches:
             self._stop.check()
-            if self._in_flight >= self._concurrency:
-                self._settle_down_to(self._concurrency - max(1, self._concurrency // _TOGETHER))
+            while (is_full := self._in_flight >= self._concurrency) or self._crew.waiting >= self._ahead:
+                self._await(result=is_full)
             while not self._busy.isdisjoint(batch.records):
-                self._settle_down_to(self._in_flight - 1)
+                self._await(result=True)
             self._start(batch)
             self._settle_done()  # a slow source must not keep a failure from being seen
-        self._settle_down_to(0)
+        while self._in_flight:
+            self._await(result=True)
 
     def finish(self) -> None:
         """Wait for what is on its way and settle it; leave no thread behind."""
@@ -95,6 +100,8 @@ class Loop:
         self._crew.put(batch)
 
     def _wait(self, batch: Batch) -> Turn:
+        if not self._awaits_result:
+            self._wake.set()  # there is room for another one, which can be prepared meanwhile
         try:
             return self._send.wait(batch)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits for it
@@ -110,19 +117,18 @@ class Loop:
             except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits for it
                 result = error
         self._done.append((batch, result))
-        if len(self._done) >= self._awaited or not isinstance(result, Outcome):
+        if self._awaits_result or not isinstance(result, Outcome):
             self._wake.set()
 
-    def _settle_down_to(self, left: int) -> None:
-        """Wait until no more than so many batches are in flight; settle the others."""
-        while self._in_flight > left:
-            self._progress.say()
-            self._crew.tend()
-            self._awaited = self._in_flight - left
-            self._wake.clear()
-            if len(self._done) < self._awaited and not self._wake.wait(_LOOK_UP_SECONDS):
-                self._stop.check()
-            self._settle_done()
+    def _await(self, *, result: bool) -> None:
+        """Wait until a batch is done, or only until one has left those that wait for a turn; settle what is done."""
+        self._progress.say()
+        self._crew.tend()
+        self._awaits_result = result
+        if not self._done and not self._wake.wait(_LOOK_UP_SECONDS):
+            self._stop.check()
+        self._wake.clear()
+        self._settle_done()
 
     def _settle_done(self) -> None:
         while self._done:
