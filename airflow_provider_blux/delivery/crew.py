@@ -11,7 +11,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 Piece = TypeVar("Piece")
@@ -66,15 +67,21 @@ class Crew(Generic[Piece, Turn]):
             is_missing = not self._in_line and time.monotonic() - self._nobody_since >= self._patience
             if not is_missing or len(self._threads) >= self._most or self._pieces.empty():
                 return
-            self._in_line += 1
             thread = threading.Thread(target=self._serve, name=f"blux-{len(self._threads)}")
+            try:
+                thread.start()
+            except RuntimeError:  # the machine gives no more: those that there are will do, if there are any
+                if not self._threads:
+                    raise
+                return
+            self._in_line += 1
             self._threads.append(thread)
-        thread.start()
 
     def dismiss(self) -> None:
         """Drop the pieces that have not had their turn, and wait for the others; leave no thread behind."""
-        while not self._pieces.empty():
-            self._pieces.get()
+        with suppress(Empty):  # the first in line may take the last one meanwhile
+            while True:
+                self._pieces.get_nowait()
         self._pieces.put(None)
         for thread in self._threads:
             thread.join()
