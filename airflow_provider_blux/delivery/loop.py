@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -18,10 +17,9 @@ from airflow_provider_blux.exceptions import BluxStopped
 
 # So often the waiting loop looks up to say its progress, or to hear that it is to stop.
 _LOOK_UP_SECONDS = 0.5
-# For so long a source may be silent before a turn is lost. What waits for longer has left the caches of the processor
-# when it is sent, and costs twice as much; and preparing a lot of it at once keeps turns waiting.
-_AHEAD_SECONDS = 0.25
-_LEAST_AHEAD = 8
+# More records do not wait for their turn. They would have left the caches of the processor when they are sent, and cost
+# twice as much; and preparing that many at a time keeps turns waiting. It is a quarter of a second of deletions.
+_MOST_AHEAD = 75_000
 
 Turn = Start | BaseException | None
 
@@ -58,7 +56,6 @@ class Loop:
         self._progress = progress
         self._stop = stop
         self._concurrency = concurrency
-        self._ahead = max(_LEAST_AHEAD, math.ceil(_AHEAD_SECONDS / turns_apart))
         self._crew: Crew[Batch, Turn] = Crew(self._wait, self._work, most=concurrency, turns_apart=turns_apart)
         self._done: deque[tuple[Batch, Outcome | BaseException]] = deque()
         self._wake = threading.Event()
@@ -72,7 +69,7 @@ class Loop:
         """Send every batch; return when the last one is settled."""
         for batch in batches:
             self._stop.check()
-            while (is_full := self._in_flight >= self._concurrency) or self._crew.waiting >= self._ahead:
+            while (is_full := self._in_flight >= self._concurrency) or self._is_far_ahead(batch):
                 self._await(result=is_full)
             while not self._busy.isdisjoint(batch.records):
                 self._await(result=True)
@@ -90,6 +87,9 @@ class Loop:
                 self._settle(batch, result)
             elif self.failure is None and not isinstance(result, BluxStopped):
                 self.failure = result
+
+    def _is_far_ahead(self, batch: Batch) -> bool:
+        return self._crew.waiting * len(batch.records) >= _MOST_AHEAD
 
     def _start(self, batch: Batch) -> None:
         if not batch.records:
