@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from operator import attrgetter, itemgetter
 from typing import Annotated, Any
@@ -117,12 +118,11 @@ class Encoded:
 
     def _searched(self, layout: _Layout, rows: Rows) -> list[Shaped]:
         """Take all rows at once, or else by halves, until those that need a closer look stand alone."""
-        try:
+        with suppress(*_REFUSED):
             return layout.encoded(rows)
-        except _REFUSED:
-            if len(rows) == 1:
-                layout.learn(rows[0])
-                return [self._one(rows[0])]
+        if len(rows) == 1:
+            layout.learn(rows[0])
+            return [self._one(rows[0])]
         half = len(rows) // 2
         return self._searched(layout, rows[:half]) + self._searched(layout, rows[half:])
 
