@@ -12,18 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from airflow_provider_blux.records.known import CONSENTS
+
 SourceFormat = Literal["jsonl", "csv", "parquet", "sqlite"]
 Row = dict[str, Any]
 
-# Written out here, so that nothing of the package is asked what its own rows are.
-CONSENTS = (
-    "nighttime_notification_consent",
-    "marketing_notification_consent",
-    "marketing_notification_sms_consent",
-    "marketing_notification_email_consent",
-    "marketing_notification_kakao_consent",
-    "marketing_notification_push_consent",
-)
 _ROWS_A_GROUP = 100_000
 _FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from importlib import import_module
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.records.known import CONSENTS
 from benchmarks import rows, servers
 from benchmarks.bench import cost, imports, pace, start
 from benchmarks.bench.contenders import HTTP_HOOK, OURS, PEERS
@@ -27,7 +28,7 @@ def files(tmp_path_factory):
 
 
 def as_blux_has_it(row):
-    known = {name: row[name] for name in ("phone_number", "email_address", *rows.CONSENTS) if name in row}
+    known = {name: row[name] for name in ("phone_number", "email_address", *CONSENTS) if name in row}
     known["marketing_notification_consent"] = known["marketing_notification_consent"] in (True, "true")
     own = {name: value for name, value in row.items() if name not in {"user_id", *known}}
     return {"user_id": row["user_id"], "user_properties": known, "custom_user_properties": own}
