@@ -57,8 +57,9 @@ class Rules:
         return 0.02 if self.is_counted else 0.003
 
 
-# So late at most a thread comes back from writing a request because others hold the interpreter: 5 ms and a little.
-_SWITCH = 0.006
+# So late at most a thread comes back from writing a request because others hold the interpreter, which a delivery has
+# them hand over twice a millisecond.
+_SWITCH = 0.002
 
 
 class Start:
