@@ -36,7 +36,6 @@ class Prepared:
     """A request that is ready to go, as often as it takes."""
 
     endpoint: Endpoint
-    url: str
     body: bytes = field(repr=False)
 
 
@@ -79,6 +78,10 @@ class BluxClient:
             route.close()
         self._transport.close()
 
+    def address(self, endpoint: Endpoint) -> str:
+        """Return the URL of an endpoint."""
+        return self.access[endpoint.api].address(endpoint.path)
+
     def prepare(self, endpoint: Endpoint, records: Sequence[Any], *, are_checked: bool = False) -> Prepared:
         """Encode the body that carries ``records``.
 
@@ -91,7 +94,7 @@ class BluxClient:
             body = msgspec.json.encode(document)
         else:
             body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        return Prepared(endpoint, self.access[endpoint.api].address(endpoint.path), body)
+        return Prepared(endpoint, body)
 
     def send(
         self,
@@ -133,15 +136,13 @@ class BluxClient:
 
     def _route(self, endpoint: Endpoint) -> Route:
         if endpoint not in self._routes:
-            access = self.access[endpoint.api]
             headers = {
-                "Authorization": access.authorization(),
+                "Authorization": self.access[endpoint.api].authorization(),
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "User-Agent": f"airflow-provider-blux/{__version__}",
             }
-            url = access.address(endpoint.path)
-            self._routes[endpoint] = self._transport.route(url, headers, self.verify)
+            self._routes[endpoint] = self._transport.route(self.address(endpoint), headers, self.verify)
         return self._routes[endpoint]
 
     def _no_answer(self, error: Exception, endpoint: Endpoint, route: Route, *, in_doubt: bool) -> exceptions.BluxError:

@@ -67,7 +67,7 @@ class Crew(Generic[Piece, Turn]):
             is_missing = not self._in_line and time.monotonic() - self._nobody_since >= self._patience
             if not is_missing or len(self._threads) >= self._most or self._pieces.empty():
                 return
-            thread = threading.Thread(target=self._serve, name=f"blux-{len(self._threads)}")
+            thread = threading.Thread(target=self._serve, name=f"blux-sender-{len(self._threads)}")
             try:
                 thread.start()
             except RuntimeError:  # the machine gives no more: those that there are will do, if there are any

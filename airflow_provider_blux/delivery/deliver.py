@@ -201,7 +201,7 @@ class Delivery:
 
     def _fingerprint(self) -> str:
         """Return a digest of what decides how the source is cut and where it goes."""
-        addresses = [self._client.access[endpoint.api].address(endpoint.path) for endpoint in self._endpoints]
+        addresses = [self._client.address(endpoint) for endpoint in self._endpoints]
         settings = self._settings
         decisive = (
             addresses,

@@ -114,7 +114,8 @@ class Sender:
         try:
             status = self._send(batch, request, outcome, start)
             if self._receipts:
-                self._receipts.write(request.endpoint, request.url, status, [batch.records[key] for key in keys])
+                address = self._client.address(request.endpoint)
+                self._receipts.write(request.endpoint, address, status, [batch.records[key] for key in keys])
         except BluxRequestError as error:
             if error.status in _REFUSED:
                 with self._refusals.search():

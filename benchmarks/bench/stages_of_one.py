@@ -37,7 +37,7 @@ class Stages:
         return self._source
 
     def cut(self) -> Iterator[Batch]:
-        """Shape and cut."""
+        """Shape, encode and cut."""
         shape, merge = encoded_shape_of(self._operation, self._api), encoded_merge_of(self._operation)
         return cut(self.read(), shape, size=self._endpoint.max_records, merge=merge)
 
@@ -48,8 +48,8 @@ class Stages:
             digest.add(batch.rows)
             yield batch
 
-    def encode(self) -> Iterable[Any]:
-        """Encode the requests."""
+    def make(self) -> Iterable[Any]:
+        """Make the requests."""
         records = (list(batch.records.values()) for batch in self.digest())
         return (self._client.prepare(self._endpoint, of_one, are_checked=True) for of_one in records)
 
@@ -60,9 +60,9 @@ class Stages:
 
 STAGES: dict[str, Callable[[Stages], Iterable[Any]]] = {
     "reading": Stages.read,
-    "shaping and cutting": Stages.cut,
+    "shaping and encoding": Stages.cut,
     "digest": Stages.digest,
-    "encoding": Stages.encode,
+    "making requests": Stages.make,
     "sending and settling": Stages.send,
 }
 

@@ -35,7 +35,7 @@ class Work:
 
 
 def named() -> int:
-    return sum(thread.name.startswith("blux-") for thread in threading.enumerate())
+    return sum(thread.name.startswith("blux-sender-") for thread in threading.enumerate())
 
 
 @pytest.fixture
