@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 Piece = TypeVar("Piece")
 Turn = TypeVar("Turn")
 # Where turns are no further apart than this, they are no reason for a thread: the last one may be back by then.
-_NO_PACE = 0.001
+NO_PACE_SECONDS = 0.001
 # But that nobody waits for a turn for so long is.
 _PATIENCE = 0.01
 
@@ -43,7 +43,7 @@ class Crew(Generic[Piece, Turn]):
         self._wait = wait
         self._work = work
         self._most = most
-        self._patience = 0.0 if turns_apart > _NO_PACE else _PATIENCE
+        self._patience = 0.0 if turns_apart > NO_PACE_SECONDS else _PATIENCE
         self._pieces: SimpleQueue[Piece | None] = SimpleQueue()
         self._line = threading.Lock()
         self._state = threading.Lock()

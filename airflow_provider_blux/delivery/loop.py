@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -20,6 +21,9 @@ _LOOK_UP_SECONDS = 0.5
 # More records do not wait for their turn. They would have left the caches of the processor when they are sent, and cost
 # twice as much; and preparing that many at a time keeps turns waiting. It is a quarter of a second of deletions.
 _MOST_AHEAD = 75_000
+# Results that come within a moment are taken so many at a time: to change threads costs as much as to send a request.
+_MOMENT_SECONDS = 0.02
+_AT_A_TIME = 8
 
 Turn = Start | BaseException | None
 
@@ -59,7 +63,8 @@ class Loop:
         self._crew: Crew[Batch, Turn] = Crew(self._wait, self._work, most=concurrency, turns_apart=turns_apart)
         self._done: deque[tuple[Batch, Outcome | BaseException]] = deque()
         self._wake = threading.Event()
-        self._awaits_result = False
+        self._results_awaited = 0
+        self._looked_up = 0.0
         self._in_flight = 0
         self._busy: set[Any] = set()
         #: Why a batch failed that was on its way when the loop was left.
@@ -70,13 +75,13 @@ class Loop:
         for batch in batches:
             self._stop.check()
             while (is_full := self._in_flight >= self._concurrency) or self._is_far_ahead(batch):
-                self._await(result=is_full)
+                self._await(results=_AT_A_TIME if is_full else 0)
             while not self._busy.isdisjoint(batch.records):
-                self._await(result=True)
+                self._await(results=1)
             self._start(batch)
             self._settle_done()  # a slow source must not keep a failure from being seen
         while self._in_flight:
-            self._await(result=True)
+            self._await(results=_AT_A_TIME)
 
     def finish(self) -> None:
         """Wait for what is on its way and settle it; leave no thread behind."""
@@ -100,7 +105,7 @@ class Loop:
         self._crew.put(batch)
 
     def _wait(self, batch: Batch) -> Turn:
-        if not self._awaits_result:
+        if not self._results_awaited:
             self._wake.set()  # there is room for another one, which can be prepared meanwhile
         try:
             return self._send.wait(batch)
@@ -117,16 +122,28 @@ class Loop:
             except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits for it
                 result = error
         self._done.append((batch, result))
-        if self._awaits_result or not isinstance(result, Outcome):
+        if self._is_worth_waking() or not isinstance(result, Outcome):
             self._wake.set()
 
-    def _await(self, *, result: bool) -> None:
-        """Wait until a batch is done, or only until one has left those that wait for a turn; settle what is done."""
+    def _is_worth_waking(self) -> bool:
+        """Tell whether there are as many results as are awaited, or no more will come within a moment."""
+        return self._results_awaited > 0 and (
+            len(self._done) >= self._results_awaited
+            or not self._crew.waiting
+            or time.monotonic() - self._looked_up >= _MOMENT_SECONDS
+        )
+
+    def _await(self, *, results: int) -> None:
+        """Wait until some batches are done, with 0 only until one has left those that wait for a turn; settle them.
+
+        :param results: so many are awaited, if they come soon.
+        """
         self._progress.say()
         self._crew.tend()
-        self._awaits_result = result
+        self._results_awaited = results
         if not self._done and not self._wake.wait(_LOOK_UP_SECONDS):
             self._stop.check()
+        self._looked_up = time.monotonic()
         self._wake.clear()
         self._settle_done()
 

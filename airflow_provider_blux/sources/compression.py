@@ -19,7 +19,7 @@ Compression = Literal["gz", "bz2", "zst"]
 
 COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".bz2": "bz2", ".zst": "zst"}
 
-_BUFFER = 128 * 1024
+_BUFFER = 1024 * 1024
 # How much is unpacked at a time follows how well it is packed: at most this many bytes become a piece, or few more.
 _PIECE = 1024 * 1024
 _LEAST, _MOST = 64, 16 * 1024
