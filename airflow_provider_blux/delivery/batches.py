@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from airflow_provider_blux.api.client import Prepared
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.line import opened
 
 Shape = Callable[[Sequence[Any]], Sequence[Any]]
 Merge = Callable[[Any, Any], Any]
@@ -18,7 +19,7 @@ _WIDEST = 10
 
 
 class Reject(NamedTuple):
-    """A record that was not delivered, and why. ``record`` is for the rejects file, never for a log."""
+    """A record that was not delivered, and why. ``record`` is its row, for the rejects file, never for a log."""
 
     record_number: int
     outcome: Literal["rejected", "unknown"]
@@ -91,7 +92,7 @@ class Batch:
         :param shaped: the key of each and what is sent, or why it is rejected.
         :param is_merging: whether rows with the same key become one record.
         """
-        if any(isinstance(of_row, BluxRecordError) for of_row in shaped):
+        if {*map(type, shaped)} != {tuple}:
             return False
         numbers = range(self.last + 1, self.last + 1 + len(rows))
         new = dict(shaped) if is_merging else dict(zip(numbers, (record for _, record in shaped), strict=True))
@@ -161,10 +162,9 @@ def _add(
             raise shaped
         key, record = shaped
         if check is not None:
-            check(key, row)
+            check(key, opened(row))
     except BluxRecordError as error:
-        unread = isinstance(row, BluxRecordError)
-        batch.rejects.append(Reject(number, "rejected", error.field, error.reason, None if unread else row))
+        batch.rejects.append(Reject(number, "rejected", error.field, error.reason, row))
         return
     if is_suppressed is not None and is_suppressed(record):
         batch.suppressed += 1

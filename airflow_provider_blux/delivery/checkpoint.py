@@ -19,7 +19,7 @@ from airflow_provider_blux.delivery.fingerprint import Fingerprint
 from airflow_provider_blux.delivery.stores import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
-VERSION = 3
+VERSION = 4
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10

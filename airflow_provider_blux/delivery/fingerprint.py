@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
 import msgspec
+
+from airflow_provider_blux.line import Line, texts
 
 # 96 bits.
 _DIGITS = 24
@@ -19,7 +22,7 @@ class Fingerprint:
 
     Rows are digested as MessagePack, which tells null, NaN, numbers and text apart, at an eighth of the cost of
     ``repr``. Only a number of a database (a ``Decimal``), a date or a UUID is the same as its text. What MessagePack
-    has no type for counts by its ``repr``.
+    has no type for counts by its ``repr``. A line of JSON that is not parsed counts as it is written.
 
     A set comes in another order in every process. To put all in order costs as much again, so that is done only from
     the first rows on of which one was rejected: no event that is accepted holds a set. (Users and ids may, where nobody
@@ -42,8 +45,8 @@ class Fingerprint:
             self.orderly_from = self._rows
         as_they_come = len(rows) if self.orderly_from is None else max(self.orderly_from - self._rows, 0)
         for some, encode in ((rows[:as_they_come], self._encode), (rows[as_they_come:], self._encode_in_order)):
-            if some:
-                self._hash.update(_content(some, encode))
+            for content in _contents(some, encode):
+                self._hash.update(content)
         self._rows += len(rows)
 
     def value(self) -> str:
@@ -51,16 +54,19 @@ class Fingerprint:
         return self._hash.hexdigest()[:_DIGITS]
 
 
-def _content(rows: Sequence[Any], encode: Callable[[Any], bytes]) -> bytes | memoryview:
-    try:
-        return memoryview(encode(rows))[_head_of_a_list(len(rows)) :]
-    except Exception:  # noqa: BLE001 - each row for itself, whatever it holds
-        return b"".join(_content_of_one(row, encode) for row in rows)
+def _contents(rows: Sequence[Any], encode: Callable[[Any], bytes]) -> Iterable[bytes | memoryview]:
+    # Line by line: to digest many at once lets other threads have the interpreter, and to get it back costs as much.
+    if lines := texts(rows):
+        return lines
+    if not any(type(row) is Line for row in rows):
+        with suppress(Exception):  # whatever one of them holds
+            return [memoryview(encode(rows))[_head_of_a_list(len(rows)) :]]
+    return [_content_of_one(row, encode) for row in rows]
 
 
 def _content_of_one(row: Any, encode: Callable[[Any], bytes]) -> bytes:
     try:
-        return encode(row)
+        return row.text if type(row) is Line else encode(row)
     except Exception:  # noqa: BLE001 - half a character, an integer of more than 64 bits, a nesting without end
         return encode(_described(row))
 

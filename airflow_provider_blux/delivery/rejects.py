@@ -10,6 +10,8 @@ from typing import Any
 from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.folder import Folder
 from airflow_provider_blux.delivery.lines import Lines
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.line import opened
 
 
 class RejectsFile:
@@ -33,8 +35,11 @@ class RejectsFile:
 
 
 def _line(reject: Reject) -> bytes:
+    record = opened(reject.record)
+    if isinstance(record, BluxRecordError):  # nobody could read it
+        record = None
     try:
-        line = json.dumps(_plain(reject._asdict()))
+        line = json.dumps(_plain({**reject._asdict(), "record": record}))
     except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
         line = json.dumps({**reject._asdict(), "record": None})
     return line.encode()

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_blux.delivery.ids import IdSet, digest_of
 from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.records.encoded import decode
+from airflow_provider_blux.line import decode
 from airflow_provider_blux.records.users import deletion
 
 

@@ -3,7 +3,8 @@
 What a row comes to is for the shapes of this folder to say. But nearly all rows of a source have the same columns, and
 in them text, whole numbers, booleans and nulls, which need no closer look. ``msgspec`` takes those out of many rows at
 once and encodes them, in a third of the time, and refuses all others: those the exact shape judges, one by one. So
-there is one set of rules, and a property test holds this module to it.
+there is one set of rules, and a property test holds this module to it. Lines of JSON need not even be parsed to
+dictionaries for it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from math import isfinite
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw, convert
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError
+from airflow_provider_blux.line import decode, opened, texts
 from airflow_provider_blux.records.known import TEXTS, Check
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.values import json_value, plain_identifiers
@@ -31,19 +34,18 @@ Names = tuple[Any, ...]
 
 # Objects that all have other keys are shaped one by one.
 _MOST = 256
-_REFUSED = (BluxError, msgspec.MsgspecError, TypeError, ValueError)
+_REFUSED = (BluxError, msgspec.MsgspecError, TypeError, ValueError, RecursionError)
 # What needs no closer look. A float may be NaN, an integer larger than the receiver's numbers.
 _TEXT = str | None
 _CONSENT = bool | None
 _ANYTHING = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | str | bool | None
 
 _encoder = msgspec.json.Encoder()
-decode = msgspec.json.Decoder().decode
 
 
 def one_by_one(shape: Shape, rows: Rows) -> list[Shaped]:
     """Return what a shape makes of each row; a :class:`BluxRecordError` stands for one that could not be read."""
-    return [_shaped(shape, row) for row in rows]
+    return [_shaped(shape, opened(row)) for row in rows]
 
 
 def ids(exact: Shape, key: str, rows: Rows) -> list[Shaped]:
@@ -52,10 +54,18 @@ def ids(exact: Shape, key: str, rows: Rows) -> list[Shaped]:
     :param key: the column of the id, where a row has columns.
     """
     try:
-        found = plain_identifiers([row[key] if isinstance(row, dict) else row for row in rows])
-    except KeyError:
+        if lines := texts(rows):
+            found = plain_identifiers([*map(attrgetter(key), map(_decoder_of_ids(key), lines))])
+        else:
+            found = plain_identifiers([row[key] if isinstance(row, dict) else row for row in rows])
+    except (KeyError, *_REFUSED):
         found = None
     return one_by_one(exact, rows) if found is None else list(zip(found, found, strict=True))
+
+
+@lru_cache
+def _decoder_of_ids(key: str) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(_struct("Id", [(key, str)], forbid_unknown_fields=True)).decode
 
 
 def merged(earlier: Raw, later: Raw, merge: Callable[[Any, Any], Any]) -> Raw:
@@ -100,7 +110,14 @@ class Encoded:
 
     def __call__(self, rows: Rows) -> list[Shaped]:
         """Return what becomes of each row."""
-        names = [(*row,) if isinstance(row, dict) else None for row in rows]
+        if lines := texts(rows):
+            # The others are mostly as the first one is.
+            layout = self._layout_of(_names(opened(rows[0])))
+            with suppress(*_REFUSED):
+                if layout is not None:
+                    return layout.encoded_lines(lines)
+        rows = [*map(opened, rows)]
+        names = [*map(_names, rows)]
         if len({*names}) == 1:
             return self._of_one_layout(names[0], rows)
         places = defaultdict(list)
@@ -113,7 +130,7 @@ class Encoded:
         return found
 
     def _of_one_layout(self, names: Names | None, rows: Rows) -> list[Shaped]:
-        layout = None if names is None else self._layout_of(names)
+        layout = self._layout_of(names)
         return [self._one(row) for row in rows] if layout is None else self._searched(layout, rows)
 
     def _searched(self, layout: _Layout, rows: Rows) -> list[Shaped]:
@@ -130,13 +147,15 @@ class Encoded:
         shaped = _shaped(self._exact, row)
         return shaped if isinstance(shaped, BluxRecordError) else (shaped[0], Raw(_encoder.encode(shaped[1])))
 
-    def _layout_of(self, names: Names) -> _Layout | None:
+    def _layout_of(self, names: Names | None) -> _Layout | None:
+        """Return the layout of rows with these columns; ``None`` where they need a closer look themselves."""
+        if names is None:
+            return None
         if names not in self._layouts and len(self._layouts) < _MOST:
             self._layouts[names] = self._new_layout(names)
         return self._layouts.get(names)
 
     def _new_layout(self, names: Names) -> _Layout | None:
-        """Return the layout of rows with these columns; ``None`` where they need a closer look themselves."""
         own = [name for name in names if name in self._own]
         if len(own) != 1 or not self._nested.isdisjoint(names) or not all(type(name) is str for name in names):
             return None
@@ -155,7 +174,7 @@ class Encoded:
                 if inside
             ]
             is_whole = blank.keys() <= {own[0], *(group.name for group in made)}
-            return _Layout(own[0], made) if is_whole else None
+            return _Layout(own[0], made, names, nulls=self._nulls) if is_whole else None
         except _REFUSED:  # a column with a quote in its name; a record that needs more fields than one
             return None
 
@@ -164,11 +183,15 @@ class _Layout:
     """Rows that have the same columns, one of them the key and the others properties.
 
     :param key: the column of the key.
+    :param names: all columns.
+    :param nulls: whether a column that a line lacks is not the same as one that is null.
     """
 
-    def __init__(self, key: str, groups: list[_Group]) -> None:
+    def __init__(self, key: str, groups: list[_Group], names: Names, *, nulls: bool) -> None:
         self._key = key
         self._groups = groups
+        self._names = names
+        self._nulls = nulls
         self._make()
 
     def encoded(self, rows: Rows) -> list[Shaped]:
@@ -180,8 +203,19 @@ class _Layout:
         records = convert(
             [{self._key: key, **dict.fromkeys(names, row)} for key, row in zip(keys, rows, strict=True)], self._type
         )
+        return self._finished(keys, records)
+
+    def encoded_lines(self, lines: Sequence[bytes]) -> list[Shaped]:
+        """Return the same for rows that are lines of JSON; their columns may stand in another order."""
+        flat = [*map(self._decode_flat, lines)]
+        keys = plain_identifiers([*map(attrgetter(self._key), flat)])
+        if keys is None:
+            raise TypeError
+        return self._finished(keys, convert(flat, self._type, from_attributes=True))
+
+    def _finished(self, keys: Sequence[str], records: Sequence[Any]) -> list[Shaped]:
         for group in self._groups:
-            group.finish(rows, records)
+            group.finish(records)
         return list(zip(keys, map(Raw, _encoder.encode_lines(records).split(b"\n")[:-1]), strict=True))
 
     def learn(self, row: dict[str, Any]) -> None:
@@ -193,6 +227,20 @@ class _Layout:
     def _make(self) -> None:
         fields = [(group.name, group.type | None, None) for group in self._groups]
         self._type = list[_struct("Record", [(self._key, str), *fields], omit_defaults=True)]  # type: ignore[misc]
+        self._decode_flat = msgspec.json.Decoder(self._flat()).decode
+
+    def _flat(self) -> Any:
+        """Return the type of a line: all columns beside each other, of which each group takes its own."""
+        columns = {column: name for group in self._groups for column, name in group.columns.items()}
+        kinds = {column: kind for group in self._groups for column, kind in group.kinds.items()}
+        others = {*self._names} - {self._key, *columns.values()}
+        columns |= {f"left_out_{number}": name for number, name in enumerate(others)}
+        fields: list[Any] = [(self._key, str)]
+        for column in columns:
+            kind = kinds.get(column, Any)
+            fields.append((column, kind) if self._nulls else (column, kind, None))
+        itself = {group.name: property(lambda flat: flat) for group in self._groups}
+        return _struct("Flat", fields, rename=columns, namespace=itself, forbid_unknown_fields=True)
 
 
 class _Group:
@@ -207,20 +255,21 @@ class _Group:
     ) -> None:
         self.name = name
         self._of_record = attrgetter(name)
-        self._columns = {f"column_{number}": column for number, column in enumerate(columns)}
+        #: What each column is called, and what it may hold, by the name of its field.
+        self.columns = {f"{name}_{number}": column for number, column in enumerate(columns)}
+        self.kinds = {column: _kind(name, checks) for column, name in self.columns.items()}
         self._checks = checks
         self._nulls = nulls
         self._may_be_empty = nulls or may_be_empty
-        self._kinds = {column: _kind(name, checks) for column, name in self._columns.items()}
         # What cannot be taken as it is: its field in the type, its column, its check.
         self._closer: list[tuple[str, str, Check]] = []
         self._make()
 
-    def finish(self, rows: Rows, records: Sequence[Any]) -> None:
+    def finish(self, records: Sequence[Any]) -> None:
         """Check what needs a closer look, and leave out a group without properties."""
         properties = [*map(self._of_record, records)]
         for column, name, check in self._closer:
-            values = [*map(itemgetter(name), rows)]
+            values = [*map(attrgetter(column), properties)]
             if check is json_value and {*map(type, values)} == {float} and all(map(isfinite, values)):
                 continue
             for value, of_row in zip(values, properties, strict=True):
@@ -233,18 +282,23 @@ class _Group:
 
     def learn(self, row: dict[str, Any]) -> None:
         """Look closer at the columns whose values in this row are none of the usual ones."""
-        for column, name in self._columns.items():
+        for column, name in self.columns.items():
             try:
-                convert(row[name], self._kinds[column])
+                convert(row[name], self.kinds[column])
             except msgspec.ValidationError:
-                self._kinds[column] = Any
+                self.kinds[column] = Any
                 self._closer.append((column, name, self._checks.get(name, json_value)))
         self._make()
 
     def _make(self) -> None:
-        fields = [(column, kind, None) for column, kind in self._kinds.items()]
-        self.type = _struct("Properties", fields, rename=self._columns, omit_defaults=not self._nulls)
+        fields = [(column, kind, None) for column, kind in self.kinds.items()]
+        self.type = _struct("Properties", fields, rename=self.columns, omit_defaults=not self._nulls)
         self._none = self.type()
+
+
+def _names(row: Any) -> Names | None:
+    """Return the columns of a row that has some."""
+    return (*row,) if isinstance(row, dict) else None
 
 
 def _struct(name: str, fields: Any, **options: Any) -> Any:

@@ -64,7 +64,8 @@ def encoded_shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Ca
 
     :raises BluxConfigError: as for :func:`shape_of`.
     """
-    from airflow_provider_blux.records import encoded  # which brings msgspec; where DAGs are parsed that may be new
+    from airflow_provider_blux.line import opened  # which brings msgspec; where DAGs are parsed that may be new
+    from airflow_provider_blux.records import encoded
 
     exact, fields = _SHAPES[operation, api](shaping), FIELDS[operation, api]
     shape: Callable[[Sequence[Any]], list[Any]]
@@ -85,7 +86,8 @@ def encoded_shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Ca
         )
     if not shaping.field_mapping:
         return shape
-    return partial(_mapped(exact, operation, api, shaping).of_many, shape)
+    mapped = _mapped(exact, operation, api, shaping)
+    return lambda rows: mapped.of_many(shape, [*map(opened, rows)])
 
 
 def _mapped(shape: Shape, operation: str, api: str, shaping: Shaping) -> Mapped:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.json_text import BYTE_ORDER_MARK
 from airflow_provider_blux.sources.rows import LineRow, check_columns
 
 
@@ -35,6 +35,6 @@ def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
 
 def _lines(file: BinaryIO) -> Iterator[str]:
     for line in file:
-        yield line.removeprefix(BYTE_ORDER_MARK).decode()
+        yield line.removeprefix(BOM_UTF8).decode()
         break
     yield from map(bytes.decode, file)

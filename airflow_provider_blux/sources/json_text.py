@@ -1,7 +1,6 @@
 r"""Records from JSON: one a line, or the items of an array. What ``json.loads`` gives is what they give.
 
-Lines are parsed by ``msgspec``, in a tenth of the time. What it takes, it takes for what the standard library takes it
-for (a property test holds it to that); what it refuses, a blank line or ``NaN``, is for the standard library to judge.
+Lines are parsed by ``msgspec``, in a tenth of the time, or handed on as they are to whoever reads only parts of them.
 
 An array is read with the standard library's parser, item by item in a moving window. ``ijson`` was tried for it: its
 fast parser turns half a character (``"\ud800"``) into a question mark without a word and crashes the interpreter on
@@ -13,50 +12,57 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, count, repeat
+from operator import itemgetter
 from typing import Any, BinaryIO
 
-from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxError, BluxSourceError
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BLANKS = b" \t\r\n"
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WINDOW = 256 * 1024
-# Lines are parsed by the block of so many bytes.
+# Lines are read by the block of so many bytes.
 _BLOCK = 64 * 1024
 # No record is as long; without a bound a fault early in a large file would bring all of it into memory.
 LONGEST_ITEM = 64 * 1024 * 1024
 # The longest of what the parser refuses as a whole when its end is missing: an escaped pair of surrogates.
 _LONGEST_TOKEN = 12
+_BRACE = ord("{")
 
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield one record a line; blank lines are passed over."""
+    return chain.from_iterable(_blocks_of_records(file, name))
+
+
+def unparsed_lines(file: BinaryIO, name: str) -> Iterator[Any]:
+    """Yield what :func:`json_lines` does, but every object as a :class:`airflow_provider_blux.line.Line`."""
     return chain.from_iterable(_blocks_of_lines(file, name))
 
 
-def _blocks_of_lines(file: BinaryIO, name: str) -> Iterator[list[Any]]:
-    import msgspec  # where DAGs are parsed, Airflow 2.11 has not loaded it
+def _blocks_of_records(file: BinaryIO, name: str) -> Iterator[Iterable[Any]]:
+    from airflow_provider_blux.line import REFUSED, decode, judged  # brings msgspec, which DAG parsing does without
 
-    decode, refused = msgspec.json.Decoder().decode, (msgspec.MsgspecError, ValueError, RecursionError)
     number = 0
     while lines := file.readlines(_BLOCK):
         try:
             yield list(map(decode, lines))
-        except refused:
-            yield [record for at, line in enumerate(lines, number + 1) for record in _judged(line, at, name)]
+        except REFUSED:
+            yield [record for at, line in enumerate(lines, number + 1) for record in judged(line, at, name)]
         number += len(lines)
 
 
-def _judged(line: bytes, number: int, name: str) -> list[Any]:
-    """Return the record of a line, if it has one, by the standard library's parser."""
-    try:
-        # A byte order mark also stands within a file that was put together from several.
-        text = line.removeprefix(BYTE_ORDER_MARK).strip(_BLANKS).decode()
-        return [json.loads(text)] if text else []
-    except (ValueError, RecursionError):
-        return [BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")]
+def _blocks_of_lines(file: BinaryIO, name: str) -> Iterator[Iterable[Any]]:
+    from airflow_provider_blux.line import Line, judged
+
+    number = 0
+    while lines := file.readlines(_BLOCK):
+        if {*map(itemgetter(0), lines)} == {_BRACE}:
+            yield map(Line, lines, count(number + 1), repeat(name))
+        else:
+            for at, line in enumerate(lines, number + 1):
+                yield [Line(line, at, name)] if line[0] == _BRACE else judged(line, at, name)
+        number += len(lines)
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_blux.delivery.fingerprint import Fingerprint
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.line import Line
 
 
 def digest(*steps: list[Any]) -> str:
@@ -54,6 +55,14 @@ def test_another_row_has_another_digest(other: Any) -> None:
     assert digest([ROW, other]) != digest([ROW, ROW])
 
 
+def test_a_line_is_what_is_written_in_it() -> None:
+    line = Line(b'{"a":1}\n', 1, "a file")
+
+    assert digest([line]) == digest([Line(line.text, 2, "another file")])
+    assert digest([line]) != digest([Line(b'{"a":2}\n', 1, "a file")])
+    assert digest([line, ROW]) != digest([ROW, line])
+
+
 def test_the_order_of_rows_counts() -> None:
     first, second = {"a": 1, "b": 2}, {"a": 3}
 
@@ -87,7 +96,8 @@ cells = st.one_of(
     st.frozensets(st.text(max_size=2)),
     st.builds(object),
 )
-rows = st.lists(st.dictionaries(st.text(max_size=3), cells, max_size=3) | cells, max_size=8)
+lines = st.builds(Line, st.binary(max_size=5), st.integers(1, 9), st.just("a file"))
+rows = st.lists(st.dictionaries(st.text(max_size=3), cells, max_size=3) | cells | lines, max_size=8)
 
 
 @given(rows=rows, cut=st.integers(0, 8))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRejectLimitError
-from tests.delivery.pushing import held, push
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.sources.storage import StorageSource
+from tests.delivery.pushing import Memory, held, push
 
 
 def row(user: str, moment: str | None, **properties: object) -> dict[str, object]:
@@ -29,6 +32,24 @@ def test_an_older_record_does_not_overtake_a_newer_one_of_the_same_user_whatever
     assert held(blux)["a"]["same_moment"] is True
     assert "record 3, changed: is older than an earlier record" in str(caught.value)
     assert "record 24, changed" in str(caught.value)
+
+
+def test_a_retry_knows_how_new_the_records_of_a_file_are_that_it_passes_over(blux, tmp_path):
+    newer, older = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+    rows = [row("a", newer), *(row(f"u{number}", newer) for number in range(9)), row("a", older), row("b", older)]
+    path = tmp_path / "users.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    store, source = Memory(), StorageSource(str(path))
+    options = {"store": store, "updated_at_field": "changed", "batch_size": 5, "concurrency": 1}
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        push(blux, "upsert_users", source, **options)
+    blux.clear_faults()
+
+    with pytest.raises(BluxRejectLimitError, match="11 were delivered, 1 rejected") as caught:
+        push(blux, "upsert_users", source, **options)
+
+    assert "record 11, changed: is older than an earlier record" in str(caught.value)
 
 
 @pytest.mark.parametrize("moment", [None, "yesterday", "2026-01-01T00:00:00"])

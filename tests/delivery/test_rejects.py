@@ -17,6 +17,7 @@ from airflow_provider_blux.delivery.folder import Folder
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.settings import check, check_tolerance
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.sources.storage import StorageSource
 from tests.delivery.pushing import Memory, push
 
 
@@ -55,6 +56,31 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
             "record": {"user_id": "u1"},
         },
     ]
+
+
+def test_the_records_of_a_file_are_kept_as_they_are_in_it(blux, tmp_path):
+    users = [
+        '{"user_id": "u1", "points": 1.50}',
+        "{cut off",
+        '{"user_id": " u3", "é": [1, null]}',
+        '{"user_id": "u4"}',
+        '{"user_id": "u5", "points": NaN}',
+    ]
+    path = tmp_path / "users.jsonl"
+    path.write_text("\n".join(users))
+    blux.fault(kind="refuse", ids=["u4"])
+
+    report = push(blux, "upsert_users", StorageSource(str(path)), rejects=rejects_in(tmp_path), max_rejects=4)
+
+    kept = sorted(lines(tmp_path / "try1.jsonl"), key=lambda line: line["record_number"])
+    assert report.delivered == 1
+    assert [(line["record_number"], line["field"], line["record"]) for line in kept] == [
+        (2, None, None),
+        (3, "user_id", {"user_id": " u3", "é": [1, None]}),
+        (4, None, {"user_id": "u4"}),
+        (5, "points", {"user_id": "u5", "points": "nan"}),
+    ]
+    assert kept[0]["reason"] == f"line 2 of {path} is not JSON (cut off, or not UTF-8)"
 
 
 def test_without_rejects_there_is_no_file(blux, tmp_path):

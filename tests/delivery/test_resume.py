@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from airflow_provider_blux.delivery.folder import Folder
 from airflow_provider_blux.delivery.stores import FileStore, TaskStateStore
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.sources.storage import StorageSource
 from tests.delivery.pushing import Memory, held, in_order, push
 
 ROWS = [{"user_id": str(number), "n": number} for number in range(1000)]
 EVENTS = [{"name": "viewed", "user_id": "u", "id": str(number)} for number in range(1000)]
 
 
-def fail_half_way(blux, operation: str, rows: list[Any], store: Any, after: int = 4, **options: Any) -> None:
+def fail_half_way(blux, operation: str, rows: Any, store: Any, after: int = 4, **options: Any) -> None:
     """Let a try fail once ``after`` requests were answered well."""
     blux.fault(kind="status", status=503, skip=after)
     with pytest.raises(BluxUnavailable):
@@ -39,6 +40,29 @@ def test_the_next_try_sends_only_the_rest(blux):
     assert len(list(blux.all_events())) == 1000
     assert len(blux.requests()) - before == 6
     assert (report.read, report.delivered, report.resumed, report.requests) == (1000, 1000, 400, 6)
+
+
+def test_the_next_try_sends_only_the_rest_of_a_file(blux, tmp_path):
+    for name, rows in (("1.jsonl", EVENTS[:450]), ("2.jsonl", EVENTS[450:])):
+        tmp_path.joinpath(name).write_text("\n".join(map(json.dumps, rows)))
+    store, source = Memory(), StorageSource(f"{tmp_path}/*.jsonl")
+    fail_half_way(blux, "send_events", source, store)
+
+    report = push(blux, "send_events", source, store=store, batch_size=100)
+
+    assert sorted(int(event["id"]) for event in blux.all_events()) == [*range(1000)]
+    assert (report.read, report.delivered, report.resumed, report.requests) == (1000, 1000, 400, 6)
+
+
+def test_a_file_that_changed_is_noticed_by_its_lines(blux, tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join(map(json.dumps, EVENTS)))
+    store, source = Memory(), StorageSource(str(path))
+    fail_half_way(blux, "send_events", source, store)
+    path.write_text("\n".join(map(json.dumps, [*EVENTS[:399], {**EVENTS[399], "id": "other"}, *EVENTS[400:]])))
+
+    with pytest.raises(BluxCheckpointError, match=r"a part of it: in records 1-400\."):
+        push(blux, "send_events", source, store=store, batch_size=100)
 
 
 def test_a_delivery_that_ended_leaves_no_checkpoint(blux):

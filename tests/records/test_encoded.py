@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
+from airflow_provider_blux.line import Line, opened
 from airflow_provider_blux.records.encoded import Encoded
 from airflow_provider_blux.records.known import CONSENTS, KNOWN
 from airflow_provider_blux.records.shapes import (
@@ -135,6 +136,43 @@ def test_any_rows_become_what_the_exact_shape_makes_of_each(kind: Any, found: li
     check_all(kind, found, Shaping())
 
 
+@st.composite
+def written(draw: st.DrawFn, table: list[Any]) -> list[bytes]:
+    """The rows of a table as lines of JSON, in one order of the columns or another, some of them missing or twice."""
+    found = []
+    for row in table:
+        items = draw(st.permutations([*row.items()])) if draw(st.booleans()) else [*row.items()]
+        if items and draw(st.integers(0, 4)) == 0:
+            items = draw(st.sampled_from([items[1:], items[:-1], [*items, ("more", 1)], [*items, (items[0][0], None)]]))
+        members = [f"{json.dumps(name)}:{json.dumps(value, default=str)}" for name, value in items]
+        line = "{" + ",".join(members) + "}"
+        if draw(st.integers(0, 9)) == 0:
+            line = draw(st.sampled_from([line[:-1], f"{line}{line}", "{" + line, f"{line} \x0b", "{}", f"{line} \t"]))
+        found.append(line.encode())
+    return found
+
+
+@pytest.mark.parametrize("kind", [*KINDS, ("delete_users", "application")], ids="-".join)
+@given(data=st.data(), table=tables(), shaping=shapings)
+@repeatable
+def test_lines_become_what_the_exact_shape_makes_of_their_records(
+    kind: Any, data: st.DataObject, table: Any, shaping: Shaping
+) -> None:
+    try:
+        encoded, exact = encoded_shape_of(*kind, shaping), shape_of(*kind, shaping)
+    except BluxConfigError:  # it has no field that the mapping names
+        return
+    try:
+        texts = data.draw(written(table))
+    except (ValueError, TypeError):  # what JSON cannot carry
+        return
+    lines = [Line(text, number, "a file") for number, text in enumerate(texts, 1)]
+    for _ in range(2):  # what was learnt of the first time must not change the second
+        for found, line in zip(encoded(lines), lines, strict=True):
+            row = opened(line)
+            check(found, row if isinstance(row, BluxRecordError) else result(exact, row))
+
+
 @given(
     ids=st.lists(st.one_of(st.text("aé한 \u2028", max_size=3), st.integers(), odd), max_size=4), is_flat=st.booleans()
 )
@@ -209,6 +247,28 @@ def test_the_exact_shape_is_asked_about_the_first_rows_only(first: dict[str, Any
 
     assert asked.rows == []
     check(found, shape_of("upsert_users", "application")(user(**later)))
+
+
+def line_of(row: Any, number: int = 1) -> Line:
+    return Line(json.dumps(row).encode(), number, "a file")
+
+
+@pytest.mark.parametrize(
+    "later",
+    [{"grade": "은", "points": -1}, {CONSENTS[0]: None}, {"points": 2.5, "grade": "😀"}],
+    ids=["other values", "a null", "a float"],
+)
+def test_of_lines_the_exact_shape_is_asked_about_the_first_ones_only(later: dict[str, Any]) -> None:
+    asked = Asked()
+    encoded = encoded_by(asked)
+    encoded([line_of(user()), line_of(user(points=1.5))])
+    asked.rows.clear()
+    rows = [user(), user(**later), dict(reversed(user(user_id="v").items())), {"user_id": "w", "grade": "silver"}]
+    found = encoded([line_of(row) for row in rows])
+
+    assert asked.rows == []
+    for shaped, row in zip(found, rows, strict=True):
+        check(shaped, shape_of("upsert_users", "application")(row))
 
 
 def test_rows_that_need_a_closer_look_cost_the_others_nothing() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.sources.json_text import json_lines
+from airflow_provider_blux.line import Line, opened
+from airflow_provider_blux.sources.json_text import json_lines, unparsed_lines
 
 # Where parsers differ: numbers without end, half characters, signs that are no JSON, marks, blanks of other kinds.
 AWKWARD = [
@@ -63,6 +64,14 @@ def by_the_standard_library(line: bytes) -> list[Any]:
         return [BluxRecordError]
 
 
+def read_in_both_ways(content: bytes) -> list[Any]:
+    """Return the records of a file, of which those that are handed on unparsed are the same."""
+    records = list(json_lines(io.BytesIO(content), "a file"))
+    rows = list(unparsed_lines(io.BytesIO(content), "a file"))
+    assert told([opened(row) for row in rows]) == told(records)
+    return records
+
+
 def told(records: list[Any]) -> str:
     """Return records in words that tell 1 from 1.0, -0.0 from 0.0 and NaN from nothing."""
     return repr([BluxRecordError if isinstance(record, BluxRecordError) else record for record in records])
@@ -70,8 +79,8 @@ def told(records: list[Any]) -> str:
 
 @pytest.mark.parametrize("line", AWKWARD, ids=lambda line: repr(line[:30]))
 def test_an_awkward_line_is_what_the_standard_library_takes_it_for(line: bytes) -> None:
-    alone = list(json_lines(io.BytesIO(line), "a file"))
-    among_others = list(json_lines(io.BytesIO(b'{"n":1}\n' + line + b'\n{"n":2}\n'), "a file"))
+    alone = read_in_both_ways(line)
+    among_others = read_in_both_ways(b'{"n":1}\n' + line + b'\n{"n":2}\n')
 
     expected = by_the_standard_library(line)
     assert told(alone) == told(expected)
@@ -88,7 +97,7 @@ written = st.builds(lambda value, plain: json.dumps(value, ensure_ascii=not plai
 
 @given(lines=st.lists(written | st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=6))
 def test_any_line_is_what_the_standard_library_takes_it_for(lines: list[bytes]) -> None:
-    read = list(json_lines(io.BytesIO(b"\n".join(lines)), "a file"))
+    read = read_in_both_ways(b"\n".join(lines))
 
     assert told(read) == told([record for line in lines for record in by_the_standard_library(line)])
 
@@ -98,9 +107,27 @@ def test_every_record_of_a_file_of_many_blocks_is_read_once_and_a_fault_is_named
     lines[7_000] = b"{cut off"
     lines[8_000] = b""
 
-    read = list(json_lines(io.BytesIO(b"\n".join(lines)), "a file"))
+    read = read_in_both_ways(b"\n".join(lines))
 
     assert [row["n"] for row in read if isinstance(row, dict)] == [n for n in range(10_000) if n not in (7_000, 8_000)]
     assert [str(row) for row in read if not isinstance(row, dict)] == [
         "line 7001 of a file is not JSON (cut off, or not UTF-8)"
     ]
+
+
+def test_every_line_that_begins_as_an_object_is_handed_on_unparsed() -> None:
+    content = b'{"n":1}\n\n "id"\n{cut off\n \n{"n":2}'
+
+    rows = list(unparsed_lines(io.BytesIO(content), "a file"))
+
+    assert rows[0] == Line(b'{"n":1}\n', 1, "a file")
+    assert rows[1] == "id"
+    assert [row.number for row in rows if isinstance(row, Line)] == [1, 4, 6]
+    assert str(opened(rows[2])) == "line 4 of a file is not JSON (cut off, or not UTF-8)"
+
+
+def test_a_line_shows_nothing_of_what_it_holds() -> None:
+    line = Line(b'{"phone_number":"01012345678"}', 7, "a file")
+
+    assert repr(line) == str(line) == "Line(7)"
+    assert f"{[line]}" == "[Line(7)]"
