@@ -46,7 +46,7 @@ class Unparsed(Protocol):
         """Return the rows from the first on, of which any may be a :class:`Line`."""
 
 
-def opened(row: Any) -> Any:
+def parsed(row: Any) -> Any:
     """Return the record of a line, any other row as it is; a :class:`BluxRecordError` for a line without one."""
     if type(row) is not Line:
         return row

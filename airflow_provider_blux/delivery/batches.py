@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from airflow_provider_blux.api.client import Prepared
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.line import opened
+from airflow_provider_blux.line import parsed
 
 Shape = Callable[[Sequence[Any]], Sequence[Any]]
 Merge = Callable[[Any, Any], Any]
@@ -162,7 +162,7 @@ def _add(
             raise shaped
         key, record = shaped
         if check is not None:
-            check(key, opened(row))
+            check(key, parsed(row))
     except BluxRecordError as error:
         batch.rejects.append(Reject(number, "rejected", error.field, error.reason, row))
         return

@@ -20,7 +20,7 @@ Turn = TypeVar("Turn")
 # Where turns are no further apart than this, they are no reason for a thread: the last one may be back by then.
 NO_PACE_SECONDS = 0.001
 # But that nobody waits for a turn for so long is.
-_PATIENCE = 0.01
+_PATIENCE = 0.05
 
 
 class Crew(Generic[Piece, Turn]):

@@ -30,7 +30,7 @@ from airflow_provider_blux.delivery.stopping import Stop
 from airflow_provider_blux.delivery.stores import Store
 from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxRecordError, BluxStopped
-from airflow_provider_blux.line import Unparsed, decode, opened
+from airflow_provider_blux.line import Unparsed, decode, parsed
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.shapes import encoded_merge_of, encoded_shape_of, shape_of
 from airflow_provider_blux.records.suspicions import Suspicions
@@ -258,7 +258,7 @@ def _tuned_interpreter(turns_apart: float) -> Iterator[None]:
 
 def _remember(shape: Shape, check: Check, row: Any) -> None:
     """Let ``check`` know of a row that an earlier try has settled."""
-    row = opened(row)
+    row = parsed(row)
     if not isinstance(row, BluxRecordError):
         with suppress(BluxRecordError):  # the earlier try has rejected it
             check(shape(row)[0], row)

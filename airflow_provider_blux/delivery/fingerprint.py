@@ -14,6 +14,8 @@ from airflow_provider_blux.line import Line, texts
 
 # 96 bits.
 _DIGITS = 24
+# With more at once, other threads are let have the interpreter meanwhile, and to get it back costs as much.
+_PIECE = 2047
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -55,12 +57,13 @@ class Fingerprint:
 
 
 def _contents(rows: Sequence[Any], encode: Callable[[Any], bytes]) -> Iterable[bytes | memoryview]:
-    # Line by line: to digest many at once lets other threads have the interpreter, and to get it back costs as much.
+    """Return what there is to digest of rows, in pieces."""
     if lines := texts(rows):
         return lines
     if not any(type(row) is Line for row in rows):
         with suppress(Exception):  # whatever one of them holds
-            return [memoryview(encode(rows))[_head_of_a_list(len(rows)) :]]
+            content = memoryview(encode(rows))
+            return [content[at : at + _PIECE] for at in range(_head_of_a_list(len(rows)), len(content), _PIECE)]
     return [_content_of_one(row, encode) for row in rows]
 
 

@@ -11,7 +11,7 @@ from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.folder import Folder
 from airflow_provider_blux.delivery.lines import Lines
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.line import opened
+from airflow_provider_blux.line import parsed
 
 
 class RejectsFile:
@@ -35,7 +35,7 @@ class RejectsFile:
 
 
 def _line(reject: Reject) -> bytes:
-    record = opened(reject.record)
+    record = parsed(reject.record)
     if isinstance(record, BluxRecordError):  # nobody could read it
         record = None
     try:

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta, Raw, convert
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError
-from airflow_provider_blux.line import decode, opened, texts
+from airflow_provider_blux.line import decode, parsed, texts
 from airflow_provider_blux.records.known import TEXTS, Check
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.values import json_value, plain_identifiers
@@ -40,12 +40,14 @@ _TEXT = str | None
 _CONSENT = bool | None
 _ANYTHING = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | str | bool | None
 
+_WORDS = {str, type(None)}
+
 _encoder = msgspec.json.Encoder()
 
 
 def one_by_one(shape: Shape, rows: Rows) -> list[Shaped]:
     """Return what a shape makes of each row; a :class:`BluxRecordError` stands for one that could not be read."""
-    return [_shaped(shape, opened(row)) for row in rows]
+    return [_shaped(shape, parsed(row)) for row in rows]
 
 
 def ids(exact: Shape, key: str, rows: Rows) -> list[Shaped]:
@@ -112,11 +114,11 @@ class Encoded:
         """Return what becomes of each row."""
         if lines := texts(rows):
             # The others are mostly as the first one is.
-            layout = self._layout_of(_names(opened(rows[0])))
+            layout = self._layout_of(_names(parsed(rows[0])))
             with suppress(*_REFUSED):
                 if layout is not None:
                     return layout.encoded_lines(lines)
-        rows = [*map(opened, rows)]
+        rows = [*map(parsed, rows)]
         names = [*map(_names, rows)]
         if len({*names}) == 1:
             return self._of_one_layout(names[0], rows)
@@ -270,11 +272,16 @@ class _Group:
         properties = [*map(self._of_record, records)]
         for column, name, check in self._closer:
             values = [*map(attrgetter(column), properties)]
-            if check is json_value and {*map(type, values)} == {float} and all(map(isfinite, values)):
+            kinds = {*map(type, values)}
+            if check is json_value and kinds == {float} and all(map(isfinite, values)):
                 continue
-            for value, of_row in zip(values, properties, strict=True):
-                if value is not None:
-                    setattr(of_row, column, check(value, name))
+            if kinds <= _WORDS:  # of which there are few, such as those that consents are written as
+                meanings = {word: _checked(check, word, name) for word in {*values}}
+                checked = [*map(meanings.get, values)]
+            else:
+                checked = [_checked(check, value, name) for value in values]
+            for of_row, value in zip(properties, checked, strict=True):
+                setattr(of_row, column, value)
         if not self._may_be_empty and self._none in properties:
             for record, of_row in zip(records, properties, strict=True):
                 if of_row == self._none:
@@ -310,6 +317,10 @@ def _kind(name: str, checks: Mapping[str, Check]) -> Any:
     if name not in checks:
         return _ANYTHING
     return _TEXT if name in TEXTS else _CONSENT
+
+
+def _checked(check: Check, value: Any, name: str) -> Any:
+    return None if value is None else check(value, name)
 
 
 def _shaped(shape: Shape, row: Any) -> Shaped:

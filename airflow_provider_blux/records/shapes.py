@@ -64,7 +64,7 @@ def encoded_shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Ca
 
     :raises BluxConfigError: as for :func:`shape_of`.
     """
-    from airflow_provider_blux.line import opened  # which brings msgspec; where DAGs are parsed that may be new
+    from airflow_provider_blux.line import parsed  # which brings msgspec; where DAGs are parsed that may be new
     from airflow_provider_blux.records import encoded
 
     exact, fields = _SHAPES[operation, api](shaping), FIELDS[operation, api]
@@ -87,7 +87,7 @@ def encoded_shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Ca
     if not shaping.field_mapping:
         return shape
     mapped = _mapped(exact, operation, api, shaping)
-    return lambda rows: mapped.of_many(shape, [*map(opened, rows)])
+    return lambda rows: mapped.of_many(shape, [*map(parsed, rows)])
 
 
 def _mapped(shape: Shape, operation: str, api: str, shaping: Shaping) -> Mapped:

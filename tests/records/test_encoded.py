@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
-from airflow_provider_blux.line import Line, opened
+from airflow_provider_blux.line import Line, parsed
 from airflow_provider_blux.records.encoded import Encoded
 from airflow_provider_blux.records.known import CONSENTS, KNOWN
 from airflow_provider_blux.records.shapes import (
@@ -169,7 +169,7 @@ def test_lines_become_what_the_exact_shape_makes_of_their_records(
     lines = [Line(text, number, "a file") for number, text in enumerate(texts, 1)]
     for _ in range(2):  # what was learnt of the first time must not change the second
         for found, line in zip(encoded(lines), lines, strict=True):
-            row = opened(line)
+            row = parsed(line)
             check(found, row if isinstance(row, BluxRecordError) else result(exact, row))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.line import Line, opened
+from airflow_provider_blux.line import Line, parsed
 from airflow_provider_blux.sources.json_text import json_lines, unparsed_lines
 
 # Where parsers differ: numbers without end, half characters, signs that are no JSON, marks, blanks of other kinds.
@@ -68,7 +68,7 @@ def read_in_both_ways(content: bytes) -> list[Any]:
     """Return the records of a file, of which those that are handed on unparsed are the same."""
     records = list(json_lines(io.BytesIO(content), "a file"))
     rows = list(unparsed_lines(io.BytesIO(content), "a file"))
-    assert told([opened(row) for row in rows]) == told(records)
+    assert told([parsed(row) for row in rows]) == told(records)
     return records
 
 
@@ -123,7 +123,7 @@ def test_every_line_that_begins_as_an_object_is_handed_on_unparsed() -> None:
     assert rows[0] == Line(b'{"n":1}\n', 1, "a file")
     assert rows[1] == "id"
     assert [row.number for row in rows if isinstance(row, Line)] == [1, 4, 6]
-    assert str(opened(rows[2])) == "line 4 of a file is not JSON (cut off, or not UTF-8)"
+    assert str(parsed(rows[2])) == "line 4 of a file is not JSON (cut off, or not UTF-8)"
 
 
 def test_a_line_shows_nothing_of_what_it_holds() -> None:
