@@ -292,7 +292,7 @@ class _Group:
         for column, name in self.columns.items():
             try:
                 convert(row[name], self.kinds[column])
-            except msgspec.ValidationError:
+            except _REFUSED:
                 self.kinds[column] = Any
                 self._closer.append((column, name, self._checks.get(name, json_value)))
         self._make()

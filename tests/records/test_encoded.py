@@ -249,6 +249,15 @@ def test_the_exact_shape_is_asked_about_the_first_rows_only(first: dict[str, Any
     check(found, shape_of("upsert_users", "application")(user(**later)))
 
 
+@pytest.mark.parametrize("column", [CONSENTS[0], "phone_number", "grade"])
+def test_half_a_character_is_rejected_in_any_column_and_the_rest_is_not(column: str) -> None:
+    rows = [user(), user(**{column: HALF}), user()]
+    exact = shape_of("upsert_users", "application")
+
+    for found, row in zip(encoded_by(exact)(rows), rows, strict=True):
+        check(found, result(exact, row))
+
+
 def line_of(row: Any, number: int = 1) -> Line:
     return Line(json.dumps(row).encode(), number, "a file")
 
