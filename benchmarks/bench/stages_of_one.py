@@ -33,8 +33,8 @@ class Stages:
         self._whole = ready(Task(url=url, path=path, what=what, store=store))
 
     def read(self) -> Iterable[Any]:
-        """Read the source."""
-        return self._source
+        """Read the source, as a delivery does."""
+        return self._source.unparsed()
 
     def cut(self) -> Iterator[Batch]:
         """Shape, encode and cut."""
