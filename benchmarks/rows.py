@@ -129,7 +129,13 @@ def _write_table(path: Path, users: Iterator[dict[str, Any]]) -> None:
     marks = ", ".join("?" * len(columns))
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(f"CREATE TABLE users ({', '.join(columns)})")
-        database.executemany(f"INSERT INTO users VALUES ({marks})", map(tuple, map(dict.values, users)))  # noqa: S608 - question marks
+        rows = (tuple(map(_cell, row.values())) for row in users)
+        database.executemany(f"INSERT INTO users VALUES ({marks})", rows)  # noqa: S608 - question marks
+
+
+def _cell(value: Any) -> Any:
+    """Return what a table of SQLite, which has no booleans, holds for a value."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _with_header(header: str, lines: Iterator[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.records.known import CONSENTS
-from benchmarks import rows, servers
+from benchmarks import memory, rows, servers
 from benchmarks.bench import cost, imports, pace, start
 from benchmarks.bench.contenders import HTTP_HOOK, OURS, PEERS
 from benchmarks.bench.contenders.task import Task
@@ -186,3 +186,9 @@ def test_a_goal_says_whether_it_is_reached():
         "**missed**",
         "reported",
     ]
+
+
+def test_users_of_a_table_which_has_no_booleans_are_all_delivered_where_memory_is_measured(capsys):
+    memory.main(["--users", "120", "--only", "users sqlite"])
+
+    assert "| users, sqlite | 120 |" in capsys.readouterr().out
