@@ -45,24 +45,20 @@ _WORDS = {str, type(None)}
 _encoder = msgspec.json.Encoder()
 
 
-def one_by_one(shape: Shape, rows: Rows) -> list[Shaped]:
-    """Return what a shape makes of each row; a :class:`BluxRecordError` stands for one that could not be read."""
-    return [_shaped(shape, parsed(row)) for row in rows]
-
-
 def ids(exact: Shape, key: str, rows: Rows) -> list[Shaped]:
     """Return what the shape of records that are ids makes of each row.
 
     :param key: the column of the id, where a row has columns.
     """
-    try:
-        if lines := texts(rows):
+    found = None
+    if lines := texts(rows):
+        with suppress(*_REFUSED):  # more columns, another kind of id
             found = plain_identifiers([*map(attrgetter(key), map(_decoder_of_ids(key), lines))])
-        else:
+    if found is None:
+        rows = [*map(parsed, rows)]
+        with suppress(KeyError):
             found = plain_identifiers([row[key] if isinstance(row, dict) else row for row in rows])
-    except (KeyError, *_REFUSED):
-        found = None
-    return one_by_one(exact, rows) if found is None else list(zip(found, found, strict=True))
+    return [_shaped(exact, row) for row in rows] if found is None else list(zip(found, found, strict=True))
 
 
 @lru_cache

@@ -32,37 +32,44 @@ _BRACE = ord("{")
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield one record a line; blank lines are passed over."""
-    return chain.from_iterable(_blocks_of_records(file, name))
+    return chain.from_iterable(_records(lines, first, name) for first, lines in _blocks(file))
 
 
 def unparsed_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield what :func:`json_lines` does, but every object as a :class:`airflow_provider_blux.line.Line`."""
-    return chain.from_iterable(_blocks_of_lines(file, name))
+    return chain.from_iterable(_rows(lines, first, name) for first, lines in _blocks(file))
 
 
-def _blocks_of_records(file: BinaryIO, name: str) -> Iterator[Iterable[Any]]:
+def _blocks(file: BinaryIO) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines of a file by the block, with the number of the first one."""
+    first = 1
+    while lines := file.readlines(_BLOCK):
+        yield first, lines
+        first += len(lines)
+
+
+def _records(lines: list[bytes], first: int, name: str) -> list[Any]:
     from airflow_provider_blux.line import REFUSED, decode, judged  # brings msgspec, which DAG parsing does without
 
-    number = 0
-    while lines := file.readlines(_BLOCK):
-        try:
-            yield list(map(decode, lines))
-        except REFUSED:
-            yield [record for at, line in enumerate(lines, number + 1) for record in judged(line, at, name)]
-        number += len(lines)
+    try:
+        return [*map(decode, lines)]
+    except REFUSED:
+        return [record for number, line in enumerate(lines, first) for record in judged(line, number, name)]
 
 
-def _blocks_of_lines(file: BinaryIO, name: str) -> Iterator[Iterable[Any]]:
-    from airflow_provider_blux.line import Line, judged
+def _rows(lines: list[bytes], first: int, name: str) -> Iterable[Any]:
+    from airflow_provider_blux.line import Line
 
-    number = 0
-    while lines := file.readlines(_BLOCK):
-        if {*map(itemgetter(0), lines)} == {_BRACE}:
-            yield map(Line, lines, count(number + 1), repeat(name))
-        else:
-            for at, line in enumerate(lines, number + 1):
-                yield [Line(line, at, name)] if line[0] == _BRACE else judged(line, at, name)
-        number += len(lines)
+    beginnings = {*map(itemgetter(0), lines)}
+    if beginnings == {_BRACE}:
+        return map(Line, lines, count(first), repeat(name))
+    if _BRACE not in beginnings:
+        return _records(lines, first, name)
+    # Each line by itself: it must not depend on its neighbours what a row is, and so its digest.
+    return chain.from_iterable(
+        [Line(line, number, name)] if line[0] == _BRACE else _records([line], number, name)
+        for number, line in enumerate(lines, first)
+    )
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.line import Line, parsed
-from airflow_provider_blux.records.encoded import Encoded
+from airflow_provider_blux.records.encoded import Encoded, ids
 from airflow_provider_blux.records.known import CONSENTS, KNOWN
 from airflow_provider_blux.records.shapes import (
     FIELDS,
@@ -201,14 +201,15 @@ def test_two_records_become_the_one_that_the_exact_ones_become(kind: Any, first:
 
 
 class Asked:
-    """The exact shape of users, which notes what it is asked."""
+    """The exact shape of an operation, which notes what it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: str = "upsert_users") -> None:
+        self._operation = operation
         self.rows: list[Any] = []
 
     def __call__(self, row: Any) -> tuple[str, Any]:
         self.rows.append(row)
-        return shape_of("upsert_users", "application")(row)
+        return shape_of(self._operation, "application")(row)
 
 
 def encoded_by(exact: Exact) -> Encoded:
@@ -256,6 +257,15 @@ def test_half_a_character_is_rejected_in_any_column_and_the_rest_is_not(column: 
 
     for found, row in zip(encoded_by(exact)(rows), rows, strict=True):
         check(found, result(exact, row))
+
+
+@pytest.mark.parametrize("row", [{"user_id": "u"}, {"user_id": "u", "since": 3}, {"user_id": 7}], ids=repr)
+@pytest.mark.parametrize("is_line", [False, True])
+def test_the_exact_shape_is_not_asked_about_plain_ids(row: dict[str, Any], is_line: bool) -> None:
+    asked = Asked("delete_users")
+
+    assert ids(asked, "user_id", [line_of(row) if is_line else row] * 3) == [(str(row["user_id"]),) * 2] * 3
+    assert asked.rows == []
 
 
 def line_of(row: Any, number: int = 1) -> Line:

@@ -126,6 +126,16 @@ def test_every_line_that_begins_as_an_object_is_handed_on_unparsed() -> None:
     assert str(parsed(rows[2])) == "line 4 of a file is not JSON (cut off, or not UTF-8)"
 
 
+def test_what_a_line_is_does_not_depend_on_its_neighbours() -> None:
+    line, others = b'{"n":1}\n', [b'{"n":2}\n', b'"id"\n', b"\n", b"7\n"]
+
+    for other in others:
+        before, *_ = unparsed_lines(io.BytesIO(line + other), "a file")
+        *_, behind = unparsed_lines(io.BytesIO(other + line), "a file")
+        assert before == Line(line, 1, "a file")
+        assert behind == Line(line, 2, "a file")
+
+
 def test_a_line_shows_nothing_of_what_it_holds() -> None:
     line = Line(b'{"phone_number":"01012345678"}', 7, "a file")
 
