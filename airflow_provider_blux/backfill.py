@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_blux.delivery.report import summary
-from airflow_provider_blux.sources.parts import by_size, ranges, statement
+from airflow_provider_blux.sources.partitioning import by_size, ranges, statement
 
 __all__ = ["split_files", "split_sql", "summarize_reports"]
 
@@ -25,7 +25,7 @@ def split_files(path: str | Sequence[str], parts: int, storage_conn_id: str | No
     :param storage_conn_id: Airflow connection of the storage.
     :raises BluxSourceError: there is no such file.
     """
-    from airflow_provider_blux.sources.storage import StorageSource
+    from airflow_provider_blux.sources.files import StorageSource
 
     return by_size(StorageSource(path, conn_id=storage_conn_id).sizes(), parts)
 

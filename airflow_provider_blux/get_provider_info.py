@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_blux.api.endpoints import OPERATIONS
-from airflow_provider_blux.hooks.form import CONN_FIELDS, CONNECTION_TYPE, UI_FIELD_BEHAVIOUR
+from airflow_provider_blux.hooks.connection_form import CONN_FIELDS, CONNECTION_TYPE, UI_FIELD_BEHAVIOUR
 
 _ASSET_URIS = [
     {

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from airflow_provider_blux.delivery.receipts import Hashes, by_try, verified
+from airflow_provider_blux.delivery.audit import Hashes, by_try, verified
 from airflow_provider_blux.exceptions import BluxReceiptError
 
 KEY_VARIABLE = "BLUX_RECEIPT_KEY"

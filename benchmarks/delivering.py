@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_blux.api.access import Access, ApplicationAccess, OpenAccess
+from airflow_provider_blux.api.auth import Access, ApplicationAccess, OpenAccess
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.report import Report
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions, settled
-from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.delivery.stores import Store
+from airflow_provider_blux.delivery.storage import Store
 from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_blux.sources.files import StorageSource
 from airflow_provider_blux.sources.sql import SqlSource
-from airflow_provider_blux.sources.storage import StorageSource
 from benchmarks.delivering import deliver, unpaced
 from benchmarks.measuring import Measuring
 from benchmarks.rows import user

@@ -155,7 +155,7 @@ def _rows(plan: Plan, folder: Path) -> Iterable[Any]:
     if plan.source == "memory":
         make: Any = rows.user if plan.what == "users" else rows.user_id
         return map(make, range(plan.records))
-    from airflow_provider_blux.sources.storage import StorageSource
+    from airflow_provider_blux.sources.files import StorageSource
 
     path = folder / f"{plan.what}.{plan.source}"
     if not path.exists():

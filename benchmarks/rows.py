@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from airflow_provider_blux.records.known import CONSENTS
+from airflow_provider_blux.records.fields import CONSENTS
 
 SourceFormat = Literal["jsonl", "csv", "parquet", "sqlite"]
 Row = dict[str, Any]

@@ -8,10 +8,9 @@ import sys
 
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.stores import FileStore
+from airflow_provider_blux.delivery.storage import FileStore, Folder
 from airflow_provider_blux.exceptions import BluxError
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from benchmarks.delivering import deliver
 from benchmarks.table import say
 

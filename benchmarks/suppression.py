@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
+from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
+from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.delivery.suppression import Suppression
 from benchmarks.home import settle_in
 from benchmarks.table import machine, say, table
 
@@ -72,7 +72,7 @@ def _write_csv(folder: Path, count: int) -> None:
 def _write_receipts(folder: Path, count: int) -> None:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_blux.delivery.folder import Folder
+    from airflow_provider_blux.delivery.storage import Folder
 
     place = ObjectStoragePath(str(folder))
     run = Run(dag_id="benchmark", run_id="1", task_id="delete")
@@ -111,7 +111,7 @@ def _row(kind: str, count: int, folder: Path) -> list[str]:
 
 def _measured(file: Path, count: int) -> dict[str, float]:
     """Load a list and ask about users; return the megabytes and the seconds."""
-    from airflow_provider_blux.sources.storage import StorageSource
+    from airflow_provider_blux.sources.files import StorageSource
 
     source = StorageSource(str(file))
     next(iter(source))  # brings what is imported only when it is needed

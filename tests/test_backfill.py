@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_blux.backfill import __all__, split_files, split_sql, summarize_reports
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
+from airflow_provider_blux.sources.files import StorageSource
 from airflow_provider_blux.sources.sql import SqlSource
-from airflow_provider_blux.sources.storage import StorageSource
 
 
 @pytest.fixture

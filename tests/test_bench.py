@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.records.known import CONSENTS
+from airflow_provider_blux.records.fields import CONSENTS
 from benchmarks import memory, rows, servers
 from benchmarks.bench import cost, imports, pace, start
 from benchmarks.bench.contenders import HTTP_HOOK, OURS, PEERS

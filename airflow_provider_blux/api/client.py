@@ -19,10 +19,10 @@ import msgspec
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_blux import __version__, exceptions
-from airflow_provider_blux.api.access import Access
+from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.endpoints import Api, Endpoint
+from airflow_provider_blux.api.redaction import said
 from airflow_provider_blux.api.transport import Answer, Route, Transport
-from airflow_provider_blux.api.words import said
 
 READ_TIMEOUT = 30.0
 # What a gateway or a proxy may send although the API is fine; the two pages list only 500.

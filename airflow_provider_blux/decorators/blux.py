@@ -18,7 +18,7 @@ from airflow_provider_blux.operators.blux import (
     BluxUpdateDevicesOperator,
     BluxUpsertUsersOperator,
 )
-from airflow_provider_blux.operators.hidden import Hidden, HiddenArguments, HiddenField, from_upstream, revealed
+from airflow_provider_blux.operators.redaction import Hidden, HiddenArguments, HiddenField, from_upstream, revealed
 from airflow_provider_blux.sources.function import FunctionSource
 
 if TYPE_CHECKING:

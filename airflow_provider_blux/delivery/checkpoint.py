@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.fingerprint import Fingerprint
-from airflow_provider_blux.delivery.stores import WAY_OUT, Store
+from airflow_provider_blux.delivery.storage import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
 VERSION = 4

@@ -13,27 +13,24 @@ from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.pacing import Pace, Pacing, Start
-from airflow_provider_blux.delivery.account import Account
+from airflow_provider_blux.api.rate_limiter import Pace, Pacing, Start
+from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.crew import NO_PACE_SECONDS
-from airflow_provider_blux.delivery.freshness import Freshness
+from airflow_provider_blux.delivery.filters import Freshness, Suppression
 from airflow_provider_blux.delivery.loop import Loop
 from airflow_provider_blux.delivery.progress import Progress, Watcher
-from airflow_provider_blux.delivery.receipts import ReceiptsFile
-from airflow_provider_blux.delivery.rejects import RejectsFile
-from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
+from airflow_provider_blux.delivery.report import Account, Outcome, Report, Traffic
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
-from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.delivery.stores import Store
-from airflow_provider_blux.delivery.suppression import Suppression
+from airflow_provider_blux.delivery.storage import Store
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxRecordError, BluxStopped
 from airflow_provider_blux.line import Unparsed, decode, parsed
+from airflow_provider_blux.records.data_quality import Suspicions
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.shapes import encoded_merge_of, encoded_shape_of, shape_of
-from airflow_provider_blux.records.suspicions import Suspicions
 
 Check = Callable[[str, Any], None]
 

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from airflow_provider_blux.api.pacing import Start
+from airflow_provider_blux.api.rate_limiter import Start
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.crew import Crew
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.report import Outcome
-from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxStopped
 
 # So often the waiting loop looks up to say its progress, or to hear that it is to stop.

@@ -1,12 +1,15 @@
-"""Which run of which task a delivery belongs to; it names the files that the delivery writes."""
+"""Which run of which task a delivery belongs to, and how it is told to stop."""
 
 from __future__ import annotations
 
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
+
+from airflow_provider_blux.exceptions import BluxStopped
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -47,3 +50,30 @@ class Run:
     def try_file(self) -> str:
         """Return a file name of this try's own."""
         return f"{self.task_file}__try{self.try_number}"
+
+
+class Stop:
+    """A request to stop, which every waiting place of a run heeds at once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._is_requested = False
+
+    def request(self) -> None:
+        """Ask the run to stop from a signal handler, which may take no lock; heard within half a second."""
+        self._is_requested = True
+
+    def set(self) -> None:
+        """Ask the run to stop; requests on their way are waited for, no other is started."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Raise :class:`BluxStopped` when the run was asked to stop."""
+        self.sleep(0)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so many seconds, or raise :class:`BluxStopped` as soon as the run is asked to stop."""
+        if self._is_requested:
+            self._event.set()
+        if self._event.wait(seconds) if seconds > 0 else self._event.is_set():
+            raise BluxStopped("The task was told to stop.")

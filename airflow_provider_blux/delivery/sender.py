@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.client import BluxClient, Prepared
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.pacing import Pacing, Start
+from airflow_provider_blux.api.rate_limiter import Pacing, Start
 from airflow_provider_blux.api.retry import until_answered
+from airflow_provider_blux.delivery.audit import ReceiptsFile
 from airflow_provider_blux.delivery.batches import Batch, Part, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.report import Outcome, Traffic
-from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypedDict
 
 from airflow_provider_blux.api.endpoints import Endpoint, Operation
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.options import DEFAULT, Meaning, Shaping
 from airflow_provider_blux.records.shapes import check_mapping
-from airflow_provider_blux.records.shaping import DEFAULT, Meaning, Shaping
 
 OnUnknown = Literal["resend", "reject"]
 """``"resend"`` (each event at least once) or ``"reject"`` (at most once)."""
@@ -32,7 +32,7 @@ class DeliveryOptions(TypedDict, total=False):
     """The shaping and delivery arguments of every operator and hook method.
 
     ``field_mapping``, ``true_values``, ``false_values``, ``naive_timezone``, ``send_nulls``, ``exclude_fields`` (of
-    users): how rows are read, see :class:`~airflow_provider_blux.records.shaping.Shaping`. ``updated_at_field``: the
+    users): how rows are read, see :class:`~airflow_provider_blux.records.options.Shaping`. ``updated_at_field``: the
     column by which an older record of a user is kept from overtaking a newer one (users only). Of the others
     ``None`` stands for the endpoint's own limit.
     ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.

@@ -12,10 +12,9 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Settings, check_tolerance, settled, shaping_of
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError
-from airflow_provider_blux.hooks import form
-from airflow_provider_blux.hooks.credentials import Credentials, read
-from airflow_provider_blux.hooks.kept import KeepingOptions, Kept, opened
-from airflow_provider_blux.hooks.shared import shared_pace
+from airflow_provider_blux.hooks import connection_form
+from airflow_provider_blux.hooks.connection import Credentials, read
+from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_pace
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_blux.api.client import BluxClient
     from airflow_provider_blux.delivery.deliver import Delivery
     from airflow_provider_blux.delivery.report import Report
-    from airflow_provider_blux.delivery.stopping import Stop
+    from airflow_provider_blux.delivery.run import Stop
 
 MAX_USERS = 100_000
 
@@ -42,7 +41,7 @@ class BluxHook(BaseHook):
 
     conn_name_attr = "blux_conn_id"
     default_conn_name = "blux_default"
-    conn_type = form.CONNECTION_TYPE
+    conn_type = connection_form.CONNECTION_TYPE
     hook_name = "Blux"
 
     def __init__(self, blux_conn_id: str = default_conn_name, api: Api | None = None, **kwargs: Any) -> None:
@@ -55,12 +54,12 @@ class BluxHook(BaseHook):
     @staticmethod
     def get_connection_form_widgets() -> dict[str, Any]:
         """Return the form's extra fields (Airflow before 3.2)."""
-        return form.widgets()
+        return connection_form.widgets()
 
     @staticmethod
     def get_ui_field_behaviour() -> dict[str, Any]:
         """Return the form's standard fields (Airflow before 3.2)."""
-        return form.behaviour()
+        return connection_form.behaviour()
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -120,7 +119,7 @@ class BluxHook(BaseHook):
         :param receipts_path: folder for a receipt of every accepted request.
         :raises BluxGuardError: there are more; nothing was sent.
         """
-        from airflow_provider_blux.delivery.guard import guarded
+        from airflow_provider_blux.delivery.filters import guarded
         from airflow_provider_blux.records.shapes import shape_of
 
         # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
@@ -164,8 +163,8 @@ class BluxHook(BaseHook):
         :param receipts: files of receipts, as the report names them.
         :raises BluxReceiptError: one was changed, or made with another key than the connection's ``receipt_key``.
         """
-        from airflow_provider_blux.delivery.receipts import Hashes
-        from airflow_provider_blux.hooks.kept import accepted_hashes
+        from airflow_provider_blux.delivery.audit import Hashes
+        from airflow_provider_blux.hooks.delivery import accepted_hashes
 
         hashes = Hashes(self.credentials.receipt_key)
         accepted = accepted_hashes(receipts, hashes)
@@ -181,9 +180,10 @@ class BluxHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Prove the credentials of each API without creating, changing or deleting anything.
 
-        Returns whether all of them work, and what was found for each API: see :mod:`airflow_provider_blux.hooks.probe`.
+        Returns whether all of them work, and what was found for each API: see
+        :mod:`airflow_provider_blux.hooks.connection_test`.
         """
-        from airflow_provider_blux.hooks.probe import probe
+        from airflow_provider_blux.hooks.connection_test import probe
 
         try:
             with self.get_conn() as client:
@@ -202,7 +202,7 @@ class BluxHook(BaseHook):
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
-        from airflow_provider_blux.delivery.stopping import Stop
+        from airflow_provider_blux.delivery.run import Stop
 
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         delivery_options, keeping = _split(options)
@@ -229,8 +229,7 @@ class BluxHook(BaseHook):
     ) -> Delivery:
         """Return a delivery at the shared pace where there is one, which metrics and lineage watch."""
         from airflow_provider_blux.delivery.deliver import Delivery
-        from airflow_provider_blux.hooks.lineage import HookLineage
-        from airflow_provider_blux.hooks.metrics import Metrics
+        from airflow_provider_blux.hooks.observability import HookLineage, Metrics
 
         access = client.access[endpoints[0].api]
         return Delivery(

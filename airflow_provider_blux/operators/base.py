@@ -14,10 +14,10 @@ from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
-from airflow_provider_blux.operators.hidden import Hidden, from_upstream, revealed
-from airflow_provider_blux.operators.observed import ObservedOperator
+from airflow_provider_blux.operators.observability import ObservedOperator
+from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
+from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping
-from airflow_provider_blux.records.shaping import Meaning
 from airflow_provider_blux.sources.formats import READERS, FileFormat
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class BluxOperator(ObservedOperator):
         """Call the hook's method with the arguments that only this operator has."""
 
     def _hook_options(self, context: Context) -> HookOptions:
-        from airflow_provider_blux.delivery.stores import TaskStateStore
+        from airflow_provider_blux.delivery.storage import TaskStateStore
 
         run, state = _run(context), context.get("task_state_store")
         options: HookOptions = {**self._options(), "run": run, "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
@@ -225,7 +225,7 @@ class BluxOperator(ObservedOperator):
     def _source(self) -> Iterable[Any]:
         """Return the source that the DAG author chose. What each of them needs is imported here."""
         if self._source_field == "path":
-            from airflow_provider_blux.sources.storage import StorageSource
+            from airflow_provider_blux.sources.files import StorageSource
 
             return StorageSource(self.path or [], conn_id=self.storage_conn_id, file_format=self.file_format)
         if self._source_field == "sql":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.delivery.guard import check_max_users
+from airflow_provider_blux.delivery.filters import check_max_users
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
-from airflow_provider_blux.operators.hidden import HiddenField
+from airflow_provider_blux.operators.redaction import HiddenField
 
 if TYPE_CHECKING:
     from airflow_provider_blux.delivery.report import Report

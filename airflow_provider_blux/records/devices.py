@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
-from airflow_provider_blux.records.shaping import DEFAULT, Shaping
 from airflow_provider_blux.records.values import identifier, text
 
 _TEXTS = ("platform", "token", "app_local_id")

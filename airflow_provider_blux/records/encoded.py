@@ -21,7 +21,7 @@ from msgspec import Raw
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.line import decode, parsed, texts
-from airflow_provider_blux.records.known import Check
+from airflow_provider_blux.records.fields import Check
 from airflow_provider_blux.records.layouts import REFUSED, Group, Layout, Rows, Shaped, encoder, struct_of
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.values import plain_identifiers

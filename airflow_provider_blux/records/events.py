@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
-from airflow_provider_blux.records.shaping import DEFAULT, Shaping
 from airflow_provider_blux.records.values import identifier, text, timestamp
 
 FIELDS = frozenset({"name", "user_id", "timestamp", "id"})

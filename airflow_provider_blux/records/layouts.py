@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Raw, convert
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError
-from airflow_provider_blux.records.known import TEXTS, Check
+from airflow_provider_blux.records.fields import TEXTS, Check
 from airflow_provider_blux.records.values import json_value, plain_identifiers
 
 Rows = Sequence[Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.records.header import is_table_row, missing_column, missing_field, twice
+from airflow_provider_blux.records.columns import is_table_row, missing_column, missing_field, twice
 
 Shape = Callable[[Any], tuple[str, Any]]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.header import is_table_row, missing_field
+from airflow_provider_blux.records.columns import is_table_row, missing_field
 from airflow_provider_blux.records.values import json_value, text
 
 OBJECTS = (dict, Mapping)  # nearly all are dicts, which are told at once

@@ -8,9 +8,9 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records import devices, events, users
-from airflow_provider_blux.records.known import KNOWN
+from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
-from airflow_provider_blux.records.shaping import DEFAULT, Shaping
+from airflow_provider_blux.records.options import DEFAULT, Shaping
 
 _SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
     ("upsert_users", "application"): lambda shaping: partial(users.user, shaping=shaping),

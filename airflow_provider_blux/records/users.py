@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.known import CONSENTS, Check
+from airflow_provider_blux.records.fields import CONSENTS, Check
+from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS, mapping, put, put_group, required
-from airflow_provider_blux.records.shaping import DEFAULT, Shaping
 from airflow_provider_blux.records.values import identifier, json_value, text, timestamp
 
 __all__ = ["CONSENTS", "deletion", "merged", "profile", "user"]

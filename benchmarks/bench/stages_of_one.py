@@ -15,7 +15,7 @@ from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.fingerprint import Fingerprint
 from airflow_provider_blux.records.shapes import encoded_merge_of, encoded_shape_of
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from benchmarks.bench.contenders.ours import KINDS, ready
 from benchmarks.bench.contenders.task import Task
 from benchmarks.delivering import access

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux import exceptions
-from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess, checked_url
+from airflow_provider_blux.api.auth import ApplicationAccess, OpenAccess, checked_url
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint, apis_of, endpoints_for
 from airflow_provider_blux.emulator import Emulator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_blux.api.access import ApplicationAccess
+from airflow_provider_blux.api.auth import ApplicationAccess
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRequestError, BluxUnavailable

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from airflow_provider_blux.operators.hidden import revealed
+from airflow_provider_blux.operators.redaction import revealed
 from tests.decorators.functions import any_decorator, decorated, operator
 from tests.operators.pipeline import Upstream, dag, rendered, serialized, shown
 

@@ -6,17 +6,16 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from airflow_provider_blux.api.access import ApplicationAccess, OpenAccess
+from airflow_provider_blux.api.auth import ApplicationAccess, OpenAccess
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
+from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.deliver import Delivery
+from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.progress import Watcher
-from airflow_provider_blux.delivery.receipts import ReceiptsFile
-from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Report
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
-from airflow_provider_blux.delivery.stopping import Stop
-from airflow_provider_blux.delivery.suppression import Suppression
 from airflow_provider_blux.emulator import Emulator
 
 # What the tests of outcomes send at; the pace has tests of its own.

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRejectLimitError, BluxUnavailable
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, held, push
 
 

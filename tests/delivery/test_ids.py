@@ -5,7 +5,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.delivery.ids import IdSet, NewestMoments, digest_of
+from airflow_provider_blux.delivery.filters import IdSet, NewestMoments, digest_of
 
 ids = st.text(max_size=8)
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.api.pacing import Start
+from airflow_provider_blux.api.rate_limiter import Start
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.loop import Loop
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
-from airflow_provider_blux.delivery.stopping import Stop
+from airflow_provider_blux.delivery.run import Stop
 
 SECONDS = 10
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.delivery.display import TaskStateDisplay
 from airflow_provider_blux.delivery.progress import Progress, Standing
 from airflow_provider_blux.delivery.report import Report, Traffic
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
+from airflow_provider_blux.hooks.observability import TaskStateDisplay
 from tests.delivery.pushing import Memory, push
 
 USERS = [{"user_id": f"u-{number}"} for number in range(1, 11)]

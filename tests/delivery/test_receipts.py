@@ -13,9 +13,9 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
+from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
 from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxUnavailable
 from airflow_provider_blux.receipts import KEY_VARIABLE, main
 from tests.delivery.pushing import Memory, push
@@ -96,7 +96,7 @@ def test_object_storage_gets_parts_that_are_one_chain():
     run = Run(dag_id="gdpr", run_id="r", task_id="delete")
     receipts = ReceiptsFile(Folder(fs, "/bucket/receipts", "receipts_path"), run, Hashes(None))
     from airflow_provider_blux.api.endpoints import endpoints_for
-    from airflow_provider_blux.delivery.receipts import verified
+    from airflow_provider_blux.delivery.audit import verified
 
     for user_id in ("a", "b", "c"):
         receipts.write(endpoints_for("delete_users", "open")[0], "https://h", 202, [user_id])

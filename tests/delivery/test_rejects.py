@@ -12,12 +12,12 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.batches import Reject
-from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.settings import check, check_tolerance
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, push
 
 

@@ -10,10 +10,9 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.stores import FileStore, TaskStateStore
+from airflow_provider_blux.delivery.storage import FileStore, Folder, TaskStateStore
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, held, in_order, push
 
 ROWS = [{"user_id": str(number), "n": number} for number in range(1000)]

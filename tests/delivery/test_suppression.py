@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_blux.delivery.receipts import Hashes
-from airflow_provider_blux.delivery.suppression import Suppression
+from airflow_provider_blux.delivery.audit import Hashes
+from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxUnavailable
 from tests.delivery.pushing import Memory, held, push
 from tests.delivery.test_receipts import KEY, lines, receipts_in

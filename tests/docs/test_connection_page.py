@@ -10,9 +10,9 @@ from airflow_provider_blux.api.client import READ_TIMEOUT
 from airflow_provider_blux.api.endpoints import ENDPOINTS, OPERATIONS
 from airflow_provider_blux.api.transport import CONNECT_TIMEOUT
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.hooks import form
+from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.blux import BluxHook
-from airflow_provider_blux.hooks.probe import MADE_UP_KEY
+from airflow_provider_blux.hooks.connection_test import MADE_UP_KEY
 from tests.airflow.browser.pictures import LARGEST, PICTURES
 from tests.docs.readme import ROOT, Readme, names
 
@@ -25,14 +25,14 @@ PAGE = Readme("docs/connection.md")
 def test_the_table_has_the_fields_of_the_form_under_their_labels() -> None:
     shown = {names(row[1])[0]: row[0] for row in PAGE.table_of("host")}
 
-    labels = form.RELABELING | {name: field["label"] for name, field in form.CONN_FIELDS.items()}
+    labels = connection_form.RELABELING | {name: field["label"] for name, field in connection_form.CONN_FIELDS.items()}
     assert shown == labels | {"port": "Port"}
-    assert f"`{form.APPLICATION_API_URL}` when empty" in PAGE.prose
+    assert f"`{connection_form.APPLICATION_API_URL}` when empty" in PAGE.prose
     assert (READ_TIMEOUT, CONNECT_TIMEOUT) == (30, 10)
 
 
 def test_the_sections_of_the_form_are_named() -> None:
-    for section in {field["schema"]["section"] for field in form.CONN_FIELDS.values()}:
+    for section in {field["schema"]["section"] for field in connection_form.CONN_FIELDS.values()}:
         assert f"*{section}*" in PAGE.prose
 
 

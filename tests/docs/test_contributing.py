@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_blux import backfill
 from airflow_provider_blux.emulator import pytest_plugin
-from airflow_provider_blux.hooks.form import CONN_FIELDS
+from airflow_provider_blux.hooks.connection_form import CONN_FIELDS
 from airflow_provider_blux.operators import blux
 from tests.docs.readme import ROOT, Readme
 

@@ -12,10 +12,10 @@ from airflow.providers.common.compat.sdk import AssetAlias
 
 from airflow_provider_blux.api.endpoints import OPERATIONS, endpoints_for
 from airflow_provider_blux.assets import blux as assets
-from airflow_provider_blux.delivery.display import KEY, TaskStateDisplay
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.report import OUTCOMES, Report, Traffic
-from airflow_provider_blux.hooks import metrics
+from airflow_provider_blux.hooks import observability
+from airflow_provider_blux.hooks.observability import KEY, TaskStateDisplay
 from airflow_provider_blux.operators import blux as operators
 from tests.docs.readme import ROOT, Readme, names
 
@@ -72,13 +72,13 @@ def test_the_snippet_makes_the_task_that_it_shows() -> None:
 
 
 def test_the_table_of_metrics_names_all_that_are_sent() -> None:
-    source = inspect.getsource(metrics.Metrics)
+    source = inspect.getsource(observability.Metrics)
     counted = set(re.findall(r'_count\(standing, "(\w+)"', source)) | set(re.findall(r'timing\("blux\.(\w+)"', source))
     rows = PAGE.table_of("blux.records")
 
     assert {names(row[0])[0] for row in rows} == {f"blux.{name}" for name in counted}
     assert {*OUTCOMES, "valid"} <= set(names(rows[0][2]))
-    assert metrics.NO_ANSWER in names(rows[1][2])
+    assert observability.NO_ANSWER in names(rows[1][2])
     assert {"api", "operation"} <= set(names(rows[3][2]))
 
 

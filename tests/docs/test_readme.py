@@ -18,7 +18,7 @@ from airflow_provider_blux.delivery.settings import CONCURRENCY, DeliveryOptions
 from airflow_provider_blux.emulator.faults import Fault
 from airflow_provider_blux.exceptions import BluxError
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
-from airflow_provider_blux.hooks.form import CONN_FIELDS, RELABELING
+from airflow_provider_blux.hooks.connection_form import CONN_FIELDS, RELABELING
 from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.sources import extras

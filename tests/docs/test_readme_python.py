@@ -13,7 +13,7 @@ from airflow_provider_blux.api.endpoints import OPERATIONS
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxSourceError
 from airflow_provider_blux.hooks.blux import BluxHook
-from airflow_provider_blux.hooks.form import APPLICATION_API_URL
+from airflow_provider_blux.hooks.connection_form import APPLICATION_API_URL
 from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
 from airflow_provider_blux.receipts import KEY_VARIABLE
 from airflow_provider_blux.receipts import main as receipts

@@ -8,9 +8,9 @@ from typing import Any
 
 from airflow_provider_blux import backfill
 from airflow_provider_blux.api.endpoints import Operation, endpoints_for
-from airflow_provider_blux.api.pacing import Rules
+from airflow_provider_blux.api.rate_limiter import Rules
 from airflow_provider_blux.delivery.settings import Fallback
-from airflow_provider_blux.hooks import credentials
+from airflow_provider_blux.hooks import connection
 from airflow_provider_blux.operators import blux as operators
 from tests.docs.readme import Readme, names
 
@@ -61,4 +61,4 @@ def test_the_ways_to_go_on_without_redis_are_those_of_the_argument() -> None:
 def test_the_limits_that_are_shown_are_taken_by_the_connection() -> None:
     (block,) = SCALE.code("json")
 
-    assert credentials._rate_limits(json.loads(block.code)["rate_limits"]) == {"upsert_users": 40}
+    assert connection._rate_limits(json.loads(block.code)["rate_limits"]) == {"upsert_users": 40}

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.records.known import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import shape_of
-from airflow_provider_blux.records.shaping import Shaping
 from tests.delivery.pushing import push
 from tests.records.outcomes import outcome
 from tests.records.test_invariants import rows as any_rows

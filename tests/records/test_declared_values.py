@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.events import event
-from airflow_provider_blux.records.shaping import Shaping
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.users import CONSENTS, profile, user
 from tests.records.outcomes import HALF, Rejected, check, kind, outcome
 from tests.records.test_invariants import repeatable, scalars

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.line import Line, parsed
 from airflow_provider_blux.records.encoded import Encoded, ids
-from airflow_provider_blux.records.known import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import (
     FIELDS,
     encoded_merge_of,
@@ -23,7 +24,6 @@ from airflow_provider_blux.records.shapes import (
     merge_of,
     shape_of,
 )
-from airflow_provider_blux.records.shaping import Shaping
 from airflow_provider_blux.sources.rows import LineRow, TableRow
 from tests.records.outcomes import HALF, same_types
 from tests.records.test_invariants import any_text, anything, repeatable, scalars

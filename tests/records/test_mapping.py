@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS, shape_of
-from airflow_provider_blux.records.shaping import Shaping
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import Rejected, check, outcome
 from tests.records.test_invariants import anything, repeatable

@@ -15,10 +15,10 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.records import suspicions, values
-from airflow_provider_blux.records.known import CONSENTS, KNOWN
+from airflow_provider_blux.records import data_quality, values
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS, shape_of
-from airflow_provider_blux.records.shaping import Shaping
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import outcome, same_types
 
@@ -158,8 +158,8 @@ def test_the_error_of_a_wrong_header_is_the_one_on_the_page() -> None:
 
 
 def test_the_bounds_of_the_suspicions_are_those_of_the_code() -> None:
-    assert f"{suspicions.MANY_USERS} users or more share" in PAGE
-    assert f"the first {suspicions.REMEMBERED:,} different numbers" in PAGE
+    assert f"{data_quality.MANY_USERS} users or more share" in PAGE
+    assert f"the first {data_quality.REMEMBERED:,} different numbers" in PAGE
 
 
 def test_every_link_within_the_page_leads_to_a_heading() -> None:

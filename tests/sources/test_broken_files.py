@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, PACKERS, USERS
 
 WHOLE = {name: make(USERS) for name, make in CONTENTS.items()}

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.sources import extras
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 ALL = [extras.PARQUET, extras.ZSTD]

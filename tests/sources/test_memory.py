@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from airflow_provider_blux.sources.files import StorageSource
 from airflow_provider_blux.sources.inline import InlineSource
 from airflow_provider_blux.sources.sql import SqlSource
-from airflow_provider_blux.sources.storage import StorageSource
 from tests.sources.files import CONTENTS
 
 ROWS = 200_000

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_blux.backfill import split_files
 from airflow_provider_blux.exceptions import BluxError, BluxSourceError
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS
 
 boto3 = pytest.importorskip("boto3")

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
-from airflow_provider_blux.records.known import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
 
 BATCH_SIZE = 100
 PATH = f"{APPLICATION_PREFIX}/v2/applications/{DEMO.application_id}/users/update-properties/bulk"

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_blux.api.endpoints import Api, Operation
-from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.stores import FileStore
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.delivery.storage import FileStore, Folder
+from airflow_provider_blux.sources.files import StorageSource
 from benchmarks.bench.contenders.task import Counts, Task, measured
 from benchmarks.delivering import deliver, unpaced
 

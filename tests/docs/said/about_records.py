@@ -13,7 +13,7 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
-from airflow_provider_blux.sources.parts import ranges
+from airflow_provider_blux.sources.partitioning import ranges
 from tests.docs.said.scene import EVENTS, USERS, Scene, says
 
 

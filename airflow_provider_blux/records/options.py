@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.known import CONSENTS, TEXTS, Check
+from airflow_provider_blux.records.fields import CONSENTS, TEXTS, Check
 from airflow_provider_blux.records.values import consent
 
 Meaning = str | int | float | Decimal

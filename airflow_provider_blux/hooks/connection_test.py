@@ -19,10 +19,10 @@ from airflow_provider_blux.exceptions import (
     BluxError,
     BluxRequestError,
 )
-from airflow_provider_blux.hooks.form import CONN_FIELDS, RELABELING
+from airflow_provider_blux.hooks.connection_form import CONN_FIELDS, RELABELING
 
 if TYPE_CHECKING:
-    from airflow_provider_blux.api.access import Access
+    from airflow_provider_blux.api.auth import Access
     from airflow_provider_blux.api.client import BluxClient
 
 MADE_UP_KEY = "made-up-by-the-connection-test"

@@ -11,7 +11,7 @@ from airflow.providers_manager import ProvidersManager
 from packaging import version
 
 from airflow_provider_blux.get_provider_info import get_provider_info
-from airflow_provider_blux.hooks import form
+from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.blux import BluxHook
 
 # Discovery imports whatever is installed, and the code of others warns of its own.
@@ -27,7 +27,7 @@ def test_airflow_accepts_the_provider_info(manager: ProvidersManager) -> None:
     provider = manager.providers["airflow-provider-blux"]
 
     assert provider.data["name"] == "Blux"
-    assert provider.data["connection-types"][0]["conn-fields"] == form.CONN_FIELDS
+    assert provider.data["connection-types"][0]["conn-fields"] == connection_form.CONN_FIELDS
 
 
 def test_airflow_finds_the_hook_by_the_connection_type(manager: ProvidersManager) -> None:
@@ -71,14 +71,16 @@ def test_every_module_that_is_declared_exists() -> None:
 def test_the_hook_tells_the_same_as_the_provider_info() -> None:
     (connection_type,) = get_provider_info()["connection-types"]
 
-    assert connection_type["connection-type"] == BluxHook.conn_type == form.CONNECTION_TYPE
+    assert connection_type["connection-type"] == BluxHook.conn_type == connection_form.CONNECTION_TYPE
     assert BluxHook.get_ui_field_behaviour() == {
         name.replace("-", "_"): value for name, value in connection_type["ui-field-behaviour"].items()
     }
 
 
 def test_the_secret_extras_are_password_fields() -> None:
-    secret = {name for name, field in form.CONN_FIELDS.items() if field["schema"].get("format") == "password"}
+    secret = {
+        name for name, field in connection_form.CONN_FIELDS.items() if field["schema"].get("format") == "password"
+    }
 
     # The name of the second is fixed by the design and masked by no Airflow; the hook masks its value in logs.
     assert secret == {"open_api_key", "receipt_key"}
@@ -90,7 +92,7 @@ def test_the_form_before_airflow_3_2_has_the_same_fields() -> None:
 
     widgets = BluxHook.get_connection_form_widgets()
 
-    assert list(widgets) == list(form.CONN_FIELDS)
+    assert list(widgets) == list(connection_form.CONN_FIELDS)
     kinds = {name: widget.field_class.__name__ for name, widget in widgets.items()}
     assert {name for name, kind in kinds.items() if kind == "PasswordField"} == {"open_api_key", "receipt_key"}
     assert set(kinds.values()) == {"PasswordField", "StringField"}

@@ -1,22 +1,27 @@
-"""What a delivery keeps beside its report, and whom it leaves out: opened from paths before the first request."""
+"""What a delivery needs, opened before the first request: folders, the suppression list, the shared rate limit."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_blux.api.rate_limiter import Pace
 from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
-    from airflow_provider_blux.delivery.folder import Folder
+    from airflow_provider_blux.api.auth import Access
+    from airflow_provider_blux.api.endpoints import Endpoint
+    from airflow_provider_blux.api.redis_rate_limiter import SharedPace
+    from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
+    from airflow_provider_blux.delivery.filters import Suppression
     from airflow_provider_blux.delivery.progress import Watcher
-    from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
-    from airflow_provider_blux.delivery.rejects import RejectsFile
-    from airflow_provider_blux.delivery.run import Run
-    from airflow_provider_blux.delivery.stores import Store
-    from airflow_provider_blux.delivery.suppression import Suppression
+    from airflow_provider_blux.delivery.run import Run, Stop
+    from airflow_provider_blux.delivery.settings import Settings
+    from airflow_provider_blux.delivery.storage import Folder, Store
+
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +63,7 @@ def opened(
 
     :raises BluxConfigError: naming the argument at fault.
     """
-    from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
-    from airflow_provider_blux.delivery.rejects import RejectsFile
+    from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
     from airflow_provider_blux.delivery.run import Run
 
     run, hashes = options.get("run") or Run.unnamed(), Hashes(receipt_key)
@@ -79,7 +83,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
     """Return the hashes of all ids in the receipts, each chain of them verified."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_blux.delivery.receipts import by_try, verified
+    from airflow_provider_blux.delivery.audit import by_try, verified
 
     def lines(urls: list[str]) -> Iterator[bytes]:
         for url in urls:
@@ -96,7 +100,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
 
 
 def _store(options: KeepingOptions) -> Store | None:
-    from airflow_provider_blux.delivery.stores import FileStore
+    from airflow_provider_blux.delivery.storage import FileStore
 
     store, path, run = options.get("checkpoint"), options.get("checkpoint_path"), options.get("run")
     if store is not None or path is None:
@@ -107,8 +111,8 @@ def _store(options: KeepingOptions) -> Store | None:
 
 
 def _suppression(path: str | Sequence[str], hashes: Hashes) -> Suppression:
-    from airflow_provider_blux.delivery.suppression import Suppression
-    from airflow_provider_blux.sources.storage import StorageSource
+    from airflow_provider_blux.delivery.filters import Suppression
+    from airflow_provider_blux.sources.files import StorageSource
 
     source = StorageSource(path)
     suppression = Suppression(source, hashes, str(source))
@@ -119,10 +123,63 @@ def _suppression(path: str | Sequence[str], hashes: Hashes) -> Suppression:
 def _folder(path: str, argument: str) -> Folder:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_blux.delivery.folder import Folder
+    from airflow_provider_blux.delivery.storage import Folder
 
     try:
         place = ObjectStoragePath(path)
         return Folder(place.fs, place.path, argument)
     except (ImportError, ValueError, TypeError) as error:
         raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error
+
+
+# Of one question to Redis: a task that waits longer for its turn than for its answer is not served by waiting.
+_TIMEOUT = 1.0
+
+
+def shared_pace(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> SharedPace | None:
+    """Return the pace of all tasks that name the same Redis; ``None`` where the task keeps to a pace of its own.
+
+    :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is of another kind of Redis.
+    """
+    if settings.rate_limit_conn_id is None:
+        return None
+    from airflow_provider_blux.api.redis_rate_limiter import SharedPace
+
+    alone = settings.rate_limit_alone
+    return SharedPace(
+        _redis(settings.rate_limit_conn_id),
+        _key(endpoint, access),
+        settings.rate_limit,
+        instead=None if alone is None else Pace(alone, sleep=stop.sleep),
+        sleep=stop.sleep,
+    )
+
+
+def _key(endpoint: Endpoint, access: Access) -> str:
+    """Return a name that all tasks have in common which send to the same operation of the same application."""
+    address = blake2b(access.address(endpoint.path).encode(), digest_size=8).hexdigest()
+    return f"blux:pace:{endpoint}:{address}"
+
+
+def _redis(conn_id: str) -> Any:
+    try:
+        from airflow.providers.redis.hooks.redis import RedisHook
+        from redis.backoff import ExponentialBackoff
+        from redis.retry import Retry
+    except ImportError as error:
+        raise BluxConfigError(
+            "rate_limit_conn_id needs Airflow's provider for Redis, which cannot be imported. Install it with: "
+            "pip install 'airflow-provider-blux[redis]'"
+        ) from error
+    hook: Any = RedisHook(conn_id)
+    if hook.get_connection(conn_id).extra_dejson.get("cluster"):
+        raise BluxConfigError(
+            f"Connection {conn_id} (rate_limit_conn_id) is a Redis Cluster. A pace is kept on one server: name a Redis "
+            "that is none."
+        )
+    redis = hook.get_conn()
+    # A Redis that is gone must be noticed while there is still something to decide.
+    redis.get_connection_kwargs().update(
+        socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(ExponentialBackoff(0.5, 0.1), 2)
+    )
+    return redis

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
-from airflow_provider_blux.sources.storage import StorageSource
+from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS, write_file
 
 

@@ -1,6 +1,7 @@
-"""Receipts of deletions: one line a request, chained by hashes, with keyed hashes in place of ids.
+"""What a run leaves to be checked: the records that were not delivered, and receipts of deletions.
 
-A receipt says that Blux accepted the request, not that anything was erased: neither API tells more.
+A receipt is one line a request, chained by hashes, with keyed hashes in place of ids. It says that Blux accepted the
+request, not that anything was erased: neither API tells more.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 import threading
 from collections import defaultdict
@@ -17,10 +19,56 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.delivery.folder import Folder
-from airflow_provider_blux.delivery.lines import Lines
+from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.exceptions import BluxReceiptError
+from airflow_provider_blux.delivery.storage import Folder, Lines
+from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
+from airflow_provider_blux.line import parsed
+
+
+class RejectsFile:
+    """The lines of one try: ``record_number``, ``outcome``, ``field``, ``reason``, ``record``; thread-safe."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._lines = Lines(folder, name)
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the lines lie; empty as long as there are none."""
+        return self._lines.urls
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Add records; they are durable after the next flush."""
+        self._lines.add([_line(reject) for reject in rejects])
+
+    def flush(self) -> None:
+        """Return when everything that was added is where it will outlive this process."""
+        self._lines.flush()
+
+
+def _line(reject: Reject) -> bytes:
+    record = parsed(reject.record)
+    if isinstance(record, BluxRecordError):  # nobody could read it
+        record = None
+    try:
+        line = json.dumps(_plain({**reject._asdict(), "record": record}))
+    except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
+        line = json.dumps({**reject._asdict(), "record": None})
+    return line.encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can carry; a record may have been rejected because it cannot."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | str) or type(value) is int:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    return str(value)
+
 
 FIRST = "0" * 64
 _PART = re.compile(r"(__receipts)\.part\d+(\.jsonl)$")

@@ -13,7 +13,7 @@ from importlib.resources import files
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.api.pacing import Pace, Rules, Start
+from airflow_provider_blux.api.rate_limiter import Pace, Rules, Start
 from airflow_provider_blux.exceptions import BluxPaceError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SharedPace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._script = redis.register_script((files(__package__) / "shared_pace.lua").read_text(encoding="utf-8"))
+        self._script = redis.register_script((files(__package__) / "redis_rate_limiter.lua").read_text(encoding="utf-8"))
         self._keys = [f"{key}:state", f"{key}:starts"]
         self._rules = Rules(rate=rate, headroom=HEADROOM)
         derived = {"limit": self._rules.limit, "slack": self._rules.slack, "keep_seconds": _KEEP_SECONDS}

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_blux.api.endpoints import Operation
 from airflow_provider_blux.exceptions import BluxError
-from airflow_provider_blux.operators.outlets import attach, check_outlets, withdraw
+from airflow_provider_blux.operators.assets import attach, check_outlets, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class ObservedOperator(BaseOperator):
         self._standing = None
         watchers: list[Watcher] = [self._look]
         if (state := context.get("task_state_store")) is not None:
-            from airflow_provider_blux.delivery.display import TaskStateDisplay
+            from airflow_provider_blux.hooks.observability import TaskStateDisplay
 
             display = TaskStateDisplay(state, run.try_number)
             display.clear()

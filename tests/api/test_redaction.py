@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.api.words import LONGEST, said
+from airflow_provider_blux.api.redaction import LONGEST, said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.known import KNOWN
+from airflow_provider_blux.records.fields import KNOWN
 
 _SHOWN = 20
 # Where none of these is in the first line of a file, that line may be a record.

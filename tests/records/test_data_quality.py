@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.records.suspicions import MANY_USERS, Suspicions
+from airflow_provider_blux.records.data_quality import MANY_USERS, Suspicions
 from tests.delivery.pushing import push
 
 NIGHT, MESSAGES = "nighttime_notification_consent", "marketing_notification_consent"

@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from airflow_provider_blux.api.access import Access, ApplicationAccess, OpenAccess, checked_url
+from airflow_provider_blux.api.auth import Access, ApplicationAccess, OpenAccess, checked_url
 from airflow_provider_blux.api.endpoints import OPERATIONS, Api, Operation, apis_of
 from airflow_provider_blux.delivery.settings import check_rate
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.hooks.form import APPLICATION_API_URL, CONN_FIELDS, CONNECTION_TYPE, EXTRAS, RELABELING
+from airflow_provider_blux.hooks.connection_form import (
+    APPLICATION_API_URL,
+    CONN_FIELDS,
+    CONNECTION_TYPE,
+    EXTRAS,
+    RELABELING,
+)
 
 _FIELDS: dict[Api, str] = {
     "application": "login (Application ID) and password (Secret key)",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from airflow_provider_blux.records.known import CONSENTS, MARKETING, NIGHTTIME
+from airflow_provider_blux.records.fields import CONSENTS, MARKETING, NIGHTTIME
 
 # So many distinct telephone numbers are remembered; about 20 MB.
 REMEMBERED = 100_000

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS, check_mapping, shape_of
-from airflow_provider_blux.records.shaping import Shaping
 
 HALF = "\ud83d"
 
@@ -201,7 +201,7 @@ def test_what_columns_can_be_mapped_to(operation: str, api: str | None, mapping:
 
 def test_how_rows_are_read_has_the_same_name_in_every_process() -> None:
     code = (
-        "from airflow_provider_blux.records.shaping import Shaping\n"
+        "from airflow_provider_blux.records.options import Shaping\n"
         "print(repr(Shaping(field_mapping={'a': 'b', 'c': 'd'}, true_values={'Y', 'y', 'J', 1}, "
         "false_values={'N', 'n', 0}, naive_timezone='Asia/Seoul', send_nulls=True)))"
     )

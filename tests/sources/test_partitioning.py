@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-from airflow_provider_blux.sources.parts import by_size, ranges, statement
+from airflow_provider_blux.sources.partitioning import by_size, ranges, statement
 
 names = st.text("abcdef/", min_size=1, max_size=8)
 

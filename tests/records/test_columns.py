@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import shape_of
-from airflow_provider_blux.records.shaping import Shaping
 from airflow_provider_blux.sources.rows import TableRow
 
 USER = ("upsert_users", "application")

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.hooks.blux import BluxHook
-from airflow_provider_blux.hooks.probe import MADE_UP_KEY
+from airflow_provider_blux.hooks.connection_test import MADE_UP_KEY
 
 NO_APPLICATION = {"login": None, "password": None}
 NO_OPEN = {"extra": {"open_api_url": None, "project_id": None, "open_api_key": None}}

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
-from airflow_provider_blux.operators.hidden import Hidden
+from airflow_provider_blux.operators.redaction import Hidden
 from tests.operators.pipeline import Upstream, dag, rendered, serialized, shown
 from tests.operators.test_arguments import any_operator, made
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.api.pacing import Pace
+from airflow_provider_blux.api.rate_limiter import Pace
 
 
 class Clock:

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import redact
 from airflow_provider_blux.api.endpoints import Api, Operation
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.hooks.blux import BluxHook
-from airflow_provider_blux.hooks.credentials import Credentials
+from airflow_provider_blux.hooks.connection import Credentials
 
 SECRET, OPEN_KEY = "s3cr3t-Key-41f", "0pen-Key-77b"
 APPLICATION = {"login": "app", "password": SECRET}

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from airflow_provider_blux.api.pacing import Pace, Start
-from airflow_provider_blux.api.shared_pace import SharedPace
+from airflow_provider_blux.api.rate_limiter import Pace, Start
+from airflow_provider_blux.api.redis_rate_limiter import SharedPace
 from airflow_provider_blux.exceptions import BluxPaceError
 from tests.redis_server import REDIS, connected
 

@@ -1,0 +1,208 @@
+"""Which records are left out before anything is sent: the guard, freshness, suppression."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import suppress
+from datetime import datetime, tzinfo
+from hashlib import blake2b
+from typing import Any
+
+from airflow_provider_blux.delivery.audit import Hashes
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError
+from airflow_provider_blux.line import decode
+from airflow_provider_blux.records.mapping import Shape
+from airflow_provider_blux.records.users import deletion
+from airflow_provider_blux.records.values import timestamp
+
+# 128 bits of digest: two of a trillion ids agree by chance once in 10^14 runs. The first 16 bits choose the bucket.
+_DIGEST, _PREFIX = 16, 2
+_BUCKETS = 1 << (8 * _PREFIX)
+
+
+def digest_of(user_id: str) -> bytes:
+    """Return the digest by which an id is remembered."""
+    return blake2b(user_id.encode(), digest_size=_DIGEST).digest()
+
+
+class IdSet:
+    """A set of 16-byte digests, about 16 bytes each in memory."""
+
+    def __init__(self, value_size: int = 0) -> None:
+        self._buckets: list[bytearray] = [bytearray() for _ in range(_BUCKETS)]
+        self._key = _DIGEST - _PREFIX
+        self._entry = self._key + value_size
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, digest: bytes) -> bool:
+        return self._find(digest)[1] >= 0
+
+    def add(self, digest: bytes) -> None:
+        """Add a digest, unless it is there."""
+        bucket, at = self._find(digest)
+        if at < 0:
+            bucket += digest[_PREFIX:_DIGEST]
+            self._count += 1
+
+    def _find(self, digest: bytes) -> tuple[bytearray, int]:
+        """Return the digest's bucket and its place in it, -1 where it is not."""
+        bucket, rest = self._buckets[int.from_bytes(digest[:_PREFIX], "big")], digest[_PREFIX:_DIGEST]
+        at = bucket.find(rest)
+        while at >= 0 and at % self._entry:  # across the border of two entries
+            at = bucket.find(rest, at + 1)
+        return bucket, at
+
+
+class NewestMoments(IdSet):
+    """The newest moment seen of each id, about 24 bytes each in memory."""
+
+    _VALUE = struct.Struct("<d")
+
+    def __init__(self) -> None:
+        super().__init__(self._VALUE.size)
+
+    def is_overtaken(self, digest: bytes, moment: float) -> bool:
+        """Tell whether something newer of the same id was seen before; remember ``moment`` (Unix time) if not."""
+        bucket, at = self._find(digest)
+        if at < 0:
+            bucket += digest[_PREFIX:_DIGEST] + self._VALUE.pack(moment)
+            self._count += 1
+            return False
+        if moment < self._VALUE.unpack_from(bucket, at + self._key)[0]:
+            return True
+        self._VALUE.pack_into(bucket, at + self._key, moment)
+        return False
+
+
+class Suppression:
+    """The suppressed users of a run; loaded once, about 16 bytes an id.
+
+    :param rows: ids, rows with a column ``user_id``, or receipts.
+    :param hashes: those of the receipts.
+    :param name: where the rows come from, for messages.
+    :raises BluxConfigError: a row cannot be understood. A list that is not sure to be whole suppresses nobody safely.
+    """
+
+    def __init__(self, rows: Iterable[Any], hashes: Hashes, name: str) -> None:
+        self._hashes = hashes
+        self._ids, self._receipted = IdSet(), IdSet()
+        for number, row in enumerate(rows, 1):
+            try:
+                self._add(row)
+            except BluxRecordError as error:
+                raise BluxConfigError(
+                    f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
+                    "since a user could be missing from the list. Mend the list."
+                ) from None
+
+    def __len__(self) -> int:
+        return len(self._ids) + len(self._receipted)
+
+    def covers(self, record: Any) -> bool:
+        """Tell whether a record, as it is sent, is of a suppressed user."""
+        user_id = decode(record).get("user_id")
+        if user_id is None:
+            return False
+        if digest_of(user_id) in self._ids:
+            return True
+        return bool(self._receipted) and bytes.fromhex(self._hashes.of(user_id.encode())) in self._receipted
+
+    def _add(self, row: Any) -> None:
+        if isinstance(row, BluxRecordError):
+            raise row
+        if not (isinstance(row, Mapping) and "ids" in row and "previous" in row):
+            self._ids.add(digest_of(deletion(row)[0]))
+            return
+        if not self._hashes.fits(row):
+            raise BluxRecordError("key", "this receipt was made with another receipt_key than the connection's")
+        try:
+            for digest in row["ids"]:
+                self._receipted.add(bytes.fromhex(digest))
+        except (TypeError, ValueError):
+            raise BluxRecordError("ids", "this receipt has been changed") from None
+
+
+class Freshness:
+    """The newest moment of each user in a run, about 24 bytes a user.
+
+    :param field: the column of the source that says when a record was updated.
+    :param zone: where a moment without a zone is at home; ``None`` rejects it.
+    """
+
+    def __init__(self, field: str, zone: tzinfo | None) -> None:
+        self._field = field
+        self._zone = zone
+        self._newest = NewestMoments()
+
+    def check(self, user_id: str, row: Any) -> None:
+        """Remember how new a record is.
+
+        :raises BluxRecordError: it is older than one of the same user before it, or does not say how old it is.
+        """
+        value = row.get(self._field) if isinstance(row, Mapping) else None
+        if value is None:
+            raise BluxRecordError(self._field, "is missing (null), so nobody knows whether the record is still true")
+        moment = datetime.fromisoformat(timestamp(value, self._field, self._zone)).timestamp()
+        if self._newest.is_overtaken(digest_of(user_id), moment):
+            raise BluxRecordError(
+                self._field, "is older than an earlier record of the same user in this run; sort the source by it"
+            )
+
+
+def guarded(rows: Iterable[Any], max_users: int | None, shape: Shape = deletion) -> Iterable[Any]:
+    """Return the rows when they name at most ``max_users`` different users.
+
+    Rows that can be read only once are kept while they are counted. Others are read again, and counted again: a
+    query may have grown meanwhile.
+
+    :param shape: what finds the id in a row.
+    :raises BluxGuardError: there are more.
+    """
+    if max_users is None:
+        return rows
+    check_max_users(max_users)
+    if isinstance(rows, Iterator):
+        return list(_counted(rows, max_users, shape, "nothing was sent"))
+    for _ in _counted(rows, max_users, shape, "nothing was sent"):
+        pass
+    return _Guarded(rows, max_users, shape)
+
+
+class _Guarded:
+    """Rows that were counted, and are counted once more while they are delivered."""
+
+    def __init__(self, rows: Iterable[Any], max_users: int, shape: Shape) -> None:
+        self._rows, self._max_users, self._shape = rows, max_users, shape
+
+    def __len__(self) -> int:
+        return len(self._rows) if isinstance(self._rows, Sized) else 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return _counted(self._rows, self._max_users, self._shape, "the source has grown since it was counted")
+
+
+def check_max_users(max_users: Any) -> None:
+    """Check the guard's bound.
+
+    :raises BluxConfigError: unless it is a whole number above 0 or ``None``.
+    """
+    if max_users is not None and (isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1):
+        raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
+
+
+def _counted(rows: Iterable[Any], max_users: int, shape: Shape, state: str) -> Iterator[Any]:
+    seen = IdSet()
+    for row in rows:
+        if not isinstance(row, BluxRecordError):
+            with suppress(BluxRecordError):  # it will be rejected, not deleted
+                seen.add(digest_of(shape(row)[0]))
+        if len(seen) > max_users:
+            raise BluxGuardError(
+                f"More than {max_users:,} different users would be deleted; {state}. If that is meant, raise "
+                "max_users above their number (max_users=None switches the guard off)."
+            )
+        yield row

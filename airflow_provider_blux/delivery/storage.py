@@ -1,0 +1,229 @@
+"""What outlives the process: a folder on a disk or in object storage, the lines and the checkpoint in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
+
+
+class Folder:
+    """A folder, made when it is missing.
+
+    :param fs: the fsspec file system that holds it.
+    :param path: its path there.
+    :param argument: the argument that named it, for messages.
+    """
+
+    def __init__(self, fs: Any, path: str, argument: str) -> None:
+        self._fs = fs
+        self._path = path.rstrip("/")
+        self._argument = argument
+
+    def __str__(self) -> str:
+        return str(self._fs.unstrip_protocol(self._path))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files can be appended to; an object can only be written whole."""
+        protocols = self._fs.protocol
+        return "file" in ((protocols,) if isinstance(protocols, str) else protocols)
+
+    def url(self, name: str) -> str:
+        """Return where a file of the folder lies."""
+        return f"{self}/{name}"
+
+    def prepare(self) -> None:
+        """Make the folder and prove that it can be written to.
+
+        :raises BluxConfigError: when it cannot.
+        """
+        probe = f"{self._path}/.probe-{secrets.token_hex(8)}"
+        try:
+            self._fs.makedirs(self._path, exist_ok=True)
+            self._fs.pipe_file(probe, b"")
+            self._fs.rm_file(probe)
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise BluxConfigError(
+                f"{self._argument}: nothing can be written to {self} ({type(error).__name__}). Name a folder that the "
+                "worker may write to."
+            ) from error
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's content; ``None`` when there is no such file."""
+        try:
+            content: bytes = self._fs.cat_file(f"{self._path}/{name}")
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file whole: a reader sees the old content or the new one, never a part."""
+        path = f"{self._path}/{name}"
+        if not self.is_local:
+            self._fs.pipe_file(path, content)
+            return
+        unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
+        self._fs.makedirs(os.path.dirname(path), exist_ok=True)
+        with self._fs.open(unfinished, "wb") as file:
+            file.write(content)
+            _sync(file)
+        os.replace(unfinished, path)
+
+    def append(self, name: str, content: bytes) -> None:
+        """Append to a local file; return when the content is on the disk."""
+        path = f"{self._path}/{name}"
+        whole = os.path.getsize(path) if os.path.exists(path) else 0
+        try:
+            with self._fs.open(path, "ab") as file:
+                file.write(content)
+                _sync(file)
+        except BaseException:  # half a line would spoil the lines after it
+            if os.path.exists(path):
+                os.truncate(path, whole)
+            raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        try:
+            self._fs.rm_file(f"{self._path}/{name}")
+        except FileNotFoundError:
+            return
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+class Lines:
+    """The lines of one try in a folder; thread-safe.
+
+    On a disk they are appended to ``NAME.jsonl``. An object in object storage can only be written whole, so there every
+    flush that brings lines makes a new one: ``NAME.part0001.jsonl``, ``NAME.part0002.jsonl``, ...
+    """
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        folder.prepare()
+        self._folder = folder
+        self._name = name
+        self._new: list[bytes] = []
+        self._files: list[str] = []
+        self._state = threading.Lock()
+        self._writing = threading.Lock()
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the lines lie, those included that the next flush will write."""
+        with self._state:
+            coming = [self._next_file()] if self._new else []
+            return [self._folder.url(file) for file in dict.fromkeys([*self._files, *coming])]
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        """Add lines without their line ends; they are durable after the next flush."""
+        with self._state:
+            self._new.extend(lines)
+
+    def flush(self) -> None:
+        """Return when everything that was added is where it will outlive this process.
+
+        Lines that many threads add while one of them is writing are written together by the next.
+        """
+        with self._writing:
+            with self._state:
+                lines, file = self._new[:], self._next_file()
+            if not lines:
+                return
+            content = b"".join(line + b"\n" for line in lines)
+            if self._folder.is_local:
+                self._folder.append(file, content)
+            else:
+                self._folder.write(file, content)
+            with self._state:
+                del self._new[: len(lines)]
+                if file not in self._files:
+                    self._files.append(file)
+
+    def _next_file(self) -> str:
+        return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:04}.jsonl"
+
+
+WAY_OUT = (
+    "To go on: put back what was changed; or run the task once with resume=False, which sends the whole source "
+    "again, what earlier tries delivered included."
+)
+
+
+class Store(Protocol):
+    """Where a checkpoint is kept between two tries."""
+
+    def load(self) -> Any:
+        """Return what was saved last; ``None`` when there is nothing."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep the state, in place of what was saved before."""
+
+    def clear(self) -> None:
+        """Forget what was saved."""
+
+
+class FileStore:
+    """Keeps a checkpoint in a file of a folder (``checkpoint_path``)."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._folder = folder
+        self._name = f"{name}.checkpoint.json"
+        folder.prepare()
+
+    def __str__(self) -> str:
+        return self._folder.url(self._name)
+
+    def load(self) -> Any:
+        """Return the file's content.
+
+        :raises BluxCheckpointError: it is not what this package writes.
+        """
+        content = self._folder.read(self._name)
+        if content is None:
+            return None
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise BluxCheckpointError(f"The checkpoint {self} cannot be read: it is not JSON. {WAY_OUT}") from None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the file whole."""
+        self._folder.write(self._name, json.dumps(state).encode())
+
+    def clear(self) -> None:
+        """Remove the file."""
+        self._folder.remove(self._name)
+
+
+class TaskStateStore:
+    """Keeps a checkpoint in Airflow's own task state (3.3 and later), which outlives a try but not the DAG run."""
+
+    _KEY = "blux_checkpoint"
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __str__(self) -> str:
+        return "Airflow's task state"
+
+    def load(self) -> Any:
+        """Return what an earlier try saved."""
+        return self._store.get(self._KEY, default=None)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save the state (about 20 ms)."""
+        self._store.set(self._KEY, state)
+
+    def clear(self) -> None:
+        """Delete the state: Airflow itself would keep it even when the task is cleared."""
+        self._store.delete(self._KEY)
