@@ -1,4 +1,4 @@
-"""Requests a second: starts evenly spaced at the limit, slower when the API asks for it."""
+"""The client's rate limiter: requests start evenly spaced at the limit, and slower when the API asks for it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How a pace goes about it. Times are seconds.
+    """The constants of a rate limiter. Times are in seconds.
 
     :param rate: most requests a second.
-    :param headroom: share of a second that is left free. A sliding one-second limit of n is kept when n + 1 starts span
-        more than a second where they are counted: at the server, after a journey that is not always equally long. 1 %
-        is room for 10 ms of difference.
-    :param more_headroom: what each episode of refusals adds to it, and ``forget_seconds`` without one take away.
-    :param counted: up to so many a second, the starts of the last second are counted one by one; above it the headroom
-        is worth two requests and more, and one that leaves late is no matter.
-    :param counted_headroom: share of the headroom that is kept where starts are counted: not all of it, or a start that
-        came late once would have to stay late for good.
-    :param slow_down: what is left of the speed after a refusal that did not say how long to wait.
-    :param recovery: the share of the full speed that comes back in a second.
-    :param episode: refusals within so many seconds are one.
+    :param headroom: share of a second that is left free, so that requests whose transit times differ do not exceed the
+        limit at the server. 1 % allows for a difference of 10 ms within a second.
+    :param more_headroom: added by each episode of 429s, and forgotten in ``forget_seconds`` without one.
+    :param most_headroom: upper limit of the headroom.
+    :param counted: up to this rate, the requests of the last second are counted one by one; above it the headroom is
+        worth two requests and more, and a single late one does not matter.
+    :param counted_headroom: share of the headroom that the counted second keeps. With all of it, a request that starts
+        late once would never catch up.
+    :param most_slowdown: largest share of the speed that one episode of 429s takes away.
+    :param recovery: share of the full speed that is regained in a second.
+    :param episode: 429s within this time of the first one are one episode.
+    :param spaced_share: 429s of more than this share of an episode's requests mean that the space between two requests
+        is policed.
+    :param spaced_seconds: so long the space is kept then.
     """
 
     rate: float
@@ -36,36 +39,36 @@ class Rules:
     forget_seconds: float = 600.0
     counted: int = 200
     counted_headroom: float = 0.7
-    slow_down: float = 0.7
-    slowest: float = 0.05
+    most_slowdown: float = 0.3
     recovery: float = 0.05
     episode: float = 1.0
+    spaced_share: float = 0.03
+    spaced_seconds: float = 60.0
 
     @property
     def limit(self) -> int:
-        """Most starts in any one second."""
+        """Most requests in any one second."""
         return max(1, int(self.rate))
 
     @property
     def is_counted(self) -> bool:
-        """Whether the starts of the last second are counted one by one."""
+        """Whether the requests of the last second are counted one by one."""
         return self.limit <= self.counted
 
     @property
     def slack(self) -> float:
-        """A start that is late by no more than this does not delay the ones after it: more where starts are counted."""
+        """Most seconds that a late request may catch up."""
         return 0.02 if self.is_counted else 0.003
 
 
-# So late at most a thread comes back from writing a request because others hold the interpreter, which a delivery has
-# them hand over twice a millisecond.
-_SWITCH = 0.002
+# Longest delay by the interpreter lock that is attributed to a late callback.
+_LATE_CALLBACK = 0.002
 
 
-class Start:
-    """The start of one request.
+class Slot:
+    """The permission to send one request, and when it was used.
 
-    :param at: when it was granted; once the request leaves, when it does.
+    :param at: when it was granted; after :meth:`leaves`, when the request left.
     :param tell: called when the request has left.
     """
 
@@ -75,33 +78,34 @@ class Start:
         self._tell = tell
 
     def leaves(self) -> None:
-        """Note that the request leaves: a busy machine, or a new connection, may have held it up."""
+        """Note that the request is about to be written: a busy machine or a new connection may have delayed it."""
         self.at = self._clock()
 
     def left(self) -> None:
-        """Note that the request has left; where that took longer than it should, it may have left only now."""
-        self.at = max(self.at, self._clock() - _SWITCH)
+        """Note that the request was written; if that took longer than a callback may, it counts from here."""
+        self.at = max(self.at, self._clock() - _LATE_CALLBACK)
         self._tell()
 
 
-class Pacing(Protocol):
-    """What a sender knows of a pace, be it its own or one that it shares."""
+class Limiter(Protocol):
+    """What a delivery needs of a rate limiter, be it in this process or in Redis."""
 
-    def wait(self, before: Callable[[], None] | None = None) -> Start:
-        """Wait for this request's turn; return its start."""
+    def wait(self, before: Callable[[], None] | None = None) -> Slot:
+        """Wait for a slot and return it."""
 
     def pause(self, seconds: float) -> None:
-        """Grant no start for so many seconds."""
+        """Grant no slot for so many seconds."""
 
-    def refused(self) -> None:
-        """Note a refusal for want of headroom."""
-
-    def slow_down(self) -> None:
-        """Lower the speed, and let it recover gradually."""
+    def throttled(self, retry_after: float | None) -> None:
+        """Note a 429 and adapt to it."""
 
 
-class Pace:
-    """The starts of requests to one endpoint; safe to use from many threads.
+class RateLimiter:
+    """The slots of requests to one endpoint; safe to use from many threads.
+
+    Slots lie evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
+    than the limit. Servers that refuse a request because it follows the one before it too closely (nginx ``limit_req``
+    without ``burst``) allow no catching up: where many are refused, each keeps its distance to when the last one left.
 
     :param rate: most requests a second.
     :param clock: seconds that never run backwards.
@@ -112,75 +116,89 @@ class Pace:
         self, rate: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self.rules = Rules(rate=rate)
-        self._headroom, self._headroom_since = self.rules.headroom, clock()
-        self._refused_at = float("-inf")
         self._clock = clock
         self._sleep = sleep
-        self._turnstile = threading.Lock()
+        self._queue = threading.Lock()
         self._state = threading.Lock()
-        self._next = float("-inf")
-        self._starts: deque[Start] = deque(maxlen=2 * self.rules.limit)
-        self._speed, self._speed_since = 1.0, clock()
-        self._slowed_at = float("-inf")
+        self._due = float("-inf")
+        self._slots: deque[Slot] = deque(maxlen=2 * self.rules.limit if self.rules.is_counted else 1)
+        self._headroom, self._headroom_at = self.rules.headroom, clock()
+        self._speed, self._speed_at = 1.0, clock()
+        self._episode_at, self._episode_speed, self._episode_429s = float("-inf"), 1.0, 0
+        self._spaced_until = float("-inf")
 
-    def wait(self, before: Callable[[], None] | None = None) -> Start:
-        """Wait for this request's turn; return its start. Turns are granted one by one.
+    def wait(self, before: Callable[[], None] | None = None) -> Slot:
+        """Wait for a slot and return it. Threads are served one by one.
 
-        :param before: done once while waiting, when no other request will be granted a turn before this one.
+        :param before: called once while waiting, when no other request will be granted a slot before this one.
         """
-        with self._turnstile:
-            self._sleep(0)  # nobody is granted another turn once the task is being stopped
+        with self._queue:
+            self._sleep(0)  # grants no slot once the task is being stopped
             if before is not None:
                 before()
-            while (delay := self._delay_or_start()) > 0:
+            while (delay := self._delay_or_grant()) > 0:
                 self._sleep(delay)
-            return self._starts[-1]
+            return self._slots[-1]
 
     def pause(self, seconds: float) -> None:
-        """Grant no start for so many seconds."""
+        """Grant no slot for so many seconds; a longer pause is never shortened."""
         with self._state:
-            self._next = max(self._next, self._clock() + seconds)
+            self._due = max(self._due, self._clock() + seconds)
 
-    def refused(self) -> None:
-        """Note a refusal for want of headroom; all that come within a second are one."""
+    def throttled(self, retry_after: float | None) -> None:
+        """Note a 429: leave more headroom, and pause or slow down.
+
+        :param retry_after: seconds to pause; without them the speed is lowered by the share of its requests that this
+            episode's 429s are, and recovers gradually.
+        """
         with self._state:
             now = self._clock()
-            if now - self._refused_at >= self.rules.episode:
-                self._headroom = min(self.rules.most_headroom, self._headroom_at(now) + self.rules.more_headroom)
-                self._headroom_since = self._refused_at = now
+            if now - self._episode_at >= self.rules.episode:
+                self._headroom = min(self.rules.most_headroom, self._headroom_now(now) + self.rules.more_headroom)
+                self._headroom_at = now
+                self._episode_at, self._episode_speed, self._episode_429s = now, self._speed_now(now), 0
+            self._episode_429s += 1
+            share = self._episode_429s / (self.rules.rate * self._episode_speed * self.rules.episode)
+            if share > self.rules.spaced_share:
+                self._spaced_until = now + self.rules.spaced_seconds
+            if retry_after is None:
+                self._speed = self._episode_speed * (1 - min(share, self.rules.most_slowdown))
+                self._speed_at = now
+        if retry_after is not None:
+            self.pause(retry_after)
 
-    def slow_down(self) -> None:
-        """Lower the speed, once for all refusals that come within a second, and let it recover gradually."""
+    def _delay_or_grant(self) -> float:
+        """Return the seconds still to wait; 0 when the slot was granted and the next one scheduled."""
         with self._state:
             now = self._clock()
-            if now - self._slowed_at >= self.rules.episode:
-                self._speed = max(self.rules.slowest, self._speed_at(now) * self.rules.slow_down)
-                self._speed_since = self._slowed_at = now
-
-    def _delay_or_start(self) -> float:
-        """Return the seconds still to wait; 0 when the start was granted and the next one put after it."""
-        with self._state:
-            now = self._clock()
-            allowed_at = max(self._next, self._window_ends())
+            allowed_at = max(self._due, self._second_ends(now), self._space_ends(now))
             if now < allowed_at:
                 return allowed_at - now
-            self._starts.append(Start(now, self._clock))
-            # Counted from when it was due, so that small delays do not add up; from now where it came much later.
-            due = self._next if now - self._next <= self.rules.slack else now
-            self._next = due + (1 + self._headroom_at(now)) / (self.rules.rate * self._speed_at(now))
+            self._slots.append(Slot(now, self._clock))
+            # From when it was due, so that small delays do not add up; from now on where it came much later.
+            due = self._due if now - self._due <= self.rules.slack else now
+            self._due = due + (1 + self._headroom_now(now)) / (self.rules.rate * self._speed_now(now))
             return 0.0
 
-    def _window_ends(self) -> float:
-        """Return when a start no longer is one too many in a second; requests may have left later than granted."""
+    def _second_ends(self, now: float) -> float:
+        """Return when one more request no longer exceeds the limit of a second, by when the others really left."""
         limit = self.rules.limit
-        if len(self._starts) < limit or not self.rules.is_counted:
+        if len(self._slots) < limit:
             return float("-inf")
-        oldest = heapq.nlargest(limit, (start.at for start in self._starts))[-1]
-        return oldest + 1 + self.rules.counted_headroom * self._headroom_at(self._clock())
+        oldest = heapq.nlargest(limit, (slot.at for slot in self._slots))[-1]
+        return oldest + 1 + self.rules.counted_headroom * self._headroom_now(now)
 
-    def _headroom_at(self, now: float) -> float:
-        forgotten = (now - self._headroom_since) * self.rules.more_headroom / self.rules.forget_seconds
+    def _space_ends(self, now: float) -> float:
+        """Return when one more request keeps its distance, by when the one before it really left."""
+        if now >= self._spaced_until or not self.rules.is_counted:
+            return float("-inf")
+        latest = max((slot.at for slot in self._slots), default=float("-inf"))
+        learned = self._headroom_now(now) - self.rules.headroom
+        return latest + (1 + learned) / self.rules.rate
+
+    def _headroom_now(self, now: float) -> float:
+        forgotten = (now - self._headroom_at) * self.rules.more_headroom / self.rules.forget_seconds
         return max(self.rules.headroom, self._headroom - forgotten)
 
-    def _speed_at(self, now: float) -> float:
-        return min(1.0, self._speed + (now - self._speed_since) * self.rules.recovery)
+    def _speed_now(self, now: float) -> float:
+        return min(1.0, self._speed + (now - self._speed_at) * self.rules.recovery)

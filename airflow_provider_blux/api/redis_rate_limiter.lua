@@ -1,11 +1,12 @@
--- One pace for every task that names the same Redis. Times are microseconds of Redis's own clock, so that the clocks of
--- the workers do not matter.
+-- One rate limiter for every task that names the same Redis; rate_limiter.py explains the rules. Times are microseconds
+-- of Redis's own clock, so that the clocks of the workers do not matter.
 --
--- KEYS[1]  hash: next (when the next start may be reserved), paused_until (no reservation before it holds), and what
---          refusals have taught: headroom, headroom_at, refused_at, speed, speed_at, slowed_at
+-- KEYS[1]  hash: next (when the next slot may be reserved), paused_until (reservations before it are void), and what
+--          429s have taught: headroom, headroom_at, speed, speed_at, episode_at, episode_speed, episode_429s,
+--          spaced_until
 -- KEYS[2]  sorted set: when the requests of the last second left, by the name of each
--- ARGV[1]  what is asked: turn, left, pause, refused or slow_down
--- ARGV[2]  its arguments, and the constants of the pace (seconds), as JSON
+-- ARGV[1]  what is asked: slot, left, pause or throttled
+-- ARGV[2]  its arguments, and the constants of the limiter (seconds), as JSON
 
 local state, starts = KEYS[1], KEYS[2]
 local given = cjson.decode(ARGV[2])
@@ -45,7 +46,7 @@ local function hold(seconds)
   redis.call('HSET', state, 'paused_until', whole(ends), 'next', whole(math.max(get('next', 0), ends)))
 end
 
--- A start that nobody else has, a distance after the one before it.
+-- A time for the start of a request that no other request has, a distance after the one before it.
 local function reserve()
   local due = get('next', 0)
   if now - due > given.slack * SECOND then
@@ -55,27 +56,36 @@ local function reserve()
   return due
 end
 
--- Whether starts are so rare that one that leaves late matters.
-local is_counted = given.limit <= given.counted
+-- When the request that left n-th last did, counted from the latest; nil where there were fewer.
+local function left_at(n)
+  local entry = redis.call('ZREVRANGE', starts, n - 1, n - 1, 'WITHSCORES')
+  return tonumber(entry[2])
+end
 
--- When a start no longer is one too many in a second.
-local function window_ends()
+-- When one more request neither exceeds the limit of a second nor, where it is policed, follows too closely.
+local function room_at()
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', whole(now - 2 * SECOND))
   redis.call('ZREMRANGEBYSCORE', starts, whole(now + SECOND), '+inf') -- of a clock that was set back
-  local oldest = redis.call('ZREVRANGE', starts, given.limit - 1, given.limit - 1, 'WITHSCORES')
-  return oldest[2] and oldest[2] + (1 + given.counted_headroom * headroom()) * SECOND or 0
+  local oldest, latest, at = left_at(given.limit), left_at(1), 0
+  if oldest then
+    at = oldest + (1 + given.counted_headroom * headroom()) * SECOND
+  end
+  if latest and now < get('spaced_until', 0) then
+    at = math.max(at, latest + (1 + headroom() - given.headroom) / given.rate * SECOND)
+  end
+  return at
 end
 
 local function note_start()
-  if is_counted then
+  if given.is_counted then
     redis.call('ZADD', starts, whole(now), given.name)
   end
 end
 
 local asked = {}
 
--- Returns the microseconds still to wait (0: the start is granted), and the reservation to come back with.
-function asked.turn()
+-- Returns the microseconds still to wait (0: the slot is granted), and the reservation to come back with.
+function asked.slot()
   if redis.call('HEXISTS', state, 'paused_until') == 0 then
     -- Where Redis has forgotten what started within the last second, nothing may start within the next.
     hold(given.has_started and 1 or 0)
@@ -87,7 +97,7 @@ function asked.turn()
   if due < get('paused_until', 0) then
     due = reserve()
   end
-  local allowed_at = math.max(due, is_counted and window_ends() or 0)
+  local allowed_at = math.max(due, given.is_counted and room_at() or 0)
   if allowed_at <= now then
     note_start()
   end
@@ -102,17 +112,22 @@ function asked.pause()
   hold(given.seconds)
 end
 
-function asked.refused()
-  if seconds_since('refused_at') >= given.episode then
+function asked.throttled()
+  if seconds_since('episode_at') >= given.episode then
     local more = math.min(given.most_headroom, headroom() + given.more_headroom)
-    redis.call('HSET', state, 'headroom', more, 'headroom_at', whole(now), 'refused_at', whole(now))
+    redis.call('HSET', state, 'headroom', more, 'headroom_at', whole(now))
+    redis.call('HSET', state, 'episode_at', whole(now), 'episode_speed', speed(), 'episode_429s', 0)
   end
-end
-
-function asked.slow_down()
-  if seconds_since('slowed_at') >= given.episode then
-    local slower = math.max(given.slowest, speed() * given.slow_down)
-    redis.call('HSET', state, 'speed', slower, 'speed_at', whole(now), 'slowed_at', whole(now))
+  local refused, speed_before = redis.call('HINCRBY', state, 'episode_429s', 1), get('episode_speed', 1)
+  local share = refused / (given.rate * speed_before * given.episode)
+  if share > given.spaced_share then
+    redis.call('HSET', state, 'spaced_until', whole(now + given.spaced_seconds * SECOND))
+  end
+  if given.seconds then
+    hold(given.seconds)
+  else
+    local slower = speed_before * (1 - math.min(share, given.most_slowdown))
+    redis.call('HSET', state, 'speed', slower, 'speed_at', whole(now))
   end
 end
 

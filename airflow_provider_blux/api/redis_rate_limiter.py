@@ -1,4 +1,4 @@
-"""One pace for many tasks: each start is reserved in Redis, by the script beside this module."""
+"""One rate limiter for many tasks: each slot is reserved in Redis, by the script beside this module."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from importlib.resources import files
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.api.rate_limiter import Pace, Rules, Start
+from airflow_provider_blux.api.rate_limiter import RateLimiter, Rules, Slot
 from airflow_provider_blux.exceptions import BluxPaceError
 
 if TYPE_CHECKING:
     from redis import Redis
 
-# Twice the room that one task needs: requests of several machines meet at the server.
+# Twice that of a single task: requests of several machines meet at the server.
 HEADROOM = 2 * Rules.headroom
-# How long Redis remembers a pace that nobody uses.
+# How long Redis remembers a limiter that no task uses.
 _KEEP_SECONDS = 3600
-# So often a task that goes on alone looks whether Redis is back.
-_LOOK_AGAIN_SECONDS = 10.0
-# A wait for a turn that is longer than this is worth a line in the log.
+# How often a task that goes on without Redis tries it again.
+_TRY_AGAIN_SECONDS = 10.0
+# A longer wait for a slot is logged.
 _LONG_SECONDS = 10.0
 _NO_RESERVATION = "0"
 
 log = logging.getLogger(__name__)
 
 
-class SharedPace:
-    """The starts of requests to one endpoint, of all tasks together; safe to use from many threads.
+class RedisRateLimiter:
+    """The slots of requests to one endpoint, of all tasks together; safe to use from many threads.
 
-    Each task holds one reservation at most, so all that wait take turns and none starves.
+    Each task holds one reservation at most, so all that wait are served in turn and none starves.
 
     :param redis: a client of Redis.
-    :param key: names the pace: the same for all tasks that share it.
+    :param key: names the limiter: the same for all tasks that share it. A hash tag in it keeps the two keys that begin
+        with it in one slot of a Redis Cluster.
     :param rate: most requests a second, of all tasks together.
-    :param instead: paces this task alone while Redis does not answer; ``None`` to fail.
+    :param fallback: limits this task alone while Redis does not answer; ``None`` to fail.
     :param sleep: waits so many seconds; raises when the task is being stopped.
     """
 
@@ -50,69 +51,79 @@ class SharedPace:
         key: str,
         rate: float,
         *,
-        instead: Pace | None = None,
+        fallback: RateLimiter | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._script = redis.register_script((files(__package__) / "redis_rate_limiter.lua").read_text(encoding="utf-8"))
+        script = files(__package__) / "redis_rate_limiter.lua"
+        self._script = redis.register_script(script.read_text(encoding="utf-8"))
         self._keys = [f"{key}:state", f"{key}:starts"]
         self._rules = Rules(rate=rate, headroom=HEADROOM)
-        derived = {"limit": self._rules.limit, "slack": self._rules.slack, "keep_seconds": _KEEP_SECONDS}
-        self._constants = {**asdict(self._rules), **derived}
-        self._instead = instead
+        self._constants = {
+            **asdict(self._rules),
+            "limit": self._rules.limit,
+            "is_counted": self._rules.is_counted,
+            "slack": self._rules.slack,
+            "keep_seconds": _KEEP_SECONDS,
+        }
+        self._fallback = fallback
         self._clock = clock
         self._sleep = sleep
-        self._turnstile = threading.Lock()
+        self._queue = threading.Lock()
         self._state = threading.Lock()
         self._names = (f"{secrets.token_hex(6)}-{number}" for number in count())
         self._has_started = False
         self._held_until = self._alone_until = float("-inf")
 
-    def wait(self, before: Callable[[], None] | None = None) -> Start:
-        """Wait for this request's turn among those of all tasks; return its start.
+    def wait(self, before: Callable[[], None] | None = None) -> Slot:
+        """Wait for a slot among those of all tasks and return it.
 
-        :param before: done once while waiting, when no other request of this task will be granted a turn before.
+        :param before: called once while waiting, when no other request of this task will be granted a slot before.
         :raises BluxPaceError: Redis does not answer, and the task may not go on alone.
         """
-        with self._turnstile:
-            self._sleep(0)  # nobody asks for another turn once the task is being stopped
+        with self._queue:
+            self._sleep(0)  # asks for no slot once the task is being stopped
             if before is not None:
                 before()
-            if self._instead and self._clock() < self._alone_until:
-                return self._instead.wait()
-            return self._start_together()
+            if self._fallback and self._clock() < self._alone_until:
+                return self._fallback.wait()
+            return self._shared_slot()
 
     def pause(self, seconds: float) -> None:
-        """Grant no task a start for so many seconds."""
-        with self._state:
-            self._held_until = max(self._held_until, self._clock() + seconds)
-        if self._instead:
-            self._instead.pause(seconds)
+        """Grant no task a slot for so many seconds; a longer pause is never shortened."""
+        self._hold(seconds)
+        if self._fallback:
+            self._fallback.pause(seconds)
         self._tell("pause", seconds=seconds)
 
-    def refused(self) -> None:
-        """Note a refusal for want of headroom."""
-        if self._instead:
-            self._instead.refused()
-        self._tell("refused")
+    def throttled(self, retry_after: float | None) -> None:
+        """Note a 429 for all tasks: leave more headroom, and pause or slow down.
 
-    def slow_down(self) -> None:
-        """Lower the speed of all tasks, and let it recover gradually."""
-        if self._instead:
-            self._instead.slow_down()
-        self._tell("slow_down")
+        :param retry_after: seconds to pause; without them the speed is lowered by the share of 429s.
+        """
+        if self._fallback:
+            self._fallback.throttled(retry_after)
+        if retry_after is None:
+            self._tell("throttled")
+        else:
+            self._hold(retry_after)
+            self._tell("throttled", seconds=retry_after)
 
-    def _start_together(self) -> Start:
-        name, due, has_said = next(self._names), _NO_RESERVATION, False
+    def _hold(self, seconds: float) -> None:
+        with self._state:
+            self._held_until = max(self._held_until, self._clock() + seconds)
+
+    def _shared_slot(self) -> Slot:
+        name, due, is_logged = next(self._names), _NO_RESERVATION, False
         while True:
             try:
-                delay, due = self._ask_for_turn(name, due)
+                delay, due = self._ask_for_slot(name, due)
             except _redis_errors() as error:
-                return self._lost(error)
+                return self._slot_without_redis(error)
             if delay <= 0:
                 break
-            if delay > _LONG_SECONDS and not has_said:
-                has_said = True
+            if delay > _LONG_SECONDS and not is_logged:
+                is_logged = True
                 log.warning(
                     "All tasks that share this pace wait for %.0f s: Blux asked one of them to, or the clock of Redis "
                     "was set back.",
@@ -123,13 +134,13 @@ class SharedPace:
             log.warning("Redis answers again: this task shares its pace with the others again.")
             self._alone_until = float("-inf")
         self._has_started = True
-        return Start(self._clock(), self._clock, lambda: self._tell_left(name))
+        return Slot(self._clock(), self._clock, lambda: self._tell_left(name))
 
-    def _ask_for_turn(self, name: str, due: str) -> tuple[float, str]:
-        """Return the seconds still to wait, 0 when the start was granted, and the reservation to come back with."""
-        # Said again with each turn: Redis may have been away when it was told of a pause.
+    def _ask_for_slot(self, name: str, due: str) -> tuple[float, str]:
+        """Return the seconds still to wait, 0 when the slot is granted, and the reservation to come back with."""
+        # Repeated with each request: Redis may have been away when it was told of a pause.
         held = max(0.0, self._held_until - self._clock())
-        microseconds, due = self._ask("turn", name=name, due=due, held=held, has_started=self._has_started)
+        microseconds, due = self._ask("slot", name=name, due=due, held=held, has_started=self._has_started)
         return int(microseconds) / 1e6, str(int(due))
 
     def _tell_left(self, name: str) -> None:
@@ -140,24 +151,24 @@ class SharedPace:
         return self._script(keys=self._keys, args=[what, json.dumps({**self._constants, **arguments})])
 
     def _tell(self, what: str, **arguments: Any) -> None:
-        """Tell the other tasks something; without Redis the next request of this one will notice."""
+        """Tell the other tasks something; where Redis does not answer, the next request of this task notices."""
         try:
             self._ask(what, **arguments)
-        except Exception as error:  # noqa: BLE001 - a request may be on its way, whose answer is not to be lost
+        except Exception as error:  # noqa: BLE001 - a request may be on its way, whose answer must not be lost
             log.debug("Redis was not told of %s (%s).", what, type(error).__name__)
 
-    def _lost(self, error: Exception) -> Start:
-        what = _said_by(error)
-        if self._instead is None:
+    def _slot_without_redis(self, error: Exception) -> Slot:
+        what = _description(error)
+        if self._fallback is None:
             raise BluxPaceError(
                 f"{what}, so the rate that tasks share cannot be kept; nothing is sent without it. See to Redis, or "
                 "let each task go on with a share of its own (rate_limit_fallback='share')."
             ) from error
         if self._alone_until == float("-inf"):
-            rate = self._instead.rules.rate
+            rate = self._fallback.rules.rate
             log.warning("%s: until that changes, this task keeps to its own share of %g requests/s.", what, rate)
-        self._alone_until = self._clock() + _LOOK_AGAIN_SECONDS
-        return self._instead.wait()
+        self._alone_until = self._clock() + _TRY_AGAIN_SECONDS
+        return self._fallback.wait()
 
 
 def _redis_errors() -> tuple[type[Exception], ...]:
@@ -166,7 +177,7 @@ def _redis_errors() -> tuple[type[Exception], ...]:
     return (RedisError, OSError)
 
 
-def _said_by(error: Exception) -> str:
+def _description(error: Exception) -> str:
     from redis.exceptions import ResponseError
 
     if isinstance(error, ResponseError):  # an answer, which begins with its code

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.emulator.backend import DEMO
+from airflow_provider_blux.emulator.rates import LIMIT_KINDS
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 
@@ -31,6 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=8088, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--state", metavar="FILE", help="SQLite file that keeps what arrives (default: in no file)")
     parser.add_argument("--police-rates", action="store_true", help="answer 429 to more requests than the APIs allow")
+    parser.add_argument(
+        "--limit-kind", choices=LIMIT_KINDS, default=LIMIT_KINDS[0], help="how they are policed (default: %(default)s)"
+    )
     parser.add_argument("--application-id", default=DEMO.application_id, help="(default: %(default)s)")
     parser.add_argument("--secret-key", default=DEMO.secret_key, help="(default: %(default)s)")
     parser.add_argument("--project-id", default=DEMO.project_id, help="(default: %(default)s)")

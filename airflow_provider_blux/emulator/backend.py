@@ -17,7 +17,7 @@ from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 from airflow_provider_blux.emulator.faults import FaultPlan
 from airflow_provider_blux.emulator.journal import Journal
 from airflow_provider_blux.emulator.model import Model
-from airflow_provider_blux.emulator.rates import DEFAULT_RATES, Arrivals, rates_by_key
+from airflow_provider_blux.emulator.rates import DEFAULT_RATES, LIMIT_KINDS, Arrivals, Limiters, LimitKind, rates_by_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +51,16 @@ DEMO = Credentials()
 class Settings:
     """How the emulator behaves besides its faults.
 
+    :param police_rates: whether a limiter answers 429 to requests above the rates.
+    :param limit_kind: the kind of that limiter, see :mod:`airflow_provider_blux.emulator.rates`.
+    :param retry_after: seconds that a 429 asks to wait; ``None`` for a 429 without ``Retry-After``.
     :param rates: most requests in one second by API and operation, where they differ from the default.
     :param latency: seconds that every answer takes longer.
     """
 
     police_rates: bool = False
+    limit_kind: LimitKind = "sliding_second"
+    retry_after: int | None = 1
     rates: Mapping[str, int] = field(default_factory=dict)
     latency: float = 0.0
     seed: int = 0
@@ -63,6 +68,10 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.police_rates, bool):
             raise ValueError("police_rates must be true or false")  # noqa: TRY004 - a wrong value like any other
+        if self.limit_kind not in LIMIT_KINDS:
+            raise ValueError(f"limit_kind must be one of {', '.join(LIMIT_KINDS)}")
+        if self.retry_after is not None and (type(self.retry_after) is not int or self.retry_after < 0):
+            raise ValueError("retry_after must be a whole number of seconds, or null")
         if not isinstance(self.rates, Mapping):
             raise ValueError("rates must be an object of whole numbers by operation")  # noqa: TRY004
         if isinstance(self.latency, bool) or not isinstance(self.latency, int | float) or not 0 <= self.latency < 3600:
@@ -91,6 +100,7 @@ class Backend:
         # Arrivals in Unix time by a clock that cannot be set back: a state file outlives the process's own clock.
         self.epoch = time.time() - time.monotonic()
         self.arrivals = Arrivals()
+        self.limiters = Limiters(self.arrivals)
         self.faults = FaultPlan(self._rng)
         self._database = Database(state)
         self.model = Model(self._database)
@@ -110,7 +120,7 @@ class Backend:
             self._database.clear()
             self.model.clear()
             self.journal.clear()
-            self.arrivals.clear()
+            self.limiters.clear()
             self.faults.clear()
             self._apply(self._start_settings)
 

@@ -1,11 +1,11 @@
-"""Requests within one second: counted always, policed when asked to."""
+"""Rates: the requests of the last second are always counted; on demand one of three kinds of limiter refuses some."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, get_args
 
 # Published for the Application API. For the Open API nothing is published; these are what its clients should assume.
 DEFAULT_RATES: Final[Mapping[str, int]] = {
@@ -17,8 +17,18 @@ DEFAULT_RATES: Final[Mapping[str, int]] = {
     "open.update_devices": 20,
 }
 
+# Whom a limiter refuses at a rate of n:
+# sliding_second  who is more than the n-th within the last second, refused ones included (as HAProxy's http_req_rate)
+# spacing         who comes less than 1/n s after the last accepted one, in whole milliseconds (as nginx's limit_req
+#                 without burst)
+# token_bucket    who finds no token; the bucket holds n and is refilled by n a second
+LimitKind = Literal["sliding_second", "spacing", "token_bucket"]
+LIMIT_KINDS: Final[tuple[LimitKind, ...]] = get_args(LimitKind)
+
 # A second, less what the arithmetic of Unix times in floats may add to the distance of two requests at an exact pace.
 WINDOW_SECONDS: Final = 1 - 1e-6
+# The same for the tokens of a bucket.
+_ROUNDING: Final = 1e-4
 
 
 class Arrivals:
@@ -52,6 +62,52 @@ class Arrivals:
         with self._lock:
             self._windows.clear()
             self._peaks.clear()
+
+
+class Limiters:
+    """One limiter of each kind for each operation of each API."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._lock = threading.Lock()
+        self._accepted: dict[str, int] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def admits(self, kind: LimitKind, key: str, rate: int, now: float) -> bool:
+        """Count an arrival, and tell whether a limiter accepts it.
+
+        :param rate: most requests a second.
+        """
+        within_second = self._arrivals.arrive(key, now)
+        with self._lock:
+            if kind == "spacing":
+                return self._is_spaced(key, rate, now)
+            if kind == "token_bucket":
+                return self._takes_token(key, rate, now)
+            return within_second <= rate
+
+    def clear(self) -> None:
+        """Forget everything, the arrivals as well."""
+        with self._lock:
+            self._arrivals.clear()
+            self._accepted.clear()
+            self._buckets.clear()
+
+    def _is_spaced(self, key: str, rate: int, now: float) -> bool:
+        milliseconds = int(now * 1000)
+        accepted = self._accepted.get(key)
+        if accepted is not None and (milliseconds - accepted) * rate < 1000:
+            return False
+        self._accepted[key] = milliseconds
+        return True
+
+    def _takes_token(self, key: str, rate: int, now: float) -> bool:
+        tokens, filled_at = self._buckets.get(key, (float(rate), now))
+        # Requests on several connections may be seen in another order than they arrived.
+        tokens = min(float(rate), tokens + max(0.0, now - filled_at) * rate)
+        is_admitted = tokens >= 1 - _ROUNDING
+        self._buckets[key] = tokens - is_admitted, max(now, filled_at)
+        return is_admitted
 
 
 def rates_by_key(rates: Mapping[str, int]) -> dict[str, int]:

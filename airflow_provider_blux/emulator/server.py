@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_blux.emulator.backend import DEMO, Backend, Credentials, Settings
 from airflow_provider_blux.emulator.faults import fault_from
+from airflow_provider_blux.emulator.rates import LimitKind
 
 if TYPE_CHECKING:
     from airflow_provider_blux.emulator.serving import Serving
@@ -26,6 +27,7 @@ class Emulator:
     :param port: 0 takes a free one.
     :param state: a SQLite file that keeps what arrives; without one it goes with the emulator.
     :param police_rates: answer 429 to more requests in a second than the APIs allow.
+    :param limit_kind: by which kind of limiter: ``sliding_second``, ``spacing`` or ``token_bucket``.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Emulator:
         port: int = 0,
         state: str | Path | None = None,
         police_rates: bool = False,
+        limit_kind: LimitKind = "sliding_second",
         application_id: str = DEMO.application_id,
         secret_key: str = DEMO.secret_key,
         project_id: str = DEMO.project_id,
@@ -41,7 +44,7 @@ class Emulator:
     ) -> None:
         self._port = port
         self._state = Path(state) if state is not None else None
-        self._settings = Settings(police_rates=police_rates)
+        self._settings = Settings(police_rates=police_rates, limit_kind=limit_kind)
         self._credentials = Credentials(
             application_id=application_id, secret_key=secret_key, project_id=project_id, open_api_key=open_api_key
         )
@@ -171,7 +174,9 @@ class Emulator:
         self._backend.faults.clear()
 
     def settings(self, **changes: Any) -> dict[str, Any]:
-        """Change ``police_rates``, ``rates``, ``latency`` or ``seed``, and return all settings.
+        """Change the named settings, and return all of them.
+
+        They are ``police_rates``, ``limit_kind``, ``retry_after``, ``rates``, ``latency`` and ``seed``.
 
         :raises ValueError: there is no such setting, or its value is wrong.
         """

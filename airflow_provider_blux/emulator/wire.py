@@ -37,7 +37,7 @@ class _Exchange:
 
     endpoint: Endpoint
     arrived: float
-    within_second: int
+    is_above_rate: bool
     resets: int
     records: int = 0
     faults: list[str] = field(default_factory=list)
@@ -59,10 +59,11 @@ class Wire:
     async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
         backend = self._backend
         arrived = request.scope["state"]["arrived"] + backend.epoch
+        settings, key = backend.settings, endpoint.rate_key
         exchange = _Exchange(
             endpoint=endpoint,
             arrived=arrived,
-            within_second=backend.arrivals.arrive(endpoint.rate_key, arrived),
+            is_above_rate=not backend.limiters.admits(settings.limit_kind, key, settings.rates[key], arrived),
             resets=backend.resets,
         )
         try:
@@ -128,9 +129,10 @@ class Wire:
 
     def _police(self, exchange: _Exchange) -> None:
         settings = self._backend.settings
-        limit = settings.rates[exchange.endpoint.rate_key]
-        if settings.police_rates and exchange.within_second > limit:
-            raise RefusedError(f"more than {limit} requests within a second", 429, {"Retry-After": "1"})
+        if settings.police_rates and exchange.is_above_rate:
+            limit, seconds = settings.rates[exchange.endpoint.rate_key], settings.retry_after
+            headers = None if seconds is None else {"Retry-After": str(seconds)}
+            raise RefusedError(f"more than {limit} requests a second", 429, headers)
 
     def _check(self, exchange: _Exchange, records: list[Any], size: int) -> None:
         endpoint = exchange.endpoint

@@ -105,8 +105,12 @@ def test_settings_change_one_by_one(client: Client) -> None:
     ("settings", "message"),
     [
         ([], "the settings are an object"),
-        ({"police": True}, "police is none of the settings police_rates, rates, latency, seed"),
+        ({"police": True}, "police is none of the settings police_rates, limit_kind, retry_after, rates, latency"),
         ({"police_rates": 1}, "police_rates must be true or false"),
+        ({"limit_kind": "spaced"}, "limit_kind must be one of sliding_second, spacing, token_bucket"),
+        ({"retry_after": True}, "retry_after must be a whole number of seconds, or null"),
+        ({"retry_after": 0.5}, "retry_after must be a whole number of seconds, or null"),
+        ({"retry_after": -1}, "retry_after must be a whole number of seconds, or null"),
         ({"latency": -1}, "latency must be a number of seconds"),
         ({"latency": True}, "latency must be a number of seconds"),
         ({"seed": "x"}, "seed must be a whole number"),

@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.emulator import interpreter
 
 USERS_TESTS = """
@@ -41,16 +43,19 @@ def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return interpreter.run("-m", "pytest", "-p", "no:cacheprovider", "-W", "error", *arguments, cwd=folder)
 
 
+@pytest.mark.slow
 def test_the_fixture_is_there_without_any_configuration(tmp_path: Path) -> None:
     (tmp_path / "test_theirs.py").write_text(USERS_TESTS)
     run = pytest_run(tmp_path, "-q")
     assert (run.returncode, run.stdout.splitlines()[-1].split(" in ")[0]) == (0, "3 passed"), run.stdout
 
 
+@pytest.mark.slow
 def test_the_fixture_is_listed_with_what_it_does(tmp_path: Path) -> None:
     assert "Give the test an empty emulator" in pytest_run(tmp_path, "--fixtures").stdout
 
 
+@pytest.mark.slow
 def test_the_plugin_imports_nothing_that_it_may_not_need() -> None:
     code = """
 import sys
@@ -64,6 +69,7 @@ print(sorted(name for name in set(sys.modules) - before if not name.startswith("
     assert run.stdout.strip() == str([ours, f"{ours}.emulator", f"{ours}.emulator.pytest_plugin"])
 
 
+@pytest.mark.slow
 def test_the_emulator_imports_nothing_of_the_client() -> None:
     code = """
 import sys

@@ -121,15 +121,18 @@ def test_it_shows_no_secret_in_its_repr() -> None:
         assert "s3cr3t" not in repr(vars(blux))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, stop: signal.Signals) -> None:
-    arguments = ["--port", "0", "--state", str(tmp_path / "state"), "--police-rates", "--secret-key", "it's mine"]
+    arguments = ["--port", "0", "--state", str(tmp_path / "state"), "--secret-key", "it's mine"]
+    arguments += ["--police-rates", "--limit-kind", "spacing"]
     with interpreter.start(*COMMAND, *arguments) as process:
         first = process.stdout.readline()
         url = re.fullmatch(r"Blux emulator: (http://127\.0\.0\.1:\d+)/\n", first)[1]
         headers = {"Authorization": "it's mine"}
         assert requests.post(url + USERS, json=VALID[USERS], headers=headers, timeout=10).status_code == 200
-        assert requests.get(f"{url}/_emulator/settings", timeout=10).json()["police_rates"] is True
+        settings = requests.get(f"{url}/_emulator/settings", timeout=10).json()
+        assert (settings["police_rates"], settings["limit_kind"]) == (True, "spacing")
         process.send_signal(stop)
         rest, errors = process.stdout.read(), process.stderr.read()
     assert (process.returncode, errors) == (0, "")
@@ -147,6 +150,7 @@ def failed(*arguments: str) -> tuple[int, list[str]]:
     return run.returncode, run.stderr.splitlines()
 
 
+@pytest.mark.slow
 def test_the_command_names_what_it_cannot_use_in_one_line(blux: Emulator, tmp_path: Path) -> None:
     port = blux.url.rpartition(":")[2]
     assert failed("--port", port) == (
@@ -172,6 +176,7 @@ sys.modules["uvicorn"] = None
 """
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_error_names_it() -> None:
     code = f"""{WITHOUT_THE_EXTRA}
 from airflow_provider_blux.emulator import Emulator
