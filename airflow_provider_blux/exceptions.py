@@ -3,14 +3,14 @@
 ::
 
     BluxError
-    ├── BluxConfigError         the DAG or the connection is wrong      mend it; a retry cannot help
-    ├── BluxSourceError         the records cannot be read              mend the source, or wait for it; Airflow retries
+    ├── BluxConfigError         the DAG or the connection is wrong      fix it; a retry cannot help
+    ├── BluxSourceError         the records cannot be read              fix the source, or wait for it; Airflow retries
     ├── BluxRecordError         one record is not valid                 reject it, deliver the others
     ├── BluxApiError            the API did not accept a request
-    │   ├── BluxAuthError       401, 403                                mend the credentials
-    │   ├── BluxRequestError    any other 4xx                           mend the records
+    │   ├── BluxAuthError       401, 403                                fix the credentials
+    │   ├── BluxRequestError    any other 4xx                           fix the records
     │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
-    ├── BluxRejectLimitError    more records refused than allowed       mend them; the others are delivered
+    ├── BluxRejectLimitError    more records refused than allowed       fix them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to go on
     ├── BluxReceiptError        a receipt of deletions does not verify  find who changed it, or the right key
     ├── BluxPaceError           the rate that tasks share is not kept   wait for Redis; Airflow retries
@@ -25,13 +25,16 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Self
 
-_VALUES = re.compile(r"[^\s.]*@[^\s]*|\d(?:[\s()-]?\d){4,}")
+_LONGEST_NAME = 100
+_NUMBER = re.compile(r"\d(?:[\s()-]?\d){4,}")
+# From the beginning of a word or of a key in it: else a long one would be searched from each of its letters to its end.
+_ADDRESS = re.compile(r"(?<![^\s.])[^\s.]*@\S*")
 
 
 class BluxError(Exception):
     """Whatever this package raises."""
 
-    #: Whether the same task may succeed when it is tried again with nothing mended.
+    #: Whether the same task may succeed when it is tried again with nothing fixed.
     retry_helps: ClassVar[bool] = True
     #: The HTTP status of the answer that led to it, or ``None`` when no answer did.
     status: int | None = None
@@ -60,22 +63,28 @@ class BluxSourceError(BluxError):
 class BluxRecordError(BluxError):
     """One record is not valid.
 
-    :param field: the field at fault, dotted (``user_properties.phone_number``); ``None`` for the whole record.
+    :param field: the field at fault, dotted (``user_properties.phone_number``); ``None`` for the whole record. An
+        e-mail address or a long number in it is redacted, and what is longer than 100 characters is cut off.
     :param reason: what is wrong and the way out, without the value.
     """
 
     def __init__(self, field: str | None, reason: str) -> None:
-        # A key of an object may be a value in truth: {"01012345678": ...}.
-        self.field = None if field is None else _VALUES.sub("***", field)
+        self.field = None if field is None else _shown(field)
         super().__init__(f"{self.field}: {reason}" if self.field else reason)
         self.reason = reason
+
+
+def _shown(field: str) -> str:
+    """Return a field's name as it may be shown: a key of an object may be a value, as in ``{"01012345678": ...}``."""
+    name = _ADDRESS.sub("***", _NUMBER.sub("***", field))
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 class BluxApiError(BluxError):
     """The API did not accept a request.
 
     :param status: the HTTP status, or ``None`` when no answer arrived.
-    :param words: what the API said, with every value of the request blacked out.
+    :param words: the API's message, with every value of the request redacted.
     """
 
     def __init__(self, message: str, *, status: int | None = None, words: str = "") -> None:

@@ -6,8 +6,14 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
+from hypothesis import settings
+
 if TYPE_CHECKING:
     import pytest
+
+# How long an example takes is no matter of a test: on a busy machine it would fail now and then.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 # Airflow reads its home when it is imported, which is before any fixture.
 _home = tempfile.TemporaryDirectory(prefix="airflow_home_")

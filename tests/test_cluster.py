@@ -190,6 +190,7 @@ def test_a_sum_that_is_not_that_of_the_reports_is_a_fault():
     assert faults(evidence(summary={}))[0].startswith("the DAG's own sum is {} instead of")
 
 
+@pytest.mark.slow
 def test_it_says_what_is_missing_where_no_server_answers(tmp_path):
     pytest.importorskip("psycopg2")
     pytest.importorskip("redis")

@@ -54,6 +54,7 @@ def headers(dist_info: zipfile.Path) -> Message:
     return HeaderParser().parsestr((dist_info / "METADATA").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfile.Path) -> None:
     held = {name for name in wheel.root.namelist() if ".dist-info/" not in name and not name.endswith("/")}
     made = {
@@ -65,10 +66,12 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfi
     assert "airflow_provider_blux/emulator/page.html" in held
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_license(dist_info: zipfile.Path) -> None:
     assert (dist_info / "licenses" / "LICENSE").read_text("utf-8") == (ROOT / "LICENSE").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_entry_points_of_the_wheel_exist(dist_info: zipfile.Path) -> None:
     declared = configparser.ConfigParser()
     declared.read_string((dist_info / "entry_points.txt").read_text("utf-8"))
@@ -80,6 +83,7 @@ def test_the_entry_points_of_the_wheel_exist(dist_info: zipfile.Path) -> None:
             assert not attribute or callable(getattr(import_module(module), attribute))
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_nothing_else() -> None:
     loaded = python(
         "import __future__, sys; before = set(sys.modules); import airflow_provider_blux;"
@@ -89,6 +93,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert loaded.split() == ["airflow_provider_blux"]
 
 
+@pytest.mark.slow
 def test_importing_the_operators_and_decorators_imports_nothing_that_is_heavy_or_optional() -> None:
     # Airflow itself may import some of these: what counts is what these add.
     loaded = python(
@@ -109,6 +114,7 @@ def test_the_version_stands_once() -> None:
     assert [path for path in PACKAGE.rglob("*.py") if f'"{version}"' in path.read_text("utf-8")] == []
 
 
+@pytest.mark.slow
 def test_the_metadata_of_the_wheel_is_that_of_the_project(headers: Message) -> None:
     assert (headers["Name"], headers["Version"]) == (PROJECT["name"], PROJECT["version"])
     assert headers["Requires-Python"] == PROJECT["requires-python"]

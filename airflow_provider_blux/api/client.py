@@ -1,50 +1,84 @@
-"""One request: prepared, sent, and its answer turned into nothing (accepted) or an error of our own.
-
-No redirect is followed, no cookie kept and no ``.netrc`` read.
-"""
+"""One request: sent by ``requests``, and its answer turned into a status (accepted) or an error of our own."""
 
 from __future__ import annotations
 
 import email.utils
 import json
+import re
 import ssl
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from http.client import HTTPException
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import msgspec
+import requests
+from requests.utils import select_proxy
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_blux import __version__, exceptions
 from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.endpoints import Api, Endpoint
-from airflow_provider_blux.api.redaction import said
-from airflow_provider_blux.api.transport import Answer, Route, Transport
+from airflow_provider_blux.api.redaction import redacted_message
+from airflow_provider_blux.api.session import Departure, reporting_to, session
 
+CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
+_MOST_OF_AN_ANSWER = 65_536
+_ACCEPTED = frozenset({200, 201, 202, 204})
 # What a gateway or a proxy may send although the API is fine; the two pages list only 500.
-_TRANSIENT_4XX = frozenset({408, 425, 429})
+_TRANSIENT_4XX = frozenset({408, 409, 423, 425, 429})
 # A gateway that had no good answer, or none, says nothing about what became of the request behind it.
 _BY_THE_GATEWAY = frozenset({502, 504})
+_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A request that is ready to go, as often as it takes."""
+class Request(NamedTuple):
+    """A request that can be sent as often as it takes.
+
+    :param body: what :meth:`airflow_provider_blux.api.endpoints.Endpoint.body` makes of records.
+    """
 
     endpoint: Endpoint
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Request({self.endpoint}, {len(self.body):,} bytes)"
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.headers.get("Content-Type", "").lower() or _HTML.match(self.body) is not None
+
+
+class _Route(NamedTuple):
+    """The way to an endpoint: a request without a body, and the proxies and certificates of the environment."""
+
+    blank: requests.PreparedRequest
+    settings: Mapping[str, Any]
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.blank.url or "").netloc
+
+    @property
+    def is_proxied(self) -> bool:
+        return select_proxy(self.blank.url or "", dict(self.settings["proxies"])) is not None
 
 
 class BluxClient:
     """Sends one request at a time to the APIs; safe to use from many threads.
 
     :param access: how to reach each API that the connection has credentials for.
-    :param timeout: seconds to wait for an answer.
-    :param verify: path of a CA bundle; ``None`` for the system's.
+    :param timeout: seconds until an answer must be whole.
+    :param verify: path of a CA bundle; ``None`` for what the environment names, or the system's.
     :param pool_size: connections kept open.
     """
 
@@ -60,8 +94,8 @@ class BluxClient:
         self._secrets = [secret for one in self.access.values() for secret in one.secrets()]
         self.timeout = timeout
         self.verify = verify
-        self._transport = Transport(pool_connections=len(self.access) or 1, pool_maxsize=pool_size)
-        self._routes: dict[Endpoint, Route] = {}
+        self._session = session(pool_size=pool_size, hosts=len(self.access) or 1)
+        self._routes: dict[Endpoint, _Route] = {}
 
     def __repr__(self) -> str:
         return f"BluxClient({', '.join(self.access)})"
@@ -74,31 +108,15 @@ class BluxClient:
 
     def close(self) -> None:
         """Close every connection."""
-        for route in self._routes.values():
-            route.close()
-        self._transport.close()
+        self._session.close()
 
     def address(self, endpoint: Endpoint) -> str:
         """Return the URL of an endpoint."""
         return self.access[endpoint.api].address(endpoint.path)
 
-    def prepare(self, endpoint: Endpoint, records: Sequence[Any], *, are_checked: bool = False) -> Prepared:
-        """Encode the body that carries ``records``.
-
-        :param are_checked: whether they are what the shapes of ``records/`` made: encoded already, or text. The rest
-            takes a sixth of the time, by an encoder that would make null of NaN.
-        :raises ValueError: for a number that is not finite; for another type than JSON's a ``TypeError``.
-        """
-        document = endpoint.body(records)
-        if are_checked:
-            body = msgspec.json.encode(document)
-        else:
-            body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        return Prepared(endpoint, body)
-
     def send(
         self,
-        prepared: Prepared,
+        request: Request,
         *,
         on_leaving: Callable[[], None] = lambda: None,
         on_left: Callable[[], None] = lambda: None,
@@ -108,33 +126,26 @@ class BluxClient:
         :param on_leaving: called when there is a connection and the request is about to be written to it.
         :param on_left: called when all of it is written, before its answer is waited for.
         :raises BluxApiError: what the API or the way to it answered, see :mod:`airflow_provider_blux.exceptions`.
-        :raises BluxConfigError: for a redirect or a certificate that is not trusted.
+        :raises BluxConfigError: for a redirect, a certificate that is not trusted, or a proxy that cannot be used.
         """
-        route = self._route(prepared.endpoint)
-        leaves = has_left = False
-
-        def leaving() -> None:
-            nonlocal leaves
-            leaves = True
-            on_leaving()
-
-        def left() -> None:
-            nonlocal has_left
-            has_left = True
-            on_left()
-
+        endpoint, body = request
+        departure = Departure(on_leaving, on_left)
         try:
-            answer = route.exchange(prepared.body, timeout=self.timeout, on_leaving=leaving, on_left=left)
-        except (OSError, HTTPException, HTTPError) as error:
-            if leaves:
-                raise self._no_answer(error, prepared.endpoint, route, in_doubt=has_left) from error
-            raise _no_connection(error, prepared.endpoint, route) from error
-        if 200 <= answer.status < 300:
+            route = self._route(endpoint)
+            with reporting_to(departure):
+                answer = self._answer(route, body)
+        except exceptions.BluxError:
+            raise
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            if departure.has_begun:
+                raise self._no_answer(error, endpoint, route, in_doubt=departure.has_ended) from error
+            raise self._no_connection(error, endpoint) from error
+        if answer.status in _ACCEPTED and not answer.is_html:
             return answer.status
-        words = said(answer.body, json.loads(prepared.body), self._secrets)
-        raise _refusal(answer, words, prepared.endpoint)
+        message = redacted_message(answer.body, json.loads(body), self._secrets)
+        raise _refusal(answer, message, endpoint)
 
-    def _route(self, endpoint: Endpoint) -> Route:
+    def _route(self, endpoint: Endpoint) -> _Route:
         if endpoint not in self._routes:
             headers = {
                 "Authorization": self.access[endpoint.api].authorization(),
@@ -142,36 +153,83 @@ class BluxClient:
                 "Accept": "application/json",
                 "User-Agent": f"airflow-provider-blux/{__version__}",
             }
-            self._routes[endpoint] = self._transport.route(self.address(endpoint), headers, self.verify)
+            # Not by the session, which would let a .netrc replace the key.
+            blank = requests.Request("POST", self.address(endpoint), headers=headers).prepare()
+            settings = self._session.merge_environment_settings(blank.url, {}, True, self.verify, None)
+            self._routes[endpoint] = _Route(blank, settings)
         return self._routes[endpoint]
 
-    def _no_answer(self, error: Exception, endpoint: Endpoint, route: Route, *, in_doubt: bool) -> exceptions.BluxError:
+    def _answer(self, route: _Route, body: bytes) -> _Answer:
+        request = route.blank.copy()
+        request.body = body
+        request.prepare_content_length(body)
+        with self._session.send(
+            request, timeout=(CONNECT_TIMEOUT, self.timeout), allow_redirects=False, **route.settings
+        ) as response:
+            beginning = bytearray()
+            # An answer that breaks off keeps its status, and the status says all that is needed.
+            with suppress(requests.RequestException, HTTPError, OSError):
+                for piece in response.iter_content(_MOST_OF_AN_ANSWER):
+                    beginning += piece
+                    if len(beginning) >= _MOST_OF_AN_ANSWER:
+                        break
+            return _Answer(response.status_code, response.headers, bytes(beginning))
+
+    def _no_answer(
+        self, error: Exception, endpoint: Endpoint, route: _Route, *, in_doubt: bool
+    ) -> exceptions.BluxError:
         """Map what happened to a request while it was written, or after.
 
         :param in_doubt: whether all of it has left.
         """
-        if in_doubt and isinstance(error, TimeoutError):
-            words = f"No answer to {endpoint} from {route.host} within {self.timeout:g} s."
+        if in_doubt and any(isinstance(cause, requests.Timeout | TimeoutError) for cause in _causes(error)):
+            message = f"No answer to {endpoint} from {route.host} within {self.timeout:g} s."
         else:
-            words = f"The connection to {route.host} broke during {endpoint}."
-        return exceptions.BluxUnavailable(words, in_doubt=in_doubt)
+            message = f"The connection to {route.host} broke during {endpoint}."
+        return exceptions.BluxUnavailable(message, in_doubt=in_doubt)
 
-
-def _no_connection(error: Exception, endpoint: Endpoint, route: Route) -> exceptions.BluxError:
-    if isinstance(error, ssl.SSLCertVerificationError):
+    def _no_connection(self, error: Exception, endpoint: Endpoint) -> exceptions.BluxError:
+        causes = list(_causes(error))
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+            return exceptions.BluxConfigError(
+                f"The certificate of the {endpoint.api} API's host is not trusted. Name the CA bundle to trust in the "
+                "connection extra 'verify'; verification cannot be switched off."
+            )
+        host = urlsplit(self.address(endpoint)).netloc
+        if isinstance(error, requests.ConnectionError):
+            proxy = " through the proxy that the environment names" if self._route(endpoint).is_proxied else ""
+            reason = next((cause for cause in reversed(causes) if isinstance(cause, HTTPError | OSError)), error)
+            return exceptions.BluxUnavailable(
+                f"No connection to {host}{proxy} for {endpoint} ({type(reason).__name__})."
+            )
         return exceptions.BluxConfigError(
-            f"The certificate of the {endpoint.api} API's host is not trusted. Name the CA bundle to trust in the "
-            "connection extra 'verify'; verification cannot be switched off."
+            f"No request to {host} can be made ({type(error).__name__}). Check the URLs of the connection, its extra "
+            "'verify', and the proxies and certificates that the environment names."
         )
-    way = " through the proxy that the environment names" if route.is_proxied else ""
-    return exceptions.BluxUnavailable(f"No connection to {route.host}{way} for {endpoint} ({type(error).__name__}).")
 
 
-def _refusal(answer: Answer, words: str, endpoint: Endpoint) -> exceptions.BluxError:
-    """Map a status outside 2xx to an error. An answer leaves nothing in doubt, unless it is only the gateway's."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it; ``requests`` and ``urllib3`` keep that in several places."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        further = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        waiting += [one for one in further if isinstance(one, BaseException)]
+
+
+def _refusal(answer: _Answer, message: str, endpoint: Endpoint) -> exceptions.BluxError:
+    """Map an answer that does not accept to an error."""
     status = answer.status
-    quoted = f': "{words}"' if words else ""
+    quoted = f': "{message}"' if message else ""
     answered = f"Blux answered {status} to {endpoint}{quoted}."
+    if status < 300:
+        what = "with a page of HTML" if answer.is_html else "which is none of its own ways to accept"
+        unclear = f"{status} to {endpoint} came {what}: something between may have answered in place of Blux."
+        return exceptions.BluxUnavailable(unclear, status=status, in_doubt=True)
     if status < 400:
         redirected = exceptions.BluxConfigError(
             f"{answered} Redirects are never followed, they would carry the key to another host. "
@@ -180,25 +238,25 @@ def _refusal(answer: Answer, words: str, endpoint: Endpoint) -> exceptions.BluxE
         redirected.status = status
         return redirected
     if status in (401, 403):
-        return exceptions.BluxAuthError(answered, status=status, words=words)
+        return exceptions.BluxAuthError(answered, status=status, words=message)
     if status >= 500 or status in _TRANSIENT_4XX:
         retry_after = _retry_after(answer.headers.get("Retry-After"))
         in_doubt = status in _BY_THE_GATEWAY
         return exceptions.BluxUnavailable(
-            answered, status=status, words=words, retry_after=retry_after, in_doubt=in_doubt
+            answered, status=status, words=message, retry_after=retry_after, in_doubt=in_doubt
         )
-    return exceptions.BluxRequestError(answered, status=status, words=words)
+    return exceptions.BluxRequestError(answered, status=status, words=message)
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for: seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    """Return the seconds that ``Retry-After`` asks for: seconds or an HTTP date, which is GMT (RFC 9110, 10.2.3)."""
     if header is None:
         return None
+    if _SECONDS.fullmatch(header.strip()):
+        return float(header)
     try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return min(seconds, threading.TIMEOUT_MAX / 2) if 0 <= seconds < float("inf") else None
+        date = email.utils.parsedate_to_datetime(header)
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None

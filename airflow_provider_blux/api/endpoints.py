@@ -7,9 +7,10 @@ row says so.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from airflow_provider_blux.exceptions import BluxConfigError
 
@@ -42,11 +43,11 @@ class Endpoint:
     max_rate: float
     success: int
 
-    def body(self, records: Sequence[Any]) -> dict[str, Any]:
-        """Return the body that carries ``records``."""
+    def body(self, records: Sequence[bytes]) -> bytes:
+        """Return the body that carries ``records``, each of which is JSON."""
         if self.list_key is None:
-            return {"user_id": records[0]}
-        return {self.list_key: list(records)}
+            return b'{"user_id":%b}' % records[0]
+        return b"{%b:[%b]}" % (json.dumps(self.list_key).encode(), b",".join(records))
 
     def __str__(self) -> str:
         return f"{self.api}.{self.operation}"

@@ -1,7 +1,7 @@
-"""The API's own words about a refusal, with everything blacked out that the request carried.
+"""The API's message about a refusal, with every value of the request redacted.
 
-An API may repeat the value that it refuses, whole or in part, escaped or in capitals. Its words are worth showing, the
-value must not reach a log. Where one cannot be told from the other words, none of them is shown.
+An API may repeat the value that it refuses, whole or in part, escaped or in capitals. Its message is worth showing, the
+value must not reach a log. Where a value cannot be told from the rest of the message, nothing of the message is shown.
 """
 
 from __future__ import annotations
@@ -11,147 +11,190 @@ import json
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
 LONGEST = 300
-BLACK = "***"
+REDACTED = "***"
+# Where most of a message is redacted, no more of it is read than this.
+_MOST_READ = 8_192
+# Stands for a redacted value until the message is checked; the message itself is one line.
+_MARK = "\n"
 
-# Both begin where a word begins: else a long one would be searched from each of its letters to its end.
-_EMAIL = re.compile(r"(?<![^\s\"'<>@,;])[^\s\"'<>@,;]+@[^\s\"'<>@,;]+")
-# A word behind a blacked-out one may be the rest of its value, cut off without a sign.
-_CUT_OFF = re.compile(r"(?<!\w)\w{2,}(?=…|\.\.\.)|(?<=\*\*\* )\w{2,}")
+# Only where a word begins: else a long one would be searched from each of its letters to its end.
+_EMAIL = re.compile(r"(?<![^\s\"'<>@,;])[^\s\"'<>@,;]++@[^\s\"'<>@,;]+")
 _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
-_TAGS = re.compile(r"<[^>]*>")
+_CUT_OFF = re.compile(r"…|\.\.\.")
+_WORD = re.compile(r"\w+")
+_TAGS = re.compile(r"<[^<>]*>")
 # What JSON writes for other characters; a character beyond the first 65,536 takes two of the second kind.
 _ESCAPED = re.compile(r"\\[\"\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})+")
 _ANY_ESCAPE = re.compile(r"[\\&%]")
-# JSON in JSON in a page of HTML; deeper nobody looks.
+# JSON in JSON in a page of HTML, and one more time to see that no escape is left.
 _MOST_ESCAPES = 4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # From this length on a value is looked for inside words too; below it only as a word of its own.
 _LONG_ASCII, _LONG_OTHER = 4, 2
 
 
-def said(answer: bytes, sent: Any = None, secrets: Iterable[str] = ()) -> str:
-    """Return what an answer says, at most 300 characters, without a value of the request; nothing if that fails.
+def redacted_message(answer: bytes, request: Any = None, secrets: Iterable[str] = ()) -> str:
+    """Return the message in an answer, at most 300 characters, without a value of the request.
 
     :param answer: the body of the answer.
-    :param sent: the body of the request, as the object that was encoded.
-    :param secrets: more values to black out.
+    :param request: the body of the request, as the object that was encoded.
+    :param secrets: more values to redact.
     """
-    whole = {_composed(value) for value in (*_values(sent), *secrets)} - {""}
-    # What looks like an escape in a value is taken for one in the answer, too.
-    whole |= {_unescaped(value) for value in whole if _ANY_ESCAPE.search(value)} - {""}
-    text = _without(_unescaped(_text_of(answer)), whole, _parts(whole))
-    text = _DIGITS.sub(BLACK, _EMAIL.sub(BLACK, text))
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _without(text: str, whole: set[str], parts: set[str]) -> str:
-    """Return a text without the values, and without the parts that can be told from words of the API's own.
-
-    Nothing of it where one is left.
-    """
-    folded = _folded(text)
-    # A thousand records have more values than a pattern is fast with; hardly any of them stands in an answer.
-    found = {value for value in whole if _folded(value) in folded}
-    inside = {value for value in found if _is_long(value)}
-    alone = {value for value in found - inside | parts if _folded(value) in folded}
-    inside |= {part for part in alone & parts if not part.isascii()}
-    alone -= inside
-    for pattern in _patterns(inside, alone):
-        text = re.sub(pattern, BLACK, text, flags=re.IGNORECASE)
-    # A pattern does not know that WEISS is Weiß in capitals.
-    rest = _folded(text.replace(BLACK, "\n"))
-    if any(re.search(pattern, rest) for pattern in _patterns(map(_folded, inside), map(_folded, alone))):
+    values = _Values([*_texts_in(request), *secrets])
+    shown = _redacted(_unescaped(_text_of(answer)), values)
+    if values.remain_in(shown):
         return ""
-    is_begun = _beginnings(whole | parts)
-    return _CUT_OFF.sub(lambda word: BLACK if is_begun(word[0]) else word[0], text)
+    shown = shown.replace(_MARK, REDACTED)
+    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
-def _patterns(inside: Iterable[str], alone: Iterable[str]) -> tuple[str, str]:
-    return _any_of(inside), rf"(?<!\w)(?:{_any_of(alone)})(?!\w)"
+def _redacted(text: str, values: _Values) -> str:
+    """Return as much of a text as may be shown, and some more, with a mark in place of each value."""
+    folded = text.translate(_FOLDED_LETTERS)
+    cuts = [cut.start() for cut in _CUT_OFF.finditer(text)]
+    shown: list[str] = []
+    redacted = 0  # where the last value ends; a value that overlaps it is redacted with it
+    for at in range(min(len(text), _MOST_READ)):
+        is_start = at == redacted or not _continues(text, at)
+        stops = cuts[bisect_left(cuts, at) :][:1]
+        # The word behind a value may be the rest of a longer value that is cut off without an ellipsis.
+        if redacted and text[redacted:at] == " " and (word := _WORD.match(text, at)):
+            stops.append(word.end())
+        ends = [stop for stop in stops if values.begin_with(folded[at:stop], is_start=is_start)]
+        ends += [match.end() for pattern in (_EMAIL, _DIGITS) if (match := pattern.match(text, at))]
+        end = max([values.end(folded, at, is_start=is_start), *ends])
+        if at >= redacted:
+            shown.append(_MARK if end > at else text[at])
+        if end > at:
+            redacted = max(redacted, end)
+        if len(shown) > 2 * LONGEST:
+            return "".join(shown) + "_"  # so that half a word at the end is not taken for a value
+    return "".join(shown)
 
 
-def _any_of(values: Iterable[str]) -> str:
-    """Return a pattern that matches any of the values, the longest first; nothing where there are none."""
-    return "|".join(map(re.escape, sorted(values, key=len, reverse=True))) or "(?!)"
+class _Values:
+    """The values of a request and the words in them, indexed: a look-up takes as long among many as among few."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        whole = {_in_one_line(text) for text in set(texts)}
+        # What looks like an escape in a value is taken for one in the answer, too.
+        whole |= {_unescaped(value) for value in whole if _ANY_ESCAPE.search(value)}
+        whole.discard("")
+        words = {word for value in whole if " " in value for word in _words(value)}
+        inside = {value for value in whole if _is_long(value)} | {word for word in words if not word.isascii()}
+        self._inside, self._alone = "\n".join(inside), "\n".join((whole | words) - inside)
+        self._anywhere = set(self._inside.translate(_FOLDED_LETTERS).split("\n")) - {""}
+        self._as_words = set(self._alone.translate(_FOLDED_LETTERS).split("\n")) - {""}
+        self._in_order = sorted(self._anywhere | self._as_words)
+        lengths: dict[str, set[int]] = defaultdict(set)
+        for value in self._in_order:
+            lengths[value[0]].add(len(value))
+        self._lengths = {first: sorted(several, reverse=True) for first, several in lengths.items()}
+
+    def end(self, folded: str, at: int, *, is_start: bool) -> int:
+        """Return where the longest value that stands at a position ends; the position itself where none does."""
+        for length in self._lengths.get(folded[at], ()):
+            value = folded[at : at + length]
+            end = at + len(value)
+            if value in self._anywhere or (is_start and value in self._as_words and not _continues(folded, end)):
+                return end
+        return at
+
+    def begin_with(self, beginning: str, *, is_start: bool) -> bool:
+        """Tell whether a text is the beginning of a value or of a word in one, and long enough to be recognised."""
+        if not _is_long(beginning) or (beginning.isascii() and not is_start):
+            return False
+        at = bisect_left(self._in_order, beginning)
+        return at < len(self._in_order) and self._in_order[at].startswith(beginning)
+
+    def remain_in(self, text: str) -> bool:
+        """Tell whether a value is left whose capitals are more letters or fewer: ``WEISS`` is ``Weiß`` in capitals."""
+        folded = _folded(text)
+        alone = [value for value in _folded(self._alone).split("\n") if value and value in folded]
+        return any(value and value in folded for value in _folded(self._inside).split("\n")) or any(
+            re.search(rf"(?<!\w){re.escape(value)}(?!\w)", folded) for value in alone
+        )
 
 
-def _beginnings(values: Iterable[str]) -> Callable[[str], bool]:
-    """Return what tells whether a value, or a word of it, begins like a word that may be cut off."""
-    in_order = sorted(map(_folded, values))
+class _FoldedLetters(dict[int, str]):
+    """Each letter in the form that its cases share, where that is one letter, so that a text keeps its length."""
 
-    def is_begun(word: str) -> bool:
-        beginning = _folded(word)
-        at = bisect_left(in_order, beginning)
-        return _is_long(word) and at < len(in_order) and in_order[at].startswith(beginning)
-
-    return is_begun
+    def __missing__(self, code: int) -> str:
+        folded = chr(code).upper().casefold()
+        return self.setdefault(code, folded if len(folded) == 1 else chr(code))
 
 
-def _composed(text: str) -> str:
-    """Return a text with each letter and its accents as one character, where there is one for them."""
-    return unicodedata.normalize("NFC", text)
+_FOLDED_LETTERS = _FoldedLetters()
 
 
 def _folded(text: str) -> str:
     """Return a text so that its spellings in capitals are the same; those of ``ı`` and ``i`` are."""
-    return _composed(text.upper().casefold())
+    return unicodedata.normalize("NFC", text.upper().casefold())
+
+
+def _continues(text: str, at: int) -> bool:
+    """Tell whether a word goes on at a position. A Korean particle behind a Latin word or a number is another word."""
+    pair = text[at - 1 : at + 1] if at else ""
+    return len(pair) == 2 and _WORD.fullmatch(pair) is not None and pair[0].isascii() == pair[1].isascii()
 
 
 def _is_long(value: str) -> bool:
     return len(value) >= (_LONG_ASCII if value.isascii() else _LONG_OTHER)
 
 
-def _parts(values: Iterable[str]) -> set[str]:
-    """Return the words of the values that are several."""
-    several = (value.split() for value in values if " " in value)
-    stripped = {word.strip(".,;:!?()[]{}<>\"'") for words in several for word in words}
-    return {word for word in stripped if _is_long(word)}
+def _words(value: str) -> Iterator[str]:
+    for word in value.split():
+        stripped = word.strip(".,;:!?()[]{}<>\"'")
+        if _is_long(stripped):
+            yield stripped
+
+
+def _in_one_line(text: str) -> str:
+    """Return a text in one line, each letter and its accents as one character, where there is one for them."""
+    return unicodedata.normalize("NFC", " ".join(_CONTROL.sub(" ", text).split()))
 
 
 def _unescaped(text: str) -> str:
-    """Return a text in one line, without the escapes of JSON, HTML and URLs, behind which no value is recognised."""
-    for _ in range(_MOST_ESCAPES):
-        plain = unquote(html.unescape(_ESCAPED.sub(_meant, text)))
+    """Return a text in one line without the escapes of JSON, HTML and URLs; nothing where they cannot be resolved."""
+    for _ in range(_MOST_ESCAPES + 1):
+        try:
+            plain = unquote(html.unescape(_ESCAPED.sub(lambda escaped: json.loads(f'"{escaped[0]}"'), text)))
+        except ValueError:  # the number of a character with thousands of digits
+            return ""
         if plain == text:
-            break
+            return _in_one_line(text.encode("utf-8", "replace").decode())  # half a character becomes "?"
         text = plain
-    return _composed(" ".join(_CONTROL.sub(" ", text).split()))
-
-
-def _meant(escaped: re.Match[str]) -> str:
-    meant: str = json.loads(f'"{escaped[0]}"')
-    return meant.encode("utf-8", "replace").decode()  # half a character
+    return ""
 
 
 def _text_of(answer: bytes) -> str:
     try:
         document = json.loads(answer)
+        if isinstance(document, dict):
+            document = next(
+                (document[key] for key in ("message", "error", "detail", "errors") if document.get(key)), ""
+            )
+        return document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
     except (ValueError, RecursionError):
-        return _TAGS.sub(" ", answer.decode("utf-8", "replace"))
-    if isinstance(document, dict):
-        for key in ("message", "error", "detail", "errors"):
-            if document.get(key):
-                document = document[key]
-                break
-        else:
-            return ""
-    return document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
+        text = _TAGS.sub(" ", answer.decode("utf-8", "replace")).strip()
+        return f"{text}…" if text.startswith(("{", "[")) else text  # JSON that broke off, perhaps within a value
 
 
-def _values(sent: Any) -> Iterator[str]:
+def _texts_in(request: Any) -> Iterator[str]:
     """Yield every value in the request as text; keys are names of fields, not values."""
-    if isinstance(sent, dict):
-        for item in sent.values():
-            yield from _values(item)
-    elif isinstance(sent, list | tuple):
-        for item in sent:
-            yield from _values(item)
-    elif isinstance(sent, str):
-        yield " ".join(sent.split())
-    elif isinstance(sent, int | float) and not isinstance(sent, bool):
-        yield str(sent)
+    if isinstance(request, dict):
+        for item in request.values():
+            yield from _texts_in(item)
+    elif isinstance(request, list | tuple):
+        for item in request:
+            yield from _texts_in(item)
+    elif isinstance(request, str):
+        yield request
+    elif isinstance(request, int | float) and not isinstance(request, bool):
+        yield str(request)

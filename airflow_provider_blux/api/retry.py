@@ -1,11 +1,10 @@
-"""Whether a request is repeated, how long it waits, until when, and what is said (tenacity)."""
+"""Whether a request is repeated, how long that waits, until when, and what is logged (tenacity)."""
 
 from __future__ import annotations
 
 import logging
 import random
 from collections.abc import Callable
-from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
@@ -13,67 +12,55 @@ from airflow_provider_blux.exceptions import BluxUnavailable
 
 ATTEMPTS = 6
 _SHORTEST, _LONGEST = 0.5, 30.0
-
-Answer = TypeVar("Answer")
+# An API that asks for more is better waited for by Airflow, between two tries of the task.
+LONGEST_RETRY_AFTER = 3600.0
 
 log = logging.getLogger(__name__)
 
 
-def until_answered(
-    attempt: Callable[[], Answer],
+def retrying(
     *,
-    what: str,
     sleep: Callable[[float], None],
     on_retry: Callable[[], None],
     repeat_in_doubt: bool = True,
     rng: Callable[[], float] = random.random,
-) -> Answer:
-    """Return what a request is answered, after as many attempts as that takes.
+) -> Retrying:
+    """Return what calls an attempt as often as it takes: ``retrying(...)(attempt, what, *arguments)``.
 
-    :param what: what is sent, for the log (``batch 12 (records 1101-1200)``).
+    ``what`` is what is sent, for the log (``batch 12 (records 1101-1200)``); the attempt gets it as well. What the
+    last attempt raises comes through.
+
     :param sleep: waits so many seconds; raises when the task is being stopped.
     :param on_retry: called once for each repetition.
     :param repeat_in_doubt: whether a request may be repeated that may have been processed already.
-    :raises BluxUnavailable: none was answered; anything else that an attempt raises.
     """
-    try:
-        return attempt()
-    except BluxUnavailable as error:
-        failed = [error]
 
-    def again() -> Answer:
-        # The first attempt was made outside: it is nearly always the last, and need not pay for what follows one.
-        if failed:
-            raise failed.pop()
-        return attempt()
+    def should_retry(error: BaseException) -> bool:
+        if not isinstance(error, BluxUnavailable) or (error.in_doubt and not repeat_in_doubt):
+            return False
+        return error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER
 
-    def whether(error: BaseException) -> bool:
-        return isinstance(error, BluxUnavailable) and (repeat_in_doubt or not error.in_doubt)
-
-    def how_long(state: RetryCallState) -> float:
-        error = _error_of(state)
-        if error.retry_after is not None:
-            return 0.0  # the pace waits, for all requests alike
+    def wait(state: RetryCallState) -> float:
+        # Also where the API names a time: the rate limiter waits that long, for all requests alike.
         ceiling: float = min(_LONGEST, _SHORTEST * 2**state.attempt_number)
         return ceiling / 2 + rng() * ceiling / 2
 
-    def what_we_say(state: RetryCallState) -> None:
-        error, delay = _error_of(state), state.next_action.sleep if state.next_action else 0.0
-        wait = f"{delay:.1f} s" if error.retry_after is None else f"the {error.retry_after:.0f} s that Blux asked for"
-        log.warning("%s: %s Attempt %d of %d failed, waiting %s.", what, error, state.attempt_number, ATTEMPTS, wait)
+    def log_retry(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        waiting = f"{seconds:.1f} s"
+        if isinstance(error, BluxUnavailable) and (error.retry_after or 0) > seconds:
+            waiting = f"the {error.retry_after:.0f} s that Blux asked for"
+        log.warning(
+            "%s: %s Attempt %d of %d failed, waiting %s.", state.args[0], error, state.attempt_number, ATTEMPTS, waiting
+        )
         on_retry()
 
-    retrying = Retrying(
-        retry=retry_if_exception(whether),
-        wait=how_long,
+    return Retrying(
+        retry=retry_if_exception(should_retry),
+        wait=wait,
         stop=stop_after_attempt(ATTEMPTS),
-        before_sleep=what_we_say,
+        before_sleep=log_retry,
         sleep=sleep,
         reraise=True,
     )
-    return retrying(again)
-
-
-def _error_of(state: RetryCallState) -> BluxUnavailable:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, BluxUnavailable) else BluxUnavailable("no answer")

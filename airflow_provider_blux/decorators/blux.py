@@ -24,7 +24,7 @@ from airflow_provider_blux.sources.function import FunctionSource
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
-# The operators' arguments for records from elsewhere, beside the one that is named after them.
+# The operators' arguments for records from elsewhere, beside ``users``, ``user_ids``, ``events`` or ``devices``.
 _ELSEWHERE = ("path", "storage_conn_id", "file_format", "sql", "sql_conn_id", "sql_parameters")
 
 
@@ -36,7 +36,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
     :param op_kwargs: (templated) its named arguments.
     """
 
-    # What stands in an argument is data: a name that ends in .sql is not read as a file.
+    # An argument is data: a text that ends in .sql does not name a file to read.
     template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
     template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
     custom_operator_name: ClassVar[str]
@@ -55,7 +55,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         op_kwargs = dict(op_kwargs or {})
         for name in from_upstream(op_kwargs, kwargs, within="op_kwargs"):
             op_kwargs[name] = Hidden(op_kwargs[name], is_template=False)
-        kwargs[self.records_field] = ()  # stands for them until the function is called
+        kwargs[self.records_field] = ()  # the operator requires a source; the function is called when the task runs
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         of_context = determine_kwargs(self.python_callable, args, context)
         call = partial(self.python_callable, *args, **{**of_context, **kwargs})
         with closing(FunctionSource(call, _name(self.python_callable))) as self._function:
-            # Not DecoratedOperator's own, which looks for assets in what the function returns.
+            # DecoratedOperator.execute is left out: it would look for assets in what the function returns.
             report: dict[str, Any] = super(DecoratedOperator, self).execute(context)
         return report
 
@@ -91,8 +91,8 @@ class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
     template_fields: Sequence[str] = _templated(BluxDeleteUsersOperator)
 
     def _source(self) -> Iterable[Any]:
-        # The guard counts before anything is deleted. What can be read once only it keeps, at most max_users ids or so;
-        # anything else it would read twice, and a function may not say the same twice.
+        # The guard counts the ids before any is deleted. A source that can be read only once it holds in memory; any
+        # other it reads twice, and a function may not return the same ids when it is called again.
         source = super()._source()
         return source if self.max_users is None else iter(source)
 
@@ -146,11 +146,11 @@ def _decorator(
     multiple_outputs: bool = False,
     **kwargs: Any,
 ) -> TaskDecorator:
-    # Here as well as in the operator, which for a mapped task is not made before the task runs.
+    # Checked here too, because the operator of a mapped task is made only when the task runs.
     _check(kind, python_callable, kwargs)
     if python_callable is None:
         return cast("TaskDecorator", partial(_decorator, kind, multiple_outputs=multiple_outputs, **kwargs))
-    # Unless multiple_outputs is given, Airflow guesses from the function's annotation, which is not of the report.
+    # Without multiple_outputs Airflow infers it from the function's return annotation; the XCom holds the report.
     return task_decorator_factory(
         python_callable=python_callable,
         multiple_outputs=multiple_outputs,
@@ -160,7 +160,7 @@ def _decorator(
 
 
 def _check(kind: type[_FunctionOperator], function: Callable[..., Any] | None, kwargs: Mapping[str, Any]) -> None:
-    """Check what a decorator does not take.
+    """Check the arguments of a decorator.
 
     :raises BluxConfigError: records from elsewhere are given, or the function is asynchronous.
     """

@@ -23,7 +23,6 @@ from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
-from airflow_provider_blux.line import parsed
 
 
 class RejectsFile:
@@ -47,7 +46,7 @@ class RejectsFile:
 
 
 def _line(reject: Reject) -> bytes:
-    record = parsed(reject.record)
+    record = reject.record
     if isinstance(record, BluxRecordError):  # nobody could read it
         record = None
     try:
@@ -71,7 +70,7 @@ def _plain(value: Any) -> Any:
 
 
 FIRST = "0" * 64
-_PART = re.compile(r"(__receipts)\.part\d+(\.jsonl)$")
+_PART = re.compile(r"(__receipts)\.part(\d+)(\.jsonl)$")
 _KEYED, _PLAIN = "hmac-sha256", "sha256"
 
 
@@ -150,9 +149,15 @@ class ReceiptsFile:
 def by_try(files: Iterable[str]) -> dict[str, list[str]]:
     """Return the files of each try, in order: one on a disk, several parts from object storage."""
     tries: dict[str, list[str]] = defaultdict(list)
-    for file in sorted(files):
-        tries[_PART.sub(r"\1\2", file)].append(file)
+    for name, _, file in sorted((*_place(file), file) for file in files):
+        tries[name].append(file)
     return tries
+
+
+def _place(file: str) -> tuple[str, int]:
+    """Return the name of a file's try and the number of the part: as text part10000 would come before part9999."""
+    part = _PART.search(file)
+    return _PART.sub(r"\1\3", file), int(part[2]) if part else 0
 
 
 def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Which batches are settled, kept so that the next try of a task goes on where this one stopped.
 
 A later try reads the source again and passes over the records that are settled, once a digest of them has shown that
-the source still says the same. What comes behind is cut into the same batches as before, of which some may be settled
-as well. A checkpoint holds numbers and digests, never a record.
+the source still has the same records. What comes behind is cut into the same batches as before, of which some may be
+settled as well. A checkpoint holds numbers and digests, never a record.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from hashlib import sha256
+from itertools import chain
 from typing import Any
 
-from airflow_provider_blux.delivery.batches import Batch
-from airflow_provider_blux.delivery.fingerprint import Fingerprint
+from airflow_provider_blux.delivery.batches import Batch, Record
 from airflow_provider_blux.delivery.storage import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
-VERSION = 4
+VERSION = 5
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10
-_ROWS_A_STEP = 100
+# 96 bits.
+_DIGEST_DIGITS = 24
 
 
 @dataclass
@@ -32,7 +33,6 @@ class _State:
 
     :param settled: so many of the first batches are settled, with the first ``records`` of the source, of which
         ``digest`` is.
-    :param orderly_from: how the digests were made, see :class:`Fingerprint`.
     :param ahead: settled batches beyond those: the number of their last record, and their digest.
     :param doubt: batches that were about to be sent when this was saved, with their digests.
     :param counts: the account of all settled batches.
@@ -42,7 +42,6 @@ class _State:
     settled: int = 0
     records: int = 0
     digest: str = ""
-    orderly_from: int | None = None
     ahead: dict[int, tuple[int, str]] = field(default_factory=dict)
     doubt: dict[int, str] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -58,7 +57,6 @@ class _State:
             "settled": self.settled,
             "records": self.records,
             "digest": self.digest,
-            "orderly_from": self.orderly_from,
             "ahead": {str(index): list(end) for index, end in self.ahead.items()},
             "doubt": {str(index): digest for index, digest in self.doubt.items()},
             "counts": self.counts,
@@ -86,7 +84,7 @@ class Checkpoint:
         self._store = store
         self._state = _State(settings)
         self._earlier = _State(settings)
-        self._source = Fingerprint()
+        self._source = sha256()
         self._at_most_once = at_most_once
         self._before_save = before_save
         self._clock = clock
@@ -110,48 +108,55 @@ class Checkpoint:
         if self._store:
             self._store.clear()
 
-    def pass_over(self, rows: Iterator[Any], glance: Callable[[Any], None] | None = None) -> Batch:
+    def pass_over(self, records: Iterator[Record]) -> Batch:
         """Read what an earlier try has settled from the beginning of the source; return the batch that comes next.
 
-        :param rows: the source from its first record; it is left at the first one of that batch.
-        :param glance: is shown every row that is passed over.
+        :param records: the source from its first record; it is left at the first one of that batch.
         :raises BluxCheckpointError: the source is not what it was.
         """
-        earlier, left = self._earlier, self._earlier.records
-        self._source = Fingerprint(earlier.orderly_from)
-        while left:
-            step = list(islice(rows, min(left, _ROWS_A_STEP)))
-            if not step:
+        earlier = self._earlier
+        self._source = sha256()
+        for _ in range(earlier.records):
+            record = next(records, None)
+            if record is None:
                 raise _changed("it has become shorter")
-            self._source.add(step)
-            if glance is not None:
-                for row in step:
-                    glance(row)
-            left -= len(step)
-        if earlier.records and self._source.value() != earlier.digest:
+            self._source.update(_framed(record.content))
+        if earlier.records and self._digest() != earlier.digest:
             raise _changed(f"in records 1-{earlier.records}")
         return Batch(earlier.settled + 1, earlier.records + 1, earlier.records)
 
     def pending(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches that are still to be sent, of those behind what was passed over.
 
-        :raises BluxCheckpointError: the source is not what it was.
+        :raises BluxCheckpointError: the source is not what it was; found out before a batch is yielded.
         """
-        earlier, index = self._earlier, self._earlier.settled
-        for batch in batches:
-            index = batch.index
-            if self._store:
-                self._source.add(batch.rows, has_rejects=bool(batch.rejects))
-                self._state.orderly_from = self._source.orderly_from
-                batch.digest = self._source.value()
-            _, known = earlier.ahead.get(index, (0, earlier.doubt.get(index, batch.digest)))
-            if batch.digest != known:
-                raise _changed(f"in records {batch.first}-{batch.last}")
-            if index not in earlier.ahead:
-                batch.in_doubt = index in earlier.doubt
-                yield batch
-        if index < earlier.last:
-            raise _changed("it has become shorter")
+        digested = map(self._with_digest, batches)
+        known: list[Batch] = []
+        while self._earlier.last > (known[-1].index if known else self._earlier.settled):
+            batch = next(digested, None)
+            if batch is None:
+                raise _changed("it has become shorter")
+            self._recognise(batch)
+            known.append(batch)
+        return chain((batch for batch in known if batch.index not in self._earlier.ahead), digested)
+
+    def _with_digest(self, batch: Batch) -> Batch:
+        if self._store:
+            self._source.update(b"".join(map(_framed, batch.contents)))
+            batch.digest = self._digest()
+        batch.contents.clear()
+        return batch
+
+    def _recognise(self, batch: Batch) -> None:
+        """Compare a batch with what an earlier try noted of it."""
+        earlier = self._earlier
+        _, known = earlier.ahead.get(batch.index, (0, earlier.doubt.get(batch.index, batch.digest)))
+        if batch.digest != known:
+            raise _changed(f"in records {batch.first}-{batch.last}")
+        batch.in_doubt = batch.index in earlier.doubt
+
+    def _digest(self) -> str:
+        return self._source.hexdigest()[:_DIGEST_DIGITS]
 
     def intend(self, batch: Batch) -> None:
         """Note, where it matters, that a batch is about to be sent; return when the note is durable."""
@@ -210,7 +215,6 @@ def _understood(saved: Any, settings: str) -> _State:
             settled=int(saved["settled"]),
             records=int(saved["records"]),
             digest=str(saved["digest"]),
-            orderly_from=None if saved["orderly_from"] is None else int(saved["orderly_from"]),
             ahead={int(index): (int(last), str(digest)) for index, (last, digest) in saved["ahead"].items()},
             doubt={int(index): str(digest) for index, digest in saved["doubt"].items()},
             counts=dict(saved["counts"]),
@@ -225,6 +229,11 @@ def _understood(saved: Any, settings: str) -> _State:
             f"arguments or the connection have changed since. Nothing was sent. {WAY_OUT}"
         )
     return state
+
+
+def _framed(content: bytes) -> bytes:
+    """Return a record so that two neighbours cannot be taken for two others; no content holds a line break."""
+    return content + b"\n"
 
 
 def _changed(where: str) -> BluxCheckpointError:

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import contextmanager, suppress
-from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.rate_limiter import Pace, Pacing, Start
+from airflow_provider_blux.api.rate_limiter import Limiter, RateLimiter
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
-from airflow_provider_blux.delivery.batches import Batch, cut
+from airflow_provider_blux.delivery.batches import Batch, Reading, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.crew import NO_PACE_SECONDS
+from airflow_provider_blux.delivery.engine import Engine
 from airflow_provider_blux.delivery.filters import Freshness, Suppression
-from airflow_provider_blux.delivery.loop import Loop
 from airflow_provider_blux.delivery.progress import Progress, Watcher
 from airflow_provider_blux.delivery.report import Account, Outcome, Report, Traffic
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.storage import Store
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxRecordError, BluxStopped
-from airflow_provider_blux.line import Unparsed, decode, parsed
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
-from airflow_provider_blux.records.mapping import Shape
-from airflow_provider_blux.records.shapes import encoded_merge_of, encoded_shape_of, shape_of
+from airflow_provider_blux.records.encoding import decode, encoded_merge_of
+from airflow_provider_blux.records.shapes import shape_of
 
-Check = Callable[[str, Any], None]
-
-# A request may have to wait for another thread several times before it has left.
-_SWITCHES_A_TURN = 20
+# So many seconds' requests are read and encoded ahead of their turn, for a source that comes in bursts.
+_AHEAD_SECONDS = 0.25
+_LEAST_AHEAD = 2
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +38,7 @@ class Delivery:
     """One delivery: everything about it but the rows.
 
     :param endpoints: all endpoints of one operation of one API.
-    :param pace: the starts of its requests; ``None`` for a pace of its own at the rate of the settings.
+    :param limiter: paces its requests; ``None`` for a rate limiter of its own, at the rate of the settings.
     :param store: where progress is kept for the next try; ``None`` for nowhere.
     :param rejects: where records that are not delivered go; ``None`` for nowhere.
     :param receipts: where accepted deletions are written down; ``None`` for nowhere.
@@ -59,7 +53,7 @@ class Delivery:
         settings: Settings,
         *,
         stop: Stop,
-        pace: Pacing | None = None,
+        limiter: Limiter | None = None,
         store: Store | None = None,
         rejects: RejectsFile | None = None,
         receipts: ReceiptsFile | None = None,
@@ -70,7 +64,7 @@ class Delivery:
         self._endpoints = endpoints
         self._settings = settings
         self._stop = stop
-        self._pace = pace or Pace(settings.rate_limit, sleep=stop.sleep)
+        self._limiter = limiter or RateLimiter(settings.rate_limit, sleep=stop.sleep)
         self._rejects = rejects
         self._receipts = receipts
         self._suppression = suppression
@@ -96,16 +90,15 @@ class Delivery:
         :raises BluxError: what stopped the delivery; what was on its way has been waited for and counted.
         """
         counts = self._checkpoint.load()
-        with _tuned_interpreter(1 / self._settings.rate_limit):
-            try:
-                return self._run(rows, counts)
-            except BluxCheckpointError as error:
-                # Upserts and deletions may be repeated safely, events would arrive twice.
-                if self._operation == "send_events" or isinstance(rows, Iterator):
-                    raise
-                log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
-            self._checkpoint.forget()
-            return self._run(rows, {})
+        try:
+            return self._run(rows, counts)
+        except BluxCheckpointError as error:
+            # Upserts and deletions may be repeated safely, events would arrive twice.
+            if self._operation == "send_events" or isinstance(rows, Iterator):
+                raise
+            log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
+        self._checkpoint.forget()
+        return self._run(rows, {})
 
     def _run(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
         settings = self._settings
@@ -118,49 +111,56 @@ class Delivery:
         progress.open()
         if counts:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
-        sender, batches = self._sender(traffic), self._batches(rows)
-        loop = Loop(
-            sender or _Counting(self._suspicions, self._operation),
+        engine = Engine(
+            self._sender(traffic),
             account.settle,
             progress=progress,
             stop=self._stop,
             concurrency=settings.concurrency,
-            turns_apart=1 / settings.rate_limit,
+            ahead=min(settings.concurrency, max(_LEAST_AHEAD, math.ceil(settings.rate_limit * _AHEAD_SECONDS))),
         )
         try:
-            loop.run(map(sender.prepare, batches) if sender else batches)
+            if settings.validate_only:
+                self._count(self._batches(rows), account, progress)
+            else:
+                engine.run(self._batches(rows))
         except BaseException as error:
-            self._finish_early(loop, error)
+            self._finish_early(engine, error)
             progress.close("stopped early")
-            if isinstance(error, BluxStopped | BluxCheckpointError) and loop.failure:
-                raise loop.failure from None
+            if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
+                raise engine.failure from None
             raise
-        loop.finish()
+        engine.finish()
         self._checkpoint.save()  # what fails from here on is not to send everything again
         progress.close("ended")
         self._end(account)
         return report
 
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
-        """Yield the batches that no earlier try has settled."""
-        kind, check = (self._operation, self._endpoints[0].api, self._settings.shaping), self._freshness()
-        left = rows.unparsed() if isinstance(rows, Unparsed) else iter(rows)
-        first = self._checkpoint.pass_over(left, None if check is None else partial(_remember, shape_of(*kind), check))
-        batches = cut(
-            left,
-            encoded_shape_of(*kind),
-            size=self._settings.batch_size,
-            merge=encoded_merge_of(self._operation),
+        """Return the batches that no earlier try has settled."""
+        settings, merge = self._settings, encoded_merge_of(self._operation)
+        reading = Reading(
+            shape=shape_of(self._operation, self._endpoints[0].api, settings.shaping),
+            merges=merge is not None,
             is_suppressed=self._suppression.covers if self._suppression else None,
-            check=check,
-            first=first,
+            check=self._freshness(),
+            keeps_rows=self._rejects is not None,
+            is_stopped=self._stop.is_requested,
         )
-        for batch in self._checkpoint.pending(batches):
-            if self._rejects is None:  # they would only be kept for the rejects file
-                batch.rows.clear()
-            yield batch
+        records = reading.records(rows)
+        first = self._checkpoint.pass_over(records)
+        return self._checkpoint.pending(cut(records, size=settings.batch_size, merge=merge, first=first))
 
-    def _freshness(self) -> Check | None:
+    def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
+        """Count what would be sent, and look at the users among it."""
+        for batch in batches:
+            if self._operation == "upsert_users":
+                for record in batch.records.values():
+                    self._suspicions.look(record.number, decode(record.content))
+            account.settle(batch, Outcome(valid=len(batch.records), merged=batch.number_merged(batch.records)))
+            progress.log_if_due()
+
+    def _freshness(self) -> Callable[[str, Any], None] | None:
         field = self._settings.updated_at_field
         return None if field is None else Freshness(field, self._settings.shaping.zone).check
 
@@ -173,24 +173,22 @@ class Delivery:
         self._checkpoint.clear()
         account.close(self._settings.max_rejects)
 
-    def _finish_early(self, loop: Loop, error: BaseException) -> None:
-        """Save what is settled at once, since Airflow kills five seconds after it asked; then what was on its way."""
+    def _finish_early(self, engine: Engine, error: BaseException) -> None:
+        """Save what is settled at once, since Airflow kills five seconds after it asked; then what was in flight."""
         # After a changed source another run follows, for which nothing must be stopped.
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()
-        for step in (self._checkpoint.save, loop.finish, self._checkpoint.save):
+        for step in (self._checkpoint.save, engine.finish, self._checkpoint.save):
             try:
                 step()
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
                 log.warning("The progress could not be kept (%s); the next try repeats more.", type(failed).__name__)
 
-    def _sender(self, traffic: Traffic) -> Sender | None:
-        if self._settings.validate_only:
-            return None
+    def _sender(self, traffic: Traffic) -> Sender:
         return Sender(
             self._client,
             self._endpoints,
-            self._pace,
+            self._limiter,
             checkpoint=self._checkpoint,
             traffic=traffic,
             stop=self._stop,
@@ -211,51 +209,3 @@ class Delivery:
             settings.updated_at_field,
         )
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
-
-
-class _Counting:
-    """Stands in for sending where the records are only to be checked."""
-
-    def __init__(self, suspicions: Suspicions, operation: str) -> None:
-        self._suspicions = suspicions
-        self._operation = operation
-
-    def wait(self, _batch: Batch) -> None:
-        """Wait for nothing."""
-
-    def __call__(self, batch: Batch, _start: Start | None) -> Outcome:
-        """Count a batch, and look at its users."""
-        if self._operation == "upsert_users":
-            for key, user in batch.records.items():
-                self._suspicions.look(batch.parts(key)[0].number, decode(user))
-        return Outcome(valid=len(batch.records), merged=batch.merged(batch.records))
-
-
-@contextmanager
-def _tuned_interpreter(turns_apart: float) -> Iterator[None]:
-    """Keep the garbage collector away from what there is already, and let threads change more often.
-
-    The collector would go through all that Airflow has loaded each time that some ten thousand records have come and
-    gone: a seventh of the CPU of a delivery of users. And a request whose turn it is would wait up to 5 ms, several
-    times, for the thread that reads: of 100 requests a second, two would be lost by that. Where there is no pace to
-    keep, threads change as rarely as ever, which saves a fifth of the CPU.
-
-    :param turns_apart: seconds between two requests.
-    """
-    interval = sys.getswitchinterval()
-    if turns_apart > NO_PACE_SECONDS:
-        sys.setswitchinterval(min(interval, turns_apart / _SWITCHES_A_TURN))
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        sys.setswitchinterval(interval)
-
-
-def _remember(shape: Shape, check: Check, row: Any) -> None:
-    """Let ``check`` know of a row that an earlier try has settled."""
-    row = parsed(row)
-    if not isinstance(row, BluxRecordError):
-        with suppress(BluxRecordError):  # the earlier try has rejected it
-            check(shape(row)[0], row)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, tzinfo
 from hashlib import blake2b
 from typing import Any
 
 from airflow_provider_blux.delivery.audit import Hashes
-from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError
-from airflow_provider_blux.line import decode
+from airflow_provider_blux.delivery.batches import copied
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
+from airflow_provider_blux.records.columns import is_table_row
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.users import deletion
 from airflow_provider_blux.records.values import timestamp
@@ -104,7 +105,7 @@ class Suppression:
 
     def covers(self, record: Any) -> bool:
         """Tell whether a record, as it is sent, is of a suppressed user."""
-        user_id = decode(record).get("user_id")
+        user_id = record.get("user_id")
         if user_id is None:
             return False
         if digest_of(user_id) in self._ids:
@@ -153,36 +154,95 @@ class Freshness:
             )
 
 
-def guarded(rows: Iterable[Any], max_users: int | None, shape: Shape = deletion) -> Iterable[Any]:
+def guarded(
+    rows: Iterable[Any],
+    max_users: int | None,
+    *,
+    shape: Shape = deletion,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Iterable[Any]:
     """Return the rows when they name at most ``max_users`` different users.
 
-    Rows that can be read only once are kept while they are counted. Others are read again, and counted again: a
+    Rows that can be read only once are kept while they are counted. Others are read again, and checked again: a
     query may have grown meanwhile.
 
     :param shape: what finds the id in a row.
+    :param is_stopped: tells whether no further row is to be read.
     :raises BluxGuardError: there are more.
+    :raises BluxStopped: the run was told to stop.
     """
     if max_users is None:
         return rows
     check_max_users(max_users)
+    guard = _Guard(max_users, shape, is_stopped)
     if isinstance(rows, Iterator):
-        return list(_counted(rows, max_users, shape, "nothing was sent"))
-    for _ in _counted(rows, max_users, shape, "nothing was sent"):
-        pass
-    return _Guarded(rows, max_users, shape)
+        # A row of a table is made anew for each record; anything else its source may use again.
+        rows = (row if is_table_row(row) else copied(row) for row in rows)
+        return list(guard.users_checked(rows, "nothing was sent"))
+    return _GuardedRows(rows, guard)
 
 
-class _Guarded:
+class _GuardedRows:
     """Rows that were counted, and are counted once more while they are delivered."""
 
-    def __init__(self, rows: Iterable[Any], max_users: int, shape: Shape) -> None:
-        self._rows, self._max_users, self._shape = rows, max_users, shape
+    def __init__(self, rows: Iterable[Any], guard: _Guard) -> None:
+        self._rows, self._guard = rows, guard
+        self._number = guard.number_of(rows)
 
     def __len__(self) -> int:
-        return len(self._rows) if isinstance(self._rows, Sized) else 0
+        return self._number
 
     def __iter__(self) -> Iterator[Any]:
-        return _counted(self._rows, self._max_users, self._shape, "the source has grown since it was counted")
+        state = "the source has grown since it was counted"
+        check = self._guard.users_checked if self._number > self._guard.max_users else self._guard.records_checked
+        return check(self._rows, state)
+
+
+class _Guard:
+    """Counts the records, which costs little; the users among them only where records are more than users may be."""
+
+    def __init__(self, max_users: int, shape: Shape, is_stopped: Callable[[], bool]) -> None:
+        self.max_users = max_users
+        self._shape = shape
+        self._is_stopped = is_stopped
+
+    def number_of(self, rows: Iterable[Any]) -> int:
+        """Return how many records there are; raise when they name too many users."""
+        number = sum(1 for _ in self._until_stopped(rows))
+        if number > self.max_users:
+            for _ in self.users_checked(rows, f"nothing was sent; the source has {number:,} records"):
+                pass
+        return number
+
+    def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
+        """Yield the rows; raise when there are more than users are allowed."""
+        for number, row in enumerate(rows, 1):
+            if number > self.max_users:
+                raise self._too_many(state)
+            yield row
+
+    def users_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
+        """Yield the rows; raise when they name too many users."""
+        users = set()
+        for row in self._until_stopped(rows):
+            if not isinstance(row, BluxRecordError):
+                with suppress(BluxRecordError):  # it will be rejected, not deleted
+                    users.add(hash(self._shape(row)[0]))
+            if len(users) > self.max_users:
+                raise self._too_many(state)
+            yield row
+
+    def _until_stopped(self, rows: Iterable[Any]) -> Iterator[Any]:
+        for row in rows:
+            if self._is_stopped():
+                raise BluxStopped("The task was told to stop while its records were counted; nothing was sent.")
+            yield row
+
+    def _too_many(self, state: str) -> BluxGuardError:
+        return BluxGuardError(
+            f"More than {self.max_users:,} different users would be deleted; {state}. If that is meant, raise "
+            "max_users above their number (max_users=None switches the guard off)."
+        )
 
 
 def check_max_users(max_users: Any) -> None:
@@ -192,17 +252,3 @@ def check_max_users(max_users: Any) -> None:
     """
     if max_users is not None and (isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1):
         raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
-
-
-def _counted(rows: Iterable[Any], max_users: int, shape: Shape, state: str) -> Iterator[Any]:
-    seen = IdSet()
-    for row in rows:
-        if not isinstance(row, BluxRecordError):
-            with suppress(BluxRecordError):  # it will be rejected, not deleted
-                seen.add(digest_of(shape(row)[0]))
-        if len(seen) > max_users:
-            raise BluxGuardError(
-                f"More than {max_users:,} different users would be deleted; {state}. If that is meant, raise "
-                "max_users above their number (max_users=None switches the guard off)."
-            )
-        yield row

@@ -84,8 +84,8 @@ class Progress:
         """Tell that the delivery starts, and from which counts."""
         self._tell(self._standing("started"))
 
-    def say(self) -> None:
-        """Say and tell where the delivery stands, if it is time to."""
+    def log_if_due(self) -> None:
+        """Log where the delivery stands and tell the watchers, if it is time to."""
         now = self._clock()
         if now < self._due:
             return

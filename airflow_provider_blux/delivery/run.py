@@ -64,8 +64,13 @@ class Stop:
         self._is_requested = True
 
     def set(self) -> None:
-        """Ask the run to stop; requests on their way are waited for, no other is started."""
+        """Ask the run to stop; requests in flight are waited for, no other is started."""
+        self._is_requested = True
         self._event.set()
+
+    def is_requested(self) -> bool:
+        """Tell whether the run was asked to stop."""
+        return self._is_requested
 
     def check(self) -> None:
         """Raise :class:`BluxStopped` when the run was asked to stop."""

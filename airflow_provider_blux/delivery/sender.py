@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.api.client import BluxClient, Prepared
+from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.rate_limiter import Pacing, Start
-from airflow_provider_blux.api.retry import until_answered
+from airflow_provider_blux.api.rate_limiter import Limiter, Slot
+from airflow_provider_blux.api.retry import LONGEST_RETRY_AFTER, retrying
 from airflow_provider_blux.delivery.audit import ReceiptsFile
-from airflow_provider_blux.delivery.batches import Batch, Part, Reject
+from airflow_provider_blux.delivery.batches import Batch, Record, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.run import Stop
@@ -40,7 +40,7 @@ class Sender:
         self,
         client: BluxClient,
         endpoints: Sequence[Endpoint],
-        pace: Pacing,
+        limiter: Limiter,
         *,
         checkpoint: Checkpoint,
         traffic: Traffic,
@@ -50,7 +50,7 @@ class Sender:
     ) -> None:
         self._client = client
         self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.max_records)
-        self._pace = pace
+        self._limiter = limiter
         self._checkpoint = checkpoint
         self._traffic = traffic
         self._receipts = receipts
@@ -58,64 +58,40 @@ class Sender:
         self._at_most_once = at_most_once
         self._lost_in_a_row = 0
         self._refusals = _Refusals()
+        self._retrying = retrying(sleep=stop.sleep, on_retry=traffic.count_retry, repeat_in_doubt=not at_most_once)
 
-    def wait(self, batch: Batch) -> Start | None:
-        """Wait for the turn of a batch; return it, or nothing where none is needed.
+    def __call__(self, batch: Batch, on_first_left: Callable[[], None]) -> Outcome:
+        """Send a batch; return what became of each of its records.
 
-        :raises BluxError: there will be no turn.
-        """
-        if self._at_most_once and batch.in_doubt:
-            return None
-        try:
-            return self._wait_for_turn(batch)
-        except BluxError as error:
-            raise self._failed(batch, error) from error.__cause__
-
-    def __call__(self, batch: Batch, start: Start | None) -> Outcome:
-        """Send a batch that has its turn; return what became of each of its records.
-
-        :raises BluxApiError: when the batch could be neither delivered nor laid to the charge of single records.
+        :param on_first_left: called when the first request of the batch has left.
+        :raises BluxApiError: when the batch could be neither delivered nor rejected record by record.
         """
         outcome = Outcome()
-        if start is None:
-            self._leave(batch, batch.records, "an earlier try was killed while it sent this", outcome)
-            return outcome
         try:
-            self._deliver(batch, batch.records.keys(), outcome, start)
+            if self._at_most_once and batch.in_doubt:
+                self._leave(batch, batch.records, "an earlier try was killed while it sent this", outcome)
+            else:
+                self._deliver(batch, batch.records.keys(), outcome, on_first_left)
         except BluxError as error:
-            raise self._failed(batch, error, outcome) from error.__cause__
+            if not (outcome.delivered or outcome.rejects):
+                self._checkpoint.withdraw(batch)
+            if isinstance(error, BluxStopped):
+                raise
+            self._stop.set()
+            raise error.located(str(batch)) from error.__cause__
         return outcome
 
-    def _failed(self, batch: Batch, error: BluxError, outcome: Outcome | None = None) -> BluxError:
-        """Return what to raise for a batch, and let whoever it concerns know of it."""
-        if outcome is None or not (outcome.delivered or outcome.rejects):
-            self._checkpoint.withdraw(batch)
-        if isinstance(error, BluxStopped):
-            return error
-        self._stop.set()
-        return error.located(str(batch))
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Encode the request of a batch, in the thread that has just made its records: there it costs half."""
-        if batch.records:
-            batch.request = self._prepared(batch, batch.records)
-        return batch
-
-    def _prepared(self, batch: Batch, keys: Collection[Any]) -> Prepared:
+    def _deliver(
+        self, batch: Batch, keys: Collection[Any], outcome: Outcome, on_left: Callable[[], None] = lambda: None
+    ) -> None:
+        """Deliver some of a batch."""
         endpoint = next(row for row in self._endpoints if row.max_records >= len(keys))
-        return self._client.prepare(endpoint, [batch.records[key] for key in keys], are_checked=True)
-
-    def _deliver(self, batch: Batch, keys: Collection[Any], outcome: Outcome, start: Start | None = None) -> None:
-        """Deliver some of a batch.
-
-        :param start: the turn of the whole batch, which is prepared already; parts wait for their own.
-        """
-        request = batch.request if start and batch.request else self._prepared(batch, keys)
+        request = Request(endpoint, endpoint.body([batch.records[key].content for key in keys]))
         try:
-            status = self._send(batch, request, outcome, start)
+            status = self._retrying(self._attempt, batch, request, outcome, on_left)
+            self._refusals.accepted()
             if self._receipts:
-                address = self._client.address(request.endpoint)
-                self._receipts.write(request.endpoint, address, status, [batch.records[key] for key in keys])
+                self._receipts.write(endpoint, self._client.address(endpoint), status, list(keys))
         except BluxRequestError as error:
             if error.status in _REFUSED:
                 with self._refusals.search():
@@ -137,13 +113,13 @@ class Sender:
         else:
             self._lost_in_a_row = 0
             outcome.delivered += len(keys)
-            outcome.merged += batch.merged(keys)
+            outcome.merged += batch.number_merged(keys)
 
     def _leave(self, batch: Batch, keys: Iterable[Any], why: str, outcome: Outcome) -> None:
         """Count records as unknown: they may have arrived, and are not to be sent again."""
         reason = f"may or may not have arrived: {why}"
         for key in keys:
-            outcome.rejects.extend(Reject(part.number, "unknown", None, reason, part.row) for part in batch.parts(key))
+            outcome.rejects.extend(part.rejected("unknown", None, reason) for part in batch.parts(key))
 
     def _cut(self, batch: Batch, keys: Collection[Any], error: BluxRequestError, outcome: Outcome) -> None:
         """Deliver a refused request in halves, until the record at fault stands alone."""
@@ -152,43 +128,34 @@ class Sender:
             self._deliver(batch, list(keys)[:half], outcome)
             self._deliver(batch, list(keys)[half:], outcome)
             return
-        parts = batch.parts(*keys)
+        [key] = keys
+        parts = batch.parts(key)
         if len(parts) == 1:
             outcome.rejects.append(_rejected(parts[0], error))
             return
         # Only one of the merged records may be at fault: each is tried for itself, in the order of the source.
         for part in parts:
-            single = Batch(batch.index, part.number, part.number, {0: part.record}, [part.row], {0: part.number})
-            self._deliver(single, [0], outcome)
+            single = Batch(batch.index, part.number, part.number, {part.key: part})
+            self._deliver(single, [part.key], outcome)
 
-    def _send(self, batch: Batch, request: Prepared, outcome: Outcome, start: Start | None) -> int:
-        def attempt() -> int:
-            nonlocal start
-            turn, start = start or self._wait_for_turn(batch), None
-            try:
-                return self._request(request, turn)
-            except BluxUnavailable as error:
-                self._hold_back(error)
-                if not (error.in_doubt or outcome.delivered or outcome.rejects):
-                    self._checkpoint.withdraw(batch)
-                raise
+    def _attempt(self, batch: Batch, request: Request, outcome: Outcome, on_left: Callable[[], None]) -> int:
+        """Send a request once, when it is its turn, and count it with its answer; return the status."""
+        slot = self._wait_for_slot(batch)
 
-        status = until_answered(
-            attempt,
-            what=str(batch),
-            sleep=self._stop.sleep,
-            on_retry=self._traffic.count_retry,
-            repeat_in_doubt=not self._at_most_once,
-        )
-        self._refusals.accepted()
-        return status
+        def left() -> None:
+            slot.left()
+            on_left()
 
-    def _request(self, request: Prepared, start: Start) -> int:
-        """Send one request and count it with its answer."""
         self._traffic.count_request()
         status = None
         try:
-            status = self._client.send(request, on_leaving=start.leaves, on_left=start.left)
+            status = self._client.send(request, on_leaving=slot.leaves, on_left=left)
+        except BluxUnavailable as error:
+            status = error.status
+            self._hold_back(error)
+            if not (error.in_doubt or outcome.delivered or outcome.rejects):
+                self._checkpoint.withdraw(batch)
+            raise
         except BluxError as error:
             status = error.status
             raise
@@ -196,22 +163,22 @@ class Sender:
             self._traffic.count_answer(status)
         return status
 
-    def _wait_for_turn(self, batch: Batch) -> Start:
+    def _wait_for_slot(self, batch: Batch) -> Slot:
         with self._traffic.waiting():
             while True:
-                start = self._pace.wait(before=lambda: self._checkpoint.intend(batch))
+                slot = self._limiter.wait(before=lambda: self._checkpoint.intend(batch))
                 if not self._refusals.waited_for_search():
                     break
         self._stop.check()
-        return start
+        return slot
 
     def _hold_back(self, error: BluxUnavailable) -> None:
+        if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
+            return  # this try ends, and must not keep others that share the rate from theirs
         if error.status == 429:
-            self._pace.refused()
-        if error.retry_after is not None:
-            self._pace.pause(error.retry_after)
-        elif error.status == 429:
-            self._pace.slow_down()
+            self._limiter.throttled(error.retry_after)
+        elif error.retry_after is not None:
+            self._limiter.pause(error.retry_after)
 
 
 class _Refusals:
@@ -265,10 +232,10 @@ class _Refusals:
             ) from error
 
 
-def _rejected(part: Part, error: BluxRequestError) -> Reject:
+def _rejected(part: Record, error: BluxRequestError) -> Reject:
     reason = (
         "is larger than Blux takes in one request"
         if error.status == TOO_LARGE
         else f'Blux refused it ({error.status}): "{error.words}"'
     )
-    return Reject(part.number, "rejected", None, reason, part.row)
+    return part.rejected("rejected", None, reason)

@@ -21,6 +21,8 @@ Fallback = Literal["fail", "share"]
 
 # Enough for answers that take a second and more, unless the rate is above it: then as many as start in a second.
 CONCURRENCY = 32
+# A thread and a connection each.
+MOST_CONCURRENCY = 256
 _ONLY_FOR: dict[str, Operation] = {
     "on_unknown": "send_events",
     "exclude_fields": "upsert_users",
@@ -112,7 +114,7 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
         rate_limit=rate if shared else own_rate,
         rate_limit_conn_id=shared,
         rate_limit_alone=own_rate if options.get("rate_limit_fallback") == "share" else None,
-        concurrency=options.get("concurrency") or max(CONCURRENCY, math.ceil(rate)),
+        concurrency=options.get("concurrency") or min(MOST_CONCURRENCY, max(CONCURRENCY, math.ceil(rate))),
         max_rejects=options.get("max_rejects", 0),
         on_unknown=options.get("on_unknown", "resend"),
         resume=options.get("resume", True),
@@ -149,6 +151,8 @@ def check(options: DeliveryOptions) -> None:
         )
     _check_count("batch_size", options.get("batch_size"))
     _check_count("concurrency", options.get("concurrency"))
+    if (options.get("concurrency") or 0) > MOST_CONCURRENCY:
+        raise BluxConfigError(f"concurrency must be at most {MOST_CONCURRENCY} requests in flight, or be left out.")
     check_rate("rate_limit", options.get("rate_limit"))
     _check_sharing(options)
     for name in ("resume", "validate_only"):

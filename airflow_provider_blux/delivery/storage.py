@@ -105,7 +105,8 @@ class Lines:
     """The lines of one try in a folder; thread-safe.
 
     On a disk they are appended to ``NAME.jsonl``. An object in object storage can only be written whole, so there every
-    flush that brings lines makes a new one: ``NAME.part0001.jsonl``, ``NAME.part0002.jsonl``, ...
+    flush that brings lines makes a new one: ``NAME.part00000001.jsonl``, ``NAME.part00000002.jsonl``, ...
+    The number has eight digits, so that the order of the names, in which a folder is read, is that of the lines.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -146,11 +147,11 @@ class Lines:
                 self._folder.write(file, content)
             with self._state:
                 del self._new[: len(lines)]
-                if file not in self._files:
+                if self._files[-1:] != [file]:
                     self._files.append(file)
 
     def _next_file(self) -> str:
-        return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:04}.jsonl"
+        return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:08}.jsonl"
 
 
 WAY_OUT = (

@@ -14,7 +14,7 @@ from airflow_provider_blux.delivery.settings import DeliveryOptions, Settings, c
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.connection import Credentials, read
-from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_pace
+from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_limiter
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -124,7 +124,7 @@ class BluxHook(BaseHook):
 
         # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
         shape = shape_of("delete_users", "application", shaping_of(options))
-        rows = guarded(_checked(records), max_users, shape)
+        rows = guarded(_checked(records), max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", rows, options, receipts_path=receipts_path)
 
     def send_events(
@@ -227,7 +227,7 @@ class BluxHook(BaseHook):
     def _delivery(
         self, client: BluxClient, endpoints: Sequence[Endpoint], settings: Settings, kept: Kept, stop: Stop
     ) -> Delivery:
-        """Return a delivery at the shared pace where there is one, which metrics and lineage watch."""
+        """Return a delivery at the shared rate where there is one, which metrics and lineage watch."""
         from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
 
@@ -237,7 +237,7 @@ class BluxHook(BaseHook):
             endpoints,
             settings,
             stop=stop,
-            pace=shared_pace(settings, endpoints[0], access, stop),
+            limiter=shared_limiter(settings, endpoints[0], access, stop),
             store=kept.store,
             rejects=kept.rejects,
             receipts=kept.receipts,

@@ -69,11 +69,12 @@ def _probed(client: BluxClient, api: Api) -> Finding:
 
 def _answer(client: BluxClient, api: Api, access: Access) -> BluxError | None:
     """Send an update of no users; return what came instead of an acceptance."""
-    from airflow_provider_blux.api.client import BluxClient
+    from airflow_provider_blux.api.client import BluxClient, Request
 
     with BluxClient({api: access}, timeout=client.timeout, verify=client.verify, pool_size=1) as sender:
         try:
-            sender.send(sender.prepare(endpoints_for("upsert_users", api)[0], []))
+            endpoint = endpoints_for("upsert_users", api)[0]
+            sender.send(Request(endpoint, endpoint.body([])))
         except BluxError as error:
             return error
     return None

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_blux.api.rate_limiter import Pace
+from airflow_provider_blux.api.rate_limiter import RateLimiter
 from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.auth import Access
     from airflow_provider_blux.api.endpoints import Endpoint
-    from airflow_provider_blux.api.redis_rate_limiter import SharedPace
+    from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
     from airflow_provider_blux.delivery.filters import Suppression
     from airflow_provider_blux.delivery.progress import Watcher
@@ -136,21 +136,21 @@ def _folder(path: str, argument: str) -> Folder:
 _TIMEOUT = 1.0
 
 
-def shared_pace(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> SharedPace | None:
+def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> RedisRateLimiter | None:
     """Return the pace of all tasks that name the same Redis; ``None`` where the task keeps to a pace of its own.
 
     :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is of another kind of Redis.
     """
     if settings.rate_limit_conn_id is None:
         return None
-    from airflow_provider_blux.api.redis_rate_limiter import SharedPace
+    from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
 
     alone = settings.rate_limit_alone
-    return SharedPace(
+    return RedisRateLimiter(
         _redis(settings.rate_limit_conn_id),
         _key(endpoint, access),
         settings.rate_limit,
-        instead=None if alone is None else Pace(alone, sleep=stop.sleep),
+        fallback=None if alone is None else RateLimiter(alone, sleep=stop.sleep),
         sleep=stop.sleep,
     )
 
@@ -158,7 +158,7 @@ def shared_pace(settings: Settings, endpoint: Endpoint, access: Access, stop: St
 def _key(endpoint: Endpoint, access: Access) -> str:
     """Return a name that all tasks have in common which send to the same operation of the same application."""
     address = blake2b(access.address(endpoint.path).encode(), digest_size=8).hexdigest()
-    return f"blux:pace:{endpoint}:{address}"
+    return f"blux:pace:{{{endpoint}:{address}}}"  # braces: a hash tag, so that one node of a cluster holds both keys
 
 
 def _redis(conn_id: str) -> Any:

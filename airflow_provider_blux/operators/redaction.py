@@ -1,8 +1,8 @@
-"""Keeps records out of everything that Airflow shows or stores of a task's fields.
+"""Keep records out of the template fields that Airflow stores and shows.
 
-A record argument must be a template field, since only there an ``XComArg`` makes the upstream task a dependency.
-But Airflow stores what a template field holds once it is rendered. So what is stored is an object whose text is the
-records' type and number.
+A record argument must be a template field, since only there an ``XComArg`` makes the upstream task a dependency. But
+Airflow stores each template field after rendering. So the field holds an object whose text is the type and the number
+of the records.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from airflow.providers.common.compat.sdk import XComArg
 
 
 class Hidden:
-    """A value that shows nothing but its type and its length.
+    """A value whose text is its type and its length.
 
     :param value: the records.
-    :param is_template: whether Airflow is still to render what stands in the value. Never true of what an upstream
-        task returned: a record that contains ``{{ ... }}`` is data.
+    :param is_template: whether Airflow must still render the value. False for what an upstream task returned, where a
+        record that contains ``{{ ... }}`` is data.
     """
 
     def __init__(self, value: Any, *, is_template: bool) -> None:
@@ -31,7 +31,7 @@ class Hidden:
 
 
 class HiddenArguments(Hidden):
-    """The arguments of a function, each of which shows nothing but its type and its length."""
+    """The arguments of a function, in whose text each is its type and its length."""
 
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):
@@ -40,9 +40,9 @@ class HiddenArguments(Hidden):
 
 
 class HiddenField:
-    """An attribute of an operator that hides its value as soon as it holds one.
+    """An attribute of an operator that hides its value.
 
-    References to upstream tasks stay as they are until Airflow has put the upstream's value in their place.
+    A reference to an upstream task stays as it is, until Airflow replaces it by what that task returned.
 
     :param kind: what the value becomes.
     """
@@ -57,7 +57,7 @@ class HiddenField:
         return self if instance is None else instance.__dict__.get(self._name)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        # The first value comes from the DAG, and may hold references and templates; later ones are rendered.
+        # The first value is from the DAG and may contain references and templates; Airflow sets it again once rendered.
         is_first = self._name not in instance.__dict__
         if value is None or isinstance(value, Hidden) or _is_reference(value, deep=is_first):
             instance.__dict__[self._name] = value
@@ -66,24 +66,25 @@ class HiddenField:
 
 
 def revealed(value: Any) -> Any:
-    """Return what is hidden; anything else as it is."""
+    """Return the value of a hidden one; any other value as it is."""
     return value.value if isinstance(value, Hidden) else value
 
 
 def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within: str | None = None) -> set[str]:
-    """Return those of the names whose values an upstream task gave to ``expand_kwargs``.
+    """Return those arguments of a mapped task that ``expand_kwargs`` took from what an upstream task returned.
 
-    Airflow would render the lists and dicts among them, as if they stood in the DAG.
+    Airflow would render the lists and dicts among them as if they were part of the DAG.
 
-    :param arguments: those that an operator is made with, which for a mapped task is done when its values are there.
-    :param within: the argument that holds the names, where they are no arguments themselves.
+    :param names: the names to choose from.
+    :param arguments: the arguments of the operator that Airflow makes of the mapped task when it runs.
+    :param within: the argument that holds the names (``op_kwargs``); ``None`` where each is an argument of its own.
     """
     dag = arguments.get("dag")
     mapped = dag.task_dict.get(arguments["task_id"]) if dag else None
     partial = getattr(mapped, "partial_kwargs", None)
     if mapped is None or partial is None:
         return set()
-    given = mapped._get_specified_expand_input().value
+    given = getattr(mapped, f"{within}_expand_input" if within else "expand_input").value
     if not (isinstance(given, XComArg) or (isinstance(given, list) and any(isinstance(one, XComArg) for one in given))):
         return set()
     return set(names) - set(partial[within] if within else partial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +90,6 @@ class Mapped:
         self._shape = shape
         self._fields = fields
         self._nests = nests
-        self._mapping = field_mapping
         self._places = {column: fields.place(target) for column, target in field_mapping.items()}
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 
@@ -102,22 +101,6 @@ class Mapped:
             return self._shape(self._renamed(row))
         except BluxRecordError as error:
             raise self._with_column(error) from None
-
-    def of_many(self, shape: Callable[[Sequence[Any]], list[Any]], rows: Sequence[Any]) -> list[Any]:
-        """Return what a shape of many rows makes of them; an error names the source's column as well."""
-        found = shape([self._renamed_if_it_can_be(row) for row in rows])
-        return [
-            self._with_column(shaped) if isinstance(shaped, BluxRecordError) and isinstance(row, Mapping) else shaped
-            for row, shaped in zip(rows, found, strict=True)
-        ]
-
-    def _renamed_if_it_can_be(self, row: Any) -> Any:
-        if not isinstance(row, Mapping):
-            return row
-        try:
-            return self._renamed(row)
-        except BluxRecordError as error:
-            return error.with_traceback(None)
 
     def _renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
         places, renamed = self._places, {}

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.columns import is_table_row, missing_field
 from airflow_provider_blux.records.values import json_value, text
 
+# Takes a value and the name of its field; returns what is sent, or raises BluxRecordError.
+Check = Callable[[Any, str], Any]
+
+_PLAIN: frozenset[type] = frozenset({str, bool})
+_NOTHING: frozenset[type] = frozenset()
+# Objects may have any keys; only so many are remembered.
+_MOST_COLUMNS = 4096
 OBJECTS = (dict, Mapping)  # nearly all are dicts, which are told at once
 
 
@@ -30,6 +38,91 @@ def required(row: Mapping[str, Any], field: str) -> Any:
     return value
 
 
+class Place(NamedTuple):
+    """Which property a column is.
+
+    :param is_known: whether Blux knows it; otherwise it is the customer's own.
+    :param name: what the property is called.
+    :param plain: the types of values that need no check, apart from text beyond ASCII.
+    :param check: checks any other value but null; ``None`` where the column holds a group of properties itself.
+    """
+
+    is_known: bool
+    name: str
+    plain: frozenset[type]
+    check: Check | None
+
+
+_NEW = Place(is_known=False, name="", plain=_NOTHING, check=None)
+
+
+class Placement:
+    """Sorts the columns of rows into properties; which is which is found out once for each column's name.
+
+    :param find: returns the place of a column; ``None`` for one that is no property.
+    :param nulls: whether a null is sent; otherwise it is left out.
+    """
+
+    def __init__(self, find: Callable[[Any], Place | None], *, nulls: bool) -> None:
+        self._find = find
+        self._nulls = nulls
+        self._places: dict[Any, Place | None] = {}
+
+    def sort(self, row: Mapping[str, Any], known: dict[str, Any], own: dict[str, Any]) -> list[tuple[str, Any]]:
+        """Put the value of each column, checked, into the properties that Blux knows or into the customer's own.
+
+        Return the columns that hold groups of properties themselves, with their values.
+
+        :raises BluxRecordError: for a value that cannot be sent.
+        """
+        place_of, nested = self._places.get, []
+        for column, value in row.items():
+            place = place_of(column, _NEW)
+            if place is _NEW:
+                if value is None and not self._nulls:
+                    continue
+                place = self._new_place(column)
+            if place is None:
+                continue
+            is_known, name, plain, check = place
+            kind = type(value)
+            if kind in plain and (kind is not str or value.isascii()):
+                if is_known:
+                    known[name] = value
+                else:
+                    own[name] = value
+            elif check is None:
+                nested.append((name, value))
+            elif value is not None:
+                (known if is_known else own)[name] = check(value, name)
+            elif self._nulls:
+                (known if is_known else own)[name] = None
+        return nested
+
+    def _new_place(self, column: Any) -> Place | None:
+        place = self._find(column)
+        if len(self._places) < _MOST_COLUMNS:
+            self._places[column] = place
+        return place
+
+
+def own_property(column: Any) -> Place:
+    """Return the place of a property of the customer's own."""
+    return Place(is_known=False, name=text(column, "a column name"), plain=_PLAIN, check=json_value)
+
+
+@lru_cache(maxsize=64)
+def _own_placement(fields: frozenset[str], nulls: bool) -> Placement:
+    def find(column: Any) -> Place | None:
+        if column in fields:
+            return None
+        if column == "properties":
+            return Place(is_known=False, name=column, plain=_NOTHING, check=None)
+        return own_property(column)
+
+    return Placement(find, nulls=nulls)
+
+
 def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: bool) -> dict[str, Any]:
     """Return what stands under ``properties`` and in every column that is no field.
 
@@ -37,13 +130,8 @@ def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: boo
     :raises BluxRecordError: for a value that JSON cannot carry, and for a property that is given twice.
     """
     properties: dict[str, Any] = {}
-    for column, value in row.items():
-        if column in fields or (value is None and not nulls):
-            continue
-        if column == "properties":
-            put_group(properties, column, value, json_value, nulls=nulls)
-        else:
-            put(properties, column, json_value(value, text(column, "a column name")))
+    for group, value in _own_placement(fields, nulls).sort(row, {}, properties):
+        put_group(properties, group, value, json_value, nulls=nulls)
     return properties
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -53,61 +53,16 @@ def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Shape:
 
     :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
     """
-    shape = _SHAPES[operation, api](shaping)
-    return _mapped(shape, operation, api, shaping) if shaping.field_mapping else shape
-
-
-def encoded_shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Callable[[Sequence[Any]], list[Any]]:
-    """Return the function that turns many rows into their keys and what is sent: ids, or records encoded already.
-
-    Of a row that is rejected it gives the :class:`BluxRecordError` that the shape would raise.
-
-    :raises BluxConfigError: as for :func:`shape_of`.
-    """
-    from airflow_provider_blux.line import parsed  # which brings msgspec; where DAGs are parsed that may be new
-    from airflow_provider_blux.records import encoded
-
-    exact, fields = _SHAPES[operation, api](shaping), FIELDS[operation, api]
-    shape: Callable[[Sequence[Any]], list[Any]]
-    if fields.properties is None:
-        shape = partial(encoded.ids, exact, *fields.required)
-    else:
-        of_users = operation == "upsert_users"
-        shape = encoded.Encoded(
-            exact,
-            # A column named `timestamp` is a property of a user, unless it was mapped.
-            own=fields.own - ({"timestamp"} - shaping.targets if of_users else set()),
-            nested=fields.groups,
-            group=fields.properties,
-            known_group="user_properties" if fields.properties == "custom_user_properties" else None,
-            checks=shaping.known if of_users else {},
-            excluded=shaping.excluded if of_users else (),
-            nulls=shaping.send_nulls,
-        )
+    kind = operation, api
+    shape = _SHAPES[kind](shaping)
     if not shaping.field_mapping:
         return shape
-    mapped = _mapped(exact, operation, api, shaping)
-    return lambda rows: mapped.of_many(shape, [*map(parsed, rows)])
-
-
-def _mapped(shape: Shape, operation: str, api: str, shaping: Shaping) -> Mapped:
-    kind = operation, api
     return Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))
 
 
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
-    """Return the function that makes one record of two with the same key; ``None`` where each counts for itself."""
+    """Return the function that makes one record of two with the same key; ``None`` where each is sent for itself."""
     return _MERGES.get(operation)
-
-
-def encoded_merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
-    """Return what :func:`merge_of` does, for what :func:`encoded_shape_of` gives."""
-    merge, (fields, *_) = merge_of(operation), [fields for kind, fields in FIELDS.items() if kind[0] == operation]
-    if merge is None or fields.properties is None:
-        return merge
-    from airflow_provider_blux.records import encoded
-
-    return partial(encoded.merged, merge=merge)
 
 
 def check_mapping(operation: str, api: str | None, field_mapping: Mapping[str, str]) -> None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.fields import CONSENTS, Check
+from airflow_provider_blux.records.fields import CONSENTS
 from airflow_provider_blux.records.options import DEFAULT, Shaping
-from airflow_provider_blux.records.properties import OBJECTS, mapping, put, put_group, required
+from airflow_provider_blux.records.properties import (
+    OBJECTS,
+    Check,
+    Place,
+    Placement,
+    mapping,
+    own_property,
+    put_group,
+    required,
+)
 from airflow_provider_blux.records.values import identifier, json_value, text, timestamp
 
 __all__ = ["CONSENTS", "deletion", "merged", "profile", "user"]
@@ -18,8 +27,11 @@ _ID = frozenset({"user_id"})
 _GROUPS = frozenset({"user_properties", "custom_user_properties"})
 # The Open API's own form: everything that may stand beside its properties, and they themselves.
 _NESTED = frozenset({"user_id", "properties", "timestamp"})
-# A null where the properties would be is none of them.
+# `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
+
+_TEXT: frozenset[type] = frozenset({str})
+_BOOLEAN: frozenset[type] = frozenset({bool})
 
 
 def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
@@ -103,22 +115,30 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id")
-    checks, nulls, excluded = shaping.known, shaping.send_nulls, shaping.excluded
     known: dict[str, Any] = {}
     custom: dict[str, Any] = {}
-    for column, value in row.items():
-        if column in aside or column in excluded or (value is None and not nulls):
-            continue
-        if column in checks:
-            put(known, column, None if value is None else checks[column](value, column))
-        elif column == "user_properties":
-            put_group(known, column, _without(value, excluded), partial(_known_property, checks), nulls=nulls)
-        elif column == "custom_user_properties":
-            put_group(custom, column, _without(value, excluded), json_value, nulls=nulls)
+    for column, value in _placement(shaping, aside).sort(row, known, custom):
+        group = _without(value, shaping.excluded)
+        if column == "user_properties":
+            put_group(known, column, group, partial(_known_property, shaping.known), nulls=shaping.send_nulls)
         else:
-            name = text(column, "a column name")
-            put(custom, name, json_value(value, name))
+            put_group(custom, column, group, json_value, nulls=shaping.send_nulls)
     return user_id, known, custom
+
+
+@lru_cache(maxsize=64)
+def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
+    def find(column: Any) -> Place | None:
+        if column in aside or column in shaping.excluded:
+            return None
+        if column in shaping.known:
+            plain = _BOOLEAN if column in CONSENTS else _TEXT
+            return Place(is_known=True, name=column, plain=plain, check=shaping.known[column])
+        if column in _GROUPS:
+            return Place(is_known=False, name=column, plain=frozenset(), check=None)
+        return own_property(column)
+
+    return Placement(find, nulls=shaping.send_nulls)
 
 
 def _without(group: Any, excluded: frozenset[str]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -29,6 +29,8 @@ _NOTHING_DECLARED: Mapping[Any, bool] = {}
 
 def identifier(value: Any, field: str) -> str:
     """Return an id as text. Integers and UUIDs become text; everything that may be a damaged id is refused."""
+    if type(value) is str and value and value.isascii() and value == value.strip():
+        return value
     if not isinstance(value, str):
         if (type(value) is int and -_LARGEST <= value <= _LARGEST) or isinstance(value, UUID):
             return str(value)
@@ -39,18 +41,6 @@ def identifier(value: Any, field: str) -> str:
     if written != written.strip():
         raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
     return written
-
-
-def plain_identifiers(values: list[Any]) -> list[str] | None:
-    """Return many ids as text, where none of them needs the closer look of :func:`identifier`; else ``None``."""
-    kinds = {*map(type, values)}
-    if kinds == {int} and min(values) >= -_LARGEST and max(values) <= _LARGEST:
-        return [*map(str, values)]
-    if kinds == {str} and all(values) and [*map(str.strip, values)] == values:
-        together = "".join(values)
-        # A lone surrogate, which UTF-8 cannot carry, counts as unprintable.
-        return values if together.isascii() or together.isprintable() else None
-    return None
 
 
 def _why_no_identifier(value: Any) -> str:
@@ -67,11 +57,10 @@ def text(value: Any, field: str) -> str:
     """Return text that UTF-8 can carry."""
     if not isinstance(value, str):
         raise BluxRecordError(field, f"is of type {type(value).__name__}; it must be text")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise BluxRecordError(field, "holds half a character (a lone surrogate); mend its encoding") from None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BluxRecordError(field, "holds half a character (a lone surrogate); fix its encoding") from None
     # A plain one: an enumeration of text has another hash than its value, and another text.
     return value if type(value) is str else str.__str__(value)
 
@@ -169,21 +158,30 @@ def _iso(value: date | time, field: str) -> str:
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
     """Return any property as JSON can carry it."""
     kind = type(value)
-    if kind is str:
-        return value if value.isascii() else text(value, field)
-    if value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST):
+    if kind is str and not value.isascii():
+        text(value, field)
+    if kind is str or value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST):
         return value
     if isinstance(value, float):
         if math.isfinite(value):
             return value if kind is float else float(value)  # a plain one, as text: numpy has its own
         raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
+    if kind in _CONVERSIONS:
+        return _CONVERSIONS[kind](value, field)
     if depth >= _DEEPEST:
         raise BluxRecordError(field, f"is nested more than {_DEEPEST} levels deep")
     if isinstance(value, Mapping):
-        return {_key(key, field): json_value(item, f"{field}.{key}", depth + 1) for key, item in value.items()}
+        return {_key(key, field): _item(item, field, ".{}", key, depth) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [json_value(item, f"{field}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [_item(item, field, "[{}]", index, depth) for index, item in enumerate(value)]
     return _converted(value, field)
+
+
+def _item(value: Any, field: str, form: str, place: Any, depth: int) -> Any:
+    """Return an item of a list or an object as JSON can carry it; where it stands is written out only if need be."""
+    if type(value) is bool or (type(value) is str and value.isascii()):
+        return value
+    return json_value(value, field + form.format(place), depth + 1)
 
 
 def _key(key: Any, field: str) -> str:
@@ -193,14 +191,11 @@ def _key(key: Any, field: str) -> str:
 
 
 def _converted(value: Any, field: str) -> Any:
-    """Return what JSON has no type for in the form that DESIGN fixes: ISO 8601, numbers, text."""
-    if isinstance(value, datetime | date | time):
-        return _iso(value, field)
-    if isinstance(value, Decimal):
-        return _number(value, field)
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, str):  # a subclass: an enumeration of text
+    """Return a value of a subclass in the form of its class."""
+    for kind, convert in _CONVERSIONS.items():
+        if isinstance(value, kind):
+            return convert(value, field)
+    if isinstance(value, str):  # an enumeration of text
         return text(value, field)
     if isinstance(value, int):
         return _whole(int(value), field)
@@ -219,10 +214,22 @@ def _whole(value: int, field: str) -> int:
 def _number(value: Decimal, field: str) -> int | float:
     if not value.is_finite():
         raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
+    number = float(value)
+    if str(value) == repr(number):
+        return number if not number.is_integer() else int(value)
     if value == value.to_integral_value():
         # A long exponent is not written out, zero by zero.
         return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else _LARGEST + 1, field)
-    number = float(value)
     if Decimal(repr(number)) != value:
         raise BluxRecordError(field, "has more digits than a JSON number keeps; send it as text")
     return number
+
+
+# What JSON has no type for, in the form that it is sent in: ISO 8601, numbers, text.
+_CONVERSIONS: dict[type, Callable[[Any, str], Any]] = {
+    datetime: _iso,
+    date: _iso,
+    time: _iso,
+    Decimal: _number,
+    UUID: lambda value, _field: str(value),
+}

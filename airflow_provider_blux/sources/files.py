@@ -41,17 +41,10 @@ class StorageSource:
         return ", ".join(map(str, self._paths))
 
     def __iter__(self) -> Iterator[Any]:
-        return self._records()
-
-    def unparsed(self) -> Iterator[Any]:
-        """Return the records for who can read a :class:`airflow_provider_blux.line.Line`, as a delivery can."""
-        return self._records(parsed=False)
-
-    def _records(self, *, parsed: bool = True) -> Iterator[Any]:
         files = [(found, name, layout_of(name, self._file_format)) for found, name in self._files()]
         for (fs, path), name, layout in files:
             with _opened(fs, path, name) as file:
-                yield from records(file, name, layout, parsed=parsed)
+                yield from records(file, name, layout)
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each file in bytes, by the glob that finds this file alone: mostly its URL as it is."""

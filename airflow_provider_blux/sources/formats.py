@@ -11,7 +11,7 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import COMPRESSIONS, Compression, reader
 from airflow_provider_blux.sources.csv_text import comma_separated
 from airflow_provider_blux.sources.extras import PARQUET, ZSTD, library
-from airflow_provider_blux.sources.json_text import json_array, json_lines, unparsed_lines
+from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.parquet import parquet_rows
 
 FileFormat = Literal["jsonl", "json", "csv", "parquet"]
@@ -73,14 +73,13 @@ def layout_of(name: str, file_format: FileFormat | None) -> Layout:
     return Layout(found, compression)
 
 
-def records(file: BinaryIO, name: str, layout: Layout, *, parsed: bool = True) -> Iterator[Any]:
+def records(file: BinaryIO, name: str, layout: Layout) -> Iterator[Any]:
     """Yield the records of a file.
 
     :param file: the file as the storage gives it.
     :param name: what the file is called, for messages.
-    :param parsed: whether lines of JSON are parsed; otherwise they are handed on as they are.
     """
-    read = unparsed_lines if layout.file_format == "jsonl" and not parsed else READERS[layout.file_format]
+    read = READERS[layout.file_format]
     if layout.file_format == "parquet":
         return read(file, name)
     text = reader(file, name, layout.compression)

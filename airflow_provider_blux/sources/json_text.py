@@ -1,6 +1,6 @@
 r"""Records from JSON: one a line, or the items of an array. What ``json.loads`` gives is what they give.
 
-Lines are parsed by ``msgspec``, in a tenth of the time, or handed on as they are to whoever reads only parts of them.
+Lines are parsed by ``msgspec``, in a tenth of the time; what it refuses is left to the standard library.
 
 An array is read with the standard library's parser, item by item in a moving window. ``ijson`` was tried for it: its
 fast parser turns half a character (``"\ud800"``) into a question mark without a word and crashes the interpreter on
@@ -12,64 +12,42 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain, count, repeat
-from operator import itemgetter
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from airflow_provider_blux.exceptions import BluxError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WINDOW = 256 * 1024
-# Lines are read by the block of so many bytes.
-_BLOCK = 64 * 1024
 # No record is as long; without a bound a fault early in a large file would bring all of it into memory.
 LONGEST_ITEM = 64 * 1024 * 1024
 # The longest of what the parser refuses as a whole when its end is missing: an escaped pair of surrogates.
 _LONGEST_TOKEN = 12
-_BRACE = ord("{")
+_BLANKS = b" \t\r\n"
 
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield one record a line; blank lines are passed over."""
-    return chain.from_iterable(_records(lines, first, name) for first, lines in _blocks(file))
+    from msgspec import MsgspecError  # which the parsing of DAG files does without
+    from msgspec.json import Decoder
+
+    decode = Decoder().decode
+    for number, line in enumerate(file, 1):
+        try:
+            yield decode(line)
+        except (MsgspecError, ValueError, RecursionError):
+            # A blank line, NaN, half a character: for the standard library to judge.
+            yield from _judged(line, number, name)
 
 
-def unparsed_lines(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield what :func:`json_lines` does, but every object as a :class:`airflow_provider_blux.line.Line`."""
-    return chain.from_iterable(_rows(lines, first, name) for first, lines in _blocks(file))
-
-
-def _blocks(file: BinaryIO) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the lines of a file by the block, with the number of the first one."""
-    first = 1
-    while lines := file.readlines(_BLOCK):
-        yield first, lines
-        first += len(lines)
-
-
-def _records(lines: list[bytes], first: int, name: str) -> list[Any]:
-    from airflow_provider_blux.line import REFUSED, decode, judged  # brings msgspec, which DAG parsing does without
-
+def _judged(line: bytes, number: int, name: str) -> list[Any]:
+    """Return the record of a line, if it has one, by the standard library's parser."""
     try:
-        return [*map(decode, lines)]
-    except REFUSED:
-        return [record for number, line in enumerate(lines, first) for record in judged(line, number, name)]
-
-
-def _rows(lines: list[bytes], first: int, name: str) -> Iterable[Any]:
-    from airflow_provider_blux.line import Line
-
-    beginnings = {*map(itemgetter(0), lines)}
-    if beginnings == {_BRACE}:
-        return map(Line, lines, count(first), repeat(name))
-    if _BRACE not in beginnings:
-        return _records(lines, first, name)
-    # Each line by itself: it must not depend on its neighbours what a row is, and so its digest.
-    return chain.from_iterable(
-        [Line(line, number, name)] if line[0] == _BRACE else _records([line], number, name)
-        for number, line in enumerate(lines, first)
-    )
+        # A byte order mark also stands within a file that was put together from several.
+        text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
+        return [json.loads(text)] if text else []
+    except (ValueError, RecursionError):
+        return [BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")]
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:

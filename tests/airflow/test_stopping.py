@@ -19,7 +19,8 @@ from tests.airflow.scheduler import Scheduler
 Lines = Callable[..., Path]
 
 AIRFLOW = tuple(int(part) for part in metadata.version("apache-airflow").split(".")[:2])
-UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "0"}}
+# For so long only Airflow waits: the try ends at once.
+UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "86400"}}
 # Airflow 3.3 and later keep a task's progress by themselves; before that the DAGs name a folder for it.
 KEEPS_PROGRESS = AIRFLOW >= (3, 3)
 

@@ -74,6 +74,38 @@ def tunnelling(answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -
 
 
 @contextmanager
+def refusing_early(answer: bytes) -> Iterator[int]:
+    """Answer as soon as the head of a request is there, read nothing of its body, and hang up; yield the port."""
+
+    def serve(client: socket.socket, wire: Wire, number: int) -> None:
+        with client:
+            client.recv(1024)
+            client.sendall(answer)
+
+    with _listening(serve) as wire:
+        yield wire.port
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[int]:
+    """Answer each request with ``beginning``, and then a byte now and then without end; yield the port."""
+    is_over = threading.Event()
+
+    def serve(client: socket.socket, wire: Wire, number: int) -> None:
+        with client:
+            _request(client)
+            client.sendall(beginning)
+            while not is_over.wait(0.05):
+                client.sendall(b"x")
+
+    with _listening(serve) as wire:
+        try:
+            yield wire.port
+        finally:
+            is_over.set()
+
+
+@contextmanager
 def _listening(serve: Callable[[socket.socket, Wire, int], None]) -> Iterator[Wire]:
     threads = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -110,7 +142,7 @@ def _quietly(serve: Callable[[socket.socket, Wire, int], None], *args: object) -
 
 def _request(client: socket.socket) -> bytes:
     received = b""
-    while not (received.endswith(_END_OF_HEAD) or _is_whole(received)):
+    while not _is_whole(received):
         if not (more := client.recv(65_536)):
             return b""
         received += more

@@ -16,9 +16,8 @@ from tests.decorators.functions import TaskState, operator
 from tests.operators.pipeline import Upstream, dag, rendered
 
 MOMENT = "2026-01-31T09:00:00Z"
-# With Retry-After the wait is the pace's, and here it is none.
-UNAVAILABLE: dict[str, Any] = {"kind": "status", "status": 503, "headers": {"Retry-After": "0"}}
-ATTEMPTS = 6  # of one request, before the try fails
+# For so long only Airflow waits: the try ends at once.
+UNAVAILABLE: dict[str, Any] = {"kind": "status", "status": 503, "headers": {"Retry-After": "86400"}}
 SLOWLY = {"batch_size": 2, "concurrency": 1, "rate_limit": 1000}
 
 
@@ -216,7 +215,7 @@ def test_wrong_credentials_are_told_without_calling_the_function(
 
 def test_a_retry_goes_on_where_the_last_try_stopped(blux_emulator: Emulator) -> None:
     function, state = Function(), TaskState()
-    blux_emulator.fault(**UNAVAILABLE, skip=2, times=ATTEMPTS)
+    blux_emulator.fault(**UNAVAILABLE, skip=2, times=1)
 
     with pytest.raises(BluxUnavailable):
         operator("blux_upsert_users", function, arguments=SLOWLY).execute({"task_state_store": state})
@@ -230,7 +229,7 @@ def test_a_retry_goes_on_where_the_last_try_stopped(blux_emulator: Emulator) -> 
 
 def test_other_records_at_a_retry_are_all_sent_and_the_function_is_called_once_more(blux_emulator: Emulator) -> None:
     function, state = Function(), TaskState()
-    blux_emulator.fault(**UNAVAILABLE, skip=2, times=ATTEMPTS)
+    blux_emulator.fault(**UNAVAILABLE, skip=2, times=1)
     with pytest.raises(BluxUnavailable):
         operator("blux_upsert_users", function, arguments=SLOWLY).execute({"task_state_store": state})
     function.first = 100
@@ -244,7 +243,7 @@ def test_other_records_at_a_retry_are_all_sent_and_the_function_is_called_once_m
 def test_without_resume_a_function_is_called_once_a_try(blux_emulator: Emulator) -> None:
     function, state = Function(), TaskState()
     arguments = {**SLOWLY, "resume": False}
-    blux_emulator.fault(**UNAVAILABLE, skip=2, times=ATTEMPTS)
+    blux_emulator.fault(**UNAVAILABLE, skip=2, times=1)
     with pytest.raises(BluxUnavailable):
         operator("blux_upsert_users", function, arguments=arguments).execute({"task_state_store": state})
     function.first = 100
@@ -255,7 +254,7 @@ def test_without_resume_a_function_is_called_once_a_try(blux_emulator: Emulator)
 
 def test_other_events_at_a_retry_are_not_sent(blux_emulator: Emulator) -> None:
     function, state = Function(), TaskState()
-    blux_emulator.fault(**UNAVAILABLE, skip=2, times=ATTEMPTS)
+    blux_emulator.fault(**UNAVAILABLE, skip=2, times=1)
     with pytest.raises(BluxUnavailable):
         operator("blux_send_events", events, function, arguments=SLOWLY).execute({"task_state_store": state})
     function.first = 100
@@ -287,7 +286,7 @@ def test_the_guard_stops_a_function_before_anybody_is_deleted(blux_emulator: Emu
 def test_other_ids_at_a_retry_are_all_deleted(blux_emulator: Emulator, max_users: int | None) -> None:
     function, state = Function(), TaskState()
     arguments = {**SLOWLY, "max_users": max_users}
-    blux_emulator.fault(**UNAVAILABLE, skip=2, times=ATTEMPTS)
+    blux_emulator.fault(**UNAVAILABLE, skip=2, times=1)
     with pytest.raises(BluxUnavailable):
         operator("blux_delete_users", function, arguments=arguments).execute({"task_state_store": state})
     function.first = 100

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_provider_blux.api.auth import ApplicationAccess, OpenAccess
-from airflow_provider_blux.api.client import BluxClient
-from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
+from airflow_provider_blux.api.client import BluxClient, Request
+from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation, endpoints_for
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
@@ -17,6 +17,7 @@ from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
 from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.records.encoding import encode
 
 # What the tests of outcomes send at; the pace has tests of its own.
 UNPACED = 5000.0
@@ -61,6 +62,10 @@ def client_of(blux: Emulator, *, timeout: float = 30.0) -> BluxClient:
         },
         timeout=timeout,
     )
+
+
+def request_of(endpoint: Endpoint, records: Iterable[Any]) -> Request:
+    return Request(endpoint, endpoint.body([encode(record) for record in records]))
 
 
 def push(

@@ -19,7 +19,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "status", "status": 500},
     {"kind": "status", "status": 503, "processed": True},
     {"kind": "status", "status": 429},
-    {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}},
+    {"kind": "status", "status": 429, "headers": {"Retry-After": "0.05"}},
     {"kind": "reset", "processed": False},
     {"kind": "reset", "processed": True},
     {"kind": "truncate"},

@@ -46,6 +46,7 @@ def unknown_in(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+@pytest.mark.slow
 def test_sent_again_only_what_was_in_doubt_is_repeated_and_nothing_is_lost(blux, tmp_path):
     kill_half_way(blux, tmp_path, "resend")
     settled_at_kill = json.loads((tmp_path / "task.checkpoint.json").read_text()) if any(tmp_path.iterdir()) else {}
@@ -59,6 +60,7 @@ def test_sent_again_only_what_was_in_doubt_is_repeated_and_nothing_is_lost(blux,
     assert (report.delivered, report.unknown) == (3000, 0)
 
 
+@pytest.mark.slow
 def test_left_alone_nothing_is_repeated_and_exactly_what_was_in_doubt_is_unknown(blux, tmp_path):
     kill_half_way(blux, tmp_path, "reject")
     before = arrived(blux)
@@ -101,6 +103,7 @@ def test_a_refusal_is_an_answer_and_is_repeated_even_at_most_once(blux, tmp_path
     assert report.retries > 0
 
 
+@pytest.mark.slow
 def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_too(blux, tmp_path):
     kill_half_way(blux, tmp_path, "reject")
     blux.fault(kind="status", status=401)

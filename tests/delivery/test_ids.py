@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def test_digests_are_told_apart_within_a_bucket_and_across_the_borders_of_its_en
     assert len(compact) == 2
 
 
+@pytest.mark.slow
 def test_an_id_takes_about_twenty_bytes():
     tracemalloc.start()
     compact = IdSet()

@@ -65,7 +65,7 @@ def test_watchers_are_told_the_start_every_ten_seconds_and_the_end(clock: Clock)
     running = progress(clock, Report(), lambda standing: told.append((clock.now, standing.state)))
     running.open()
     for clock.now in range(1, 26):
-        running.say()
+        running.log_if_due()
     running.close("ended")
 
     assert told == [(0, "started"), (10, "running"), (20, "running"), (25, "ended")]
@@ -81,7 +81,7 @@ def test_a_slow_watcher_is_told_more_rarely(clock: Clock) -> None:
     running = progress(clock, Report(), slow)
     while clock.now < 130:
         clock.now += 1
-        running.say()
+        running.log_if_due()
 
     assert told == [10, 60, 110]
 
@@ -91,7 +91,7 @@ def test_the_time_left_follows_from_the_rate_so_far(clock: Clock) -> None:
     report = Report(read=100)
     running = progress(clock, report, told.append, total=400)
     clock.now = 10
-    running.say()
+    running.log_if_due()
 
     assert told[0].seconds_left == 30
 
@@ -100,7 +100,7 @@ def test_the_time_left_is_not_known_of_a_source_of_unknown_size(clock: Clock) ->
     told: list[Standing] = []
     running = progress(clock, Report(read=100), told.append)
     clock.now = 10
-    running.say()
+    running.log_if_due()
 
     assert told[0].seconds_left is None
 
@@ -182,7 +182,7 @@ def test_the_task_state_shows_the_account_in_numbers(clock: Clock) -> None:
     running = progress(clock, report, TaskStateDisplay(state, 2), total=400)
     running.open()
     clock.now = 10
-    running.say()
+    running.log_if_due()
 
     shown = state.held["blux_progress"]
     assert shown.pop("at")

@@ -13,10 +13,12 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
+from airflow_provider_blux.api.endpoints import endpoints_for
+from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, verified
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.hooks.delivery import accepted_hashes
 from airflow_provider_blux.receipts import KEY_VARIABLE, main
 from tests.delivery.pushing import Memory, push
 
@@ -95,15 +97,28 @@ def test_object_storage_gets_parts_that_are_one_chain():
     fs = fsspec.filesystem("memory")
     run = Run(dag_id="gdpr", run_id="r", task_id="delete")
     receipts = ReceiptsFile(Folder(fs, "/bucket/receipts", "receipts_path"), run, Hashes(None))
-    from airflow_provider_blux.api.endpoints import endpoints_for
-    from airflow_provider_blux.delivery.audit import verified
-
     for user_id in ("a", "b", "c"):
         receipts.write(endpoints_for("delete_users", "open")[0], "https://h", 202, [user_id])
 
     content = [line for url in receipts.urls for line in fs.cat_file(url.removeprefix("memory://")).splitlines()]
     assert len(receipts.urls) == 3
     assert [receipt["sequence"] for receipt in verified(content, Hashes(None), "receipts")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("digits", [4, 8], ids=["four digits", "eight digits"])
+def test_a_chain_of_more_than_9_999_parts_is_verified(tmp_path, capsys, digits):
+    memory = Folder(fsspec.filesystem("memory"), "/bucket/long", "receipts_path")
+    receipts = ReceiptsFile(memory, Run(dag_id="gdpr", run_id="r", task_id="delete"), Hashes(KEY))
+    for number in range(12):
+        receipts.write(endpoints_for("delete_users", "open")[0], "https://h", 202, [f"canary-{number}"])
+    # The chain itself does not know how its parts are numbered.
+    for number, url in enumerate(receipts.urls, 9_994):
+        name = re.sub(r"part\d+", f"part{number:0{digits}}", url.rpartition("/")[2])
+        (tmp_path / name).write_bytes(memory.read(url.rpartition("/")[2]) or b"")
+
+    assert main(["verify", str(tmp_path), "--user-id", "canary-11"]) == 0
+    assert "12 receipts, 12 ids" in capsys.readouterr().out
+    assert len(accepted_hashes(map(str, tmp_path.iterdir()), Hashes(KEY))) == 12
 
 
 @pytest.fixture
@@ -172,6 +187,7 @@ def test_a_path_without_receipts_is_an_error(tmp_path, capsys):
     assert "missing.jsonl: No such file or directory" in said
 
 
+@pytest.mark.slow
 def test_the_command_of_the_docs_runs(written):
     command = [sys.executable, "-m", "airflow_provider_blux.receipts", "verify", str(written.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own module

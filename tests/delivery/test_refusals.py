@@ -104,7 +104,7 @@ def test_of_two_merged_records_only_the_one_at_fault_is_rejected(blux):
     assert (report.delivered, report.merged, report.read) == (3, 0, 3)
 
 
-@pytest.mark.parametrize("status", [404, 405, 409, 451])
+@pytest.mark.parametrize("status", [404, 405, 410, 451])
 def test_other_refusals_are_not_laid_to_the_charge_of_records(blux, status):
     blux.fault(kind="status", status=status)
 

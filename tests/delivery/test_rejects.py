@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.settings import check, check_tolerance
-from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
 from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, push
@@ -208,11 +208,26 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
         rejects.flush()
 
     assert rejects.urls == [
-        "memory:///bucket/rejects/try1.part0001.jsonl",
-        "memory:///bucket/rejects/try1.part0002.jsonl",
+        "memory:///bucket/rejects/try1.part00000001.jsonl",
+        "memory:///bucket/rejects/try1.part00000002.jsonl",
     ]
     written = [json.loads(fs.cat_file(url.removeprefix("memory://"))) for url in rejects.urls]
     assert [line["record_number"] for line in written] == [1, 2]
+
+
+@pytest.mark.slow
+def test_ten_thousand_objects_are_in_the_order_of_their_lines_when_they_are_in_the_order_of_their_names():
+    fs = fsspec.filesystem("memory")
+    lines = Lines(Folder(fs, "/bucket/many", "rejects_path"), "try1")
+
+    for number in range(10_001):
+        lines.add([str(number).encode()])
+        lines.flush()
+
+    by_name = sorted(path for path in fs.find("/bucket/many") if path.endswith(".jsonl"))
+    assert by_name == [url.removeprefix("memory://") for url in lines.urls]
+    assert [int(fs.cat_file(path)) for path in by_name[-3:]] == [9_998, 9_999, 10_000]
+    fs.rm("/bucket/many", recursive=True)
 
 
 def test_a_record_that_json_cannot_carry_at_all_is_kept_without_its_content(blux, tmp_path):

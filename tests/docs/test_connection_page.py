@@ -6,9 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.api.client import READ_TIMEOUT
+from airflow_provider_blux.api.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow_provider_blux.api.endpoints import ENDPOINTS, OPERATIONS
-from airflow_provider_blux.api.transport import CONNECT_TIMEOUT
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.blux import BluxHook

@@ -39,6 +39,7 @@ def test_the_table_of_a_receipt_names_every_field_in_its_order(receipts: Path) -
     assert shown == list(json.loads(file.read_text()))
 
 
+@pytest.mark.slow
 def test_the_commands_verify(receipts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export, *commands = DELETION.code("bash")[0].code.splitlines()
     monkeypatch.setenv(KEY_VARIABLE, KEY)

@@ -88,7 +88,7 @@ def test_the_progress_that_is_shown_has_the_keys_of_the_task_state() -> None:
     watchers = [TaskStateDisplay(held, 1)]
     progress = Progress(endpoint, report, Traffic(), total=100_000, watchers=watchers, clock=lambda: now[0])
     now[0] = 10.1
-    progress.say()
+    progress.log_if_due()
     (shown,) = PAGE.code("json")
 
     assert list(json.loads(shown.code)) == list(held[KEY])

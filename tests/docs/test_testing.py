@@ -30,6 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_tests_on_the_page_pass(folder: Path) -> None:
     run = interpreter.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=folder)
     shown = sum(len(re.findall(r"^def test_", code, re.MULTILINE)) for code in FILES.values())
@@ -38,12 +39,14 @@ def test_the_tests_on_the_page_pass(folder: Path) -> None:
     assert re.search(rf"^{shown} passed", run.stdout, re.MULTILINE), run.stdout
 
 
+@pytest.mark.slow
 def test_the_emulator_without_pytest_works(folder: Path) -> None:
     run = interpreter.run("tests/without_pytest.py", cwd=folder)
 
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.slow
 def test_the_commands_work(tmp_path: Path) -> None:
     install, start, ask = (block.code for block in PAGE.code("bash"))
     assert install.startswith("pip install ")  # CI installs the wheel in a clean environment

@@ -64,6 +64,16 @@ def test_a_connection_to_redis_is_all_that_sharing_takes(blux_emulator: Emulator
     assert paces.client.zcard(key) == 6
 
 
+def test_the_keys_of_a_pace_are_in_one_slot_of_a_cluster(blux_emulator: Emulator, paces: Paces) -> None:
+    from redis.crc import key_slot
+
+    push(rate_limit_conn_id="pace", rate_limit=100)
+    keys = paces.own()
+
+    assert len(keys) == 2
+    assert len({key_slot(key) for key in keys}) == 1
+
+
 def test_another_operation_or_application_has_a_pace_of_its_own(
     blux_emulator: Emulator, paces: Paces, connect: Any
 ) -> None:

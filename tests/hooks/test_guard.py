@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxStopped
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
 from airflow_provider_blux.sources.rows import TableRow
 
@@ -88,3 +89,91 @@ def test_a_source_that_grows_while_it_is_read_again_does_not_get_past_the_guard(
         BluxHook().delete_users(Growing(), max_users=100, batch_size=50)
 
     assert blux_emulator.counts()["deleted_users"] <= 100
+
+
+class Counted:
+    """Ids that can be read again, and how often each reading has got how far."""
+
+    def __init__(self, *readings: list[str]) -> None:
+        self._readings = readings
+        self.read: list[int] = []
+
+    def __iter__(self) -> Iterator[str]:
+        reading = len(self.read)
+        self.read.append(0)
+        for user_id in self._readings[min(reading, len(self._readings) - 1)]:
+            self.read[reading] += 1
+            yield user_id
+
+
+def test_where_records_are_no_more_than_users_are_allowed_they_are_read_once_to_count_and_once_to_delete(
+    blux_emulator: Emulator,
+) -> None:
+    ids = Counted(["a", "b", "b"])
+
+    assert BluxHook().delete_users(ids, max_users=3).read == 3
+    assert ids.read == [3, 3]
+
+
+def test_users_are_counted_only_where_there_are_more_records(blux_emulator: Emulator) -> None:
+    ids = Counted(["a", "b", "b", "a", "b"])
+
+    report = BluxHook().delete_users(ids, max_users=2)
+
+    assert (report.delivered, report.merged) == (2, 3)
+    assert ids.read == [5, 5, 5]
+
+
+def test_the_message_says_how_many_records_there_are(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxGuardError, match="nothing was sent; the source has 3 records"):
+        BluxHook().delete_users(["a", "b", "c"], max_users=2)
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [(["a"], ["a", "b", "c"]), (["a"] * 3, ["a"] * 3, ["a", "b", "c"])],
+    ids=["more records", "other users"],
+)
+def test_what_changes_between_the_two_readings_does_not_get_past_the_guard(
+    blux_emulator: Emulator, readings: tuple[list[str], ...]
+) -> None:
+    with pytest.raises(BluxGuardError, match="grown since it was counted"):
+        BluxHook().delete_users(Counted(*readings), max_users=2, batch_size=1)
+
+    assert blux_emulator.counts()["deleted_users"] <= 2
+
+
+def test_records_that_are_rejected_are_no_users(blux_emulator: Emulator, tmp_path: Path) -> None:
+    ids = ["a", "", " b", None, 1.5, "c"]
+
+    report = BluxHook().delete_users(ids, max_users=2, max_rejects=4, rejects_path=str(tmp_path))
+
+    assert (report.delivered, report.rejected) == (2, 4)
+
+
+def test_a_stop_takes_effect_while_records_are_counted(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+
+    class Stopping(Counted):
+        def __iter__(self) -> Iterator[str]:
+            for number, user_id in enumerate(super().__iter__()):
+                if number == 2:
+                    hook.stop()
+                yield user_id
+
+    ids = Stopping([str(number) for number in range(100)])
+    with pytest.raises(BluxStopped, match="nothing was sent"):
+        hook.delete_users(ids, max_users=1000)
+
+    assert ids.read == [3]
+    assert blux_emulator.requests() == []
+
+
+def test_one_object_for_each_record_of_a_generator_is_no_fault(blux_emulator: Emulator) -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        row: dict[str, str] = {}
+        for name in "abc":
+            row["user_id"] = name
+            yield row
+
+    assert BluxHook().delete_users(rows(), max_users=3).delivered == 3

@@ -200,8 +200,8 @@ def test_airflow_does_not_retry_what_a_retry_cannot_help(
 
 
 def test_airflow_retries_when_blux_is_unavailable(blux_emulator: Emulator) -> None:
-    # With Retry-After the wait is the pace's, and here it is none.
-    blux_emulator.fault(kind="status", status=503, headers={"Retry-After": "0"})
+    # For so long only Airflow waits: the try ends at once.
+    blux_emulator.fault(kind="status", status=503, headers={"Retry-After": "86400"})
 
     with pytest.raises(BluxUnavailable) as raised:
         upserted(users=[{"user_id": "a"}], rate_limit=1000)

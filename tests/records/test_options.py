@@ -199,6 +199,7 @@ def test_what_columns_can_be_mapped_to(operation: str, api: str | None, mapping:
                 shape_of(*kind, Shaping(field_mapping=mapping))
 
 
+@pytest.mark.slow
 def test_how_rows_are_read_has_the_same_name_in_every_process() -> None:
     code = (
         "from airflow_provider_blux.records.options import Shaping\n"

@@ -175,6 +175,7 @@ def test_frames_within_a_list_are_flattened() -> None:
     assert len(source) == 3
 
 
+@pytest.mark.slow
 def test_no_library_is_imported_that_the_value_did_not_bring() -> None:
     program = (
         "import sys; from airflow_provider_blux.sources.inline import InlineSource; "

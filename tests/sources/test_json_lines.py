@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.line import Line, parsed
-from airflow_provider_blux.sources.json_text import json_lines, unparsed_lines
+from airflow_provider_blux.sources.json_text import json_lines
 
 # Where parsers differ: numbers without end, half characters, signs that are no JSON, marks, blanks of other kinds.
 AWKWARD = [
@@ -64,12 +63,8 @@ def by_the_standard_library(line: bytes) -> list[Any]:
         return [BluxRecordError]
 
 
-def read_in_both_ways(content: bytes) -> list[Any]:
-    """Return the records of a file, of which those that are handed on unparsed are the same."""
-    records = list(json_lines(io.BytesIO(content), "a file"))
-    rows = list(unparsed_lines(io.BytesIO(content), "a file"))
-    assert told([parsed(row) for row in rows]) == told(records)
-    return records
+def read(content: bytes) -> list[Any]:
+    return list(json_lines(io.BytesIO(content), "a file"))
 
 
 def told(records: list[Any]) -> str:
@@ -79,8 +74,8 @@ def told(records: list[Any]) -> str:
 
 @pytest.mark.parametrize("line", AWKWARD, ids=lambda line: repr(line[:30]))
 def test_an_awkward_line_is_what_the_standard_library_takes_it_for(line: bytes) -> None:
-    alone = read_in_both_ways(line)
-    among_others = read_in_both_ways(b'{"n":1}\n' + line + b'\n{"n":2}\n')
+    alone = read(line)
+    among_others = read(b'{"n":1}\n' + line + b'\n{"n":2}\n')
 
     expected = by_the_standard_library(line)
     assert told(alone) == told(expected)
@@ -97,47 +92,21 @@ written = st.builds(lambda value, plain: json.dumps(value, ensure_ascii=not plai
 
 @given(lines=st.lists(written | st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=6))
 def test_any_line_is_what_the_standard_library_takes_it_for(lines: list[bytes]) -> None:
-    read = read_in_both_ways(b"\n".join(lines))
+    records = read(b"\n".join(lines))
 
-    assert told(read) == told([record for line in lines for record in by_the_standard_library(line)])
+    assert told(records) == told([record for line in lines for record in by_the_standard_library(line)])
 
 
-def test_every_record_of_a_file_of_many_blocks_is_read_once_and_a_fault_is_named_by_its_line() -> None:
+def test_every_record_of_a_long_file_is_read_once_and_a_fault_is_named_by_its_line() -> None:
     lines = [json.dumps({"n": number, "text": "x" * 50}).encode() for number in range(10_000)]
     lines[7_000] = b"{cut off"
     lines[8_000] = b""
 
-    read = read_in_both_ways(b"\n".join(lines))
+    records = read(b"\n".join(lines))
 
-    assert [row["n"] for row in read if isinstance(row, dict)] == [n for n in range(10_000) if n not in (7_000, 8_000)]
-    assert [str(row) for row in read if not isinstance(row, dict)] == [
+    assert [row["n"] for row in records if isinstance(row, dict)] == [
+        n for n in range(10_000) if n not in (7_000, 8_000)
+    ]
+    assert [str(row) for row in records if not isinstance(row, dict)] == [
         "line 7001 of a file is not JSON (cut off, or not UTF-8)"
     ]
-
-
-def test_every_line_that_begins_as_an_object_is_handed_on_unparsed() -> None:
-    content = b'{"n":1}\n\n "id"\n{cut off\n \n{"n":2}'
-
-    rows = list(unparsed_lines(io.BytesIO(content), "a file"))
-
-    assert rows[0] == Line(b'{"n":1}\n', 1, "a file")
-    assert rows[1] == "id"
-    assert [row.number for row in rows if isinstance(row, Line)] == [1, 4, 6]
-    assert str(parsed(rows[2])) == "line 4 of a file is not JSON (cut off, or not UTF-8)"
-
-
-def test_what_a_line_is_does_not_depend_on_its_neighbours() -> None:
-    line, others = b'{"n":1}\n', [b'{"n":2}\n', b'"id"\n', b"\n", b"7\n"]
-
-    for other in others:
-        before, *_ = unparsed_lines(io.BytesIO(line + other), "a file")
-        *_, behind = unparsed_lines(io.BytesIO(other + line), "a file")
-        assert before == Line(line, 1, "a file")
-        assert behind == Line(line, 2, "a file")
-
-
-def test_a_line_shows_nothing_of_what_it_holds() -> None:
-    line = Line(b'{"phone_number":"01012345678"}', 7, "a file")
-
-    assert repr(line) == str(line) == "Line(7)"
-    assert f"{[line]}" == "[Line(7)]"

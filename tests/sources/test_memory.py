@@ -21,6 +21,8 @@ from airflow_provider_blux.sources.inline import InlineSource
 from airflow_provider_blux.sources.sql import SqlSource
 from tests.sources.files import CONTENTS
 
+pytestmark = pytest.mark.slow
+
 ROWS = 200_000
 # All rows at once are more than ten times as much.
 MOST = 12_000_000

@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator
+from tests.delivery.pushing import request_of
 from tests.docs.said.scene import EVENTS, UNAVAILABLE, USERS, Scene, says
 from tests.docs.said.untrusted import UntrustedServer
 from tests.redis_server import NOBODY
@@ -17,7 +18,8 @@ from tests.redis_server import NOBODY
 def send_once(hook: BluxHook | None = None) -> None:
     """Send one request without the retries of a delivery."""
     with (hook or BluxHook()).get_conn() as client:
-        client.send(client.prepare(endpoints_for("upsert_users", "application")[0], USERS))
+        endpoint = endpoints_for("upsert_users", "application")[0]
+        client.send(request_of(endpoint, USERS))
 
 
 @says("The conn_id")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 USERS = [{"user_id": str(number)} for number in range(1, 4)]
 EVENTS = [{"user_id": "1", "name": "viewed", "id": str(number)} for number in range(1, 4)]
-UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "0"}}
+# For so long only Airflow waits: the try ends at once.
+UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "86400"}}
 
 
 @dataclass

@@ -1,0 +1,123 @@
+"""The loop that keeps batches in flight: it reads ahead, hands them to a pool of threads, and settles them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.progress import Progress
+from airflow_provider_blux.delivery.report import Outcome
+from airflow_provider_blux.delivery.run import Stop
+from airflow_provider_blux.exceptions import BluxStopped
+
+# So often the waiting loop looks up to log its progress, or to hear that it is to stop.
+_LOOK_UP_SECONDS = 0.5
+
+Send = Callable[[Batch, Callable[[], None]], Outcome]
+"""Delivers a batch, in a thread of the pool; calls its second argument once the first request of the batch has left."""
+
+_Result = Outcome | BaseException
+
+
+class Engine:
+    """Keeps at most ``concurrency`` batches alive, from reading to settling, never two with a record of the same key.
+
+    :param settle: called, in the thread that runs the engine, with what became of each batch.
+    :param ahead: how many batches may wait for their turn to be sent, read and encoded already.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        settle: Callable[[Batch, Outcome], None],
+        *,
+        progress: Progress,
+        stop: Stop,
+        concurrency: int,
+        ahead: int,
+    ) -> None:
+        self._send = send
+        self._settle = settle
+        self._progress = progress
+        self._stop = stop
+        self._concurrency = concurrency
+        self._ahead = ahead
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="blux-sender")
+        # A batch with no result has left; one with a result is done.
+        self._events: SimpleQueue[tuple[Batch, _Result | None]] = SimpleQueue()
+        self._alive = 0
+        self._waiting: set[int] = set()
+        self._busy: set[Any] = set()
+        #: Why a batch failed that was in flight when the engine was stopped.
+        self.failure: BaseException | None = None
+
+    def run(self, batches: Iterable[Batch]) -> None:
+        """Send every batch; return when the last one is settled."""
+        for batch in batches:
+            self._stop.check()
+            self._take_events()  # a slow source must not keep a failure from being seen
+            while not self._may_start(batch):
+                self._await_event()
+            self._start(batch)
+        while self._alive:
+            self._await_event()
+
+    def finish(self) -> None:
+        """Wait for what is in flight and settle it; drop what was not started; leave no thread behind."""
+        self._pool.shutdown(cancel_futures=True)
+        while not self._events.empty():
+            batch, result = self._events.get()
+            if isinstance(result, Outcome):
+                self._settle(batch, result)
+            elif self.failure is None and result is not None and not isinstance(result, BluxStopped):
+                self.failure = result
+
+    def _may_start(self, batch: Batch) -> bool:
+        return (
+            len(self._waiting) < self._ahead
+            and self._alive < self._concurrency
+            and self._busy.isdisjoint(batch.records)
+        )
+
+    def _start(self, batch: Batch) -> None:
+        if not batch.records:
+            self._settle(batch, Outcome())
+            return
+        self._alive += 1
+        self._waiting.add(batch.index)
+        self._busy.update(batch.records)
+        self._pool.submit(self._work, batch)
+
+    def _work(self, batch: Batch) -> None:
+        result: _Result
+        try:
+            result = self._send(batch, lambda: self._events.put((batch, None)))
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that runs the engine
+            result = error
+        self._events.put((batch, result))
+
+    def _await_event(self) -> None:
+        self._progress.log_if_due()
+        try:
+            event = self._events.get(timeout=_LOOK_UP_SECONDS)
+        except Empty:
+            self._stop.check()
+        else:
+            self._take(*event)
+
+    def _take_events(self) -> None:
+        while not self._events.empty():
+            self._take(*self._events.get())
+
+    def _take(self, batch: Batch, result: _Result | None) -> None:
+        self._waiting.discard(batch.index)
+        if result is None:
+            return
+        self._alive -= 1
+        self._busy.difference_update(batch.records)
+        if isinstance(result, BaseException):
+            raise result
+        self._settle(batch, result)

@@ -1,0 +1,139 @@
+"""What a checkpoint recognises of a source that is read again, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.delivery.batches import Batch, Reading, cut
+from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.exceptions import BluxCheckpointError
+from airflow_provider_blux.records.encoding import encoded_merge_of
+from airflow_provider_blux.records.shapes import shape_of
+from tests.delivery.pushing import Memory
+
+ROWS = [{"user_id": str(number), "n": number} for number in range(10)]
+READING = Reading(shape=shape_of("upsert_users", "application"), merges=True)
+
+
+def opened(store: Memory, rows: Sequence[Any], reading: Reading = READING) -> tuple[Checkpoint, list[Batch]]:
+    """Return a checkpoint and the batches of two that it leaves to be sent."""
+    checkpoint = Checkpoint(store, "settings", at_most_once=True)
+    checkpoint.load()
+    records = reading.records(rows)
+    first = checkpoint.pass_over(records)
+    return checkpoint, list(
+        checkpoint.pending(cut(records, size=2, merge=encoded_merge_of("upsert_users"), first=first))
+    )
+
+
+def settled(store: Memory, *indexes: int, rows: Sequence[Any] = ROWS, in_doubt: int | None = None) -> None:
+    """Let a try settle some of the batches of two, and save that."""
+    checkpoint, batches = opened(store, rows)
+    for batch in batches:
+        if batch.index == in_doubt:
+            checkpoint.intend(batch)
+        if batch.index in indexes:
+            checkpoint.settle(batch, {"read": 1})
+    checkpoint.save()
+
+
+@pytest.mark.parametrize("indexes", [(), (1,), (1, 2), (2,), (1, 3), (2, 4, 5), (5,), (1, 2, 3, 4, 5)])
+def test_what_is_settled_is_not_to_be_sent_again_wherever_it_stands(indexes):
+    store = Memory()
+    settled(store, *indexes)
+
+    _, left = opened(store, ROWS)
+
+    assert [batch.index for batch in left] == [index for index in range(1, 6) if index not in indexes]
+    assert [[*batch.records] for batch in left] == [
+        [str(2 * batch.index - 2), str(2 * batch.index - 1)] for batch in left
+    ]
+
+
+@pytest.mark.parametrize("at", range(10))
+@pytest.mark.parametrize("last", [1, 3, 5])
+def test_a_change_up_to_the_last_batch_that_is_settled_is_noticed_before_anything_is_to_be_sent(at, last):
+    """Noticed later, what was rejected meanwhile would be rejected twice when the delivery starts afresh."""
+    store = Memory()
+    settled(store, 1, last)
+    changed = [{**row, "n": -1} if number == at else row for number, row in enumerate(ROWS)]
+
+    if at < 2 * last:
+        with pytest.raises(BluxCheckpointError, match=r"in records 1-2\." if at < 2 else r"in records \d+-\d+\."):
+            opened(store, changed)
+    else:
+        assert [batch.index for batch in opened(store, changed)[1]] == [n for n in range(1, 6) if n not in (1, last)]
+
+
+@pytest.mark.parametrize("last", [1, 3, 5])
+def test_a_source_that_ends_before_what_is_settled_is_noticed(last):
+    store = Memory()
+    settled(store, last)
+
+    with pytest.raises(BluxCheckpointError, match="it has become shorter"):
+        opened(store, ROWS[: 2 * last - 2])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{"user_id": "0", "n": "0"}, *ROWS[1:]],
+        [{"user_id": "0", "n": None}, *ROWS[1:]],
+        [{"user_id": "0", "n": 0, "m": 1}, *ROWS[1:]],
+        [ROWS[1], ROWS[0], *ROWS[2:]],
+        [{"user_id": ""}, *ROWS[1:]],
+        [ROWS[0], *ROWS],
+    ],
+    ids=["another type", "a null", "one more column", "another order", "a reject", "one more record"],
+)
+def test_any_difference_in_what_would_be_sent_is_noticed(other):
+    store = Memory()
+    settled(store, 1)
+
+    with pytest.raises(BluxCheckpointError):
+        opened(store, other)
+
+
+def test_what_is_not_sent_makes_no_difference():
+    store = Memory()
+    settled(store, 1)
+    nulls = [{**row, "empty": None} for row in ROWS]
+
+    assert len(opened(store, nulls)[1]) == 4
+
+
+def test_a_user_who_is_suppressed_meanwhile_is_no_change_of_the_source():
+    store = Memory()
+    settled(store, 1)
+    suppressing = Reading(shape=READING.shape, merges=True, is_suppressed=lambda record: record["user_id"] == "0")
+
+    assert len(opened(store, ROWS, suppressing)[1]) == 4
+
+
+def test_records_of_one_user_that_are_merged_all_count():
+    rows = [{"user_id": "a", "n": 1}, {"user_id": "a", "n": 2}, {"user_id": "b"}, {"user_id": "c"}]
+    store = Memory()
+    settled(store, 1, rows=rows)
+
+    with pytest.raises(BluxCheckpointError):
+        opened(store, [{"user_id": "a", "n": 0}, *rows[1:]])
+
+
+def test_only_the_batch_that_was_about_to_be_sent_is_in_doubt():
+    store = Memory()
+    settled(store, 1, 2, in_doubt=4)
+
+    _, left = opened(store, ROWS)
+
+    assert {batch.index: batch.in_doubt for batch in left} == {3: False, 4: True, 5: False}
+
+
+def test_a_change_in_what_was_about_to_be_sent_is_noticed():
+    store = Memory()
+    settled(store, 1, 2, in_doubt=4)
+
+    with pytest.raises(BluxCheckpointError, match="in records 7-8"):
+        opened(store, [*ROWS[:6], {"user_id": "6", "n": -1}, *ROWS[7:]])
