@@ -9,12 +9,13 @@ READY := $(VENV)/.ready
 DOCS := .venvs/docs
 CLUSTER := .venvs/cluster
 BENCH := .venvs/bench
+MUTANTS := .venvs/mutants
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit lint types contract emulator cluster-test bench pictures pins clean
+.PHONY: help setup demo docs test unit lint types contract emulator cluster-test bench mutants pictures pins clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,8 +48,8 @@ $(DOCS)/.ready: requirements/docs.txt $(READY)
 test: $(READY)  ## Run every test, real Airflow included
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-unit: $(READY)  ## Run the quick tests only (no Airflow processes)
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not airflow"
+unit: $(READY)  ## Run the quick tests only
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not airflow and not slow"
 
 lint: $(READY)  ## Lint and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -68,7 +69,10 @@ cluster-test: $(CLUSTER)/.ready  ## A million users on two Celery workers, one i
 bench: $(BENCH)/.ready  ## This package and what people would use instead, side by side; OPTIONS=--help
 	@$(BENCH)/bin/python -m benchmarks.bench $(OPTIONS)
 
-$(CLUSTER)/.ready $(BENCH)/.ready: .venvs/%/.ready: requirements/%.txt $(READY)
+mutants: $(MUTANTS)/.ready  ## Put faults into the package, and see which ones no test notices; OPTIONS="delivery api.retry"
+	@$(MUTANTS)/bin/python -P tests/mutants.py $(OPTIONS)
+
+$(CLUSTER)/.ready $(BENCH)/.ready $(MUTANTS)/.ready: .venvs/%/.ready: requirements/%.txt $(READY)
 	@echo "Setting up $(@D) (once; about half a minute)"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet -r $<
@@ -83,6 +87,7 @@ pins: $(READY)  ## Compile the pinned requirements anew
 	$$PIN requirements/airflow-3.3.in -o requirements/airflow-3.3.txt; \
 	$$PIN requirements/cluster.in -o requirements/cluster.txt; \
 	$$PIN requirements/bench.in -o requirements/bench.txt; \
+	$$PIN requirements/mutants.in -o requirements/mutants.txt; \
 	$$PIN requirements/airflow-2.11.in -o requirements/airflow-2.11.txt; \
 	$$PIN requirements/docs.in -o requirements/docs.txt; \
 	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \
@@ -90,4 +95,4 @@ pins: $(READY)  ## Compile the pinned requirements anew
 	  requirements/airflow-3.0.in -o requirements/airflow-3.0.txt
 
 clean:  ## Remove what the other targets made
-	@rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venvs build dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

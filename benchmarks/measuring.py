@@ -12,25 +12,28 @@ from typing import Self
 class Measuring:
     """Measures while a ``with`` block runs.
 
-    Memory is the resident set as the kernel counts it, in MB; CPU is that of all threads and of ended children.
+    Memory is the resident set as the kernel counts it, in MB; CPU is that of all threads and of ended children;
+    ``began`` is in Unix time.
     """
 
-    start = peak = seconds = cpu = 0.0
+    began = start = peak = seconds = cpu = 0.0
 
     def __enter__(self) -> Self:
         Path("/proc/self/clear_refs").write_text("5")  # the peak of the imports is not the work's
-        self.start, self._began, self._cpu = _megabytes("VmRSS"), time.monotonic(), _cpu()
+        self.start, self.began = _megabytes("VmRSS"), time.time()
+        self._monotonic, self._cpu = time.monotonic(), _cpu()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.cpu, self.seconds = _cpu() - self._cpu, time.monotonic() - self._began
+        self.cpu, self.seconds = _cpu() - self._cpu, time.monotonic() - self._monotonic
         self.peak = _megabytes("VmHWM")
 
     def as_dict(self) -> dict[str, float]:
-        """Return what was measured."""
-        return {"start": self.start, "peak": self.peak, "seconds": self.seconds, "cpu": self.cpu}
+        """Return what was measured; memory is the peak over the start."""
+        memory = self.peak - self.start
+        return {"began": self.began, "memory": memory, "seconds": self.seconds, "cpu": self.cpu}
 
 
 def _cpu() -> float:

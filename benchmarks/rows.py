@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from airflow_provider_blux.records.fields import CONSENTS
 
-SourceFormat = Literal["jsonl", "csv", "parquet", "sqlite"]
+FileFormat = Literal["jsonl", "csv", "parquet"]
 Row = dict[str, Any]
 
 _ROWS_A_GROUP = 100_000
 _FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
+_CITIES = ("서울", "부산", "대구", "인천")
 
 
 def user(number: int) -> Row:
@@ -33,11 +33,29 @@ def user(number: int) -> Row:
         "grade": ("bronze", "silver", "gold")[number % 3],
         "points": number % 1000,
         "spent": number % 100_000 / 4,
-        "city": ("서울", "부산", "대구", "인천")[number % 4],
+        "city": _CITIES[number % 4],
         "joined_on": f"20{number % 26:02d}-{number % 12 + 1:02d}-{number % 28 + 1:02d}",
         "app_version": f"5.{number % 10}.{number % 7}",
         "is_beta_tester": number % 50 == 0,
     }
+
+
+def typed_user(number: int) -> Row:
+    """Return a row as wide as ``user``'s with the types of a warehouse: a date, a time, a decimal and JSON."""
+    row = user(number)
+    del row["grade"], row["app_version"]
+    return {
+        **row,
+        "joined_on": date.fromisoformat(row["joined_on"]),
+        "spent": Decimal(row["spent"]),
+        "last_seen_at": _FIRST_EVENT + timedelta(seconds=number),
+        "preferences": {"brands": ["a", "b"], "size": number % 7},
+    }
+
+
+def invalid_user(number: int) -> Row:
+    """Return a user whose telephone number is a number, which has lost its leading zero and is rejected."""
+    return {**user(number), "phone_number": 1_000_000_000 + number}
 
 
 def narrow_user(number: int) -> Row:
@@ -49,7 +67,7 @@ def narrow_user(number: int) -> Row:
         "marketing_notification_consent": "true" if number % 3 else "false",
         "grade": ("bronze", "silver", "gold")[number % 3],
         "points": number % 1000,
-        "city": ("서울", "부산", "대구", "인천")[number % 4],
+        "city": _CITIES[number % 4],
     }
 
 
@@ -69,44 +87,29 @@ def event(number: int) -> Row:
     }
 
 
-def write_users(path: Path, count: int, source: SourceFormat) -> None:
-    """Write users to a file."""
-    _write(path, user, count, source)
+ROWS: dict[str, Callable[[int], Row]] = {
+    "users": user,
+    "users, 10 % invalid": lambda number: invalid_user(number) if number % 10 == 0 else user(number),
+    "users, all invalid": invalid_user,
+    "narrow users": narrow_user,
+    "events": event,
+    "ids": lambda number: {"user_id": user_id(number)},
+}
 
 
-def write_narrow_users(path: Path, count: int, source: SourceFormat) -> None:
-    """Write users of few columns to a file."""
-    _write(path, narrow_user, count, source)
-
-
-def write_events(path: Path, count: int, source: SourceFormat) -> None:
-    """Write events to a file."""
-    _write(path, event, count, source)
-
-
-def write_ids(path: Path, count: int, source: SourceFormat) -> None:
-    """Write the ids of users to a file."""
-    if source == "parquet":
-        _write_parquet(path, ({"user_id": user_id(number)} for number in range(count)))
-    elif source == "csv":
-        _write_lines(path, _with_header("user_id", map(user_id, range(count))))
-    else:
-        _write_lines(path, (f'{{"user_id":"{user_id(number)}"}}' for number in range(count)))
-
-
-def _write(path: Path, make: Callable[[int], Row], count: int, source: SourceFormat) -> None:
-    made = map(make, range(count))
-    if source == "sqlite":
-        _write_table(path, made)
-    elif source == "parquet":
+def write(path: Path, what: str, count: int) -> None:
+    """Write so many rows of one of ``ROWS`` to a file, in the format that its suffix names."""
+    made = map(ROWS[what], range(count))
+    if path.suffix == ".parquet":
         _write_parquet(path, made)
-    elif source == "csv":
+    elif path.suffix == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, make(0))
+            writer = csv.DictWriter(file, ROWS[what](0))
             writer.writeheader()
             writer.writerows(made)
     else:
-        _write_lines(path, (json.dumps(row, ensure_ascii=False) for row in made))
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
 
 
 def _write_parquet(path: Path, made: Iterable[Row]) -> None:
@@ -122,27 +125,3 @@ def _write_parquet(path: Path, made: Iterable[Row]) -> None:
         writer.write_table(table)
     if writer:
         writer.close()
-
-
-def _write_table(path: Path, users: Iterator[dict[str, Any]]) -> None:
-    columns = list(user(0))
-    marks = ", ".join("?" * len(columns))
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(f"CREATE TABLE users ({', '.join(columns)})")
-        rows = (tuple(map(_cell, row.values())) for row in users)
-        database.executemany(f"INSERT INTO users VALUES ({marks})", rows)  # noqa: S608 - question marks
-
-
-def _cell(value: Any) -> Any:
-    """Return what a table of SQLite, which has no booleans, holds for a value."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _with_header(header: str, lines: Iterator[str]) -> Iterator[str]:
-    yield header
-    yield from lines
-
-
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)

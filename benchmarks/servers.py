@@ -37,6 +37,11 @@ class Server:
         pairs = ((row["arrived"], row["status"]) if isinstance(row, dict) else (row[0], row[1]) for row in rows)
         return sorted(pairs, key=lambda pair: pair[0])
 
+    def in_flight(self) -> tuple[int, float]:
+        """Return how many requests a stub had at once, at most and on average from the first to the last answer."""
+        counted = self.ask("GET", "/in-flight")
+        return int(counted["most"]), float(counted["mean"])
+
 
 @contextmanager
 def emulator(*, police_rates: bool = False, state: Path | None = None) -> Iterator[Server]:
@@ -47,9 +52,17 @@ def emulator(*, police_rates: bool = False, state: Path | None = None) -> Iterat
 
 
 @contextmanager
-def stub(*, limit: int | None = None, latency: float = 0.0, refuse: int | None = None) -> Iterator[Server]:
+def stub(
+    *,
+    limit: int | None = None,
+    latency: float = 0.0,
+    refuse: int | None = None,
+    limit_kind: str = "sliding_second",
+    retry_after: int = 1,
+) -> Iterator[Server]:
     """Run the server that only counts."""
     options = ["--latency", str(latency), *(["--limit", str(limit)] if limit else [])]
+    options += ["--limit-kind", limit_kind, "--retry-after", str(retry_after)]
     options += ["--refuse", str(refuse)] if refuse else []
     with _running("benchmarks.stub", options) as url:
         yield Server(url, "/arrivals")

@@ -9,7 +9,6 @@ process believe that it is alone.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import tempfile
@@ -21,12 +20,12 @@ from typing import Any
 
 from airflow_provider_blux.api.endpoints import Operation, endpoints_for
 from airflow_provider_blux.emulator.backend import DEMO
-from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 from benchmarks import rows, servers
 from benchmarks.home import settle_in
-from benchmarks.pace import OPERATIONS, most_in_any_second, share_of_the_rate
+from benchmarks.pace import most_in_any_second, share_of_the_rate
 from benchmarks.table import machine, say, table
 
+OPERATIONS: dict[str, Operation] = {"users": "upsert_users", "deletions": "delete_users"}
 REDIS = os.environ.get("BLUX_REDIS", "redis://127.0.0.1:6379/0")
 _NOBODY = "redis://127.0.0.1:1/0"
 MODES: dict[str, dict[str, Any]] = {
@@ -105,14 +104,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _measured(plan: Plan) -> list[object]:
     limit = int(endpoints_for(plan.operation, "application")[0].max_rate)
     with servers.stub(limit=limit, latency=plan.latency) as server:
-        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = json.dumps(
-            {
-                "conn_type": "blux",
-                "host": server.url + APPLICATION_PREFIX,
-                "login": DEMO.application_id,
-                "password": DEMO.secret_key,
-            }
-        )
+        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = DEMO.connection_json(server.url)
         spawn = multiprocessing.get_context("spawn")
         barrier = spawn.Barrier(plan.processes)
         with spawn.Pool(plan.processes, initializer=_be_ready, initargs=(barrier,)) as pool:

@@ -66,21 +66,22 @@ class Soak:
         began = time.monotonic()
         log_path = self._folder / f"try{number}.log"
         with log_path.open("w") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own
             self._watch(process)
-            output, _ = process.communicate()
+            process.wait()
+        *lines, last = log_path.read_text().splitlines() or [""]
+        found = json.loads(last) if last.startswith("{") else {}
         killed = process.returncode < 0
-        found = json.loads(output.splitlines()[-1]) if output.strip() else {}
         ended = "SIGKILL" if killed else found.get("ended", f"exit code {process.returncode}")
-        if process.returncode > 0:
-            say(f"  {log_path.read_text().strip().splitlines()[-1]}")
+        if process.returncode > 0 and lines:
+            say(f"  {lines[-1]}")
         account = found.get("account") or _settled(self._folder)
         numbers = (found.get("requests", ""), found.get("retries", ""))
         seconds = f"{time.monotonic() - began:.0f}"
         self.tries.append([number, ended, seconds, f"{self._held():,}", account, *numbers])
         return str(ended)
 
-    def _watch(self, process: subprocess.Popen[str]) -> None:
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Kill the process at the next moment, unless it ends before."""
         while process.poll() is None:
             if self._moments and self._held() >= self._moments[0]:
@@ -95,8 +96,8 @@ class Soak:
 
 def _settled(folder: Path) -> str:
     """Return what a try that was killed left to the next one."""
-    checkpoint = folder / "task.checkpoint.json"
-    if not checkpoint.exists():
+    checkpoint = next(folder.glob("*.checkpoint.json"), None)
+    if checkpoint is None:
         return "no checkpoint yet"
     counts = json.loads(checkpoint.read_text())["counts"]
     return f"checkpoint: {counts.get('read', 0):,} records settled"

@@ -6,38 +6,40 @@ import json
 import logging
 import sys
 
-from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_blux.delivery.storage import FileStore, Folder
 from airflow_provider_blux.exceptions import BluxError
-from airflow_provider_blux.sources.files import StorageSource
 from benchmarks.delivering import deliver
 from benchmarks.table import say
 
 log = logging.getLogger(__name__)
 
+_OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
+
 
 def main() -> int:
-    """Deliver the folder's users, going on where the last try stopped; return the exit code."""
+    """Deliver the folder's users, continuing where the last try stopped; return the exit code."""
     url, folder, number, rate_limit, concurrency = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     log.info("Try %s", number)
-    store = FileStore(Folder(LocalFileSystem(), folder, "checkpoint_path"), "task")
     try:
         report = deliver(
             url,
-            "upsert_users",
-            StorageSource(f"{folder}/users.jsonl"),
-            store=store,
+            "users",
+            try_number=int(number),
+            path=f"{folder}/users.jsonl",
+            checkpoint_path=folder,
             rate_limit=float(rate_limit),
             concurrency=int(concurrency),
         )
-    except BluxError as error:
+    except (BluxError, AirflowException) as error:
         log.exception("The try failed")
         say(json.dumps({"ended": f"failed: {type(error).__name__}"}))
         return 1
-    account = f"{report.account()}, {report.resumed:,} resumed"
-    say(json.dumps({"ended": "success", "account": account, "requests": report.requests, "retries": report.retries}))
+    outcomes = " + ".join(f"{report[name]:,} {name}" for name in _OUTCOMES if report[name])
+    account = f"{report['read']:,} read = {outcomes}, {report['resumed']:,} resumed"
+    numbers = {name: report[name] for name in ("requests", "retries")}
+    say(json.dumps({"ended": "success", "account": account, **numbers}))
     return 0
 
 

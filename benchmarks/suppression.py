@@ -1,6 +1,7 @@
 """What a suppression list takes of memory and time: ``python -m benchmarks.suppression``, on Linux.
 
-Each kind of list is loaded, and then asked about as many users as it names and as many others, in a process of its own.
+Each kind of list is given to a delivery of some users that it names and some that it does not, in a process of its own.
+With ``validate_only`` nothing is sent.
 """
 
 from __future__ import annotations
@@ -8,34 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
-from airflow_provider_blux.delivery.filters import Suppression
-from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.emulator.backend import DEMO
+from benchmarks import servers
 from benchmarks.home import settle_in
+from benchmarks.measuring import Measuring
 from benchmarks.table import machine, say, table
 
-KEY = "benchmark receipt key"
-COLUMNS = (
-    "list",
-    "ids",
-    "file (MB)",
-    "peak RSS (MB)",
-    "of that the list (MB)",
-    "bytes an id",
-    "seconds to load",
-    "users/s asked about",
-)
-# Asking about a tenth of the ids is enough to know how long one takes.
-_ASKED = 10
+COLUMNS = ("list", "ids", "file (MB)", "memory (MB)", "bytes an id", "seconds to load")
+_NO_LIMIT = 100_000
+_USERS = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="blux_suppression_") as folder:
         settle_in(Path(folder))
+        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = _connection("http://127.0.0.1:1")
         for kind in [options.only] if options.only else WRITERS:
             say(f"{options.ids:,} ids in {kind} ...")
-            rows.append(_row(kind, options.ids, Path(folder) / "list"))
+            rows.append(_row(kind, options.ids, Path(folder) / kind))
     say(f"\n{machine()}\n")
     say(table(COLUMNS, rows))
 
@@ -63,6 +53,11 @@ def user_id(number: int) -> str:
     return f"010{number:08}"
 
 
+def _connection(url: str) -> str:
+    connection = DEMO.connection(url)
+    return json.dumps({**connection, "extra": {**connection["extra"], "receipt_key": "benchmark receipt key"}})
+
+
 def _write_csv(folder: Path, count: int) -> None:
     with (folder / "ids.csv").open("w") as file:
         file.write("user_id\n")
@@ -70,70 +65,58 @@ def _write_csv(folder: Path, count: int) -> None:
 
 
 def _write_receipts(folder: Path, count: int) -> None:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    """Write the receipts of deletions that a stub accepts."""
+    from airflow_provider_blux.hooks.blux import BluxHook
 
-    from airflow_provider_blux.delivery.storage import Folder
-
-    place = ObjectStoragePath(str(folder))
-    run = Run(dag_id="benchmark", run_id="1", task_id="delete")
-    receipts = ReceiptsFile(Folder(place.fs, place.path, "receipts_path"), run, Hashes(KEY))
-    endpoint = endpoints_for("delete_users", "application")[0]
-    for first in range(0, count, endpoint.max_records):
-        numbers = range(first, min(first + endpoint.max_records, count))
-        receipts.write(endpoint, "https://blux.example", 200, [user_id(number) for number in numbers])
+    with servers.stub() as server:
+        os.environ["AIRFLOW_CONN_RECEIPTS"] = _connection(server.url)
+        ids: Any = map(user_id, range(count))
+        hook = BluxHook("receipts", "application")
+        hook.delete_users(ids, max_users=None, receipts_path=str(folder), rate_limit=_NO_LIMIT, concurrency=1)
 
 
 WRITERS: dict[str, Callable[[Path, int], None]] = {"ids (CSV)": _write_csv, "receipts": _write_receipts}
 
 
 def _row(kind: str, count: int, folder: Path) -> list[str]:
-    folder.mkdir()
-    WRITERS[kind](folder, count)
-    [file] = folder.iterdir()
-    size = file.stat().st_size
-    command = [sys.executable, "-m", "benchmarks.suppression", "--measure", str(file), "--ids", str(count)]
-    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ)  # noqa: S603 - our own module
+    size = 0
+    for name, ids in (("sample", 1), ("list", count)):
+        place = folder / name
+        place.mkdir(parents=True)
+        WRITERS[kind](place, ids)
+        size = sum(file.stat().st_size for file in place.iterdir())
+    command = [sys.executable, "-m", "benchmarks.suppression", "--measure", str(folder), "--ids", str(count)]
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - our own module
     found = json.loads(process.stdout.splitlines()[-1])
-    file.unlink()
-    folder.rmdir()
-    megabytes = found["peak"] - found["start"]
     return [
         kind,
         f"{count:,}",
         f"{size / 2**20:,.0f}",
-        f"{found['peak']:.0f}",
-        f"{megabytes:.0f}",
-        f"{megabytes * 2**20 / count:.1f}",
-        f"{found['loading']:.0f}",
-        f"{found['asked'] / found['asking']:,.0f}",
+        f"{found['memory']:.0f}",
+        f"{found['memory'] * 2**20 / count:.1f}",
+        f"{found['seconds']:.0f}",
     ]
 
 
-def _measured(file: Path, count: int) -> dict[str, float]:
-    """Load a list and ask about users; return the megabytes and the seconds."""
-    from airflow_provider_blux.sources.files import StorageSource
+def _measured(folder: Path, count: int) -> dict[str, float]:
+    """Load a list and look users up.
 
-    source = StorageSource(str(file))
-    next(iter(source))  # brings what is imported only when it is needed
-    start, began = _peak_in_megabytes(), time.monotonic()
-    suppression = Suppression(source, Hashes(KEY), str(file))
-    loaded = time.monotonic()
-    numbers = range(0, 2 * count, _ASKED)
-    covered = sum(suppression.covers({"user_id": user_id(number)}) for number in numbers)
-    ended = time.monotonic()
-    if len(suppression) != count or covered != len(range(0, count, _ASKED)):
-        raise RuntimeError(f"of {count:,} ids the list has {len(suppression):,}, and covered {covered:,} users")
-    return {
-        "start": start,
-        "peak": _peak_in_megabytes(),
-        "loading": loaded - began,
-        "asked": len(numbers),
-        "asking": ended - loaded,
-    }
+    :param folder: has the list, and one of a single id.
+    """
+    _suppressed(folder / "sample", range(1))  # brings what is imported only when it is needed
+    with Measuring() as usage:
+        suppressed = _suppressed(folder / "list", range(count - _USERS, count + _USERS))
+    if suppressed != _USERS:
+        raise RuntimeError(f"{suppressed:,} users were suppressed where the list has {_USERS:,} of them")
+    return usage.as_dict()
 
 
-def _peak_in_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _suppressed(folder: Path, numbers: range) -> int:
+    from airflow_provider_blux.hooks.blux import BluxHook
+
+    users = ({"user_id": user_id(number)} for number in numbers)
+    report = BluxHook(api="application").upsert_users(users, suppression_path=str(folder), validate_only=True)
+    return int(report.suppressed)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """This package and what people would use instead, side by side in one run on one stub: ``make bench``.
 
-Pace, cost of CPU and memory, where the time goes, the start of a task, the import and the resume, each at the median
-of several runs; in the end a table of the goals. It measures and does not judge: the exit code is 0 also where a goal
-is missed.
+Pace, cost of CPU and memory, where the time goes, requests in flight, rejects, the start of a task, the import and the
+retry, each at the median of several runs; in the end a table of the goals. Everything of ours goes through an operator
+with its default arguments. It measures and does not judge: the exit code is 0 also where a goal is missed.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.bench import cost, imports, pace, resume, stages, start
+from benchmarks.bench import cost, imports, in_flight, pace, rejects, resume, stages, start
 from benchmarks.bench.files import Files
-from benchmarks.bench.found import GOAL_COLUMNS, Found, Goal, Options
+from benchmarks.bench.section import GOAL_COLUMNS, Goal, Options, Section
 from benchmarks.home import settle_in
 from benchmarks.table import machine, say, table
 
-SECTIONS: dict[str, Callable[[Options, Files], Found]] = {
+SECTIONS: dict[str, Callable[[Options, Files], Section]] = {
     "pace": pace.users,
     "deletions": pace.deletions,
     "cost": cost.measure,
     "stages": stages.measure,
+    "in-flight": in_flight.measure,
+    "rejects": rejects.measure,
     "start": start.measure,
     "import": imports.measure,
     "resume": resume.measure,
@@ -32,23 +34,23 @@ SECTIONS: dict[str, Callable[[Options, Files], Found]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every section, print its table, and in the end where the goals stand."""
+    """Measure every section, print its table, and in the end whether the goals are reached."""
     options, only = _options(arguments)
     began = time.monotonic()
     goals: list[Goal] = []
-    with tempfile.TemporaryDirectory(prefix="blux_bench_") as name:
-        settle_in(Path(name))
-        files = Files(Path(name))
-        for section in only:
+    with tempfile.TemporaryDirectory(prefix="blux_bench_") as folder:
+        settle_in(Path(folder))
+        files = Files(Path(folder))
+        for name in only:
             try:
-                found = SECTIONS[section](options, files)
+                found = SECTIONS[name](options, files)
             except (OSError, RuntimeError, subprocess.SubprocessError) as error:
                 # The other sections took long, and are worth having all the same.
-                say(f"\n**{section} could not be measured: {error}**\n")
+                say(f"\n**{name} could not be measured: {error}**\n")
                 continue
             say(f"\n### {found.title}\n\n{machine()}, median of {options.runs}\n")
             say(table(found.columns, found.rows))
-            say()
+            say("\n".join(["", *found.notes]))
             goals += found.goals
     say(f"### Goals\n\n{machine()}, median of {options.runs}, {time.monotonic() - began:.0f} s in all\n")
     say(table(GOAL_COLUMNS, [goal.row() for goal in goals]))
@@ -57,12 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="(default: all)")
-    parser.add_argument("--runs", type=int, default=5, help="of each number (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="of each number (default: %(default)s)")
     parser.add_argument("--users", type=int, default=1_000_000, help="(default: %(default)s)")
     parser.add_argument("--peer-users", type=int, default=200_000, help="users for others (default: %(default)s)")
     parser.add_argument("--ids", type=int, default=10_000_000, help="(default: %(default)s)")
     parser.add_argument("--events", type=int, default=1_000_000, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="of a paced run (default: %(default)s)")
+    parser.add_argument("--latency", type=float, nargs="+", default=[0.05, 0.2, 0.8], help="(default: %(default)s)")
     given = parser.parse_args(arguments)
     only = given.only
     del given.only

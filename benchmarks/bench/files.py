@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks import rows
+from benchmarks.bench.contenders.task import Task
 from benchmarks.table import say
-
-_WRITE = {
-    "users": rows.write_users,
-    "narrow users": rows.write_narrow_users,
-    "ids": rows.write_ids,
-    "events": rows.write_events,
-}
 
 
 class Files:
@@ -21,10 +16,30 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def path(self, what: str, count: int, source: rows.SourceFormat) -> str:
-        """Return the file of so many ``users``, ``narrow users``, ``ids`` or ``events``."""
-        path = self.folder / f"{what.replace(' ', '-')}-{count}.{source}"
+    def path(self, what: str, count: int, file_format: str) -> str:
+        """Return the file of so many of one of :data:`benchmarks.rows.ROWS`; its format is its suffix."""
+        name = "".join(letter if letter.isalnum() else "-" for letter in what)
+        path = self.folder / f"{name}-{count}.{file_format}"
         if not path.exists():
-            say(f"writing {count:,} {what} as {source} ...")
-            _WRITE[what](path, count, source)
+            if count > 1:
+                say(f"writing {count:,} {what} as {file_format} ...")
+            rows.write(path, what, count)
         return str(path)
+
+    def task(
+        self, url: str, what: str, count: int, file_format: str = "jsonl", *, limit: float = 0, **more: Any
+    ) -> Task:
+        """Return the task to deliver a file.
+
+        :param more: other fields of the task; ``max_users`` is raised to what the file needs.
+        """
+        # The guard of deletions stays on: whoever deletes so many raises it.
+        guard = {"max_users": count} if what == "ids" else {}
+        return Task(
+            url=url,
+            what=what,
+            source={"path": self.path(what, count, file_format)},
+            sample={"path": self.path(what, 1, file_format)},
+            limit=limit,
+            **{**more, "arguments": {**guard, **more.get("arguments", {})}},
+        )

@@ -1,13 +1,13 @@
-"""What parsing a DAG pays for our operators, beyond what Airflow has imported for a DAG of its own."""
+"""What the import of our operators adds to parsing a DAG."""
 
 from __future__ import annotations
 
 from statistics import median
 
 from benchmarks.bench.files import Files
-from benchmarks.bench.found import Found, Goal, Options
 from benchmarks.bench.import_of_one import LIBRARIES
-from benchmarks.bench.processes import told
+from benchmarks.bench.processes import run_module
+from benchmarks.bench.section import Goal, Options, Section
 from benchmarks.table import say
 
 _GOAL_MS = 30
@@ -15,15 +15,15 @@ _GOAL_MS = 30
 _UNWANTED = frozenset({"pandas", "pyarrow", "redis", "msgspec"})
 
 
-def measure(options: Options, files: Files) -> Found:  # noqa: ARG001 - no file is needed
+def measure(options: Options, files: Files) -> Section:  # noqa: ARG001 - no file is needed
     """Measure the import in fresh processes."""
-    told("import_of_one")  # compiles what has never been imported
+    run_module("import_of_one")  # compiles what has never been imported
     say(f"import, {options.runs} runs ...")
-    runs = [told("import_of_one") for _ in range(options.runs)]
+    runs = [run_module("import_of_one") for _ in range(options.runs)]
     ms = median(run["ms"] for run in runs)
     added = sorted({name for run in runs for name in run["added"]})
     airflow = median(run["airflow_ms"] for run in runs)
-    return Found(
+    return Section(
         title="Import of the operators",
         columns=("Airflow's own (ms)", "ours on top (ms)", "modules on top", f"which of {', '.join(LIBRARIES)}"),
         rows=[(f"{airflow:.0f}", f"{ms:.1f}", runs[0]["modules"], ", ".join(added) or "none")],
@@ -32,11 +32,11 @@ def measure(options: Options, files: Files) -> Found:  # noqa: ARG001 - no file 
 
 
 def goal(ms: float, added: list[str]) -> Goal:
-    """Return where the goal stands."""
+    """Return whether the goal is reached."""
     unwanted = [name for name in added if name in _UNWANTED]
     return Goal(
         what="import of the operators module beyond Airflow's own",
         goal=f"at most {_GOAL_MS} ms, none of {', '.join(sorted(_UNWANTED))}",
         measured=f"{ms:.1f} ms, {', '.join(unwanted) or 'none'}",
-        reached=ms <= _GOAL_MS and not unwanted,
+        is_reached=ms <= _GOAL_MS and not unwanted,
     )

@@ -1,4 +1,4 @@
-"""Runs a contender, or a part of this benchmark, as a process of its own that tells as JSON what it took."""
+"""Runs a contender, or a part of this benchmark, as a process of its own that reports in JSON."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from typing import Any
 
 from benchmarks.bench.contenders import OURS, PEERS, Contender
 from benchmarks.bench.contenders.task import Task
+from benchmarks.delivering import endpoint_for
+from benchmarks.pace import Arrival
 from benchmarks.table import say
 
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Took:
+class Usage:
     """What a delivery took.
 
+    :param records: how many were read.
+    :param began: in Unix time.
     :param cpu: seconds of user and system time.
     :param memory: MB of the peak over the start.
     """
 
+    records: int
     delivered: int
-    resumed: int
+    rejected: int = 0
+    resumed: int = 0
+    began: float = 0
     cpu: float
     memory: float
     seconds: float
@@ -34,31 +41,35 @@ class Took:
     @property
     def cpu_a_million(self) -> float:
         """CPU seconds for a million records."""
-        return self.cpu / self.delivered * 1e6
+        return self.cpu / self.records * 1e6
 
 
-def delivered(contender: Contender, task: Task) -> Took:
-    """Let a contender deliver a file."""
-    found = told(f"contenders.{contender.module}", *task.arguments())
-    return Took(
-        delivered=found["delivered"],
-        resumed=found.get("resumed", 0),
-        cpu=found["cpu"],
-        memory=found["peak"] - found["start"],
-        seconds=found["seconds"],
-    )
+def usage_of(contender: Contender, task: Task, count: int) -> Usage:
+    """Let a contender work.
 
-
-def failed(contender: Contender, task: Task) -> None:
-    """Let a contender deliver a file, which it must not manage.
-
-    :raises RuntimeError: it has.
+    :param count: records in the source.
     """
-    if _run(f"contenders.{contender.module}", *task.arguments(), stderr=subprocess.DEVNULL).returncode == 0:
+    found = run_module(f"contenders.{contender.module}", task.as_json())
+    numbers = {name: found[name] for name in Usage.__annotations__ if name in found}
+    return Usage(records=count, **numbers)
+
+
+def expect_failure(contender: Contender, task: Task) -> None:
+    """Let a contender work that must fail.
+
+    :raises RuntimeError: it has not failed.
+    """
+    if _run(f"contenders.{contender.module}", task.as_json(), stderr=subprocess.DEVNULL).returncode == 0:
         raise RuntimeError(f"{contender.title} should have failed, and has not")
 
 
-def told(module: str, *arguments: str) -> dict[str, Any]:
+def lost(what: str, count: int, arrivals: list[Arrival]) -> int:
+    """Return how many of the records cannot be in the requests that the server accepted."""
+    accepted = sum(status == 200 for _, status in arrivals)
+    return max(count - accepted * endpoint_for(what).max_records, 0)
+
+
+def run_module(module: str, *arguments: str) -> dict[str, Any]:
     """Return the JSON in the last line that a module of this package writes."""
     process = _run(module, *arguments)
     process.check_returncode()

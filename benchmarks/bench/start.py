@@ -14,7 +14,7 @@ from statistics import median
 from airflow_provider_blux.emulator.backend import DEMO
 from benchmarks import servers
 from benchmarks.bench.files import Files
-from benchmarks.bench.found import Found, Goal, Options
+from benchmarks.bench.section import Goal, Options, Section
 from benchmarks.cluster.dag_run import AirflowApi
 from benchmarks.cluster.environment import on_loopback
 from benchmarks.cluster.stack import Stack
@@ -28,7 +28,7 @@ _STARTS_WITHIN = 300
 _RUNS_WITHIN = 180
 
 
-def measure(options: Options, files: Files) -> Found:
+def measure(options: Options, files: Files) -> Section:
     """Start Airflow, run the two DAGs in turns."""
     took: dict[str, list[float]] = {dag: [] for dag in DAGS}
     with ExitStack() as opened:
@@ -43,13 +43,13 @@ def measure(options: Options, files: Files) -> Found:
             for dag, runs in took.items():
                 say(f"start, run {number}: {dag} ...")
                 runs.append(_to_the_first_request(stack, api, server, dag))
-    return found(took)
+    return section(took)
 
 
-def found(took: Mapping[str, list[float]]) -> Found:
-    """Return the table, and where the goal stands."""
+def section(took: Mapping[str, list[float]]) -> Section:
+    """Return the table, and whether the goal is reached."""
     ours, empty = median(took["users"]), median(took["empty"])
-    return Found(
+    return Section(
         title="From the start of a task to its first request (s)",
         columns=("", "median", "least", "most"),
         rows=[(DAGS[dag], f"{median(runs):.3f}", f"{min(runs):.3f}", f"{max(runs):.3f}") for dag, runs in took.items()],
@@ -58,7 +58,7 @@ def found(took: Mapping[str, list[float]]) -> Found:
                 what="time from task start to first request, over an empty operator",
                 goal=f"at most {_GOAL:g} s",
                 measured=f"{ours - empty:.3f} s ({ours:.3f} s and {empty:.3f} s)",
-                reached=ours - empty <= _GOAL,
+                is_reached=ours - empty <= _GOAL,
             )
         ],
     )

@@ -1,4 +1,4 @@
-"""The programs that are compared: each a module that delivers a file and tells as JSON what that took of its process.
+"""The programs that are compared: each a module that delivers a file and reports as JSON what that took of its process.
 
 The peers are written as their users write them: correct, and no more than is needed.
 """
@@ -27,9 +27,10 @@ OURS = Contender(title="this package", module="ours", needs="airflow")
 HTTP_HOOK = Contender(
     title="Airflow `HttpHook` in a loop", module="http_hook", needs="airflow.providers.http", waits=True
 )
+AIOHTTP = Contender(title="aiohttp, evenly spaced starts", module="aiohttp_paced", needs="aiohttp")
 PEERS = (
     HTTP_HOOK,
     Contender(title="`requests.Session` in a loop", module="requests_loop", needs="requests", waits=True),
     Contender(title="dlt custom destination, defaults", module="dlt_destination", needs="dlt", waits=True),
-    Contender(title="aiohttp, evenly spaced starts", module="aiohttp_paced", needs="aiohttp"),
+    AIOHTTP,
 )

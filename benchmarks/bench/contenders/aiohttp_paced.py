@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.bench.contenders.flat_rows import HEADERS, PATH, batches
-from benchmarks.bench.contenders.task import Counts, Task, measured
+from benchmarks.bench.contenders.task import Counts, Task, run
 
 _IN_FLIGHT = 32
 _SHARE_OF_THE_LIMIT = 0.99
@@ -63,10 +63,10 @@ async def _deliver(task: Task) -> int:
     return delivered
 
 
-def ready(task: Task) -> Callable[[], Counts]:
+def prepare(task: Task) -> Callable[[], Counts]:
     """Return the work."""
     return lambda: {"delivered": asyncio.run(_deliver(task))}
 
 
 if __name__ == "__main__":
-    measured(ready)
+    run(prepare)

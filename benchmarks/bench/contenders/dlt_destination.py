@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from benchmarks.bench.contenders.flat_rows import BATCH_SIZE, HEADERS, PATH, batches
-from benchmarks.bench.contenders.task import Counts, Task, measured
+from benchmarks.bench.contenders.task import Counts, Task, run
 
 # Read when dlt is imported: nothing is told to its makers, and all is kept in a folder that goes with this process.
 _folder = tempfile.TemporaryDirectory(prefix="blux_dlt_")
@@ -22,7 +22,7 @@ from dlt.common.runtime import run_context  # noqa: E402
 run_context.global_dir = lambda: _folder.name
 
 
-def ready(task: Task) -> Callable[[], Counts]:
+def prepare(task: Task) -> Callable[[], Counts]:
     """Return the work."""
     _run("warm_up", [[{"user_id": "nobody"}]], list.clear)
 
@@ -52,4 +52,4 @@ def _run(name: str, lists: Iterable[list[dict[str, Any]]], send: Callable[[list[
 
 
 if __name__ == "__main__":
-    measured(ready)
+    run(prepare)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from airflow.providers.http.hooks.http import HttpHook
 
 from benchmarks.bench.contenders.flat_rows import HEADERS, PATH, batches
-from benchmarks.bench.contenders.task import Counts, Task, measured
+from benchmarks.bench.contenders.task import Counts, Task, run
 
 
-def ready(task: Task) -> Callable[[], Counts]:
+def prepare(task: Task) -> Callable[[], Counts]:
     """Return the work."""
     os.environ["AIRFLOW_CONN_CRM"] = json.dumps({"conn_type": "http", "host": task.url})
     hook = HttpHook(method="POST", http_conn_id="crm")
@@ -29,4 +29,4 @@ def ready(task: Task) -> Callable[[], Counts]:
 
 
 if __name__ == "__main__":
-    measured(ready)
+    run(prepare)

@@ -1,46 +1,44 @@
-"""This package: rows from a file through its own source, checks, shapes and delivery, all of them on."""
+"""This package: an operator with its default arguments, all of its checks on."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
-from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+from benchmarks.bench.contenders.task import Counts, Task, run
+from benchmarks.delivering import deliver, unlimited
 
-from airflow_provider_blux.api.endpoints import Api, Operation
-from airflow_provider_blux.delivery.storage import FileStore, Folder
-from airflow_provider_blux.sources.files import StorageSource
-from benchmarks.bench.contenders.task import Counts, Task, measured
-from benchmarks.delivering import deliver, unpaced
-
-#: The operation and the API by what is delivered.
-KINDS: dict[str, tuple[Operation, Api]] = {
-    "users": ("upsert_users", "application"),
-    "narrow users": ("upsert_users", "application"),
-    "ids": ("delete_users", "application"),
-    "events": ("send_events", "open"),
-}
+_COUNTS = ("read", "delivered", "rejected", "merged", "unknown", "resumed")
 
 
-def ready(task: Task) -> Callable[[], Counts]:
+def prepare(task: Task) -> Callable[[], Counts]:
     """Return the work."""
-    operation, api = KINDS[task.what]
-    options = unpaced(operation, api)
-    if task.limit:
-        options["rate_limit"] = task.limit
-    if task.concurrency:
-        options["concurrency"] = task.concurrency
-    if task.store:
-        options["store"] = FileStore(Folder(LocalFileSystem(), task.store, "checkpoint_path"), "task")
-    source = StorageSource(task.path)
-    # Its first row brings what is imported, and opened, only when it is needed.
-    next(iter(source))
+    # Where the server has a limit it is the published one, which the operator keeps by default.
+    arguments = {**({} if task.limit else unlimited(task.what)), **task.arguments}
+    deliver(task.url, task.what, **{**arguments, **task.sample, "validate_only": True, "resume": False})
+    if task.stage == "read":
+        return lambda: _read(task)
 
     def work() -> Counts:
-        report = deliver(task.url, operation, source, api=api, **options)
-        return {"delivered": report.delivered, "resumed": report.resumed}
+        report = deliver(
+            task.url,
+            task.what,
+            try_number=task.try_number,
+            validate_only=task.stage == "check",
+            **arguments,
+            **task.source,
+        )
+        return {name: report[name] for name in _COUNTS}
 
     return work
 
 
+def _read(task: Task) -> Counts:
+    from airflow_provider_blux.sources.files import StorageSource
+
+    deque(StorageSource(task.path), maxlen=0)
+    return {"read": 0, "delivered": 0}
+
+
 if __name__ == "__main__":
-    measured(ready)
+    run(prepare)

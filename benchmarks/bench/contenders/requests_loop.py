@@ -7,10 +7,10 @@ from collections.abc import Callable
 import requests
 
 from benchmarks.bench.contenders.flat_rows import HEADERS, PATH, batches
-from benchmarks.bench.contenders.task import Counts, Task, measured
+from benchmarks.bench.contenders.task import Counts, Task, run
 
 
-def ready(task: Task) -> Callable[[], Counts]:
+def prepare(task: Task) -> Callable[[], Counts]:
     """Return the work."""
 
     def work() -> Counts:
@@ -26,4 +26,4 @@ def ready(task: Task) -> Callable[[], Counts]:
 
 
 if __name__ == "__main__":
-    measured(ready)
+    run(prepare)

@@ -1,57 +1,58 @@
-"""What every contender is told on its command line, and what it tells when it is done."""
+"""What every contender is asked to do on its command line, and what it reports when it is done."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from benchmarks.measuring import Measuring
 from benchmarks.table import say
 
 Counts = dict[str, int]
+"""Records that were ``read`` and ``delivered``, and of ours all other counts of the report."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is to be delivered, and where.
+    """What is to be delivered, and where. The arguments are of our operators; a peer reads ``path``.
 
     :param url: of the server.
-    :param path: of the file.
-    :param what: ``users``, ``narrow users``, ``ids`` or ``events``; peers deliver users.
-    :param limit: requests a second that are allowed; 0 for any number.
-    :param concurrency: most requests in flight; 0 for the default. Ours only.
-    :param store: folder of the checkpoint; empty for none. Ours only.
+    :param what: one of :data:`benchmarks.rows.ROWS`; peers deliver users.
+    :param source: the arguments that name the source of the records.
+    :param sample: the same for a source of one record, by which everything is imported before it is measured.
+    :param limit: requests a second that the server allows; 0 for any number.
+    :param stage: how far a delivery goes: its source is only read, its records are checked but not sent, or all.
+    :param try_number: 2 for a task that continues where its first try stopped.
     """
 
     url: str
-    path: str
     what: str = "users"
+    source: Mapping[str, Any]
+    sample: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     limit: float = 0
-    concurrency: int = 0
-    store: str = ""
+    stage: Literal["read", "check", "send"] = "send"
+    try_number: int = 1
 
-    def arguments(self) -> list[str]:
+    @property
+    def path(self) -> str:
+        """The file that is delivered."""
+        return str(self.source["path"])
+
+    def as_json(self) -> str:
         """Return the command line that says so."""
-        return [f"--{name}={value}" for name, value in vars(self).items()]
+        return json.dumps(asdict(self))
 
 
-def measured(ready: Callable[[Task], Callable[[], Counts]]) -> None:
+def run(prepare: Callable[[Task], Callable[[], Counts]]) -> None:
     """Do what the command line asks for, and write the counts and what it took as JSON.
 
-    :param ready: imports and opens what is needed, which is not measured; returns the work, which is.
+    :param prepare: imports and opens what is needed, which is not measured; returns the work, which is.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--path", required=True)
-    parser.add_argument("--what", default="users")
-    parser.add_argument("--limit", type=float, default=0)
-    parser.add_argument("--concurrency", type=int, default=0)
-    parser.add_argument("--store", default="")
-    given: dict[str, Any] = vars(parser.parse_args())
-    work = ready(Task(**given))
-    with Measuring() as took:
+    work = prepare(Task(**json.loads(sys.argv[1])))
+    with Measuring() as usage:
         counts = work()
-    say(json.dumps({**counts, **took.as_dict()}))
+    say(json.dumps({**counts, **usage.as_dict()}))
