@@ -129,7 +129,7 @@ class BluxClient:
         :raises BluxConfigError: for a redirect, a certificate that is not trusted, or a proxy that cannot be used.
         """
         endpoint, body = request
-        departure = Departure(on_leaving, on_left)
+        departure = Departure(self.timeout, on_leaving, on_left)
         try:
             route = self._route(endpoint)
             with reporting_to(departure):

@@ -32,7 +32,7 @@ class Endpoint:
     :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
     :param max_records: most records a request.
     :param max_rate: most requests a second.
-    :param success: the status that the page documents for success; any other 2xx counts as well.
+    :param success: the status that the page documents for success.
     """
 
     operation: Operation

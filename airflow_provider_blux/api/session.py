@@ -27,11 +27,13 @@ from airflow_provider_blux.exceptions import BluxConfigError
 class Departure:
     """The departure of one request.
 
+    :param timeout: seconds that it may take to write it.
     :param on_leaving: called when there is a connection and the request is about to be written to it.
     :param on_left: called when all of it is written, before its answer is waited for.
     """
 
-    def __init__(self, on_leaving: Callable[[], None], on_left: Callable[[], None]) -> None:
+    def __init__(self, timeout: float, on_leaving: Callable[[], None], on_left: Callable[[], None]) -> None:
+        self.timeout = timeout
         self._on_leaving = on_leaving
         self._on_left = on_left
         self.has_begun = False
@@ -49,7 +51,7 @@ class Departure:
 
 
 # The request that this thread sends: `requests` has no way to hand something on to the connection.
-_departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
+_departure: ContextVar[Departure] = ContextVar("departure")
 
 
 @contextmanager
@@ -132,25 +134,21 @@ class _ReportsDeparture:
 
     response_class = _Answer
     sock: socket | None
-    timeout: float | None
     _parts: list[bytes] | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         departure = _departure.get()
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
-        elif self.sock.gettimeout() != self.timeout:  # what the answer before had left
-            self.sock.settimeout(self.timeout)
         self._parts = []
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         finally:
             parts, self._parts = self._parts, None
-        if departure is not None:
-            departure.begin()
+        self.sock.settimeout(departure.timeout)  # type: ignore[union-attr]
+        departure.begin()
         self.send(b"".join(parts))
-        if departure is not None:
-            departure.end()
+        departure.end()
 
     def send(self, data: Any) -> None:
         if self._parts is None:

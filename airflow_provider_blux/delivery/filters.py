@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.batches import copied
+from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.columns import is_table_row
 from airflow_provider_blux.records.mapping import Shape
@@ -243,12 +244,3 @@ class _Guard:
             f"More than {self.max_users:,} different users would be deleted; {state}. If that is meant, raise "
             "max_users above their number (max_users=None switches the guard off)."
         )
-
-
-def check_max_users(max_users: Any) -> None:
-    """Check the guard's bound.
-
-    :raises BluxConfigError: unless it is a whole number above 0 or ``None``.
-    """
-    if max_users is not None and (isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1):
-        raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")

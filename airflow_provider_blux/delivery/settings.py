@@ -178,6 +178,15 @@ def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
         )
 
 
+def check_max_users(max_users: Any) -> None:
+    """Check the guard's bound.
+
+    :raises BluxConfigError: unless it is a whole number above 0 or ``None``.
+    """
+    if max_users is not None and (isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1):
+        raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
+
+
 def check_rate(name: str, value: Any) -> None:
     """Check a number of requests a second; ``None`` stands for the published one."""
     if value is None:

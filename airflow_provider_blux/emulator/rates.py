@@ -17,12 +17,14 @@ DEFAULT_RATES: Final[Mapping[str, int]] = {
     "open.update_devices": 20,
 }
 
-# Whom a limiter refuses at a rate of n:
-# sliding_second  who is more than the n-th within the last second, refused ones included (as HAProxy's http_req_rate)
-# spacing         who comes less than 1/n s after the last accepted one, in whole milliseconds (as nginx's limit_req
-#                 without burst)
-# token_bucket    who finds no token; the bucket holds n and is refilled by n a second
 LimitKind = Literal["sliding_second", "spacing", "token_bucket"]
+"""Whom a limiter refuses at a rate of n.
+
+``"sliding_second"``: who is more than the n-th within the last second, refused ones included (as HAProxy's
+``http_req_rate``). ``"spacing"``: who comes less than 1/n s after the last accepted one, in whole milliseconds (as
+nginx's ``limit_req`` without ``burst``). ``"token_bucket"``: who finds no token; the bucket holds n and gets n
+a second.
+"""
 LIMIT_KINDS: Final[tuple[LimitKind, ...]] = get_args(LimitKind)
 
 # A second, less what the arithmetic of Unix times in floats may add to the distance of two requests at an exact pace.

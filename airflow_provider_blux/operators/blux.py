@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.delivery.filters import check_max_users
-from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown
+from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, check_max_users
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField

@@ -11,7 +11,7 @@ from airflow_provider_blux.api.auth import ApplicationAccess
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRequestError, BluxUnavailable
-from tests.api.wire import OK, answering, dripping, refusing_early, tunnelling
+from tests.api.wire import OK, answering, dripping, ignoring, refusing_early, tunnelling
 from tests.certificates import context_of_a_server
 from tests.delivery.pushing import request_of
 
@@ -256,6 +256,17 @@ def test_a_connection_that_breaks_while_a_body_is_written_leaves_nothing_in_doub
         client.send(Request(UPSERT, LARGE))
 
     assert not caught.value.in_doubt
+
+
+def test_a_body_that_nobody_reads_is_given_up_at_the_timeout_and_leaves_nothing_in_doubt():
+    with ignoring() as port, client_at(f"http://127.0.0.1:{port}", timeout=0.3) as client:
+        started = time.monotonic()
+        with pytest.raises(BluxUnavailable, match="broke during") as caught:
+            client.send(Request(UPSERT, LARGE))
+        took = time.monotonic() - started
+
+    assert not caught.value.in_doubt
+    assert took < SECONDS
 
 
 @pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["its first line", "its headers"])

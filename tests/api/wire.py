@@ -87,6 +87,22 @@ def refusing_early(answer: bytes) -> Iterator[int]:
 
 
 @contextmanager
+def ignoring() -> Iterator[int]:
+    """Accept connections and read nothing from them; yield the port."""
+    is_over = threading.Event()
+
+    def serve(client: socket.socket, wire: Wire, number: int) -> None:
+        with client:
+            is_over.wait()
+
+    with _listening(serve) as wire:
+        try:
+            yield wire.port
+        finally:
+            is_over.set()
+
+
+@contextmanager
 def dripping(beginning: bytes) -> Iterator[int]:
     """Answer each request with ``beginning``, and then a byte now and then without end; yield the port."""
     is_over = threading.Event()
