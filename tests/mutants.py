@@ -10,15 +10,23 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import libcst as cst
 from mutmut.__main__ import _run, collect_source_file_mutation_data
+from mutmut.configuration import config
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.mutators import mutation_operators, operator_string
 from mutmut.stats import status_by_exit_code
 
 PACKAGE = "airflow_provider_blux"
-PARTS = ("delivery", "api", "records")
+# The tests of a folder stand beside it. Those of the layers above run the same code a hundred times, and slowly.
+TESTS = {
+    "delivery": ["tests/delivery", "tests/hooks/test_guard.py", "tests/test_backfill.py"],
+    "api": ["tests/api"],
+    "records": ["tests/records"],
+}
+QUICK = ["-m", "not airflow and not slow"]
 WORKERS = 3  # they wait as often as they work
 _KILLED = {"killed", "timeout", "caught by type check"}
 
@@ -45,7 +53,10 @@ def main(parts: list[str]) -> int:
         (cst.SimpleStatementLine, without_statement),
         (cst.If, negated),
     ]
-    patterns = [f"{PACKAGE}.{part.removeprefix(PACKAGE + '.')}.*" for part in parts or PARTS]
+    parts = [part.removeprefix(f"{PACKAGE}.") for part in parts or TESTS]
+    folders = sorted({part.partition(".")[0] for part in parts})
+    config().pytest_add_cli_args_test_selection = [*chain.from_iterable(TESTS[folder] for folder in folders), *QUICK]
+    patterns = [f"{PACKAGE}.{part}.*" for part in parts]
     _run(patterns, WORKERS)
 
     counts: dict[str, Counter[str]] = {}

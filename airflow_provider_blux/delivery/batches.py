@@ -164,11 +164,13 @@ def cut(
     :param first: the batch to begin with, still empty, where ``records`` do not begin with the source.
     """
     batch = first or Batch(1, 1, 0)
+    widest = batch.last + size * _WIDEST
     for record in records:
         batch.add(record, merge)
-        if len(batch.records) >= size or batch.read >= size * _WIDEST:
+        if len(batch.records) >= size or record.number >= widest:
             yield batch
             batch = Batch(batch.index + 1, batch.last + 1, batch.last)
+            widest = batch.last + size * _WIDEST
     if batch.read:
         yield batch
 

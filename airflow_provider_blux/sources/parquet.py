@@ -25,8 +25,9 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
     for group in range(groups):
         batches = parquet.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False)
         while batch := _next_rows(batches, columns, f"{name} is damaged: row group {group + 1} of {groups}", rows):
-            rows += len(batch)
-            yield from batch
+            number, of_batch = batch
+            rows += number
+            yield from of_batch
     if rows != size:
         raise BluxSourceError(f"{name} is damaged: its directory says {size:,} rows, it has {rows:,}.")
 
@@ -41,12 +42,17 @@ def _opened(file: BinaryIO, name: str) -> Any:
         ) from None
 
 
-def _next_rows(batches: Iterator[Any], columns: list[str], where: str, rows: int) -> list[TableRow]:
-    """Return the rows of the next batch that has some; nothing at the end."""
+def _next_rows(
+    batches: Iterator[Any], columns: list[str], where: str, rows: int
+) -> tuple[int, Iterator[TableRow]] | None:
+    """Return the number of rows of the next batch that has some, and the rows; nothing at the end.
+
+    The rows are made one by one: with a thousand at once the garbage collector would go through all that is loaded.
+    """
     try:
         while (batch := next(batches, None)) is not None:
             if batch.num_rows:
-                return list(batch_rows(columns, batch))
+                return batch.num_rows, batch_rows(columns, batch)
     except Exception as error:  # noqa: BLE001 - the same; and the words of pyarrow may quote a value
         raise BluxSourceError(f"{where} cannot be read after row {rows:,} ({type(error).__name__}).") from None
-    return []
+    return None

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_blux.delivery.batches import Batch, Reading, cut
-from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.batches import Batch, Reading, Record, cut
+from airflow_provider_blux.delivery.checkpoint import SAVE_EVERY_SECONDS, VERSION, Checkpoint
 from airflow_provider_blux.exceptions import BluxCheckpointError
 from airflow_provider_blux.records.encoding import encoded_merge_of
 from airflow_provider_blux.records.shapes import shape_of
@@ -137,3 +137,101 @@ def test_a_change_in_what_was_about_to_be_sent_is_noticed():
 
     with pytest.raises(BluxCheckpointError, match="in records 7-8"):
         opened(store, [*ROWS[:6], {"user_id": "6", "n": -1}, *ROWS[7:]])
+
+
+def test_what_is_forgotten_is_not_there_for_another_try_and_what_follows_is_kept_for_it():
+    store = Memory()
+    settled(store, 1, 3)
+    checkpoint = Checkpoint(store, "settings")
+    checkpoint.load()
+
+    checkpoint.forget()
+    assert store.load() is None
+
+    records = READING.records(ROWS)
+    first, *_ = checkpoint.pending(cut(records, size=2, first=checkpoint.pass_over(records)))
+    checkpoint.settle(first, {"read": 2})
+    checkpoint.save()
+    assert [batch.index for batch in opened(store, ROWS)[1]] == [2, 3, 4, 5]
+
+
+def test_a_batch_is_in_doubt_from_when_it_is_noted_until_it_is_settled_or_withdrawn():
+    store = Memory()
+    checkpoint, (first, second, *_) = opened(store, ROWS)
+    checkpoint.intend(first)
+    checkpoint.intend(second)
+    assert list(store.load()["doubt"]) == ["1", "2"]
+
+    checkpoint.settle(first, {"read": 2})
+    checkpoint.withdraw(second)
+    checkpoint.save()
+    assert store.load()["doubt"] == {}
+
+
+def test_a_batch_that_is_noted_already_is_not_saved_again():
+    store = Memory()
+    checkpoint, (first, *_) = opened(store, ROWS)
+    checkpoint.intend(first)
+    checkpoint.intend(first)  # for the next attempt
+
+    assert store.saves == 1
+
+
+def test_where_a_record_may_be_sent_again_nothing_is_noted_before_it_is_sent():
+    store = Memory()
+    checkpoint = Checkpoint(store, "settings")
+    checkpoint.intend(Batch(1, 1, 2))
+
+    assert store.saves == 0
+
+
+@pytest.mark.parametrize(("took", "every"), [(0.0, SAVE_EVERY_SECONDS), (0.3, 3.0), (1.0, 10.0)])
+def test_progress_is_saved_every_two_seconds_and_more_rarely_where_that_takes_long(took, every):
+    now = 0.0
+
+    class Slow(Memory):
+        def save(self, state: dict[str, Any]) -> None:
+            nonlocal now
+            super().save(state)
+            now += took
+
+    store = Slow()
+    checkpoint = Checkpoint(store, "settings", clock=lambda: now)
+    saves = []
+    for number, now in enumerate([1.99, 2.0, 2.0 + every - 0.01, 2.0 + every], 1):  # noqa: B007 - the clock reads it
+        checkpoint.settle(Batch(number, number, number), {"read": number})
+        saves.append(store.saves)
+
+    assert saves == [0, 1, 1, 2]
+    assert store.load()["settled"] == 4
+
+
+def test_what_is_to_be_durable_is_so_before_the_checkpoint_says_it_is():
+    store, saves = Memory(), []
+    checkpoint = Checkpoint(store, "settings", before_save=lambda: saves.append(store.saves))
+    checkpoint.save()
+    assert (saves, store.saves) == ([0], 1)
+
+    Checkpoint(None, "settings", before_save=lambda: saves.append(-1)).save()
+    assert saves == [0, -1]
+
+
+def test_a_checkpoint_of_another_version_is_refused_although_it_can_be_read():
+    store = Memory()
+    settled(store, 1)
+    store.save({**store.load(), "version": VERSION - 1})
+
+    with pytest.raises(BluxCheckpointError, match="written by another version"):
+        opened(store, ROWS)
+
+
+def test_neighbours_are_not_taken_for_others_that_are_as_long_together():
+    """Two records must not be mistaken for two others whose texts, one after the other, are the same."""
+    first, second = ([Record(1, 1, one), Record(2, 2, two)] for one, two in [(b'"ab"', b'"c"'), (b'"ab""', b'c"')])
+    digests = []
+    for records in (first, second):
+        checkpoint = Checkpoint(Memory(), "settings")
+        [batch] = checkpoint.pending(cut(iter(records), size=2))
+        digests.append(batch.digest)
+
+    assert digests[0] != digests[1]

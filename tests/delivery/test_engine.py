@@ -233,3 +233,22 @@ def test_it_leaves_no_thread_behind():
     run(engine_of(lambda _one, _left: Outcome(), []), (batch(number, number) for number in range(50)))
 
     assert threading.active_count() == before
+
+
+def test_a_stop_is_heard_while_it_waits_for_what_is_in_flight():
+    stop, is_over, settled = Stop(), threading.Event(), []
+
+    def send(_one: Batch, on_left: Callable[[], None]) -> Outcome:
+        on_left()
+        stop.set()
+        assert is_over.wait(SECONDS)
+        return Outcome()
+
+    engine = engine_of(send, settled, concurrency=1, stop=stop)
+    with pytest.raises(BluxStopped):
+        engine.run([batch(1, 1)])
+    assert settled == []
+
+    is_over.set()
+    engine.finish()
+    assert settled == [1]

@@ -53,6 +53,12 @@ def test_every_accepted_request_has_a_receipt_with_every_id(blux, tmp_path, api,
     assert {(line["dag_id"], line["run_id"], line["task_id"], line["try_number"]) for line in written} == {
         ("gdpr", "manual__1", "delete", 1)
     }
+    assert {(line["api"], line["hash"]) for line in written} == {(api, "hmac-sha256")}
+    [address] = {line["url"] for line in written}
+    connection = blux.connection()
+    base = connection["host"] if api == "application" else connection["extra"]["open_api_url"]
+    assert address.startswith(f"{base}/v")
+    assert sum(line["number"] for line in written) == len(IDS)
     [receipts] = report.receipts
     assert re.fullmatch(rf"file://{tmp_path}/gdpr__delete__manual__1__[0-9a-f]{{8}}__try1__receipts\.jsonl", receipts)
 
@@ -145,6 +151,32 @@ def changed_id(content: list[str]) -> list[str]:
     receipt = json.loads(content[3])
     receipt["ids"][0] = "0" * 64
     return [*content[:3], json.dumps(receipt), *content[4:]]
+
+
+def an_id_less(content: list[str]) -> list[str]:
+    receipt = json.loads(content[-1])
+    del receipt["ids"][0]
+    return [*content[:-1], json.dumps(receipt)]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "words"),
+    [
+        (changed_id, "line 5: this receipt does not follow the one before it"),
+        (an_id_less, "line 10: this receipt has been changed"),
+        (lambda content: [*content[:5], "no json", *content[5:]], "line 6: this is no receipt"),
+        (lambda content: [*content[:5], "[]", *content[5:]], "line 6: this is no receipt"),
+        (lambda content: [*content[:5], "{}", *content[5:]], "line 6: this receipt was made with another key (None"),
+    ],
+    ids=["changed", "an id less in the last", "damaged", "a list", "put between"],
+)
+def test_what_is_wrong_with_a_chain_is_told_with_its_line(written, capsys, tamper, words):
+    written.write_text("\n".join(tamper(written.read_text().splitlines())) + "\n")
+
+    assert main(["verify", str(written)]) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert written.name in said
 
 
 @pytest.mark.parametrize(

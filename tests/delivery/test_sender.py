@@ -13,12 +13,14 @@ from airflow_provider_blux.api.rate_limiter import Slot
 from airflow_provider_blux.delivery.batches import Batch, Record
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.report import Outcome, Traffic
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxRejectLimitError,
     BluxRequestError,
+    BluxStopped,
     BluxUnavailable,
 )
 from airflow_provider_blux.records.encoding import encode
@@ -29,15 +31,24 @@ EVENTS = [{"name": "viewed", "user_id": "u", "id": str(number)} for number in ra
 
 
 class Limiter:
-    """Grants every slot at once, and remembers what it was told."""
+    """Grants every slot at once, and remembers what it was told.
 
-    def __init__(self) -> None:
+    :param on_wait: called when a slot is waited for.
+    """
+
+    def __init__(self, on_wait: Callable[[], None] = lambda: None) -> None:
         self.told: list[tuple[str, float | None]] = []
+        self.left = 0
+        self._on_wait = on_wait
 
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         if before is not None:
             before()
-        return Slot(0.0, lambda: 0.0)
+        self._on_wait()
+        return Slot(0.0, lambda: 0.0, self.count_left)
+
+    def count_left(self) -> None:
+        self.left += 1
 
     def pause(self, seconds: float) -> None:
         self.told.append(("pause", seconds))
@@ -46,18 +57,32 @@ class Limiter:
         self.told.append(("throttled", retry_after))
 
 
-def send(blux: Emulator, limiter: Limiter, on_left: Callable[[], None] = lambda: None) -> Outcome:
-    batch = Batch(1, 1, 1, {"u": Record(1, "u", encode({"user_id": "u"}))})
+def users(*ids: str) -> Batch:
+    return Batch(1, 1, len(ids), {name: Record(n, name, encode({"user_id": name})) for n, name in enumerate(ids, 1)})
+
+
+def send(
+    blux: Emulator,
+    limiter: Limiter,
+    batch: Batch | None = None,
+    on_left: Callable[[], None] = lambda: None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    traffic: Traffic | None = None,
+    stop: Stop | None = None,
+    at_most_once: bool = False,
+) -> Outcome:
     with client_of(blux) as client:
         sender = Sender(
             client,
             endpoints_for("upsert_users", "application"),
             limiter,
-            checkpoint=Checkpoint(None, ""),
-            traffic=Traffic(),
-            stop=Impatient(),
+            checkpoint=checkpoint or Checkpoint(None, ""),
+            traffic=traffic or Traffic(),
+            stop=stop or Impatient(),
+            at_most_once=at_most_once,
         )
-        return sender(batch, on_left)
+        return sender(batch or users("u"), on_left)
 
 
 def arrived(blux: Emulator) -> list[str]:
@@ -233,3 +258,116 @@ def test_a_batch_of_which_a_part_was_accepted_stays_in_doubt_when_the_try_fails(
     report = at_most_once(blux, store, max_rejects=1.0)
     assert (report.unknown, report.delivered) == (4, 4)
     assert arrived(blux) == ["0", "1", "4", "5", "6", "7"]
+
+
+def test_a_slot_hears_that_each_request_has_left(blux):
+    blux.fault(kind="status", status=503, times=2)
+    limiter = Limiter()
+    send(blux, limiter)
+
+    assert limiter.left == 3
+
+
+def test_a_request_without_an_answer_is_counted_with_those_that_have_one(blux):
+    blux.fault(kind="reset", times=1)
+    blux.fault(kind="status", status=500, times=1)
+    traffic = Traffic()
+    send(blux, Limiter(), traffic=traffic)
+
+    counted = traffic.counted()
+    assert counted.statuses == {None: 1, 500: 1, 200: 1}
+    assert (counted.requests, counted.retries) == (3, 2)
+
+
+def test_a_stop_while_a_slot_is_waited_for_sends_nothing_and_leaves_nothing_in_doubt(blux):
+    store, stop = Memory(), Impatient()
+    checkpoint = Checkpoint(store, "", at_most_once=True)
+    with pytest.raises(BluxStopped):
+        send(blux, Limiter(on_wait=stop.set), checkpoint=checkpoint, stop=stop, at_most_once=True)
+    checkpoint.save()
+
+    assert blux.requests() == []
+    assert store.load()["doubt"] == {}
+
+
+class Looking(Impatient):
+    """Saves a checkpoint while it waits, as another thread does, and looks at what is in doubt then."""
+
+    def __init__(self, checkpoint: Checkpoint, store: Memory) -> None:
+        super().__init__()
+        self.checkpoint, self.store = checkpoint, store
+        self.seen: list[list[str]] = []
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.checkpoint.save()
+            self.seen.append(list(self.store.load()["doubt"]))
+        super().sleep(seconds)
+
+
+@pytest.mark.parametrize(
+    ("refused_before", "in_doubt"),
+    [(0, []), (1, ["1"])],
+    ids=["nothing of the batch was accepted", "its first half was accepted"],
+)
+def test_what_is_in_doubt_while_a_retry_is_waited_for(blux, refused_before, in_doubt):
+    """A process may be killed while it waits: what was accepted must not be sent again, what was not must be."""
+    store = Memory()
+    checkpoint = Checkpoint(store, "", at_most_once=True)
+    stop = Looking(checkpoint, store)
+    blux.fault(kind="status", status=400, times=refused_before or None, probability=min(1.0, refused_before))
+    blux.fault(kind="status", status=503, skip=refused_before, times=1)
+
+    outcome = send(blux, Limiter(), users("a", "b"), checkpoint=checkpoint, stop=stop, at_most_once=True)
+
+    assert outcome.delivered == 2
+    assert stop.seen == [in_doubt]
+
+
+def test_a_batch_stays_in_doubt_until_its_unknown_records_are_counted(blux):
+    store = Memory()
+    checkpoint = Checkpoint(store, "", at_most_once=True)
+    blux.fault(kind="reset", times=1)
+
+    outcome = send(blux, Limiter(), users("a", "b"), checkpoint=checkpoint, at_most_once=True)
+    checkpoint.save()
+
+    assert [reject.outcome for reject in outcome.rejects] == ["unknown", "unknown"]
+    assert "broke during application.upsert_users" in outcome.rejects[0].reason
+    assert list(store.load()["doubt"]) == ["1"]
+
+
+def test_what_may_be_sent_again_is_never_unknown(blux):
+    blux.fault(kind="reset", processed=True)
+
+    with pytest.raises(BluxUnavailable, match="broke during"):
+        push(blux, "send_events", EVENTS, concurrency=1, max_rejects=1.0)
+    assert len(blux.requests()) == 6
+
+
+def test_six_requests_in_a_row_without_an_answer_end_a_try_that_repeats_none(blux):
+    blux.fault(kind="reset")
+
+    with pytest.raises(BluxUnavailable, match="broke during"):
+        push(blux, "send_events", EVENTS, batch_size=1, concurrency=1, on_unknown="reject", max_rejects=1.0)
+    assert len(blux.requests()) == 6
+
+
+def test_one_answer_between_them_and_they_are_no_longer_in_a_row(blux):
+    blux.fault(kind="reset", times=5)
+    blux.fault(kind="reset", skip=1)
+    rows = [{**EVENTS[0], "id": str(number)} for number in range(11)]
+
+    report = push(blux, "send_events", rows, batch_size=1, concurrency=1, on_unknown="reject", max_rejects=1.0)
+
+    assert (report.delivered, report.unknown) == (1, 10)
+
+
+def test_records_merged_in_either_half_of_a_refused_batch_all_count(blux):
+    rows = [{"user_id": user, "n": number} for user in "abcd" for number in range(3)]
+    blux.fault(kind="status", status=400, times=1)
+
+    report = push(blux, "upsert_users", rows)
+
+    assert (report.read, report.delivered, report.merged) == (12, 4, 8)
+    assert report.closed()

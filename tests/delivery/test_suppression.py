@@ -96,3 +96,19 @@ def test_an_empty_list_leaves_nobody_out(blux):
     report = push(blux, "upsert_users", [{"user_id": "a"}], suppression=listed())
 
     assert report.suppressed == 0
+
+
+@pytest.mark.parametrize("ids", [["not hexadecimal"], [7], None], ids=["an id", "no text", "no list"])
+def test_a_receipt_of_the_right_key_that_is_damaged_in_itself_stops_everything(ids):
+    hashes = Hashes(KEY)
+    receipt = {"ids": ids, "previous": "", "hash": hashes.method, "key": hashes.key_id}
+
+    with pytest.raises(
+        BluxConfigError, match=r"entry 1 of the list cannot be understood .*this receipt has been changed"
+    ):
+        listed(receipt)
+
+
+def test_an_entry_that_could_not_be_read_is_told_with_its_own_reason():
+    with pytest.raises(BluxConfigError, match="line 7 is not JSON"):
+        listed(BluxRecordError(None, "line 7 is not JSON"))

@@ -71,6 +71,7 @@ def test_every_provocation_is_for_a_message_of_the_page() -> None:
     assert len(MESSAGES) == len(set(MESSAGES)) == len(PROVOCATIONS)
 
 
+@pytest.mark.slow
 def test_every_class_of_error_has_a_message_on_the_page(scene: Scene) -> None:
     classes = {kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, BluxError)}
     found: set[type[BaseException]] = set()
