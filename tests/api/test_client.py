@@ -79,13 +79,16 @@ CLASSES = {
 
 @pytest.mark.parametrize("status", sorted(CLASSES))
 def test_every_status_has_its_class_and_leaves_nothing_in_doubt_but_a_gateways_own(blux, status):
-    blux.fault(kind="status", status=status)
+    blux.fault(kind="status", status=status, body={"message": "as it is"} if status != 304 else None)
 
     with pytest.raises(CLASSES[status]) as caught:
         send(blux, UPSERT, [USER])
 
+    words = ': "as it is"' if status != 304 else ""
     assert type(caught.value) is CLASSES[status]
-    assert str(status) in str(caught.value)
+    assert caught.value.message.startswith(f"Blux answered {status} to application.upsert_users{words}.")
+    assert caught.value.status == status
+    assert getattr(caught.value, "words", "as it is") == "as it is"
     assert getattr(caught.value, "in_doubt", False) == (status in (502, 504))
 
 
@@ -106,6 +109,8 @@ def test_any_other_2xx_leaves_in_doubt_who_has_answered(blux, status):
         send(blux, UPSERT, [USER])
 
     assert caught.value.in_doubt
+    assert caught.value.status == status
+    assert "which is none of its own ways to accept" in str(caught.value)
 
 
 def test_a_redirect_is_not_followed(blux):
@@ -139,6 +144,30 @@ def test_retry_after_is_read_as_a_date(blux):
         send(blux, UPSERT, [USER])
 
     assert 80 < caught.value.retry_after <= 91
+
+
+def test_a_date_without_a_zone_is_in_gmt_wherever_the_worker_stands(blux, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    try:
+        blux.fault(kind="status", status=503, headers={"Retry-After": email.utils.formatdate(time.time() + 90)})
+        with pytest.raises(BluxUnavailable) as caught:
+            send(blux, UPSERT, [USER])
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert 80 < caught.value.retry_after <= 91
+
+
+def test_a_date_that_is_over_asks_for_nothing(blux):
+    past = email.utils.formatdate(time.time() - 90, usegmt=True)
+    blux.fault(kind="status", status=503, headers={"Retry-After": past})
+
+    with pytest.raises(BluxUnavailable) as caught:
+        send(blux, UPSERT, [USER])
+
+    assert caught.value.retry_after is None
 
 
 def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
@@ -178,7 +207,8 @@ def test_no_connection_leaves_nothing_in_doubt():
         with BluxClient({"application": access}) as client, pytest.raises(BluxUnavailable) as caught:
             client.send(request_of(UPSERT, [USER]))
     assert not caught.value.in_doubt
-    assert "No connection" in str(caught.value)
+    host = url.removeprefix("http://")
+    assert str(caught.value) == f"No connection to {host} for application.upsert_users (ConnectionRefusedError)."
 
 
 def test_what_the_api_says_is_shown_without_what_was_sent(blux):

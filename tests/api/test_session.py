@@ -291,6 +291,17 @@ def test_the_body_of_an_answer_that_drips_ends_at_the_deadline_and_its_status_co
     assert took < SECONDS
 
 
+def test_an_answer_that_comes_in_many_pieces_is_read_to_its_end():
+    body = b'{"padding": "' + b"x" * 40_000 + b'", "message": "no such property"}'
+    answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with answering(answer) as wire, client_at(f"http://127.0.0.1:{wire.port}") as client:
+        for _ in range(2):
+            with pytest.raises(BluxRequestError, match="no such property"):
+                send(client)
+
+    assert wire.over == [1, 1]
+
+
 def test_the_time_that_one_answer_had_left_is_not_the_time_of_the_next():
     with answering(OK) as wire, client_at(f"http://127.0.0.1:{wire.port}", timeout=5) as client:
         send(client, times=3)
