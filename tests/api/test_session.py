@@ -294,12 +294,34 @@ def test_the_body_of_an_answer_that_drips_ends_at_the_deadline_and_its_status_co
 def test_an_answer_that_comes_in_many_pieces_is_read_to_its_end():
     body = b'{"padding": "' + b"x" * 40_000 + b'", "message": "no such property"}'
     answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    with answering(answer) as wire, client_at(f"http://127.0.0.1:{wire.port}") as client:
+    with answering(answer) as wire, client_at(f"http://127.0.0.1:{wire.port}", timeout=1) as client:
         for _ in range(2):
             with pytest.raises(BluxRequestError, match="no such property"):
                 send(client)
 
     assert wire.over == [1, 1]
+
+
+def test_the_words_of_an_answer_in_chunks_are_read_to_their_end():
+    chunks = [b'{"message": "no such', b' property"}']
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+    answer = b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    with (
+        answering(answer) as wire,
+        client_at(f"http://127.0.0.1:{wire.port}") as client,
+        pytest.raises(BluxRequestError, match="no such property"),
+    ):
+        send(client)
+
+
+def test_an_answer_that_stops_in_its_middle_ends_at_the_deadline():
+    stops = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+    with answering(stops) as wire, client_at(f"http://127.0.0.1:{wire.port}", timeout=0.3) as client:
+        started = time.monotonic()
+        assert send(client) == 200
+        took = time.monotonic() - started
+
+    assert took < SECONDS / 2
 
 
 def test_the_time_that_one_answer_had_left_is_not_the_time_of_the_next():
