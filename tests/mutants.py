@@ -46,7 +46,10 @@ def negated(node: cst.If) -> Iterator[cst.If]:
 
 
 def main(parts: list[str]) -> int:
-    """Run the mutants of ``parts`` (``delivery``, ``api.retry``); return 1 when one survives."""
+    """Run the mutants of ``parts``; return 1 when one survives.
+
+    :param parts: such as ``delivery``, ``api.retry``, ``records.values.x_consent``; none for all.
+    """
     # What a message says is held by the tests of messages; three mutants for each of its words would drown the others.
     mutation_operators[:] = [
         *((kind, operator) for kind, operator in mutation_operators if operator is not operator_string),
@@ -56,7 +59,7 @@ def main(parts: list[str]) -> int:
     parts = [part.removeprefix(f"{PACKAGE}.") for part in parts or TESTS]
     folders = sorted({part.partition(".")[0] for part in parts})
     config().pytest_add_cli_args_test_selection = [*chain.from_iterable(TESTS[folder] for folder in folders), *QUICK]
-    patterns = [f"{PACKAGE}.{part}.*" for part in parts]
+    patterns = [f"{PACKAGE}.{part}*" for part in parts]
     _run(patterns, WORKERS)
 
     counts: dict[str, Counter[str]] = {}

@@ -54,3 +54,44 @@ def test_the_newest_moment_of_each_id_is_remembered(moments):
         assert newest.is_overtaken(digest_of(user_id), moment) == overtaken
         if not overtaken:
             plain[user_id] = moment
+
+
+SAME_BUCKET = b"\x00\x07"
+
+
+def test_an_id_is_found_among_others_of_its_bucket_whose_borders_look_like_it():
+    """Entries lie one after the other, so the end of one and the beginning of the next may look like a third."""
+    looked_for = b"\x01" * 7 + b"\x02" * 7
+    ends, begins = b"\x00" * 7 + b"\x01" * 7, b"\x02" * 7 + b"\x00" * 7
+    other_end, other_begin = b"\x03" * 7 + b"\x01" * 7, b"\x02" * 7 + b"\x03" * 7
+    ids = IdSet()
+    for rest in (ends, begins):
+        ids.add(SAME_BUCKET + rest)
+    assert SAME_BUCKET + looked_for not in ids
+
+    for rest in (looked_for, other_end, other_begin):
+        ids.add(SAME_BUCKET + rest)
+    assert SAME_BUCKET + looked_for in ids
+    ids.add(SAME_BUCKET + looked_for)
+    assert len(ids) == 5
+
+
+def test_an_id_is_found_whose_beginning_is_the_end_of_the_one_before_it():
+    ids = IdSet()
+    for rest in (b"\x01" + b"\x00" * 13, b"\x00" * 14):
+        ids.add(SAME_BUCKET + rest)
+
+    assert SAME_BUCKET + b"\x00" * 14 in ids
+    assert len(ids) == 2
+
+
+def test_the_newest_moments_of_ids_in_one_bucket_are_told_apart():
+    newest = NewestMoments()
+    digests = [SAME_BUCKET + bytes([number]) * 14 for number in range(40)]
+    for number, digest in enumerate(digests):
+        assert not newest.is_overtaken(digest, 1000.0 + number)
+
+    assert [newest.is_overtaken(digest, 1010.0) for digest in digests] == [number > 10 for number in range(40)]
+    # What came late was remembered for those only whose newest moment it is.
+    assert [newest.is_overtaken(digest, 1010.0) for digest in digests] == [number > 10 for number in range(40)]
+    assert newest.is_overtaken(digests[0], 1009.0)

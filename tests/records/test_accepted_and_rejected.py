@@ -315,3 +315,11 @@ def test_what_is_accepted_decodes_to_itself() -> None:
         if not isinstance(expected, Rejected):
             sent = values.json_value(value, "p")
             assert json.loads(json.dumps(sent, allow_nan=False)) == sent
+
+
+@pytest.mark.parametrize("written", ["5", "5.0", "5.00", "5E+0", "-0.0", "12345678901234567890"])
+def test_a_whole_decimal_is_a_whole_number_whatever_its_digits(written):
+    number = values.json_value(Decimal(written), "n")
+
+    assert type(number) is int
+    assert number == Decimal(written)

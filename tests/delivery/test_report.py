@@ -1,0 +1,190 @@
+"""How the counts of a run add up, and those of many tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fsspec
+import pytest
+
+from airflow_provider_blux.delivery.audit import RejectsFile
+from airflow_provider_blux.delivery.batches import Batch, Reject
+from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.report import Account, Outcome, Report, Traffic, summary
+from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError, BluxStopped
+from tests.delivery.pushing import Memory
+
+
+def reject(number: int, outcome: Any = "rejected") -> Reject:
+    return Reject(number, outcome, "n", f"reason {number}", None)
+
+
+def account_of(store: Memory | None = None, rejects: Any = None) -> Account:
+    return Account(Report(), Checkpoint(store, "settings"), rejects)
+
+
+def batch(index: int, size: int, *, suppressed: int = 0, rejects: Sequence[Reject] = ()) -> Batch:
+    first = (index - 1) * size + 1
+    return Batch(index, first, index * size, suppressed=suppressed, rejects=list(rejects))
+
+
+def test_every_record_of_a_batch_has_one_outcome():
+    account = account_of()
+    account.settle(
+        batch(1, 10, suppressed=2, rejects=[reject(1)]),
+        Outcome(delivered=3, merged=1, rejects=[reject(4), reject(5, "unknown"), reject(6, "unknown")]),
+    )
+    account.settle(batch(2, 10), Outcome(delivered=10))
+
+    report = account.report
+    assert (report.read, report.delivered, report.rejected) == (20, 13, 2)
+    assert (report.suppressed, report.merged, report.unknown, report.batches) == (2, 1, 2, 2)
+    assert report.closed()
+    assert report.account() == "20 read = 13 delivered + 2 rejected + 2 suppressed + 1 merged + 2 unknown"
+
+
+def test_a_batch_counts_only_once_its_rejects_are_kept():
+    class Full:
+        urls: tuple[str, ...] = ()
+
+        def add(self, rejects: Any) -> None:
+            raise OSError("no space left")
+
+        def flush(self) -> None:
+            pass
+
+    store = Memory()
+    account = account_of(store, Full())
+    with pytest.raises(OSError, match="no space left"):
+        account.settle(batch(1, 10, rejects=[reject(1)]), Outcome(delivered=9))
+
+    assert (account.report.read, account.report.delivered) == (0, 0)
+
+
+def test_the_account_goes_on_from_that_of_an_earlier_try():
+    store = Memory()
+    checkpoint = Checkpoint(store, "settings")
+    first = Account(Report(), checkpoint)
+    first.settle(batch(1, 10, suppressed=1, rejects=[reject(1)]), Outcome(delivered=7, rejects=[reject(2, "unknown")]))
+    checkpoint.save()
+
+    later = account_of()
+    later.resume(store.load()["counts"])
+    later.settle(batch(2, 10), Outcome(delivered=10))
+
+    report = later.report
+    assert (report.read, report.delivered, report.rejected, report.suppressed, report.unknown) == (20, 17, 1, 1, 1)
+    assert (report.resumed, report.batches) == (7, 2)
+    with pytest.raises(BluxRejectLimitError) as caught:
+        later.close(0)
+    assert "record 1, n: reason 1" in str(caught.value)
+    assert "record 2, n: reason 2" in str(caught.value)
+
+
+def test_a_record_without_an_outcome_is_never_hidden():
+    account = account_of()
+    account.settle(batch(1, 10), Outcome(delivered=9))
+
+    with pytest.raises(BluxError, match=r"The account does not close, .* 10 read = 9 delivered"):
+        account.close(1.0)
+
+
+@pytest.mark.parametrize(
+    ("max_rejects", "is_allowed"),
+    [(2, True), (1, False), (0.2, True), (0.19, False), (1.0, True), (0, False), (0.0, False)],
+)
+def test_as_many_may_be_rejected_or_unknown_as_are_allowed_and_no_more(max_rejects, is_allowed):
+    account = account_of()
+    account.settle(batch(1, 10), Outcome(delivered=8, rejects=[reject(1), reject(2, "unknown")]))
+
+    if is_allowed:
+        account.close(max_rejects)
+    else:
+        limit = f"{max_rejects:.4%} of them" if isinstance(max_rejects, float) else str(max_rejects)
+        with pytest.raises(BluxRejectLimitError, match=r"8 were delivered, 1 rejected and 1 unknown") as caught:
+            account.close(max_rejects)
+        assert f"; allowed are {limit} (max_rejects). " in str(caught.value)
+
+
+@pytest.mark.parametrize(("number", "left"), [(9, None), (10, None), (11, "and 1 more"), (25, "and 15 more")])
+def test_ten_rejects_are_shown_and_the_others_counted(number, left):
+    account = account_of()
+    for index in range(1, number + 1):
+        outcome = "unknown" if index % 2 else "rejected"
+        account.settle(batch(index, 1, rejects=[reject(index, outcome)]), Outcome())
+
+    with pytest.raises(BluxRejectLimitError) as caught:
+        account.close(0)
+    shown = str(caught.value).splitlines()[1:]
+    assert [line.split(",")[0].strip() for line in shown[:10]] == [f"record {n}" for n in range(1, min(number, 10) + 1)]
+    assert shown[10:] == ([f"  {left}"] if left else [])
+
+
+def test_where_nothing_was_to_be_sent_it_is_told_how_many_are_valid():
+    account = account_of()
+    account.report.validate_only = True
+    account.settle(batch(1, 3, rejects=[reject(1)]), Outcome(valid=2))
+
+    with pytest.raises(BluxRejectLimitError, match=r"Of 3 records, 2 are valid, 1 rejected"):
+        account.close(0)
+
+
+def test_the_report_names_the_object_that_the_last_rejects_are_written_to():
+    rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/report", "rejects_path"), "try1")
+    account = account_of(None, rejects)
+    account.settle(batch(1, 2, rejects=[reject(1)]), Outcome(delivered=1))
+    rejects.flush()
+    account.close(1.0)
+
+    assert account.report.rejects == rejects.urls
+    assert len(rejects.urls) == 1
+
+
+def test_the_reports_of_many_tasks_add_up_to_one():
+    one = Report(read=3, delivered=2, rejected=1, requests=2, seconds=0.0004, rejects=["a"], records_per_second=7.0)
+    two = Report(read=4, delivered=3, merged=1, requests=1, retries=1, seconds=1.0, receipts=["b"], validate_only=True)
+
+    whole = summary([one.as_dict(), two.as_dict()])
+
+    assert {name: value for name, value in whole.items() if value} == {
+        "tasks": 2,
+        "read": 7,
+        "delivered": 5,
+        "rejected": 1,
+        "merged": 1,
+        "requests": 3,
+        "retries": 1,
+        "seconds": 1.0,
+        "rejects": ["a"],
+        "receipts": ["b"],
+        "validate_only": True,
+    }
+    assert "records_per_second" not in whole
+    assert summary([Report().as_dict()])["rejects"] is None
+
+
+def test_a_task_whose_counts_do_not_add_up_is_not_hidden_by_the_others():
+    too_few, too_many = Report(read=3, delivered=2), Report(read=3, delivered=4)
+
+    with pytest.raises(BluxError, match="account of a task does not close"):
+        summary([too_few.as_dict(), too_many.as_dict()])
+
+
+def test_the_time_that_a_slot_is_waited_for_is_counted_although_the_wait_ends_in_a_stop():
+    now = 0.0
+    traffic = Traffic(clock=lambda: now)
+
+    def wait(seconds: float, *, is_stopped: bool) -> None:
+        nonlocal now
+        with traffic.waiting():
+            now += seconds
+            if is_stopped:
+                raise BluxStopped("The task was told to stop.")
+
+    wait(2.5, is_stopped=False)
+    with pytest.raises(BluxStopped):
+        wait(1.5, is_stopped=True)
+
+    assert traffic.counted().waited == 4.0
