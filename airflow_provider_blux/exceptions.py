@@ -12,6 +12,10 @@
     │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
     ├── BluxRejectLimitError    more records refused than allowed       fix them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to go on
+    ├── BluxSnapshotError       the snapshot cannot be read, or it is   nothing was sent; full_refresh begins a new one
+    │                           of another application
+    ├── BluxAbsentError         more users missing from the source      look at the source; all it names is delivered
+    │                           than allowed
     ├── BluxReceiptError        a receipt of deletions does not verify  find who changed it, or the right key
     ├── BluxPaceError           the rate that tasks share is not kept   wait for Redis; Airflow retries
     ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if it is meant
@@ -134,6 +138,18 @@ class BluxRejectLimitError(BluxError):
 
 class BluxCheckpointError(BluxError):
     """What an earlier try left cannot be gone on with; nothing more was sent."""
+
+    retry_helps = False
+
+
+class BluxSnapshotError(BluxError):
+    """A snapshot cannot be read, or holds the rows of another application; nothing was sent."""
+
+    retry_helps = False
+
+
+class BluxAbsentError(BluxError):
+    """More users of the snapshot are missing from the source than ``max_absent`` allows; all others are delivered."""
 
     retry_helps = False
 

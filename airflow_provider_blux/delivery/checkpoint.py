@@ -1,8 +1,7 @@
 """Which batches are settled, kept so that the next try of a task goes on where this one stopped.
 
-A later try reads the source again and passes over the records that are settled, once a digest of them has shown that
-the source still has the same records. What comes behind is cut into the same batches as before, of which some may be
-settled as well. A checkpoint holds numbers and digests, never a record.
+A later try reads the source again and passes over the ranges of records that are settled, once a digest has shown that
+the source still has the same records. A checkpoint holds numbers and digests, never a record.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain
-from typing import Any
+from itertools import chain, islice
+from typing import Any, Protocol
 
 from airflow_provider_blux.delivery.batches import Batch, Record
 from airflow_provider_blux.delivery.storage import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
-VERSION = 5
+VERSION = 6
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10
@@ -27,40 +26,44 @@ _SHARE_OF_TIME = 10
 _DIGEST_DIGITS = 24
 
 
+_Ranges = dict[int, tuple[int, str]]
+"""Ranges of records by the number of the first: the number of the last, and the digest of the source up to it."""
+
+
 @dataclass
 class _State:
     """What a checkpoint says. Every digest is of the source from its beginning to the end of a batch.
 
-    :param settled: so many of the first batches are settled, with the first ``records`` of the source, of which
-        ``digest`` is.
-    :param ahead: settled batches beyond those: the number of their last record, and their digest.
-    :param doubt: batches that were about to be sent when this was saved, with their digests.
+    :param records: so many of the first records of the source are settled, of which ``digest`` is.
+    :param ahead: settled batches beyond those.
+    :param doubt: batches that were about to be sent when this was saved.
     :param counts: the account of all settled batches.
     """
 
     settings: str
-    settled: int = 0
     records: int = 0
     digest: str = ""
-    ahead: dict[int, tuple[int, str]] = field(default_factory=dict)
-    doubt: dict[int, str] = field(default_factory=dict)
+    ahead: _Ranges = field(default_factory=dict)
+    doubt: _Ranges = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def last(self) -> int:
-        return max(self.settled, *self.ahead, *self.doubt, 0)
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "version": VERSION,
             "settings": self.settings,
-            "settled": self.settled,
             "records": self.records,
             "digest": self.digest,
-            "ahead": {str(index): list(end) for index, end in self.ahead.items()},
-            "doubt": {str(index): digest for index, digest in self.doubt.items()},
+            "ahead": {str(first): list(end) for first, end in self.ahead.items()},
+            "doubt": {str(first): list(end) for first, end in self.doubt.items()},
             "counts": self.counts,
         }
+
+
+class Cut(Protocol):
+    """Makes batches of records."""
+
+    def __call__(self, records: Iterable[Record], *, index: int, read: int) -> Iterator[Batch]:
+        """Yield batches, numbered from ``index``; ``read`` records of the source come before these."""
 
 
 class Checkpoint:
@@ -85,6 +88,7 @@ class Checkpoint:
         self._state = _State(settings)
         self._earlier = _State(settings)
         self._source = sha256()
+        self._index = 0  # of the batch that was cut last
         self._at_most_once = at_most_once
         self._before_save = before_save
         self._clock = clock
@@ -108,52 +112,58 @@ class Checkpoint:
         if self._store:
             self._store.clear()
 
-    def pass_over(self, records: Iterator[Record]) -> Batch:
-        """Read what an earlier try has settled from the beginning of the source; return the batch that comes next.
+    def pending(self, records: Iterator[Record], cut: Cut) -> Iterator[Batch]:
+        """Yield the batches that are still to be sent.
 
-        :param records: the source from its first record; it is left at the first one of that batch.
-        :raises BluxCheckpointError: the source is not what it was.
-        """
-        earlier = self._earlier
-        self._source = sha256()
-        for _ in range(earlier.records):
-            record = next(records, None)
-            if record is None:
-                raise _changed("it has become shorter")
-            self._source.update(_framed(record.content))
-        if earlier.records and self._digest() != earlier.digest:
-            raise _changed(f"in records 1-{earlier.records}")
-        return Batch(earlier.settled + 1, earlier.records + 1, earlier.records)
-
-    def pending(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches that are still to be sent, of those behind what was passed over.
-
+        :param records: the source from its first record.
+        :param cut: makes batches of records that follow each other.
         :raises BluxCheckpointError: the source is not what it was; found out before a batch is yielded.
         """
-        digested = map(self._with_digest, batches)
-        known: list[Batch] = []
-        while self._earlier.last > (known[-1].index if known else self._earlier.settled):
-            batch = next(digested, None)
-            if batch is None:
-                raise _changed("it has become shorter")
-            self._recognise(batch)
-            known.append(batch)
-        return chain((batch for batch in known if batch.index not in self._earlier.ahead), digested)
+        earlier, known = self._earlier, list[Batch]()
+        self._source = sha256()
+        self._pass_over(records, 1, earlier.records, earlier.digest)
+        self._index, read = int(earlier.counts.get("batches", 0)), earlier.records
+        for first, (last, digest) in sorted({**earlier.ahead, **earlier.doubt}.items()):
+            known += self._cut(islice(records, first - 1 - read), cut, read)
+            if first in earlier.ahead:
+                self._pass_over(records, first, last, digest)
+            else:
+                known += self._doubtful(self._cut(islice(records, last - first + 1), cut, first - 1), last, digest)
+            read = last
+        return chain(known, self._cut(records, cut, read))
 
-    def _with_digest(self, batch: Batch) -> Batch:
-        if self._store:
-            self._source.update(b"".join(map(_framed, batch.contents)))
-            batch.digest = self._digest()
-        batch.contents.clear()
-        return batch
+    def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str) -> None:
+        """Read records that are settled, and see by their digest that they are what they were."""
+        number = first - 1
+        for record in islice(records, last - first + 1):
+            number = record.number
+            self._source.update(_framed(record.identity))
+        if number < last:
+            raise _changed("it has become shorter")
+        if last and self._digest() != digest:
+            raise _changed(f"in records {first}-{last}")
 
-    def _recognise(self, batch: Batch) -> None:
-        """Compare a batch with what an earlier try noted of it."""
-        earlier = self._earlier
-        _, known = earlier.ahead.get(batch.index, (0, earlier.doubt.get(batch.index, batch.digest)))
-        if batch.digest != known:
-            raise _changed(f"in records {batch.first}-{batch.last}")
-        batch.in_doubt = batch.index in earlier.doubt
+    def _cut(self, records: Iterable[Record], cut: Cut, read: int) -> Iterator[Batch]:
+        """Cut records into batches that know their digests."""
+        for batch in cut(records, index=self._index + 1, read=read):
+            self._index = batch.index
+            if self._store:
+                self._source.update(b"".join(map(_framed, batch.contents)))
+                batch.digest = self._digest()
+            batch.contents.clear()
+            yield batch
+
+    @staticmethod
+    def _doubtful(batches: Iterable[Batch], last: int, digest: str) -> list[Batch]:
+        """Return what an earlier try was about to send, marked as such."""
+        doubtful = list(batches)
+        if not doubtful or doubtful[-1].last < last:
+            raise _changed("it has become shorter")
+        if doubtful[-1].digest != digest:
+            raise _changed(f"in records {doubtful[0].first}-{last}")
+        for batch in doubtful:
+            batch.in_doubt = True
+        return doubtful
 
     def _digest(self) -> str:
         return self._source.hexdigest()[:_DIGEST_DIGITS]
@@ -161,18 +171,18 @@ class Checkpoint:
     def intend(self, batch: Batch) -> None:
         """Note, where it matters, that a batch is about to be sent; return when the note is durable."""
         with self._lock:
-            if self._at_most_once and self._store and batch.index not in self._state.doubt:
-                self._state.doubt[batch.index] = batch.digest
+            if self._at_most_once and self._store and batch.first not in self._state.doubt:
+                self._state.doubt[batch.first] = batch.last, batch.digest
                 try:
                     self.save()
                 except BaseException:  # it will not be sent
-                    del self._state.doubt[batch.index]
+                    del self._state.doubt[batch.first]
                     raise
 
     def withdraw(self, batch: Batch) -> None:
         """Note that nothing of a batch was processed after all."""
         with self._lock:
-            self._state.doubt.pop(batch.index, None)
+            self._state.doubt.pop(batch.first, None)
 
     def settle(self, batch: Batch, counts: dict[str, Any]) -> None:
         """Note that every record of a batch has its outcome.
@@ -181,11 +191,10 @@ class Checkpoint:
         """
         with self._lock:
             state = self._state
-            state.doubt.pop(batch.index, None)
-            state.ahead[batch.index] = batch.last, batch.digest
+            state.doubt.pop(batch.first, None)
+            state.ahead[batch.first] = batch.last, batch.digest
             state.counts = counts
-            while end := state.ahead.pop(state.settled + 1, None):
-                state.settled += 1
+            while end := state.ahead.pop(state.records + 1, None):
                 state.records, state.digest = end
             if self._clock() >= self._due:
                 self.save()
@@ -212,11 +221,10 @@ def _understood(saved: Any, settings: str) -> _State:
             raise BluxCheckpointError(f"The checkpoint was written by another version of this package. {WAY_OUT}")
         state = _State(
             settings=str(saved["settings"]),
-            settled=int(saved["settled"]),
             records=int(saved["records"]),
             digest=str(saved["digest"]),
-            ahead={int(index): (int(last), str(digest)) for index, (last, digest) in saved["ahead"].items()},
-            doubt={int(index): str(digest) for index, digest in saved["doubt"].items()},
+            ahead=_ranges(saved["ahead"]),
+            doubt=_ranges(saved["doubt"]),
             counts=dict(saved["counts"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -229,6 +237,10 @@ def _understood(saved: Any, settings: str) -> _State:
             f"arguments or the connection have changed since. Nothing was sent. {WAY_OUT}"
         )
     return state
+
+
+def _ranges(saved: dict[str, Any]) -> _Ranges:
+    return {int(first): (int(last), str(digest)) for first, (last, digest) in saved.items()}
 
 
 def _framed(content: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -21,6 +22,7 @@ from airflow_provider_blux.delivery.report import Account, Outcome, Report, Traf
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
+from airflow_provider_blux.delivery.snapshot import Snapshot, Totals, check_absent
 from airflow_provider_blux.delivery.storage import Store
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
@@ -43,6 +45,7 @@ class Delivery:
     :param rejects: where records that are not delivered go; ``None`` for nowhere.
     :param receipts: where accepted deletions are written down; ``None`` for nowhere.
     :param suppression: users that are left out; ``None`` for nobody.
+    :param snapshot: what was sent before, and is not sent again; ``None`` to send everything.
     :param watchers: are told where the delivery stands.
     """
 
@@ -58,6 +61,7 @@ class Delivery:
         rejects: RejectsFile | None = None,
         receipts: ReceiptsFile | None = None,
         suppression: Suppression | None = None,
+        snapshot: Snapshot | None = None,
         watchers: Sequence[Watcher] = (),
     ) -> None:
         self._client = client
@@ -68,6 +72,7 @@ class Delivery:
         self._rejects = rejects
         self._receipts = receipts
         self._suppression = suppression
+        self._snapshot = snapshot
         self._watchers = watchers
         self._suspicions = Suspicions()
         self._operation = endpoints[0].operation
@@ -87,6 +92,8 @@ class Delivery:
         :param rows: records as people have them; a :class:`BluxRecordError` stands for one that could not be read.
         :raises BluxRejectLimitError: everything else is delivered, but more were rejected than allowed.
         :raises BluxCheckpointError: an earlier try cannot be gone on with.
+        :raises BluxSnapshotError: the snapshot cannot be used; nothing was sent.
+        :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.
         :raises BluxError: what stopped the delivery; what was on its way has been waited for and counted.
         """
         counts = self._checkpoint.load()
@@ -105,6 +112,9 @@ class Delivery:
         report = Report(validate_only=settings.validate_only)
         account = Account(report, self._checkpoint, self._rejects, self._receipts)
         account.resume(counts)
+        if self._snapshot:
+            self._snapshot.begin(account.replaces)
+            account.replaces = self._snapshot.replaces
         traffic = Traffic()
         total = len(rows) if isinstance(rows, Sized) else None
         progress = Progress(self._endpoints[0], report, traffic, total=total, watchers=self._watchers)
@@ -113,7 +123,7 @@ class Delivery:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
         engine = Engine(
             self._sender(traffic),
-            account.settle,
+            partial(self._settle, account),
             progress=progress,
             stop=self._stop,
             concurrency=settings.concurrency,
@@ -123,7 +133,8 @@ class Delivery:
             if settings.validate_only:
                 self._count(self._batches(rows), account, progress)
             else:
-                engine.run(self._batches(rows))
+                batches = self._batches(rows)
+                engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
         except BaseException as error:
             self._finish_early(engine, error)
             progress.close("stopped early")
@@ -132,9 +143,17 @@ class Delivery:
             raise
         engine.finish()
         self._checkpoint.save()  # what fails from here on is not to send everything again
+        totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
+        report.absent = totals.absent
         progress.close("ended")
         self._end(account)
+        check_absent(totals, settings.max_absent)
         return report
+
+    def _settle(self, account: Account, batch: Batch, outcome: Outcome) -> None:
+        if self._snapshot:
+            self._snapshot.accepted(batch.records[key] for key in outcome.accepted)
+        account.settle(batch, outcome)
 
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
         """Return the batches that no earlier try has settled."""
@@ -144,12 +163,12 @@ class Delivery:
             merges=merge is not None,
             is_suppressed=self._suppression.covers if self._suppression else None,
             check=self._freshness(),
+            key_is_user=self._operation != "update_devices",
+            marker=self._snapshot,
             keeps_rows=self._rejects is not None,
             is_stopped=self._stop.is_requested,
         )
-        records = reading.records(rows)
-        first = self._checkpoint.pass_over(records)
-        return self._checkpoint.pending(cut(records, size=settings.batch_size, merge=merge, first=first))
+        return self._checkpoint.pending(reading.records(rows), partial(cut, size=settings.batch_size, merge=merge))
 
     def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
         """Count what would be sent, and look at the users among it."""
@@ -178,7 +197,8 @@ class Delivery:
         # After a changed source another run follows, for which nothing must be stopped.
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()
-        for step in (self._checkpoint.save, engine.finish, self._checkpoint.save):
+        end = partial(self._snapshot.end, is_whole=False) if self._snapshot else lambda: None
+        for step in (self._checkpoint.save, engine.finish, end, self._checkpoint.save):
             try:
                 step()
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
@@ -207,5 +227,6 @@ class Delivery:
             self._at_most_once,
             settings.shaping,
             settings.updated_at_field,
+            self._snapshot is not None,
         )
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()

@@ -99,10 +99,11 @@ class Progress:
         standing = self._standing(how)
         report = self._report
         log.info(
-            "Blux %s %s: %s; batches %d, requests %d, retries %d, %.1f s (%.0f records/s).",
+            "Blux %s %s: %s%s; batches %d, requests %d, retries %d, %.1f s (%.0f records/s).",
             self._endpoint,
             how,
             report.account(),
+            f"; {report.absent:,} of the snapshot are absent from the source" if report.absent else "",
             report.batches,
             report.requests,
             report.retries,
@@ -124,9 +125,10 @@ class Progress:
         if (left := standing.seconds_left) is not None:
             share = f" of {self._total:,} ({report.read / (self._total or 1):.0%}, about {left:.0f} s left)"
         log.info(
-            "Blux %s: %s delivered%s; %.0f records/s, %.1f requests/s, %d retries, %d rejected.",
+            "Blux %s: %s delivered%s%s; %.0f records/s, %.1f requests/s, %d retries, %d rejected.",
             self._endpoint,
             f"{report.delivered:,}",
+            f", {report.unchanged:,} unchanged" if report.unchanged else "",
             share,
             report.records_per_second,
             report.requests / max(report.seconds, 0.001),

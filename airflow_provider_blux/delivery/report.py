@@ -16,7 +16,7 @@ from airflow_provider_blux.delivery.batches import Batch, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
 
-OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
+OUTCOMES = ("delivered", "rejected", "suppressed", "unchanged", "merged", "unknown")
 _ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retries", "seconds")
 
 
@@ -24,14 +24,17 @@ _ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retr
 class Report:
     """What became of the records.
 
-    ``read`` is the sum of the five outcomes, and of ``valid`` where nothing was to be sent.
+    ``read`` is the sum of the six outcomes, and of ``valid`` where nothing was to be sent.
 
     :param delivered: the API accepted the request that carried it.
     :param rejected: invalid here, or refused by the API.
     :param suppressed: its user is on the suppression list.
+    :param unchanged: its user was last sent with the same row; only with a snapshot.
     :param merged: folded into another record with the same id in the same request.
     :param unknown: may or may not have arrived, and was not to be sent again.
     :param resumed: how many of the delivered an earlier try had delivered.
+    :param absent: how many users of the snapshot the source does not name; ``None`` without a snapshot, for a full
+        refresh, and for a mapped task, which reads a part of the source.
     :param valid: with ``validate_only``, what would have been sent.
     :param requests: requests of this try, ``retries`` of them repeating another; the times are this try's too.
     :param rejects: the files that hold the rejected and the unknown records, one for each try that had any.
@@ -42,9 +45,11 @@ class Report:
     delivered: int = 0
     rejected: int = 0
     suppressed: int = 0
+    unchanged: int = 0
     merged: int = 0
     unknown: int = 0
     resumed: int = 0
+    absent: int | None = None
     valid: int = 0
     batches: int = 0
     requests: int = 0
@@ -77,6 +82,7 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     many = [Report(**report) for report in reports]
     whole = Report(
         **{name: sum(getattr(report, name) for report in many) for name in _ADDED_UP},
+        absent=sum(absent) if (absent := [it.absent for it in many if it.absent is not None]) else None,
         rejects=[url for report in many for url in report.rejects or []] or None,
         receipts=[url for report in many for url in report.receipts or []] or None,
         validate_only=any(report.validate_only for report in many),
@@ -91,12 +97,16 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 @dataclass
 class Outcome:
-    """What became of one batch; the counts are those of the report."""
+    """What became of one batch; the counts are those of the report.
+
+    :param accepted: the keys of the records that were delivered.
+    """
 
     delivered: int = 0
     merged: int = 0
     valid: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    accepted: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +193,8 @@ class Account:
         self._earlier_rejects: list[str] = []
         self._earlier_receipts: list[str] = []
         self._first: list[tuple[int, str | None, str]] = []
+        #: What a full refresh replaces, which its next try goes on with; see `Snapshot.begin`.
+        self.replaces: str | None = None
 
     def resume(self, counts: dict[str, Any]) -> None:
         """Go on from the counts that an earlier try left; from nothing when they are empty."""
@@ -191,6 +203,7 @@ class Account:
         self.report.resumed = self.report.delivered
         self._earlier_rejects = counts.get("rejects", [])
         self._earlier_receipts = counts.get("receipts", [])
+        self.replaces = counts.get("replaces")
         self._first = [tuple(reject) for reject in counts.get("first_rejects", [])]
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
@@ -204,6 +217,7 @@ class Account:
         for name in ("delivered", "merged", "valid"):
             setattr(report, name, getattr(report, name) + getattr(outcome, name))
         report.suppressed += batch.suppressed
+        report.unchanged += batch.unchanged
         report.batches += 1
         self._checkpoint.settle(batch, self._counts())
 
@@ -237,7 +251,7 @@ class Account:
         counts: dict[str, Any] = {name: getattr(report, name) for name in _KEPT}
         files = {"rejects": report.rejects or [], "receipts": report.receipts or []}
         # Lists, since Airflow's task state takes nothing but JSON.
-        return {**counts, **files, "first_rejects": [list(reject) for reject in self._first]}
+        return {**counts, **files, "replaces": self.replaces, "first_rejects": [list(reject) for reject in self._first]}
 
     def _too_many(self, max_rejects: float) -> str:
         report = self.report

@@ -112,6 +112,7 @@ class Sender:
                 raise
         else:
             self._lost_in_a_row = 0
+            outcome.accepted += keys
             outcome.delivered += len(keys)
             outcome.merged += batch.number_merged(keys)
 

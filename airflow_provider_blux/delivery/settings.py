@@ -28,6 +28,11 @@ _ONLY_FOR: dict[str, Operation] = {
     "exclude_fields": "upsert_users",
     "updated_at_field": "upsert_users",
 }
+_FOR_SNAPSHOTS = ("full_refresh", "max_absent")
+
+
+SNAPSHOTS: tuple[Operation, ...] = ("upsert_users", "update_devices")
+"""The operations that can send only what has changed."""
 
 
 class DeliveryOptions(TypedDict, total=False):
@@ -44,6 +49,9 @@ class DeliveryOptions(TypedDict, total=False):
     the task then fails.
     ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
     ``on_unknown``: events that may have arrived are sent again (``"resend"``) or left alone (``"reject"``).
+    ``full_refresh``: send everything and begin the snapshot again. ``max_absent``: how many users of the snapshot (an
+    int), or which share of them (a float), the source may leave out; both are for users and devices with a
+    ``snapshot_path``.
     ``resume``: go on where the last try stopped. ``validate_only``: read, shape, check and count everything, send
     nothing.
     """
@@ -63,6 +71,8 @@ class DeliveryOptions(TypedDict, total=False):
     concurrency: int | None
     max_rejects: float
     on_unknown: OnUnknown
+    full_refresh: bool
+    max_absent: float | None
     resume: bool
     validate_only: bool
 
@@ -82,6 +92,8 @@ class Settings:
     concurrency: int = CONCURRENCY
     max_rejects: float = 0
     on_unknown: OnUnknown = "resend"
+    full_refresh: bool = False
+    max_absent: float | None = None
     resume: bool = True
     validate_only: bool = False
     shaping: Shaping = DEFAULT
@@ -98,6 +110,9 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
     for name, operation in _ONLY_FOR.items():
         if name in options and endpoints[0].operation != operation:
             raise BluxConfigError(f"{name} is an argument of {operation} only.")
+    for name in _FOR_SNAPSHOTS:
+        if options.get(name) not in (None, False) and endpoints[0].operation not in SNAPSHOTS:
+            raise BluxConfigError(f"{name} is an argument of {' and '.join(SNAPSHOTS)} only.")
     shaping = shaping_of(options)
     check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
     widest = max(endpoints, key=lambda endpoint: endpoint.max_records)
@@ -117,6 +132,8 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
         concurrency=options.get("concurrency") or min(MOST_CONCURRENCY, max(CONCURRENCY, math.ceil(rate))),
         max_rejects=options.get("max_rejects", 0),
         on_unknown=options.get("on_unknown", "resend"),
+        full_refresh=options.get("full_refresh", False),
+        max_absent=options.get("max_absent"),
         resume=options.get("resume", True),
         validate_only=options.get("validate_only", False),
         shaping=shaping,
@@ -155,12 +172,14 @@ def check(options: DeliveryOptions) -> None:
         raise BluxConfigError(f"concurrency must be at most {MOST_CONCURRENCY} requests in flight, or be left out.")
     check_rate("rate_limit", options.get("rate_limit"))
     _check_sharing(options)
-    for name in ("resume", "validate_only"):
+    for name in ("resume", "validate_only", "full_refresh"):
         if not isinstance(options.get(name, False), bool):
             raise BluxConfigError(f"{name} must be True or False.")
     if options.get("on_unknown", "resend") not in ("resend", "reject"):
         raise BluxConfigError("on_unknown must be 'resend' or 'reject'.")
-    _check_max_rejects(options.get("max_rejects", 0))
+    _check_tolerance("max_rejects", options.get("max_rejects", 0))
+    if options.get("max_absent") is not None:
+        _check_tolerance("max_absent", options.get("max_absent"))
     field = options.get("updated_at_field")
     if field is not None and (not isinstance(field, str) or not field):
         raise BluxConfigError("updated_at_field must be the name of a column, or be left out.")
@@ -176,6 +195,16 @@ def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
         raise BluxConfigError(
             "max_rejects allows records to be left out, so rejects_path must name a folder that keeps them."
         )
+
+
+def check_snapshot(snapshot_path: Any, full_refresh: Any, max_absent: Any) -> None:
+    """Check that what is said of a snapshot is said of one.
+
+    :raises BluxConfigError: there is none.
+    """
+    if snapshot_path is None and (full_refresh or max_absent is not None):
+        name = "full_refresh" if full_refresh else "max_absent"
+        raise BluxConfigError(f"{name} is about a snapshot, so snapshot_path must name its folder.")
 
 
 def check_max_users(max_users: Any) -> None:
@@ -224,11 +253,11 @@ def _check_count(name: str, value: Any) -> None:
         raise BluxConfigError(f"{name} must be a whole number of at least 1, or be left out.")
 
 
-def _check_max_rejects(value: Any) -> None:
+def _check_tolerance(name: str, value: Any) -> None:
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     is_share = isinstance(value, float) and 0 <= value <= 1
     if not (is_count or is_share):
         raise BluxConfigError(
-            "max_rejects must be a whole number of records (an int of at least 0) or a share of them (a float from "
-            "0.0 to 1.0)."
+            f"{name} must be a whole number of records (an int of at least 0) or a share of them (a float from 0.0 to "
+            "1.0)."
         )

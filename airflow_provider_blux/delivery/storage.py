@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
@@ -62,16 +62,36 @@ class Folder:
             return None
         return content
 
-    def write(self, name: str, content: bytes) -> None:
+    def sizes(self) -> dict[str, int]:
+        """Return the names of the files in the folder, with their sizes in bytes; none where there is no folder."""
+        self._fs.invalidate_cache(self._path)  # others write here, too
+        try:
+            found = self._fs.ls(self._path, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {file["name"].rpartition("/")[2]: file["size"] or 0 for file in found if file["type"] == "file"}
+
+    def open(self, name: str) -> Any:
+        """Open a file for reading.
+
+        :raises FileNotFoundError: there is no such file.
+        """
+        return self._fs.open(f"{self._path}/{name}", "rb")
+
+    def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
         """Write a file whole: a reader sees the old content or the new one, never a part."""
         path = f"{self._path}/{name}"
+        parts = [content] if isinstance(content, bytes) else content
         if not self.is_local:
-            self._fs.pipe_file(path, content)
+            with self._fs.open(path, "wb") as file:
+                for part in parts:
+                    file.write(part)
             return
         unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
         self._fs.makedirs(os.path.dirname(path), exist_ok=True)
         with self._fs.open(unfinished, "wb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             _sync(file)
         os.replace(unfinished, path)
 

@@ -208,8 +208,13 @@ class BluxHook(BaseHook):
         delivery_options, keeping = _split(options)
         settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
+        if operation == "send_events" and keeping.get("snapshot_path") is not None:
+            raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         kept = opened(
             keeping,
+            settings,
+            endpoints[0],
+            self.credentials.access[endpoints[0].api],
             receipt_key=self.credentials.receipt_key,
             receipts_path=receipts_path,
             suppression_path=suppression_path,
@@ -242,6 +247,7 @@ class BluxHook(BaseHook):
             rejects=kept.rejects,
             receipts=kept.receipts,
             suppression=kept.suppression,
+            snapshot=kept.snapshot,
             watchers=[Metrics(), HookLineage(self, access), *kept.watchers],
         )
 

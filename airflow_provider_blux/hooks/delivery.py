@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_blux.api.rate_limiter import RateLimiter
+from airflow_provider_blux.delivery.settings import check_snapshot
 from airflow_provider_blux.exceptions import BluxConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.progress import Watcher
     from airflow_provider_blux.delivery.run import Run, Stop
     from airflow_provider_blux.delivery.settings import Settings
+    from airflow_provider_blux.delivery.snapshot import Snapshot
     from airflow_provider_blux.delivery.storage import Folder, Store
 
 
@@ -29,13 +31,16 @@ log = logging.getLogger(__name__)
 class KeepingOptions(TypedDict, total=False):
     """Where a run keeps what must outlive it.
 
-    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``checkpoint``: keeps progress in place of a
-    folder. ``run``: names the files; a ``checkpoint_path`` needs one, since another try must find its file.
-    ``watchers``: are told where the delivery stands, see :data:`airflow_provider_blux.delivery.progress.Watcher`.
+    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``snapshot_path``: the folder that remembers what
+    was sent: the same row of a user or device is not sent again, and a user who is deleted is forgotten.
+    ``checkpoint``: keeps progress in place of a folder. ``run``: names the files; a ``checkpoint_path`` needs one,
+    since another try must find its file. ``watchers``: are told where the delivery stands, see
+    :data:`airflow_provider_blux.delivery.progress.Watcher`.
     """
 
     rejects_path: str | None
     checkpoint_path: str | None
+    snapshot_path: str | None
     checkpoint: Store | None
     run: Run | None
     watchers: Sequence[Watcher]
@@ -49,11 +54,15 @@ class Kept:
     rejects: RejectsFile | None = None
     receipts: ReceiptsFile | None = None
     suppression: Suppression | None = None
+    snapshot: Snapshot | None = None
     watchers: Sequence[Watcher] = ()
 
 
 def opened(
     options: KeepingOptions,
+    settings: Settings,
+    endpoint: Endpoint,
+    access: Access,
     *,
     receipt_key: str | None,
     receipts_path: str | None = None,
@@ -75,6 +84,7 @@ def opened(
         rejects=None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
         receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
         suppression=None if suppression_path is None else _suppression(suppression_path, hashes),
+        snapshot=_snapshot(options, settings, endpoint, access, receipt_key),
         watchers=options.get("watchers", ()),
     )
 
@@ -118,6 +128,49 @@ def _suppression(path: str | Sequence[str], hashes: Hashes) -> Suppression:
     suppression = Suppression(source, hashes, str(source))
     log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
     return suppression
+
+
+def _snapshot(
+    options: KeepingOptions, settings: Settings, endpoint: Endpoint, access: Access, receipt_key: str | None
+) -> Snapshot | None:
+    from airflow_provider_blux.delivery.audit import Hashes
+    from airflow_provider_blux.delivery.row_digests import RowDigests
+    from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
+    from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
+    from airflow_provider_blux.records.shapes import RULES_VERSION
+
+    path, run = options.get("snapshot_path"), options.get("run") or Run.unnamed()
+    check_snapshot(path, settings.full_refresh, settings.max_absent)
+    if path is None:
+        return None
+    if run.map_index >= 0 and settings.max_absent is not None:
+        raise BluxConfigError(
+            "max_absent cannot be told by a mapped task, which reads a part of the users: all the others are absent "
+            "from it. Leave it out, or set it on a task that reads them all."
+        )
+    is_devices, shaping = endpoint.operation == "update_devices", settings.shaping
+    target = Target(
+        records="devices" if is_devices else "users",
+        api=endpoint.api,
+        url=access.url,
+        application=access.application,
+        key=Hashes(receipt_key).key_id,
+    )
+    folder, id_field = SnapshotFolder(_folder(path, "snapshot_path"), target), "device_id" if is_devices else "user_id"
+    if not settings.validate_only:
+        folder.prepare()
+    columns = [column for column, field in shaping.field_mapping.items() if field == id_field]
+    kind = Forgetting if endpoint.operation == "delete_users" else Snapshot
+    return kind(
+        folder,
+        target,
+        RowDigests(receipt_key, f"{RULES_VERSION} {endpoint.api} {shaping}", shaping.excluded),
+        run,
+        id_column=columns[0] if columns else id_field,
+        full_refresh=settings.full_refresh,
+        read_only=settings.validate_only,
+    )
 
 
 def _folder(path: str, argument: str) -> Folder:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, check_max_users
+from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, check_max_users, check_snapshot
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_blux.delivery.report import Report
 
 __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevicesOperator", "BluxUpsertUsersOperator"]
@@ -31,7 +33,37 @@ class _SuppressibleOperator(BluxOperator):
         return report
 
 
-class BluxUpsertUsersOperator(_SuppressibleOperator):
+class _SnapshotOperator(_SuppressibleOperator):
+    """What can send only what has changed.
+
+    :param snapshot_path: (templated) folder that remembers what was sent: the same row is not sent again.
+    :param full_refresh: send everything, and begin the snapshot again.
+    :param max_absent: how many of the snapshot (an int), or which share (a float), the source may leave out.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshot_path: str | None = None,
+        full_refresh: bool = False,
+        max_absent: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.snapshot_path = snapshot_path
+        self.full_refresh = full_refresh
+        self.max_absent = max_absent
+        super().__init__(**kwargs)
+        check_snapshot(snapshot_path, full_refresh, max_absent)
+
+    def _options(self) -> DeliveryOptions:
+        own: DeliveryOptions = {"full_refresh": self.full_refresh, "max_absent": self.max_absent}
+        return {**super()._options(), **own}
+
+    def _hook_options(self, context: Context) -> HookOptions:
+        return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
+
+
+class BluxUpsertUsersOperator(_SnapshotOperator):
     """Create users, or update the properties that are given.
 
     The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
@@ -41,9 +73,13 @@ class BluxUpsertUsersOperator(_SuppressibleOperator):
     :param exclude_fields: properties that are left out of every record; ``"consents"`` names all six consents.
     :param updated_at_field: the column by which an older record of a user is rejected that comes after a newer one.
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
+    :param snapshot_path: (templated) folder that remembers what was sent: a user with the same row is not sent again.
+    :param full_refresh: send every user, and begin the snapshot again.
+    :param max_absent: how many users of the snapshot (an int), or which share of them (a float), the source may leave
+        out before the task fails; everything it names is delivered then, and nobody is deleted.
     """
 
-    template_fields: Sequence[str] = ("users", *TEMPLATED, "suppression_path")
+    template_fields: Sequence[str] = ("users", *TEMPLATED, "suppression_path", "snapshot_path")
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
@@ -76,9 +112,11 @@ class BluxDeleteUsersOperator(BluxOperator):
     :param max_users: refuse, before anything is deleted, to delete more (100,000 unless given); ``None`` switches the
         guard off.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
+    :param snapshot_path: (templated) snapshot of the task that sends users: whoever is deleted is forgotten, so that
+        the same row is sent again when the user comes back.
     """
 
-    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path")
+    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path", "snapshot_path")
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
@@ -89,13 +127,18 @@ class BluxDeleteUsersOperator(BluxOperator):
         user_ids: Any = None,
         max_users: int | None = MAX_USERS,
         receipts_path: str | None = None,
+        snapshot_path: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.user_ids = user_ids
         super().__init__(**kwargs)
         self.max_users = max_users
         self.receipts_path = receipts_path
+        self.snapshot_path = snapshot_path
         check_max_users(max_users)
+
+    def _hook_options(self, context: Context) -> HookOptions:
+        return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
 
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
         return hook.delete_users(source, max_users=self.max_users, receipts_path=self.receipts_path, **options)
@@ -127,7 +170,7 @@ class BluxSendEventsOperator(_SuppressibleOperator):
         return {**super()._options(), "on_unknown": self.on_unknown}
 
 
-class BluxUpdateDevicesOperator(_SuppressibleOperator):
+class BluxUpdateDevicesOperator(_SnapshotOperator):
     """Create devices, or update them.
 
     No page shows the body of this endpoint: check against your own project that devices arrive. The other arguments
@@ -137,9 +180,14 @@ class BluxUpdateDevicesOperator(_SuppressibleOperator):
         string of a list.
     :param list_key: name of the list in the body.
     :param suppression_path: (templated) files of ids, or receipts of deletions: users whose devices are left out.
+    :param snapshot_path: (templated) folder that remembers what was sent: a device with the same row is not sent
+        again.
+    :param full_refresh: send every device, and begin the snapshot again.
+    :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), the source may leave
+        out before the task fails.
     """
 
-    template_fields: Sequence[str] = ("devices", *TEMPLATED, "suppression_path")
+    template_fields: Sequence[str] = ("devices", *TEMPLATED, "suppression_path", "snapshot_path")
     operation = "update_devices"
     records_field = "devices"
     devices = HiddenField()

@@ -44,9 +44,11 @@ class BluxDeliveryRunFacet(RunFacet):
     delivered: int
     rejected: int
     suppressed: int
+    unchanged: int
     merged: int
     unknown: int
     resumed: int
+    absent: int | None
     valid: int
     batches: int
     requests: int

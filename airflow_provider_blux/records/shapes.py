@@ -12,6 +12,9 @@ from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 
+RULES_VERSION = 1
+"""Of what is sent for a row. A snapshot is bound to it: where another is sent for the same row, everything is."""
+
 _SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
     ("upsert_users", "application"): lambda shaping: partial(users.user, shaping=shaping),
     ("upsert_users", "open"): lambda shaping: partial(users.profile, shaping=shaping),

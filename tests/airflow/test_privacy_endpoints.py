@@ -234,7 +234,7 @@ def test_nothing_is_kept_in_an_outage_and_its_checkpoints_hold_digests(deliverie
     assert states(run) == ALL_FAIL
     assert run.log.count("Attempt 1 of 6 failed") >= 6
     checkpoints = deliveries.checkpoints() if dag_id != "every_endpoint" else in_task_state(run)
-    assert [(saved["settled"], len(saved["digest"])) for saved in checkpoints] == 6 * [(1, 24)]
+    assert [(saved["counts"]["batches"], len(saved["digest"])) for saved in checkpoints] == 6 * [(1, 24)]
     deliveries.assert_nothing_is_kept()
 
 
@@ -264,7 +264,7 @@ def test_nothing_is_kept_when_the_tasks_are_marked_failed(deliveries: Deliveries
     run = scheduler.finish(run)
 
     assert states(run) == ALL_FAIL
-    assert [saved["settled"] for saved in deliveries.checkpoints()] == 6 * [1]
+    assert [saved["counts"]["batches"] for saved in deliveries.checkpoints()] == 6 * [1]
     deliveries.assert_nothing_is_kept()
 
 

@@ -56,7 +56,7 @@ def progress_of(run: Run, folder: Path, map_index: int = -1) -> int:
         name = "*" if map_index < 0 else f"*__{map_index}__*"
         [kept] = [file.read_text() for file in (folder / "checkpoints").glob(name)]
     state = json.loads(kept)
-    return int(state["settled"]) + len(state["ahead"])
+    return int(state["counts"]["batches"])
 
 
 def test_a_task_that_exceeds_its_time_keeps_its_progress_and_is_gone_on_with(
@@ -159,7 +159,7 @@ def test_a_checkpoint_file_and_the_receipts_of_a_failed_deletion_hold_no_id(
 
     assert run.state == "failed"
     [checkpoint] = (tmp_path / "checkpoints").iterdir()
-    assert json.loads(checkpoint.read_text())["settled"] == 2
+    assert json.loads(checkpoint.read_text())["counts"]["batches"] == 2
     assert ids.in_files(tmp_path / "checkpoints") == ids.in_files(tmp_path / "receipts") == []
     assert ids.in_files(scheduler.home.folder) == []
     assert ids.in_tables(scheduler.home.metadata) == []

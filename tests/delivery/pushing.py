@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from airflow_provider_blux.api.auth import ApplicationAccess, OpenAccess
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation, endpoints_for
@@ -14,8 +16,12 @@ from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.progress import Watcher
 from airflow_provider_blux.delivery.report import Report
-from airflow_provider_blux.delivery.run import Stop
+from airflow_provider_blux.delivery.row_digests import RowDigests
+from airflow_provider_blux.delivery.run import Run, Stop
 from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
+from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
+from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.records.encoding import encode
 
@@ -46,6 +52,42 @@ class Memory:
 
     def clear(self) -> None:
         self.text = None
+
+
+def target_of(operation: str = "upsert_users", api: str = "application", **changes: Any) -> Target:
+    """Return whose rows a snapshot holds."""
+    records = "devices" if operation == "update_devices" else "users"
+    values = {"records": records, "api": api, "url": "https://blux.example", "application": "demo-app", **changes}
+    return Target(**values)
+
+
+def snapshot_in(
+    place: Any,
+    operation: Operation = "upsert_users",
+    api: Api = "application",
+    *,
+    key: str | None = None,
+    reading: str = "as it is",
+    excluded: Iterable[str] = (),
+    map_index: int = -1,
+    target: Target | None = None,
+    **options: Any,
+) -> Snapshot:
+    """Return the snapshot of one run.
+
+    :param place: a file system of fsspec, or a folder on the disk.
+    """
+    target = target or target_of(operation, api)
+    folder = place if isinstance(place, Folder) else Folder(LocalFileSystem(), str(place), "snapshot_path")
+    kind = Forgetting if operation == "delete_users" else Snapshot
+    return kind(
+        SnapshotFolder(folder, target),
+        target,
+        RowDigests(key, reading, frozenset(excluded)),
+        Run(dag_id="dag", run_id="run", task_id="task", map_index=map_index),
+        id_column="device_id" if operation == "update_devices" else "user_id",
+        **options,
+    )
 
 
 def client_of(blux: Emulator, *, timeout: float = 30.0) -> BluxClient:
@@ -79,6 +121,7 @@ def push(
     rejects: RejectsFile | None = None,
     receipts: ReceiptsFile | None = None,
     suppression: Suppression | None = None,
+    snapshot: Snapshot | None = None,
     timeout: float = 30.0,
     watchers: Sequence[Watcher] = (),
     **options: Any,
@@ -98,6 +141,7 @@ def push(
             rejects=rejects,
             receipts=receipts,
             suppression=suppression,
+            snapshot=snapshot,
             watchers=watchers,
         )
         return delivery.run(rows)

@@ -218,8 +218,8 @@ def test_a_batch_is_noted_before_it_is_sent_and_no_longer_once_it_is_settled(blu
     with pytest.raises(BluxAuthError):
         at_most_once(blux, store)
 
-    assert [list(saved["doubt"]) for saved in store.saved if saved["doubt"]] == [["1"], ["2"]]
-    assert store.load()["settled"] == 1
+    assert [list(saved["doubt"]) for saved in store.saved if saved["doubt"]] == [["1"], ["5"]]
+    assert store.load()["counts"]["batches"] == 1
 
 
 @pytest.mark.parametrize(

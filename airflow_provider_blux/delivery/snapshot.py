@@ -1,0 +1,263 @@
+"""What one run knows of the rows that were sent before it, and what it adds to that.
+
+A user is known with a row once the request that carried it was accepted. Before a request leaves, its users are
+forgotten, durably and many at a time: after a crash they are sent again, whatever the requests have come to.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from airflow_provider_blux.delivery.batches import Batch, Mark, Record
+from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
+from airflow_provider_blux.delivery.row_digests import RowDigests
+from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.delivery.snapshot_files import Header, SnapshotFolder, Target
+from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
+from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
+
+# So many users are forgotten by one write, ahead of their requests; where they come slowly, those of two seconds.
+_AHEAD_USERS, _AHEAD_SECONDS = 20_000, 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Totals(NamedTuple):
+    """How the source and the snapshot differ; ``None`` where that is not known.
+
+    :param named: how many users the source named.
+    :param known: how many users the snapshot held before, of whom the source did not name ``absent``.
+    """
+
+    named: int | None = None
+    known: int | None = None
+    absent: int | None = None
+
+
+def check_absent(totals: Totals, max_absent: float | None) -> None:
+    """Compare how many users of the snapshot the source did not name with what is allowed.
+
+    :param max_absent: a number of users (an int), or a share of those of the snapshot (a float).
+    :raises BluxAbsentError: there are more.
+    """
+    if max_absent is None or totals.absent is None or totals.known is None:
+        return
+    allowed = max_absent if isinstance(max_absent, int) else Fraction(str(max_absent)) * totals.known
+    if totals.absent > allowed:
+        limit = f"{max_absent:,}" if isinstance(max_absent, int) else f"{max_absent:.4%} of them"
+        raise BluxAbsentError(
+            f"Of {totals.known:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are {limit} "
+            "(max_absent). All that the source names is delivered, and nobody was deleted. If the source is complete, "
+            "raise max_absent for this run: the missing are forgotten by a run with full_refresh=True."
+        )
+
+
+class Snapshot:
+    """The snapshot of users or devices in the course of one run; used by the thread that reads the source.
+
+    :param digests: of the way in which rows are read.
+    :param id_column: the column of the source that holds the id.
+    :param full_refresh: whether nothing is taken for known, and the snapshot begun again.
+    :param read_only: whether nothing is sent, and so nothing written down.
+    """
+
+    def __init__(
+        self,
+        folder: SnapshotFolder,
+        target: Target,
+        digests: RowDigests,
+        run: Run,
+        *,
+        id_column: str,
+        full_refresh: bool = False,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._target = target
+        self._digests = digests
+        self._run = run
+        self._id_column = id_column
+        self._full_refresh = full_refresh
+        self._read_only = read_only
+        self._clock = clock
+        self._rows = KnownRows()
+        self._known = 0
+        self._last_named: int | None = None
+        self._stored, self._forgotten = bytearray(), bytearray()
+        self._token, self._sequence = "", 0
+        self._replaces: str | None = None
+
+    @property
+    def replaces(self) -> str | None:
+        """The run whose findings a full refresh makes void: this one, or the try that it goes on from."""
+        return self._replaces
+
+    def begin(self, replaces: str | None = None) -> None:
+        """Read the snapshot, before the first request.
+
+        :param replaces: of a full refresh that an earlier try has begun, what that try's snapshot said it replaces.
+        :raises BluxSnapshotError: it cannot be read, or is of another target.
+        """
+        self._rows = KnownRows()  # what an earlier reading of the source has left here goes first
+        state = self._load()
+        self._rows, self._known = state.rows, len(state.rows)
+        for user in state.contested:
+            self._rows.bar(user)
+        self._last_named = next((entry.named for entry in reversed(state.history) if entry.named is not None), None)
+        self._open(state.names)
+        self._replaces = (replaces or self._token) if self._full_refresh else None
+        log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
+
+    def mark(self, row: Any) -> Mark | None:
+        """Return what a row is to the snapshot, before it is shaped; ``None`` where no id can be told yet."""
+        if not isinstance(row, Mapping):
+            return None
+        user_id = row.get(self._id_column)
+        if type(user_id) is int:
+            user_id = str(user_id)
+        elif type(user_id) is not str:
+            return None
+        user, digest = self._digests.user(user_id), self._digests.row(row)
+        return Mark(user_id, user, digest, self._rows.meet(user, None if self._full_refresh else digest))
+
+    def mark_of(self, user_id: str) -> Mark:
+        """Return what a row is to the snapshot that cannot be compared, by the id that it has once it is shaped."""
+        user = self._digests.user(user_id)
+        self._rows.meet(user, None)
+        return Mark(user_id, user, None, False)
+
+    def announced(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield each batch once it is durable that nothing is known of its users."""
+        waiting: list[Batch] = []
+        ready: deque[Batch] = deque()
+        users, since = 0, -_AHEAD_SECONDS
+        for batch in batches:
+            waiting.append(batch)
+            users += len(batch.records)
+            if users >= _AHEAD_USERS or (not ready and self._clock() - since >= _AHEAD_SECONDS):
+                self._forget(waiting)
+                ready.extend(waiting)
+                waiting, users, since = [], 0, self._clock()
+            if ready:
+                yield ready.popleft()
+        self._forget(waiting)
+        yield from ready
+        yield from waiting
+
+    def accepted(self, records: Iterable[Record]) -> None:
+        """Know the users of records that were accepted."""
+        for record in records:
+            mark = record.mark
+            if mark and mark.row and self._rows.learn(mark.user, mark.row):
+                self._stored += mark.user + mark.row
+
+    def end(self, *, is_whole: bool) -> Totals:
+        """Write down what is left, when no request is on its way any more.
+
+        :param is_whole: whether the source was read to its end, and every record has its outcome.
+        """
+        totals = self._totals() if is_whole else Totals()
+        self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
+        if is_whole and not self._read_only:
+            self._rows = KnownRows()
+            try:
+                merge_if_due(self._folder, self._target)
+            except Exception as error:  # noqa: BLE001 - all is delivered and remembered; a later run merges
+                log.warning("Snapshot %s: its files could not be merged (%s).", self._folder, type(error).__name__)
+        return totals
+
+    def _load(self) -> State:
+        try:
+            return load(self._folder)
+        except BluxSnapshotError as error:
+            if not self._full_refresh:
+                raise
+            log.warning("A new snapshot takes the place of one that cannot be used. (%s)", error.message)
+            return load(self._folder, is_replaced=True)
+
+    def _open(self, found: Sequence[str]) -> None:
+        self._token, self._sequence = secrets.token_hex(8), 0
+        self._write(found=found)
+
+    def _totals(self) -> Totals:
+        """Return what the source, read to its end, named of the snapshot; a mapped task reads a part of it only."""
+        if self._run.map_index >= 0:
+            return Totals()
+        named = self._rows.met_known + self._rows.met_others
+        if self._last_named and named * 2 < self._last_named:
+            log.warning(
+                "The source names %s %s, less than half of the %s of last time. If it is not complete, users are "
+                "missing from it; max_absent makes that an error.",
+                f"{named:,}",
+                self._target.records,
+                f"{self._last_named:,}",
+            )
+        return Totals(named, self._known, self._known - self._rows.met_known)
+
+    def _forget(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            for record in batch.records.values():
+                self._forgotten += record.mark.user if record.mark else b""
+            for user in batch.left:
+                self._forgotten += user
+        if self._forgotten:
+            self._write()
+
+    def _write(self, **header: Any) -> None:
+        """Write a file with all that is new; return when it is durable."""
+        if self._read_only:
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        beginning = Header(
+            target=self._target,
+            run=self._token,
+            sequence=self._sequence,
+            at=now,
+            task=f"{self._run.dag_id}.{self._run.task_id}",
+            stored=len(self._stored) // SIZE,
+            **header,
+        )
+        try:
+            self._folder.append(beginning, bytes(self._stored), bytes(self._forgotten))
+        except OSError as error:
+            raise BluxError(
+                f"snapshot_path: {self._folder} cannot be written to ({type(error).__name__}), so nothing more is "
+                "sent. What was sent since the last write is sent again by the next run."
+            ) from error
+        self._sequence += 1
+        self._stored.clear()
+        self._forgotten.clear()
+
+
+class Forgetting(Snapshot):
+    """The snapshot of users who are deleted in this run: they are forgotten, and nothing need be known of them."""
+
+    def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
+        """Look at whose users the snapshot holds.
+
+        :raises BluxSnapshotError: those of another target.
+        """
+        names = list(self._folder.sizes())
+        if names:
+            self._folder.header(names[0])
+        self._open(names)
+
+    def mark(self, row: Any) -> None:
+        """Return nothing: what is deleted is not compared."""
+
+    def mark_of(self, user_id: str) -> Mark:
+        """Return what is to be forgotten."""
+        return Mark(user_id, self._digests.user(user_id), None, False)
+
+    def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
+        """Write down what is left; the next run that sends users merges."""
+        self._write(closed=True)
+        return Totals()

@@ -1,0 +1,251 @@
+"""The files of a snapshot: what each run appended, and what they say together about each user.
+
+A file is written once, whole, and never changed, so that object storage needs neither append nor rename. Each run
+writes files of its own, and notes which files it found at its start. Nothing rests on clocks: of two runs the one that
+found the other's files is the later one. A user whom two runs touched that did not find each other's files is not
+known, and is sent by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
+from airflow_provider_blux.delivery.row_digests import USER_BYTES
+from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.exceptions import BluxSnapshotError
+
+WAY_OUT = "Run the task once with full_refresh=True, which sends everything and begins a new snapshot."
+SUFFIX = ".snapshot"
+MERGED = f".merged{SUFFIX}"
+# The first line: what the file is, the version of its format, the checksum of all that follows.
+_MAGIC, _VERSION, _WORDS = b"blux-snapshot", b"1", 3
+_CHECKSUM_BYTES = 16
+_BLOCK = SIZE * 50_000
+_LONGEST_HEADER = 1 << 24
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose rows a snapshot holds.
+
+    :param key: what tells the ``receipt_key`` of its digests from another; ``None`` for none.
+    """
+
+    records: Literal["users", "devices"]
+    api: str
+    url: str
+    application: str
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.records} of {self.application!r}, {self.api} API, {self.url}"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run did, as the history of a snapshot tells it.
+
+    :param at: when it ended, in UTC, by its worker's clock.
+    :param named: how many users its source named; ``None`` where it was not read to its end, or was a part.
+    """
+
+    at: str
+    task: str
+    stored: int
+    forgotten: int
+    named: int | None = None
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The beginning of a file.
+
+    :param run: the token of the run, the same in all its files, which ``sequence`` counts; the first says what it
+        ``found``: the names of all other files at its start.
+    :param stored: how many entries of users and rows follow, which were accepted; behind them come the digests of
+        users of whom nothing is known from here on, since they are about to be sent.
+    :param closed: whether this is the run's last file, written when none of its requests was on its way.
+    :param replaces: the run whose ``found`` files are void, since everything was sent; said by the last file.
+    :param covers: of a merged file: the names of the files that it stands for, with their ``history``.
+    """
+
+    target: Target
+    run: str
+    sequence: int = 0
+    at: str = ""
+    task: str = ""
+    found: Sequence[str] = ()
+    stored: int = 0
+    closed: bool = False
+    replaces: str | None = None
+    named: int | None = None
+    covers: Sequence[str] | None = None
+    history: Sequence[Entry] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return f"{self.run}{MERGED}" if self.covers is not None else piece_name(self.run, self.sequence)
+
+
+def piece_name(run: str, sequence: int) -> str:
+    """Return the name of a run's file."""
+    return f"{run}.{sequence:06}{SUFFIX}"
+
+
+class Piece(NamedTuple):
+    """A file that a run has appended, read."""
+
+    header: Header
+    stored: bytes
+    forgotten: bytes
+
+    def __repr__(self) -> str:
+        return f"Piece({self.header.name})"
+
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the users whose rows were accepted, with the digests of those."""
+        entries = self.stored
+        for at in range(0, len(entries), SIZE):
+            yield entries[at : at + USER_BYTES], entries[at + USER_BYTES : at + SIZE]
+
+    def users(self) -> Iterator[bytes]:
+        """Yield the users who were forgotten."""
+        for at in range(0, len(self.forgotten), USER_BYTES):
+            yield self.forgotten[at : at + USER_BYTES]
+
+
+class SnapshotFolder:
+    """The folder of a snapshot.
+
+    :param target: whose rows it must hold; ``None`` to take any, as for looking at it.
+    """
+
+    def __init__(self, folder: Folder, target: Target | None) -> None:
+        self._folder = folder
+        self._target = target
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def prepare(self) -> None:
+        """Make the folder and prove that it can be written to.
+
+        :raises BluxConfigError: when it cannot.
+        """
+        self._folder.prepare()
+
+    def sizes(self) -> dict[str, int]:
+        """Return the names of the snapshot's files in order, with their sizes in bytes."""
+        return {name: size for name, size in sorted(self._folder.sizes().items()) if name.endswith(SUFFIX)}
+
+    def append(self, header: Header, stored: bytes = b"", forgotten: bytes = b"") -> None:
+        """Write a file of a run; return when it is durable."""
+        self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])))
+
+    def write_merged(self, header: Header, rows: KnownRows) -> None:
+        """Write as one file what all files together say."""
+        self._folder.write(header.name, _packed(header, rows.packed))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        self._folder.remove(name)
+
+    def piece(self, name: str) -> Piece:
+        """Read a file of a run.
+
+        :raises BluxSnapshotError: it is cut off or changed, or holds rows of another target.
+        :raises FileNotFoundError: there is no such file any more.
+        """
+        content = self._folder.read(name)
+        if content is None:
+            raise FileNotFoundError(name)
+        header, body = self._unpacked(name, iter([content]))
+        entries = b"".join(body)
+        end = header.stored * SIZE
+        return Piece(header, entries[:end], entries[end:])
+
+    def merged(self, name: str, rows: KnownRows) -> Header:
+        """Add the entries of a merged file to ``rows``, which are empty; return its header."""
+        with self._folder.open(name) as file:
+            header, body = self._unpacked(name, iter(lambda: file.read(_BLOCK), b""))
+            rest = b""
+            for block in body:
+                entries = rest + block
+                end = len(entries) - len(entries) % SIZE
+                rows.unpack(entries[:end])
+                rest = entries[end:]
+        return header
+
+    def header(self, name: str) -> Header:
+        """Return a file's header alone, without looking at what follows.
+
+        :raises BluxSnapshotError: it cannot be read, or is of another target.
+        """
+        with self._folder.open(name) as file:
+            first, line = file.readline(_LONGEST_HEADER), file.readline(_LONGEST_HEADER)
+        return self._unpacked(name, iter([first + line]))[0]
+
+    def _unpacked(self, name: str, blocks: Iterator[bytes]) -> tuple[Header, Iterator[bytes]]:
+        """Return the header of a file, and what follows; where that is read to its end, its checksum is verified."""
+        start = b""
+        while start.count(b"\n") < 2 and (block := next(blocks, None)):
+            start += block
+        first, _, rest = start.partition(b"\n")
+        line, _, body = rest.partition(b"\n")
+        header = self._understood(name, first, line)
+        return header, self._verified(name, first.split()[-1], [line + b"\n", body], blocks)
+
+    def _verified(self, name: str, checksum: bytes, begun: list[bytes], blocks: Iterator[bytes]) -> Iterator[bytes]:
+        digest = blake2b(begun[0] + begun[1], digest_size=_CHECKSUM_BYTES)
+        yield begun[1]
+        for block in blocks:
+            digest.update(block)
+            yield block
+        if digest.hexdigest().encode() != checksum:
+            raise self._damaged(name)
+
+    def _damaged(self, name: str) -> BluxSnapshotError:
+        return BluxSnapshotError(f"The snapshot {self} cannot be used: {name} is cut off or changed. {WAY_OUT}")
+
+    def _understood(self, name: str, first: bytes, line: bytes) -> Header:
+        words = first.split()
+        if words[:1] == [_MAGIC] and words[1:2] != [_VERSION]:
+            raise BluxSnapshotError(
+                f"The snapshot {self} cannot be used: {name} was written by a later version of airflow-provider-blux. "
+                f"Install that version here as well; or: {WAY_OUT}"
+            )
+        try:
+            header = msgspec.json.decode(line if words[:1] == [_MAGIC] and len(words) == _WORDS else b"", type=Header)
+        except msgspec.MsgspecError:
+            raise self._damaged(name) from None
+        if self._target is not None and header.target != self._target:
+            raise BluxSnapshotError(self._of_another(header.target, self._target))
+        return header
+
+    def _of_another(self, found: Target, wanted: Target) -> str:
+        if msgspec.structs.replace(found, key=wanted.key) == wanted:
+            return (
+                f"The snapshot {self} was written with another receipt_key than the connection has now. Put the key "
+                f"back; or: {WAY_OUT}"
+            )
+        return (
+            f"The snapshot {self} holds {found}, but this task sends {wanted}. Give each its own snapshot_path; or, if "
+            f"the application was meant to change: {WAY_OUT}"
+        )
+
+
+def _packed(header: Header, entries: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+    """Yield the content of a file.
+
+    :param entries: returns what follows the header; called twice, first for the checksum.
+    """
+    line = msgspec.json.encode(header) + b"\n"
+    digest = blake2b(line, digest_size=_CHECKSUM_BYTES)
+    for part in entries():
+        digest.update(part)
+    yield b" ".join([_MAGIC, _VERSION, digest.hexdigest().encode()]) + b"\n"
+    yield line
+    yield from entries()

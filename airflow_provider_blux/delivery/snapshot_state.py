@@ -1,0 +1,252 @@
+"""What the files of a snapshot say together, and how they are merged into one."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
+from typing import TypeVar
+
+from airflow_provider_blux.delivery.known_rows import DigestMap, KnownRows
+from airflow_provider_blux.delivery.row_digests import USER_BYTES
+from airflow_provider_blux.delivery.snapshot_files import (
+    MERGED,
+    Entry,
+    Header,
+    Piece,
+    SnapshotFolder,
+    Target,
+    piece_name,
+)
+from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
+
+# A request of a run is not on its way for so long: it has six attempts, each at most an hour after the one before.
+EXPIRES_AFTER = timedelta(hours=12)
+# Files are merged when those of single runs are worth a quarter of the whole, or are many.
+_WORTH, _MANY = 4, 200
+_ATTEMPTS = 5
+_LONGEST_HISTORY = 100
+_NUMBER_BYTES = 4
+_CONFLICT = b"\xff" * _NUMBER_BYTES
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A snapshot as one run finds it.
+
+    :param names: of all files that were found, those included that say nothing any more.
+    :param is_open: whether any other run may have requests on their way.
+    :param contested: the users whom such runs were about to send when they wrote last.
+    """
+
+    rows: KnownRows
+    names: Sequence[str]
+    history: Sequence[Entry]
+    is_open: bool
+    contested: frozenset[bytes]
+
+
+def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | None = None) -> State:
+    """Read a snapshot.
+
+    :param is_replaced: whether it is only read for what other runs are about to send: no row is known, and what
+        cannot be read is passed over.
+    :param now: by which a run is told that has died long ago.
+    :raises BluxSnapshotError: a file cannot be read, or is of another target.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return _Files(folder, is_replaced=is_replaced).state(now or datetime.now(UTC))
+        except FileNotFoundError:  # another run has merged it since the folder was listed
+            continue
+    raise BluxError(f"The snapshot {folder} changed each time it was read, {_ATTEMPTS} times; try again.")
+
+
+def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
+    """Replace all files by one that says the same, where that is worth it and no run is open.
+
+    A merge that is interrupted loses nothing: the merged file is written whole before the others are removed.
+    """
+    sizes = folder.sizes()
+    pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
+    if sum(pieces) * _WORTH < sum(sizes.values()) - sum(pieces) and len(pieces) <= _MANY:
+        return
+    state = load(folder)
+    if state.is_open:
+        return
+    merged = Header(
+        target=target,
+        run=secrets.token_hex(8),
+        covers=state.names,
+        history=state.history[-_LONGEST_HISTORY:],
+        stored=len(state.rows),
+    )
+    folder.write_merged(merged, state.rows)
+    for name in state.names:
+        folder.remove(name)
+
+
+class _Files:
+    """All files of a snapshot, read; void are those that a merged file covers, or that a full refresh has replaced."""
+
+    def __init__(self, folder: SnapshotFolder, *, is_replaced: bool) -> None:
+        self._folder = folder
+        self._names = list(folder.sizes())
+        self._errors: dict[str, BluxSnapshotError] = {}
+        pieces = dict(self._read([name for name in self._names if not name.endswith(MERGED)], folder.piece))
+        merged = dict(self._read([name for name in self._names if name.endswith(MERGED)], folder.header))
+        covered = {name for header in merged.values() for name in header.covers or ()}
+        void = set(self._names) if is_replaced else covered | _replaced(pieces)
+        for name, error in self._errors.items():
+            if name not in void:
+                raise error
+        self._merged = {name: header for name, header in merged.items() if name not in void}
+        # A run may be open although a full refresh has made void what it wrote before.
+        self._runs, self._live = _by_run(pieces, covered), _by_run(pieces, void)
+        self._found = {run: _found(run, pieces) for run in self._runs}
+
+    def state(self, now: datetime) -> State:
+        """Return what the files say together."""
+        order, rows = self._in_order(), self._merged_rows()
+        open_runs = [pieces for pieces in self._runs.values() if _is_open(pieces[-1].header, now)]
+        resolution = _Resolution(rows, is_line=self._is_line(order))
+        for run in order:
+            resolution.apply(self._live[run], self._found[run], is_blind=self._is_blind(run))
+        entries = [entry for header in self._merged.values() for entry in header.history]
+        return State(
+            rows=rows,
+            names=self._names,
+            history=[*dict.fromkeys(entries), *(_entry(self._live[run]) for run in order)],
+            is_open=bool(open_runs),
+            contested=frozenset(user for pieces in open_runs for user in _unsettled(pieces)),
+        )
+
+    def _read(self, names: Iterable[str], reader: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+        for name in names:
+            try:
+                yield name, reader(name)
+            except BluxSnapshotError as error:
+                self._errors[name] = error
+
+    def _merged_rows(self) -> KnownRows:
+        """Return what the merged file says; of several, which were written at the same time, what they agree on."""
+        rows = KnownRows()
+        for number, name in enumerate(self._merged):
+            others = KnownRows() if number else rows
+            self._folder.merged(name, others)
+            if number:
+                rows.keep_common(others)
+        return rows
+
+    def _in_order(self) -> list[str]:
+        """Return the runs, each behind those whose files it found."""
+        run_of = {piece.header.name: run for run, pieces in self._live.items() for piece in pieces}
+        found = {run: {run_of[name] for name in self._found[run] if name in run_of} for run in sorted(self._live)}
+        return list(TopologicalSorter(found).static_order())
+
+    def _is_line(self, order: Sequence[str]) -> bool:
+        """Tell whether each run has found everything of those before it."""
+        before: set[str] = set()
+        for run in order:
+            if not self._found[run] >= before:
+                return False
+            before.update(piece.header.name for piece in self._live[run])
+        return True
+
+    def _is_blind(self, run: str) -> bool:
+        """Tell whether a run has not found all that was merged, so that it may have touched what was merged unseen."""
+        known = self._found[run] | {piece.header.name for piece in self._runs[run]}
+        return any(name not in known and not known.issuperset(it.covers or ()) for name, it in self._merged.items())
+
+
+class _Resolution:
+    """Applies runs, in order, to what is known.
+
+    :param is_line: whether each run has found everything of those before it; else it is remembered which file was the
+        last to touch each user.
+    """
+
+    def __init__(self, rows: KnownRows, *, is_line: bool) -> None:
+        self._rows = rows
+        self._touched = None if is_line else DigestMap(_NUMBER_BYTES)
+        self._names: list[str] = []
+
+    def apply(self, pieces: Sequence[Piece], found: frozenset[str], *, is_blind: bool) -> None:
+        """Apply the files of one run.
+
+        :param found: the names of the files that the run found.
+        :param is_blind: whether nothing is to be known of the users whom it has touched.
+        """
+        unseen = {self._number(at) for at, name in enumerate(self._names) if name not in found}
+        if unseen:
+            unseen.add(_CONFLICT)
+        for piece in pieces:
+            number = self._number(len(self._names))
+            self._names.append(piece.header.name)
+            for user, row in piece.rows():
+                self._touch(user, None if is_blind else row, number, unseen)
+            for user in piece.users():
+                self._touch(user, None, number, unseen)
+
+    def _touch(self, user: bytes, row: bytes | None, number: bytes, unseen: set[bytes]) -> None:
+        if self._touched is not None:
+            if self._touched.get(user) in unseen:
+                row, number = None, _CONFLICT
+            self._touched.put(user, number)
+        if row is None:
+            self._rows.remove(user)
+        else:
+            self._rows.put(user, row)
+
+    @staticmethod
+    def _number(number: int) -> bytes:
+        return number.to_bytes(_NUMBER_BYTES)
+
+
+def _replaced(pieces: Mapping[str, Piece]) -> set[str]:
+    """Return the names of the files that full refreshes have replaced."""
+    runs = [piece.header.replaces for piece in pieces.values() if piece.header.replaces]
+    return {name for run in runs for name in _found(run, pieces)}
+
+
+def _by_run(pieces: Mapping[str, Piece], void: set[str]) -> dict[str, list[Piece]]:
+    runs: dict[str, list[Piece]] = defaultdict(list)
+    for name in sorted(pieces.keys() - void):
+        runs[pieces[name].header.run].append(pieces[name])
+    return runs
+
+
+def _found(run: str, pieces: Mapping[str, Piece]) -> frozenset[str]:
+    """Return what a run found, as its first file says; nothing where that file is gone."""
+    first = pieces.get(piece_name(run, 0))
+    return frozenset(first.header.found) if first else frozenset()
+
+
+def _is_open(last: Header, now: datetime) -> bool:
+    """Tell whether a run, by its last file, may have requests on their way."""
+    return not last.closed and now - datetime.fromisoformat(last.at) < EXPIRES_AFTER
+
+
+def _unsettled(pieces: Sequence[Piece]) -> set[bytes]:
+    """Return the users whom a run was about to send, and of whom it has not written since that they were accepted."""
+    users: set[bytes] = set()
+    for piece in pieces:
+        users.difference_update(user for user, _ in piece.rows())
+        users.update(piece.users())
+    return users
+
+
+def _entry(pieces: Sequence[Piece]) -> Entry:
+    last = pieces[-1].header
+    return Entry(
+        at=last.at,
+        task=last.task,
+        stored=sum(piece.header.stored for piece in pieces),
+        forgotten=sum(len(piece.forgotten) for piece in pieces) // USER_BYTES,
+        named=last.named,
+    )

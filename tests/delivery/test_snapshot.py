@@ -1,0 +1,400 @@
+"""Sending only what has changed: what is known, what is sent all the same, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_blux.delivery.audit import Hashes, RejectsFile
+from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.exceptions import (
+    BluxAbsentError,
+    BluxError,
+    BluxRejectLimitError,
+    BluxUnavailable,
+)
+from tests.delivery.pushing import Memory, held, push, snapshot_in
+
+USERS = [{"user_id": f"u{number}", "grade": "gold", "points": number} for number in range(250)]
+
+
+@pytest.fixture(params=["disk", "objects"])
+def folder(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Folder]:
+    """A folder on a disk, and one in object storage, which knows neither append nor rename."""
+    if request.param == "disk":
+        yield Folder(LocalFileSystem(), str(tmp_path / "snapshot"), "snapshot_path")
+    else:
+        fs = MemoryFileSystem()
+        yield Folder(fs, "/snapshot", "snapshot_path")
+        fs.store.clear()
+
+
+def send(blux: Any, folder: Any, rows: Any, operation: Any = "upsert_users", **options: Any) -> Any:
+    """Send rows with the snapshot in a folder; return the report."""
+    names = ("key", "reading", "excluded", "map_index", "target", "full_refresh", "read_only", "clock")
+    of_snapshot = {name: options.pop(name) for name in names if name in options}
+    snapshot = snapshot_in(folder, operation, options.get("api", "application"), **of_snapshot)
+    if of_snapshot.get("read_only"):
+        options["validate_only"] = True
+    return push(blux, operation, rows, snapshot=snapshot, **options)
+
+
+def outcomes(report: Any) -> dict[str, int]:
+    """Return the counts that are not 0."""
+    names = ("delivered", "rejected", "suppressed", "unchanged", "merged", "unknown", "valid")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
+
+
+def test_the_same_rows_are_sent_once(blux: Any, folder: Folder) -> None:
+    first, second = send(blux, folder, USERS), send(blux, folder, USERS)
+
+    assert outcomes(first) == {"delivered": 250}
+    assert outcomes(second) == {"unchanged": 250}
+    assert (second.read, second.requests, second.absent) == (250, 0, 0)
+    assert len(blux.requests()) == 3
+
+
+def test_only_the_users_whose_rows_have_changed_are_sent(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    changed = [{**row, "points": -1} if number % 50 == 0 else row for number, row in enumerate(USERS)]
+
+    report = send(blux, folder, [*changed, {"user_id": "new"}])
+
+    assert outcomes(report) == {"delivered": 6, "unchanged": 245}
+    assert report.requests == 1
+    assert held(blux)["u50"] == {"grade": "gold", "points": -1}
+    assert held(blux)["u51"] == {"grade": "gold", "points": 51}
+
+
+def test_a_value_that_comes_back_is_sent(blux: Any, folder: Folder) -> None:
+    for value in ("a", "b", "a"):
+        assert outcomes(send(blux, folder, [{"user_id": "u", "x": value}])) == {"delivered": 1}
+        assert held(blux)["u"] == {"x": value}
+
+
+@pytest.mark.parametrize("between", [None, float("nan")], ids=["null", "refused here"])
+def test_a_value_that_was_away_for_a_time_is_sent_again(blux: Any, folder: Folder, between: Any) -> None:
+    rows = [{"user_id": "u", "x": "a"}, {"user_id": "v", "x": "a"}]
+    send(blux, folder, rows)
+    with suppress(BluxRejectLimitError):
+        send(blux, folder, [{"user_id": "u", "x": between}, rows[1]])
+
+    assert outcomes(send(blux, folder, rows)) == {"delivered": 1, "unchanged": 1}
+
+
+def test_a_row_that_the_api_refuses_is_not_known(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS[:3])
+    blux.fault(kind="refuse", ids=["u1"])
+    rows = [{**row, "points": -1} for row in USERS[:3]]
+    with pytest.raises(BluxRejectLimitError):
+        send(blux, folder, rows)
+    blux.clear_faults()
+
+    assert outcomes(send(blux, folder, rows)) == {"delivered": 1, "unchanged": 2}
+    assert held(blux)["u1"]["points"] == -1
+
+
+DIFFERENT = [
+    1,
+    "1",
+    True,
+    1.0,
+    Decimal(1),
+    Decimal("1.0"),
+    [1],
+    ["1"],
+    {"1": 1},
+    {"1": True},
+    date(2026, 1, 31),
+    "2026-01-31",
+    datetime(2026, 1, 31),  # noqa: DTZ001
+    datetime(2026, 1, 31, tzinfo=UTC),
+    "2026-01-31T00:00:00+00:00",
+]
+
+
+def test_values_that_look_alike_are_not_taken_for_each_other() -> None:
+    snapshot = snapshot_in(Folder(MemoryFileSystem(), "/alike", "snapshot_path"))
+    digests = [snapshot._digests.row({"user_id": "u", "x": value}) for value in DIFFERENT]
+
+    assert len({*digests}) == len(DIFFERENT)
+    assert None not in digests
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, b"bytes", complex(1, 2)], ids=["object", "set", "bytes", "complex"]
+)
+def test_a_row_whose_values_cannot_be_told_apart_is_never_taken_for_unchanged(value: Any) -> None:
+    snapshot = snapshot_in(Folder(MemoryFileSystem(), "/alike", "snapshot_path"))
+
+    mark = snapshot.mark({"user_id": "u", "x": value})
+
+    assert mark is not None
+    assert (mark.row, mark.is_known) == (None, False)
+
+
+def test_a_user_with_several_rows_is_always_sent(blux: Any, folder: Folder) -> None:
+    rows = [{"user_id": "u", "x": "a"}, {"user_id": "u", "y": "b"}, {"user_id": "v", "x": "a"}]
+    for _ in range(3):
+        report = send(blux, folder, rows)
+        assert held(blux)["u"] == {"x": "a", "y": "b"}
+
+    assert outcomes(report) == {"delivered": 1, "merged": 1, "unchanged": 1}
+
+
+def test_a_second_row_that_is_the_known_one_is_sent_after_a_first_that_is_not(blux: Any, folder: Folder) -> None:
+    send(blux, folder, [{"user_id": "u", "x": "new"}])
+
+    send(blux, folder, [{"user_id": "u", "x": "old"}, {"user_id": "u", "x": "new"}], batch_size=1)
+
+    assert held(blux)["u"] == {"x": "new"}
+
+
+def test_a_user_who_was_deleted_and_comes_back_with_the_same_row_is_sent(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    report = send(blux, folder, ["u1", "u2", "nobody"], "delete_users")
+    assert outcomes(report) == {"delivered": 3}
+
+    assert outcomes(send(blux, folder, USERS)) == {"delivered": 2, "unchanged": 248}
+    assert len(held(blux)) == 250
+
+
+def test_a_deletion_is_forgotten_before_its_request_leaves(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    blux.fault(kind="status", status=401, operation="delete_users", processed=True)
+    with pytest.raises(BluxError):
+        send(blux, folder, ["u1"], "delete_users")
+    blux.clear_faults()
+
+    assert outcomes(send(blux, folder, USERS)) == {"delivered": 1, "unchanged": 249}
+
+
+def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longer(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    suppression = Suppression(["u1"], Hashes(None), "the list")
+
+    assert outcomes(send(blux, folder, USERS, suppression=suppression)) == {"suppressed": 1, "unchanged": 249}
+    assert outcomes(send(blux, folder, USERS)) == {"delivered": 1, "unchanged": 249}
+
+
+def test_devices_are_known_by_their_own_ids_and_suppressed_by_their_users(blux: Any, folder: Folder) -> None:
+    devices = [{"device_id": f"d{number}", "user_id": f"u{number}", "token": "t"} for number in range(5)]
+    send(blux, folder, devices, "update_devices", api="open")
+    suppression = Suppression(["u1"], Hashes(None), "the list")
+    devices[2]["token"] = "another"
+
+    report = send(blux, folder, devices, "update_devices", api="open", suppression=suppression)
+
+    assert outcomes(report) == {"delivered": 1, "suppressed": 1, "unchanged": 3}
+
+
+def test_profiles_of_the_open_api_and_their_deletions_share_a_snapshot(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS, api="open")
+    send(blux, folder, ["u1"], "delete_users", api="open")
+
+    assert outcomes(send(blux, folder, USERS, api="open")) == {"delivered": 1, "unchanged": 249}
+
+
+def test_another_way_of_reading_rows_sends_everything_once(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+
+    assert outcomes(send(blux, folder, USERS, reading="another")) == {"delivered": 250}
+    assert outcomes(send(blux, folder, USERS, reading="another")) == {"unchanged": 250}
+
+
+def test_a_column_that_is_never_sent_makes_no_difference(blux: Any, folder: Folder) -> None:
+    for moment in range(2):
+        report = send(
+            blux,
+            folder,
+            [{**row, "exported_at": moment} for row in USERS],
+            excluded=["exported_at"],
+            exclude_fields=["exported_at"],
+        )
+
+    assert outcomes(report) == {"unchanged": 250}
+
+
+def test_an_older_row_is_rejected_also_behind_one_that_is_unchanged(blux: Any, folder: Folder) -> None:
+    newer, older = ({"user_id": "u", "at": f"2026-01-0{day}T00:00:00Z", "x": day} for day in (2, 1))
+    send(blux, folder, [newer], updated_at_field="at")
+
+    with pytest.raises(BluxRejectLimitError, match="at: is older than an earlier record"):
+        send(blux, folder, [newer, older], updated_at_field="at")
+    assert held(blux)["u"]["x"] == 2
+
+
+class Dying(LocalFileSystem):
+    """A disk that is there until a number of files were written, and for nobody afterwards."""
+
+    cachable = False
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "w" in mode:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(5, "gone")
+        return super().open(path, mode, **options)
+
+
+@pytest.mark.parametrize("left", range(1, 5))
+def test_a_run_that_dies_at_any_write_costs_at_most_that_users_are_sent_again(
+    blux: Any, tmp_path: Any, left: int
+) -> None:
+    """Of the first run nothing is heard any more once its disk is gone, although its requests arrive."""
+    send(blux, tmp_path, USERS)
+    changed = [{**row, "points": -1} for row in USERS]
+    with suppress(BluxError):
+        send(
+            blux,
+            Folder(Dying(left), str(tmp_path), "snapshot_path"),
+            changed,
+            clock=iter(range(0, 10_000, 10)).__next__,
+        )
+
+    send(blux, tmp_path, USERS)
+
+    assert held(blux) == {row["user_id"]: {"grade": "gold", "points": row["points"]} for row in USERS}
+
+
+def test_a_run_that_fails_sends_what_it_has_not_delivered_with_the_next(blux: Any, folder: Folder) -> None:
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, USERS, concurrency=1)
+    blux.clear_faults()
+
+    assert outcomes(send(blux, folder, USERS)) == {"delivered": 150, "unchanged": 100}
+
+
+def test_a_retry_neither_sends_settled_rows_again_nor_counts_them_twice(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    rows = [{**row, "points": -1} if number % 2 else row for number, row in enumerate(USERS)]
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, rows, concurrency=1, batch_size=10, store=store)
+    blux.clear_faults()
+    before = len(blux.requests())
+
+    report = send(blux, folder, rows, concurrency=1, batch_size=10, store=store)
+
+    assert outcomes(report) == {"delivered": 125, "unchanged": 125}
+    assert (report.read, report.resumed, report.absent) == (250, 10, 0)
+    assert len(blux.requests()) - before == 12
+    assert outcomes(send(blux, folder, rows)) == {"unchanged": 250}
+
+
+def test_a_full_refresh_sends_everything_and_forgets_who_is_gone(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+
+    report = send(blux, folder, USERS[:200], full_refresh=True)
+    assert (outcomes(report), report.absent) == ({"delivered": 200}, 50)
+
+    report = send(blux, folder, USERS)
+    assert (outcomes(report), report.absent) == ({"delivered": 50, "unchanged": 200}, 0)
+
+
+def test_a_full_refresh_that_fails_is_gone_on_with_by_the_next_try(blux: Any, folder: Folder) -> None:
+    send(blux, folder, [*USERS, {"user_id": "gone"}])
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, USERS, full_refresh=True, concurrency=1, store=store)
+    blux.clear_faults()
+
+    report = send(blux, folder, USERS, full_refresh=True, store=store)
+    assert (report.delivered, report.resumed) == (250, 100)
+
+    report = send(blux, folder, USERS)
+    assert (outcomes(report), report.absent) == ({"unchanged": 250}, 0)
+
+
+def test_a_full_refresh_that_fails_leaves_what_was_known_of_the_others(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, USERS, full_refresh=True, concurrency=1, batch_size=100, resume=False)
+    blux.clear_faults()
+
+    report = send(blux, folder, USERS)
+    assert report.delivered + report.unchanged == 250
+    assert report.unchanged >= 100
+
+
+@pytest.mark.parametrize(
+    ("max_absent", "is_red"), [(None, False), (50, False), (49, True), (0.2, False), (0.19, True), (0, True)]
+)
+def test_users_who_are_missing_are_counted_and_too_many_make_the_task_red(
+    blux: Any, folder: Folder, max_absent: Any, is_red: bool
+) -> None:
+    send(blux, folder, USERS)
+    rows = [{**USERS[0], "points": -1}, *USERS[1:200]]
+    if is_red:
+        with pytest.raises(BluxAbsentError, match=r"^Of 250 in the snapshot, 50 are missing from the source; allowed"):
+            send(blux, folder, rows, max_absent=max_absent)
+    else:
+        assert send(blux, folder, rows, max_absent=max_absent).absent == 50
+
+    assert held(blux)["u0"]["points"] == -1
+    assert len(held(blux)) == 250
+    assert outcomes(send(blux, folder, rows)) == {"unchanged": 200}
+
+
+def test_a_fall_to_less_than_half_of_last_time_is_a_warning(
+    blux: Any, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = []
+    for number in (250, 125, 62, 40):
+        caplog.clear()
+        send(blux, folder, USERS[:number])
+        said.append([record.getMessage() for record in caplog.records if "less than half" in record.getMessage()])
+
+    assert said[:2] == [[], []]
+    assert said[2][0].startswith("The source names 62 users, less than half of the 125 of last time.")
+    assert said[3] == []
+
+
+def test_a_mapped_task_knows_nothing_of_who_is_absent(
+    blux: Any, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        reports = [send(blux, folder, USERS[part::50], map_index=part) for part in range(3)]
+
+    assert [(outcomes(report), report.absent) for report in reports] == 3 * [({"unchanged": 5}, None)]
+    assert "less than half" not in caplog.text
+
+
+def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(blux: Any, tmp_path: Any) -> None:
+    send(blux, tmp_path, USERS)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    changed = [*USERS[:200], {"user_id": "new"}]
+
+    report = send(blux, tmp_path, changed, read_only=True)
+
+    assert (outcomes(report), report.absent) == ({"valid": 1, "unchanged": 200}, 50)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert len(blux.requests()) == 3
+
+
+def test_rejected_rows_go_to_the_rejects_and_unchanged_ones_do_not(blux: Any, folder: Folder, tmp_path: Any) -> None:
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path / "rejects"), "rejects_path"), "try1")
+    send(blux, folder, USERS)
+    rows = [*USERS, {"user_id": "bad", "x": float("nan")}]
+
+    report = send(blux, folder, rows, rejects=rejects, max_rejects=1)
+
+    assert outcomes(report) == {"unchanged": 250, "rejected": 1}
+    [line] = (tmp_path / "rejects" / "try1.jsonl").read_text().splitlines()
+    assert '"record_number": 251' in line or '"record_number":251' in line

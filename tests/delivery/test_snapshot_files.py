@@ -1,0 +1,279 @@
+"""The files of a snapshot: what cannot be used, how they are merged, what they give away."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+
+from airflow_provider_blux.delivery.batches import Batch, Record
+from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
+from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, SnapshotFolder
+from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
+from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
+from tests.delivery.pushing import push, snapshot_in, target_of
+
+USERS = [{"user_id": f"u{number}", "email": f"kim{number}@example.com"} for number in range(30)]
+
+
+def send(blux: Any, folder: Any, rows: Any = USERS, **options: Any) -> Any:
+    return push(blux, "upsert_users", rows, snapshot=snapshot_in(folder, **options))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def known(folder: Any) -> int:
+    return len(load(folder_of(folder)).rows)
+
+
+def folder_of(folder: Path) -> SnapshotFolder:
+    return SnapshotFolder(Folder(LocalFileSystem(), str(folder), "snapshot_path"), target_of())
+
+
+def begun(folder: Any, rows: Any) -> Any:
+    """Return a run that has announced some rows, and neither heard of them nor ended."""
+    snapshot = snapshot_in(folder)
+    snapshot.begin()
+    records = [Record(number, row["user_id"], mark=snapshot.mark(row)) for number, row in enumerate(rows, 1)]
+    batch = Batch(1, 1, len(rows), {record.key: record for record in records})
+    assert list(snapshot.announced([batch])) == [batch]
+    return snapshot, records
+
+
+@pytest.mark.parametrize("part", [0, 5, 20, 60, 200, -1])
+def test_a_file_that_was_changed_or_cut_off_stops_the_task_before_its_first_request(
+    blux: Any, tmp_path: Path, part: int
+) -> None:
+    send(blux, tmp_path)
+    [file] = tmp_path.iterdir()
+    whole = file.read_bytes()
+    requests = len(blux.requests())
+    changed = bytearray(whole)
+    changed[part] ^= 1
+    for damaged in (bytes(changed), whole[:part] if part > 0 else whole[:-7], b"", whole + b"x"):
+        file.write_bytes(damaged)
+        with pytest.raises(
+            BluxSnapshotError, match=rf"{file.name} is cut off or changed\. Run the task .* full_refresh=True"
+        ):
+            send(blux, tmp_path)
+
+    assert len(blux.requests()) == requests
+    assert send(blux, tmp_path, full_refresh=True).delivered == 30
+    assert send(blux, tmp_path).unchanged == 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"application": "another"},
+            "holds users of 'demo-app', application API, .* but this task sends users of 'another'",
+        ),
+        ({"api": "open"}, "holds users of 'demo-app', application API"),
+        ({"records": "devices"}, "but this task sends devices of 'demo-app'"),
+        ({"url": "https://other.example"}, "but this task sends users of 'demo-app', application API, https://other"),
+        ({"key": "0123"}, "was written with another receipt_key"),
+    ],
+)
+def test_a_snapshot_of_something_else_stops_the_task(blux: Any, tmp_path: Path, changes: Any, words: str) -> None:
+    send(blux, tmp_path)
+
+    with pytest.raises(BluxSnapshotError, match=words):
+        send(blux, tmp_path, target=target_of(**changes))
+    with pytest.raises(BluxSnapshotError, match=words):
+        push(blux, "delete_users", ["u1"], snapshot=snapshot_in(tmp_path, "delete_users", target=target_of(**changes)))
+
+
+def test_a_snapshot_of_a_later_version_is_told_as_such(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    [file] = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes().replace(b"blux-snapshot 1 ", b"blux-snapshot 2 "))
+
+    with pytest.raises(BluxSnapshotError, match="was written by a later version of airflow-provider-blux"):
+        send(blux, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_to_stops_the_task_before_its_first_request(blux: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    requests = len(blux.requests())
+
+    with pytest.raises(BluxError, match=r"snapshot_path: .* cannot be written to"):
+        send(blux, tmp_path / "file")
+    assert len(blux.requests()) == requests
+
+
+def test_other_files_in_the_folder_are_left_alone(blux: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    send(blux, tmp_path)
+
+    assert send(blux, tmp_path).unchanged == 30
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_first_run_leaves_one_file_and_the_next_a_little_beside_it(blux: Any, tmp_path: Path) -> None:
+    users = [{"user_id": f"u{number}"} for number in range(2000)]
+    send(blux, tmp_path, users)
+    [merged] = files(tmp_path)
+    assert merged.endswith(MERGED)
+
+    send(blux, tmp_path, [{"user_id": "u0", "x": 1}, *users[1:]])
+
+    assert merged in files(tmp_path)
+    beside = sum(path.stat().st_size for path in tmp_path.iterdir() if path.name != merged)
+    assert 0 < beside < 0.1 * (tmp_path / merged).stat().st_size
+    assert known(tmp_path) == 2000
+
+
+def test_files_are_merged_again_when_they_are_worth_a_quarter_of_the_whole(blux: Any, tmp_path: Path) -> None:
+    users = [{"user_id": f"u{number}"} for number in range(2000)]
+    send(blux, tmp_path, users)
+    [before] = files(tmp_path)
+
+    send(blux, tmp_path, [{**row, "x": 1} for row in users[:400]] + users[400:])
+
+    [after] = files(tmp_path)
+    assert before != after
+    assert send(blux, tmp_path, users).unchanged == 1600
+
+
+def test_many_small_files_are_merged(blux: Any, tmp_path: Path) -> None:
+    rows = KnownRows()
+    rows.unpack(random.Random(2026).randbytes(SIZE * 100_000))  # noqa: S311
+    folder_of(tmp_path).write_merged(Header(target=target_of(), run="first", covers=[], stored=100_000), rows)
+    for number in range(101):
+        assert len(files(tmp_path)) == 1 + 2 * number
+        quiet = snapshot_in(tmp_path)
+        quiet.begin()
+        quiet.end(is_whole=True)
+
+    assert len(files(tmp_path)) == 1
+    assert known(tmp_path) == 100_000
+
+
+def test_nothing_is_merged_while_another_run_is_open_and_the_last_to_end_merges(blux: Any, tmp_path: Path) -> None:
+    other, records = begun(tmp_path, [{"user_id": "other"}])
+    send(blux, tmp_path)
+    assert not any(name.endswith(MERGED) for name in files(tmp_path))
+
+    other.accepted(records)
+    other.end(is_whole=True)
+
+    assert [name.endswith(MERGED) for name in files(tmp_path)] == [True]
+    assert known(tmp_path) == 31
+
+
+def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) -> None:
+    """The merged file is there, the others are not removed yet; then the same with only some of them removed."""
+    other, records = begun(tmp_path, [{"user_id": "other"}])
+    send(blux, tmp_path)
+    other.accepted(records)
+    other.end(is_whole=False)
+    pieces = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    merge_if_due(folder_of(tmp_path), target_of())
+    assert len(files(tmp_path)) == 1
+    for kept in (list(pieces), list(pieces)[::2], list(pieces)[1::2]):
+        for path in pieces:
+            path.unlink(missing_ok=True)
+        for path in kept:
+            path.write_bytes(pieces[path])
+        assert known(tmp_path) == 31
+
+    assert send(blux, tmp_path, [*USERS, {"user_id": "other"}]).unchanged == 31
+
+
+def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
+    for number, rows in enumerate([[("a", 1), ("b", 1), ("c", 1)], [("a", 1), ("b", 2), ("d", 1)]]):
+        one = tmp_path / str(number)
+        snapshot = snapshot_in(one)
+        snapshot.begin()
+        for user_id, value in rows:
+            snapshot.accepted([Record(1, user_id, mark=snapshot.mark({"user_id": user_id, "x": value}))])
+        snapshot.end(is_whole=True)
+    together = tmp_path / "together"
+    together.mkdir()
+    for path in tmp_path.glob(f"?/*{MERGED}"):
+        path.rename(together / path.name)
+
+    snapshot = snapshot_in(together)
+    snapshot.begin()
+
+    are_known = [
+        snapshot.mark({"user_id": user, "x": value}).is_known for user, value in zip("abcd", [1, 2, 1, 1], strict=True)
+    ]
+    assert are_known == [True, False, False, False]
+
+
+def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(tmp_path: Path, blux: Any) -> None:
+    send(blux, tmp_path)
+    begun(tmp_path, USERS[:10])  # and dies
+    assert send(blux, tmp_path).unchanged == 20
+    assert send(blux, tmp_path).unchanged == 20
+
+    now = datetime.now(UTC)
+    early, late = (load(folder_of(tmp_path), now=now + timedelta(hours=hours)) for hours in (11, 13))
+    assert (len(early.contested), early.is_open) == (10, True)
+    assert (len(late.contested), late.is_open) == (0, False)
+
+
+@pytest.mark.parametrize("how", ["fails", "dies"])
+def test_a_user_whom_an_open_run_was_about_to_send_is_not_known_by_what_another_sends(tmp_path: Path, how: str) -> None:
+    """The request of the first run may be the later one, and nobody ever hears of it."""
+    user, now = [{"user_id": "u", "x": 1}], datetime.now(UTC)
+    first, _ = begun(tmp_path, user)
+    second, records = begun(tmp_path, [{"user_id": "u", "x": 2}])
+    second.accepted(records)
+    second.end(is_whole=True)
+    if how == "fails":
+        first.end(is_whole=False)
+
+    assert known(tmp_path) == 0
+    assert len(load(folder_of(tmp_path), now=now + timedelta(days=1)).rows) == 0
+
+
+def test_of_two_runs_that_did_not_see_each_other_what_both_sent_is_not_known(tmp_path: Path) -> None:
+    runs = [snapshot_in(tmp_path) for _ in range(2)]
+    for run in runs:
+        run.begin()
+    for run, ids in zip(runs, ["ab", "bc"], strict=True):
+        records = [Record(1, user_id, mark=run.mark({"user_id": user_id})) for user_id in ids]
+        run.accepted(records)
+        run.end(is_whole=True)
+
+    after = snapshot_in(tmp_path)
+    after.begin()
+    marks = [after.mark({"user_id": user_id}) for user_id in "abc"]
+    assert [mark.is_known for mark in marks] == [True, False, True]
+
+    after.accepted([Record(1, "b", mark=marks[1])])
+    after.end(is_whole=True)
+    assert known(tmp_path) == 3
+
+
+def test_neither_an_id_nor_a_value_is_in_any_file(blux: Any, tmp_path: Path) -> None:
+    begun(tmp_path, USERS[:3])
+    send(blux, tmp_path, [{**row, "phone_number": "01012345678"} for row in USERS])
+    push(blux, "delete_users", ["u3"], snapshot=snapshot_in(tmp_path, "delete_users"))
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    assert len(list(tmp_path.iterdir())) > 4
+    for word in ("u3", "u29", "kim", "example.com", "01012345678", "phone_number"):
+        assert word.encode() not in content
+
+
+def test_digests_with_a_key_and_without_one_have_nothing_in_common(tmp_path: Path) -> None:
+    marks = [snapshot_in(tmp_path, key=key).mark(USERS[0]) for key in (None, "one", "two")]
+
+    assert len({mark.user for mark in marks}) == len({mark.row for mark in marks}) == 3
+
+
+def test_a_digest_of_a_row_is_not_of_a_single_field(tmp_path: Path) -> None:
+    snapshot = snapshot_in(tmp_path)
+
+    assert snapshot.mark({"user_id": "a", "x": 1}).row != snapshot.mark({"user_id": "b", "x": 1}).row
