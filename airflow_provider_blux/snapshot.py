@@ -1,0 +1,72 @@
+"""Look at a snapshot, offline: ``python -m airflow_provider_blux.snapshot inspect PATH``.
+
+It says whose users or devices the snapshot holds and how many, and when each run wrote how much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder
+from airflow_provider_blux.delivery.snapshot_state import load
+from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.exceptions import BluxError
+
+_RUN = "{at:<26} {stored:>12} {forgotten:>12} {named:>12}  {task}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what a snapshot holds; return 0, or 2 where there is none or it cannot be read."""
+    options = _parser().parse_args(arguments)
+    try:
+        lines = _described(options.path)
+    except (BluxError, OSError, ImportError, ValueError) as error:
+        print(f"{options.path}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    print("\n".join(lines))  # noqa: T201
+    return 0
+
+
+def _described(path: str) -> list[str]:
+    import fsspec
+
+    fs, place = fsspec.url_to_fs(path)
+    folder = SnapshotFolder(Folder(fs, place, "PATH"), None)
+    sizes = folder.sizes()
+    if not sizes:
+        raise BluxError("there is no snapshot.")
+    target, state = folder.header(next(iter(sizes))).target, load(folder)
+    keyed = "keyed by receipt_key" if target.key else "not keyed (the connection has no receipt_key)"
+    contested = f"{len(state.contested):,} more were about to be sent when a run that is still open wrote last"
+    return [
+        f"{len(state.rows):,} {target}",
+        f"digests: {keyed}; {len(sizes):,} files, {sum(sizes.values()):,} bytes",
+        *([contested] if state.contested else []),
+        "",
+        _RUN.format(at="run ended (UTC)", stored="sent", forgotten="forgotten", named="named", task="task"),
+        *(
+            _RUN.format(
+                at=entry.at,
+                stored=f"{entry.stored:,}",
+                forgotten=f"{entry.forgotten:,}",
+                named="-" if entry.named is None else f"{entry.named:,}",
+                task=entry.task,
+            )
+            for entry in state.history
+        ),
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_blux.snapshot", description=__doc__)
+    inspect = parser.add_subparsers(required=True, metavar="inspect").add_parser(
+        "inspect", help="say what a snapshot holds, and when each run wrote how much"
+    )
+    inspect.add_argument("path", help="the folder, as snapshot_path names it: a local path or a URL of fsspec")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""``python -m airflow_provider_blux.snapshot inspect``: a snapshot told in words, without a connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_blux import snapshot
+from airflow_provider_blux.emulator import Emulator
+from tests.delivery.pushing import push, snapshot_in
+
+USERS = [{"user_id": f"u{number}"} for number in range(1200)]
+
+
+def test_it_says_whose_users_it_holds_how_many_and_what_each_run_wrote(
+    blux_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rows in (USERS, [{**USERS[0], "x": 1}, *USERS[1:-1]]):
+        push(blux_emulator, "upsert_users", rows, snapshot=snapshot_in(tmp_path, key="secret"))
+    push(blux_emulator, "delete_users", ["u1", "u2"], snapshot=snapshot_in(tmp_path, "delete_users", key="secret"))
+
+    assert snapshot.main(["inspect", str(tmp_path)]) == 0
+
+    first, digests, _, head, *runs = capsys.readouterr().out.splitlines()
+    assert first == "1,198 users of 'demo-app', application API, https://blux.example"
+    assert digests.startswith("digests: not keyed")
+    assert head.split() == ["run", "ended", "(UTC)", "sent", "forgotten", "named", "task"]
+    assert [run.split()[1:] for run in runs] == [
+        ["1,200", "1,200", "1,200", "dag.task"],
+        ["1", "1", "1,199", "dag.task"],
+        ["0", "2", "-", "dag.task"],
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"blux-snapshot 1 00\n{}\n"], ids=["none", "empty", "damaged"])
+def test_where_there_is_no_snapshot_or_none_that_can_be_read_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "x.000000.snapshot").write_bytes(content)
+
+    assert snapshot.main(["inspect", str(tmp_path)]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path}: ")
+    assert ("there is no snapshot" if content is None else "is cut off or changed") in said
