@@ -87,10 +87,17 @@ def event(number: int) -> Row:
     }
 
 
+def changed_user(number: int) -> Row:
+    """Return a user as ``user`` does, but for one in a hundred, who has changed since."""
+    row = user(number)
+    return {**row, "points": -1} if number % 100 == 0 else row
+
+
 ROWS: dict[str, Callable[[int], Row]] = {
     "users": user,
     "users, 10 % invalid": lambda number: invalid_user(number) if number % 10 == 0 else user(number),
     "users, all invalid": invalid_user,
+    "users, 1 % changed": changed_user,
     "narrow users": narrow_user,
     "events": event,
     "ids": lambda number: {"user_id": user_id(number)},

@@ -1,8 +1,9 @@
 """This package and what people would use instead, side by side in one run on one stub: ``make bench``.
 
-Pace, cost of CPU and memory, where the time goes, requests in flight, rejects, the start of a task, the import and the
-retry, each at the median of several runs; in the end a table of the goals. Everything of ours goes through an operator
-with its default arguments. It measures and does not judge: the exit code is 0 also where a goal is missed.
+Pace, cost of CPU and memory, where the time goes, requests in flight, rejects, the start of a task, the import, the
+retry, and sending only what has changed, each at the median of several runs; in the end a table of the goals.
+Everything of ours goes through an operator with its default arguments. It measures and does not judge: the exit code
+is 0 also where a goal is missed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.bench import cost, imports, in_flight, pace, rejects, resume, stages, start
+from benchmarks.bench import changes, cost, imports, in_flight, pace, rejects, resume, stages, start
 from benchmarks.bench.files import Files
 from benchmarks.bench.section import GOAL_COLUMNS, Goal, Options, Section
 from benchmarks.home import settle_in
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[Options, Files], Section]] = {
     "start": start.measure,
     "import": imports.measure,
     "resume": resume.measure,
+    "changes": changes.measure,
 }
 
 

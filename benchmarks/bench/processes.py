@@ -32,6 +32,7 @@ class Usage:
     records: int
     delivered: int
     rejected: int = 0
+    unchanged: int = 0
     resumed: int = 0
     began: float = 0
     cpu: float
