@@ -179,8 +179,9 @@ LATE = np.datetime64("10000-01-01", "s")
             "user_id", pl.struct("v").alias("v")
         ),
     ],
-    ids=["pandas", "pandas object", "pandas list", "pandas timestamp", "pandas arrow"]
-    + ["polars date", "polars zone", "polars array", "polars struct"],
+    ids="pandas,pandas object,pandas list,pandas timestamp,pandas arrow,polars,polars zone,polars array,polars struct".split(
+        ","
+    ),
 )
 def test_only_the_record_is_rejected_whose_value_python_cannot_hold(frame: Any) -> None:
     first, broken, last = InlineSource(frame, "users")
