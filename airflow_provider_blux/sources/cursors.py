@@ -36,11 +36,10 @@ def reading(connect: Callable[[], Any]) -> Iterator[Any]:
         except BaseException:
             if _driver(connection) in _MYSQL:
                 _stop_mysql(connection, connect)
-                with suppress(Exception):  # that the query was stopped
-                    cursor.close()
+            with suppress(Exception):  # that the query was stopped, or that rows are left
+                cursor.close()
             raise
-        finally:
-            cursor.close()
+        cursor.close()
 
 
 def reading_cursor(connection: Any) -> Any:
@@ -138,7 +137,7 @@ def _tolerate_in_mysql(connection: Any, driver: str) -> None:
 
         return converted
 
-    dates = (field_type.DATE, field_type.NEWDATE, field_type.DATETIME, field_type.TIMESTAMP, field_type.TIME)
+    dates = (field_type.DATE, field_type.DATETIME, field_type.TIMESTAMP, field_type.TIME)
     ours = {kind: of(converters[kind]) for kind in dates if callable(converters.get(kind))}
     if driver == "pymysql":
         connection.decoders = {**converters, **ours}

@@ -179,9 +179,7 @@ LATE = np.datetime64("10000-01-01", "s")
             "user_id", pl.struct("v").alias("v")
         ),
     ],
-    ids="pandas,pandas object,pandas list,pandas timestamp,pandas arrow,polars,polars zone,polars array,polars struct".split(
-        ","
-    ),
+    ids=lambda frame: type(frame).__module__.partition(".")[0],
 )
 def test_only_the_record_is_rejected_whose_value_python_cannot_hold(frame: Any) -> None:
     first, broken, last = InlineSource(frame, "users")

@@ -153,7 +153,7 @@ def test_a_value_with_quotes_in_it_is_not_repeated(shop: sqlite3.Connection) -> 
     assert "s h" not in str(raised.value)
 
 
-def test_mysql_rows_stay_on_the_server_until_they_are_read() -> None:
+def test_mysql_rows_stay_on_the_server() -> None:
     pymysql = pytest.importorskip("pymysql")
     unconnected = pymysql.connections.Connection(defer_connect=True)
 
