@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from importlib import import_module
@@ -18,6 +18,7 @@ from airflow_provider_blux.sources.rows import Unreadable, value_of
 
 log = logging.getLogger(__name__)
 
+_DUCKDB = ("duckdb", "_duckdb")
 _MYSQL = ("MySQLdb", "pymysql")
 _POSTGRES_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb")
 _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL")
@@ -58,7 +59,29 @@ def reading_cursor(connection: Any) -> Any:
         return connection.cursor(import_module(f"{driver}.cursors").SSCursor)
     if driver == "sqlite3":
         connection.execute("PRAGMA query_only = ON")
-    return connection.cursor()
+    cursor = connection.cursor()
+    if driver in _DUCKDB:
+        cursor.execute("BEGIN TRANSACTION READ ONLY")  # it would commit each statement
+    return cursor
+
+
+def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
+    """Yield rows as sequences, whatever the driver makes of them."""
+    # DuckDB gives text for a date that Python cannot hold.
+    dates = [
+        number
+        for number, column in enumerate(cursor.description if _driver(cursor) in _DUCKDB else ())
+        if str(column[1]).startswith(("DATE", "TIME"))
+    ]
+    for row in rows:
+        # A connection may have its driver return dicts (its extra `cursor`).
+        values = row.values() if isinstance(row, dict) else row
+        if any(isinstance(row[number], str) for number in dates):
+            values = [
+                Unreadable() if number in dates and isinstance(value, str) else value
+                for number, value in enumerate(row)
+            ]
+        yield values
 
 
 def _driver(connection: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.cursors import reading
+from airflow_provider_blux.sources.cursors import reading, rows_of
 from airflow_provider_blux.sources.rows import TableRow, named_twice, readable_rows
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,7 @@ class SqlSource:
         rows = cursor.fetchmany(_ROWS_A_FETCH) if cursor.description or _tells_columns_late(cursor) else []
         columns = self._columns(cursor)
         while rows:
-            # A connection may have its driver return dicts (its extra `cursor`).
-            yield from readable_rows(columns, (row.values() if isinstance(row, dict) else row for row in rows))
+            yield from readable_rows(columns, rows_of(cursor, rows))
             rows = cursor.fetchmany(_ROWS_A_FETCH)
 
     def _hook(self) -> Any:
