@@ -34,8 +34,9 @@ def reading(connect: Callable[[], Any]) -> Iterator[Any]:
         cursor = reading_cursor(connection)
         try:
             yield cursor
-        except BaseException:
-            if _driver(connection) in _MYSQL:
+        except BaseException as error:
+            # An error of the driver is the end of the query.
+            if (driver := _driver(connection)) in _MYSQL and _driver(error) != driver:
                 _stop_mysql(connection, connect)
             with suppress(Exception):  # that the query was stopped, or that rows are left
                 cursor.close()
@@ -84,8 +85,8 @@ def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
         yield values
 
 
-def _driver(connection: Any) -> str:
-    return type(connection).__module__.partition(".")[0]
+def _driver(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
 
 
 def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:

@@ -103,6 +103,18 @@ def test_a_query_that_is_left_is_stopped_and_not_read_to_its_end(connect: Callab
         assert cursor.fetchone() == (0,)
 
 
+def test_a_query_that_the_server_refused_is_not_stopped(connect: Callable[[], Any]) -> None:
+    connections: list[Any] = []
+
+    def counted() -> Any:
+        connections.append(connect())
+        return connections[-1]
+
+    with pytest.raises(Exception, match="nowhere"):
+        next(rows_of(counted, "SELECT mail FROM nowhere"))
+    assert len(connections) == 1
+
+
 def test_rows_stay_on_the_server_until_they_are_read(connect: Callable[[], Any]) -> None:
     records = rows_of(connect, NUMBERS)
 

@@ -246,3 +246,12 @@ def test_a_table_is_cut_by_its_numbers_and_by_its_times(visits: None, key: str, 
 
     assert len(ranges) == 7
     assert found == list(range(1, 1001))
+
+
+def test_a_table_whose_key_has_no_end_is_not_cut(visits: None) -> None:
+    with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute("INSERT INTO blux_test_visits VALUES (1001, 'infinity', 'infinity')")
+        database.commit()
+
+    with pytest.raises(BluxSourceError, match=r"^at holds a value that Python cannot represent, such as infinity"):
+        split_sql("shop", "blux_test_visits", "at", 7)
