@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_blux.exceptions import BluxConfigError
 
 AnyPath: TypeAlias = "str | os.PathLike[str] | ObjectStoragePath"
+"""Text, a ``pathlib.Path`` or an ``ObjectStoragePath``."""
 
 _PARTITION = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 _NULL = "__HIVE_DEFAULT_PARTITION__"
