@@ -6,15 +6,18 @@ Each is a function to call in a ``@task``, or to make one of: ``task(split_files
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.delivery.report import summary
 from airflow_provider_blux.sources.partitioning import by_size, ranges, statement
 
+if TYPE_CHECKING:
+    from airflow_provider_blux.sources.paths import AnyPath
+
 __all__ = ["split_files", "split_sql", "summarize_reports"]
 
 
-def split_files(path: str | Sequence[str], parts: int, storage_conn_id: str | None = None) -> list[list[str]]:
+def split_files(path: AnyPath | Sequence[AnyPath], parts: int, storage_conn_id: str | None = None) -> list[list[str]]:
     """Return at most ``parts`` lists of files, about equally large together, for ``.expand(path=...)``.
 
     The same files give the same lists. A file stays whole, so records of one user keep their order where all of them

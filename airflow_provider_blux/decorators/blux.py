@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
 # The operators' arguments for records from elsewhere, beside ``users``, ``user_ids``, ``events`` or ``devices``.
-_ELSEWHERE = ("path", "storage_conn_id", "file_format", "sql", "sql_conn_id", "sql_parameters")
+_ELSEWHERE = (
+    *("path", "storage_conn_id", "file_format", "encoding", "delimiter", "hive_partitioning", "on_missing"),
+    *("sql", "sql_conn_id", "sql_parameters"),
+)
 
 
 class _FunctionOperator(DecoratedOperator, BluxOperator):

@@ -124,7 +124,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes) -> Suppression:
     from airflow_provider_blux.delivery.filters import Suppression
     from airflow_provider_blux.sources.files import StorageSource
 
-    source = StorageSource(path)
+    source = StorageSource(path, hive_partitioning=False)
     suppression = Suppression(source, hashes, str(source))
     log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
     return suppression
@@ -177,9 +177,10 @@ def _folder(path: str, argument: str) -> Folder:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_blux.delivery.storage import Folder
+    from airflow_provider_blux.sources.paths import url_of
 
     try:
-        place = ObjectStoragePath(path)
+        place = ObjectStoragePath(url_of(path))
         return Folder(place.fs, place.path, argument)
     except (ImportError, ValueError, TypeError) as error:
         raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error

@@ -16,15 +16,25 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.observability import ObservedOperator
 from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
+from airflow_provider_blux.operators.sources import (
+    Absence,
+    FileOptions,
+    check_read,
+    check_source,
+    files,
+    upstream_of,
+    were_skipped,
+)
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping
-from airflow_provider_blux.sources.formats import READERS, FileFormat
+from airflow_provider_blux.sources.formats import FileFormat
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.sources.paths import AnyPath
 
 TEMPLATED = (
     "path",
@@ -46,6 +56,13 @@ class BluxOperator(ObservedOperator):
     :param path: (templated) files in object storage: a URL or local path of a file, a folder or a glob, or a list.
     :param storage_conn_id: (templated) Airflow connection of the storage.
     :param file_format: ``jsonl``, ``json``, ``csv`` or ``parquet``; by each file's suffix unless given.
+    :param encoding: of CSV files; UTF-8 unless given (``cp949`` is what Excel writes in Korea).
+    :param delimiter: of CSV files; a comma unless given.
+    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
+        warning names such folders.
+    :param on_missing: where ``path`` leads to no file at all, the task fails (``fail``), is skipped (``skip``), or goes
+        on without records (``succeed``).
+    :param on_empty: the same where the source has no record; ``succeed`` unless given.
     :param sql: (templated, ``.sql`` files too) one SELECT; its rows are streamed.
     :param sql_conn_id: (templated) Airflow connection of the database.
     :param sql_parameters: (templated) values for the placeholders, in the driver's own style.
@@ -84,9 +101,14 @@ class BluxOperator(ObservedOperator):
     def __init__(
         self,
         *,
-        path: str | Sequence[str] | None = None,
+        path: AnyPath | Sequence[AnyPath] | None = None,
         storage_conn_id: str | None = None,
         file_format: FileFormat | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        hive_partitioning: bool | None = None,
+        on_missing: Absence = "fail",
+        on_empty: Absence = "succeed",
         sql: str | None = None,
         sql_conn_id: str | None = None,
         sql_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -123,9 +145,15 @@ class BluxOperator(ObservedOperator):
         records = getattr(self, self.records_field)
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
             records.template_fields = ()
+        self._upstream = upstream_of(records)
         self.path = path
         self.storage_conn_id = storage_conn_id
         self.file_format = file_format
+        self.encoding = encoding
+        self.delimiter = delimiter
+        self.hive_partitioning = hive_partitioning
+        self.on_missing = on_missing
+        self.on_empty = on_empty
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.sql_parameters = sql_parameters
@@ -157,7 +185,9 @@ class BluxOperator(ObservedOperator):
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
-            report = self._push(self._hook, self._source(), self._hook_options(context)).as_dict()
+            source = () if self._is_skipped(context) else self._source()
+            report = self._push(self._hook, source, self._hook_options(context)).as_dict()
+            check_read(report["read"], self.on_empty)
         except BluxError as error:
             if error.retry_helps:
                 raise
@@ -225,9 +255,7 @@ class BluxOperator(ObservedOperator):
     def _source(self) -> Iterable[Any]:
         """Return the source that the DAG author chose. What each of them needs is imported here."""
         if self._source_field == "path":
-            from airflow_provider_blux.sources.files import StorageSource
-
-            return StorageSource(self.path or [], conn_id=self.storage_conn_id, file_format=self.file_format)
+            return files(self.path or [], self.storage_conn_id, self._file_options(), self.on_missing)
         if self._source_field == "sql":
             from airflow_provider_blux.sources.sql import SqlSource
 
@@ -235,6 +263,19 @@ class BluxOperator(ObservedOperator):
         from airflow_provider_blux.sources.inline import InlineSource
 
         return InlineSource(revealed(getattr(self, self.records_field)), self.records_field)
+
+    def _is_skipped(self, context: Context) -> bool:
+        """Tell whether the records were to come from an upstream task that was skipped."""
+        is_none = self._source_field == self.records_field and revealed(getattr(self, self.records_field)) is None
+        return is_none and were_skipped(self._upstream, context)
+
+    def _file_options(self) -> FileOptions:
+        return {
+            "file_format": self.file_format,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "hive_partitioning": self.hive_partitioning,
+        }
 
     def _check(self) -> None:
         """Check what is not templated, so that a wrong DAG fails when it is parsed.
@@ -251,8 +292,7 @@ class BluxOperator(ObservedOperator):
         self._source_field = given[0]
         if self.sql is not None and not self.sql_conn_id:
             raise BluxConfigError("sql needs sql_conn_id, the Airflow connection of the database.")
-        if self.file_format is not None and self.file_format not in READERS:
-            raise BluxConfigError(f"file_format must be one of {', '.join(READERS)}, or be left out.")
+        check_source(given[0], self._file_options(), self.on_missing, self.on_empty, self.sql_parameters)
         if api := check_api(self.api):
             endpoints_for(self.operation, api)
         check(self._options())

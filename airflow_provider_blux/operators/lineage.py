@@ -22,6 +22,7 @@ from airflow.providers.openlineage.extractors import OperatorLineage
 from attrs import define
 
 from airflow_provider_blux.assets.blux import convert_asset_to_openlineage
+from airflow_provider_blux.sources.paths import AnyPath, urls_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -71,10 +72,9 @@ def lineage_of(
     return OperatorLineage(inputs=list(inputs), outputs=outputs, run_facets=facets)
 
 
-def files(path: str | Sequence[str]) -> list[Dataset]:
+def files(path: AnyPath | Sequence[AnyPath]) -> list[Dataset]:
     """Return files as OpenLineage names them; a glob by the folder that all it can find lies in."""
-    paths = [path] if isinstance(path, str) else list(path)
-    return [_file(str(one)) for one in paths]
+    return [_file(str(one)) for one in urls_of(path)]
 
 
 def tables(sql: str, conn_id: str) -> list[Dataset]:

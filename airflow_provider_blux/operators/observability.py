@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.progress import Standing, Watcher
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.hooks.blux import BluxHook
+    from airflow_provider_blux.sources.paths import AnyPath
 
 
 class ObservedOperator(BaseOperator):
     """An operator whose deliveries can be looked at; the base of the operators' common base."""
 
     operation: ClassVar[Operation]
-    path: str | Sequence[str] | None
+    path: AnyPath | Sequence[AnyPath] | None
     sql: str | None
     sql_conn_id: str | None
     validate_only: bool

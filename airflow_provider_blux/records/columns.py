@@ -16,6 +16,8 @@ _FIELDS = frozenset({*KNOWN, "user_id", "name", "timestamp", "device_id", "platf
 _LONGEST = 64
 # What no column is called: where one is, the first line of the file is a record and not to be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false", re.IGNORECASE | re.DOTALL)
+# In a name of a CSV file's column: its delimiter is another than was said.
+_DELIMITER = re.compile(r"[;\t|]")
 _LONG_NUMBER = re.compile(r"\d{5,}")
 
 
@@ -27,7 +29,9 @@ def is_table_row(row: Any) -> bool:
 def missing_field(columns: Iterable[Any], field: str) -> BluxConfigError:
     """Return the error for a table without a column that every record needs."""
     names, nearest = _names(columns, field)
-    if nearest:
+    if any(map(_DELIMITER.search, names)):
+        way_out = "A name holds what may be the delimiter of the file: set delimiter to it."
+    elif nearest:
         way_out = f"Is it {nearest!r}? Then set field_mapping={{{nearest!r}: {field!r}}}."
     else:
         way_out = f"Say which one it is with field_mapping={{'<column>': {field!r}}}."

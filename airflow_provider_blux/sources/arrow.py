@@ -3,30 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from itertools import repeat
 from typing import Any
 
-from airflow_provider_blux.sources.rows import TableRow
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.sources.rows import TableRow, readable_rows, value_of
 
 
-def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow]:
-    """Yield the rows of a ``pyarrow.RecordBatch``.
+def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
+    """Yield the rows of a ``pyarrow.RecordBatch``; an error in place of one with a value that Python cannot hold.
 
     Values are Python's: a timestamp is a ``datetime`` to the microsecond, a struct or a map a dict.
     """
-    values = [_values(column) for column in batch.columns]
-    return map(TableRow, map(zip, repeat(columns), zip(*values, strict=True)))
+    values, are_whole = [], True
+    for column in map(_to_the_microsecond, batch.columns):
+        try:
+            values.append(_values(column))
+        except Exception:  # noqa: BLE001 - pyarrow's own, or Python's
+            values.append([value_of(partial(scalar.as_py, maps_as_pydicts="strict")) for scalar in column])
+            are_whole = False
+    rows = zip(*values, strict=True)
+    return map(TableRow, map(zip, repeat(columns), rows)) if are_whole else readable_rows(columns, rows)
 
 
 def _values(column: Any) -> list[Any]:
-    # Python has no nanoseconds: pyarrow would give pandas' type where pandas is installed, and fail elsewhere.
     kind = str(column.type)
-    if kind.startswith("timestamp[ns"):
-        column = column.cast(import_module("pyarrow").timestamp("us", tz=column.type.tz), safe=False)
-    elif kind == "time64[ns]":
-        column = column.cast(import_module("pyarrow").time64("us"), safe=False)
     # Maps are dicts only if asked for, which costs ten times as much. An extension type does not tell what it holds.
     may_hold_maps = "map<" in kind or kind.startswith("extension<")
     values: list[Any] = column.to_pylist(maps_as_pydicts="strict") if may_hold_maps else column.to_pylist()
     return values
+
+
+def _to_the_microsecond(column: Any) -> Any:
+    """Return a column without nanoseconds: Python has none, and pyarrow would give pandas' types, or fail."""
+    if "[ns" not in str(column.type):
+        return column
+    return column.cast(_microseconds(column.type, import_module("pyarrow")), safe=False)
+
+
+def _microseconds(kind: Any, pa: Any) -> Any:
+    """Return a type with microseconds for nanoseconds, at any depth."""
+    is_a = pa.types
+    if is_a.is_timestamp(kind):
+        return pa.timestamp("us", tz=kind.tz) if kind.unit == "ns" else kind
+    if is_a.is_duration(kind):
+        return pa.duration("us") if kind.unit == "ns" else kind
+    if is_a.is_time64(kind):
+        return pa.time64("us")
+    if is_a.is_dictionary(kind):
+        return _microseconds(kind.value_type, pa)
+    return _nested(kind, pa) if is_a.is_nested(kind) else kind
+
+
+def _nested(kind: Any, pa: Any) -> Any:
+    is_a = pa.types
+    if is_a.is_struct(kind):
+        return pa.struct([field.with_type(_microseconds(field.type, pa)) for field in kind])
+    if is_a.is_map(kind):
+        return pa.map_(_microseconds(kind.key_type, pa), _microseconds(kind.item_type, pa))
+    item = kind.value_field.with_type(_microseconds(kind.value_type, pa))
+    if is_a.is_fixed_size_list(kind):
+        return pa.list_(item, kind.list_size)
+    return pa.large_list(item) if is_a.is_large_list(kind) else pa.list_(item)

@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-from codecs import BOM_UTF8
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 from airflow_provider_blux.sources.rows import LineRow, check_columns
 
+_DELIMITERS = re.compile(r"[,;\t|]")
 
-def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record a row, all cells text, an empty cell null. The first row names the columns."""
-    rows = csv.reader(_lines(file), strict=True)
+
+class Dialect(NamedTuple):
+    """How the text of a CSV file is to be read.
+
+    :param encoding: name of the encoding; UTF-8 may begin with a byte order mark.
+    :param delimiter: the character between two cells.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+
+def dialect_of(encoding: str | None = None, delimiter: str | None = None) -> Dialect:
+    """Return the dialect of these arguments, the default for what is not given.
+
+    :raises BluxConfigError: naming the argument at fault.
+    """
+    default = Dialect()
+    return Dialect(
+        default.encoding if encoding is None else _checked_encoding(encoding),
+        default.delimiter if delimiter is None else _checked_delimiter(delimiter),
+    )
+
+
+def _checked_encoding(encoding: Any) -> str:
+    try:
+        "".encode(encoding)
+        name = codecs.lookup(encoding).name
+    except (LookupError, TypeError, ValueError):
+        raise BluxConfigError(
+            "encoding must be the name of a text encoding that Python knows, such as utf-8, cp949 or utf-16."
+        ) from None
+    return "utf-8" if name == "utf-8-sig" else name  # a byte order mark is passed over either way
+
+
+def _checked_delimiter(delimiter: Any) -> str:
+    if isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n\0':
+        return delimiter
+    raise BluxConfigError("delimiter must be one character, neither a quote nor a line break; a tab is '\\t'.")
+
+
+def comma_separated(file: BinaryIO, name: str, dialect: Dialect = Dialect()) -> Iterator[Any]:  # noqa: B008 - frozen
+    """Yield one record a row, all cells text, an empty cell null. The first row names the columns.
+
+    :raises BluxConfigError: the file is of another encoding or has another delimiter.
+    :raises BluxSourceError: it is empty, or no CSV.
+    """
+    _allow_long_cells()
+    rows = csv.reader(_decoded(file, name, dialect.encoding), strict=True, delimiter=dialect.delimiter)
     try:
         header = next(filter(None, rows), None)  # blank lines are passed over, above the header too
         if header is None:
-            return
-        check_columns(header, f"the header of {name}")
+            raise BluxSourceError(
+                f"{name} is empty: it has not even a header, as an export that failed leaves it. A table without rows "
+                "has the line that names its columns."
+            )
+        _check_header(header, name, dialect)
         width = len(header)
         for row in rows:
             if len(row) == width:
@@ -27,14 +80,60 @@ def comma_separated(file: BinaryIO, name: str) -> Iterator[Any]:
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
                 )
-    except UnicodeDecodeError:
-        raise BluxSourceError(f"line {rows.line_num + 1} of {name} is not UTF-8. Save the file as UTF-8.") from None
+    except UnicodeError:
+        raise BluxConfigError(_not_of(dialect.encoding, f"line {rows.line_num + 1} of {name}")) from None
     except csv.Error as error:  # its words are fixed; they quote nothing
         raise BluxSourceError(f"{name} is not valid CSV ({error}) after line {rows.line_num}.") from None
 
 
-def _lines(file: BinaryIO) -> Iterator[str]:
-    for line in file:
-        yield line.removeprefix(BOM_UTF8).decode()
+def _allow_long_cells() -> None:
+    """Allow cells as long as a record may be.
+
+    The limit is of the interpreter. It is only ever raised, and stays: what other code reads at the same time is never
+    refused for it, while to restore it would shorten the limit under another delivery's hands, or under those of
+    whoever has raised it meanwhile.
+    """
+    if csv.field_size_limit() < LONGEST_RECORD:
+        csv.field_size_limit(LONGEST_RECORD)
+
+
+def _check_header(header: Sequence[str], name: str, dialect: Dialect) -> None:
+    if len(header) == 1 and (others := _DELIMITERS.findall(header[0].replace(dialect.delimiter, ""))):
+        raise BluxConfigError(
+            f"The header of {name} is one column that holds {others[0]!r}. Set delimiter={others[0]!r}, or name the "
+            "column without it."
+        )
+    if "\0" in "".join(header):
+        raise BluxConfigError(_not_of(dialect.encoding, f"the header of {name}"))
+    check_columns(header, f"the header of {name}")
+
+
+def _not_of(encoding: str, where: str) -> str:
+    return (
+        f"{where} is not {encoding.upper()}. Set encoding to that of the file, such as encoding='cp949', which Excel "
+        "writes in Korea, or 'utf-16'; or save the file as UTF-8."
+    )
+
+
+def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
+    """Yield the lines. Each is decoded alone, so that those before a fault can be read."""
+    if "\n".encode(encoding) != b"\n":  # UTF-16 and UTF-32, where an end of a line is more than one byte
+        yield from io.TextIOWrapper(file, encoding, newline="")
+        return
+    lines = lines_of(file, name)
+    for line in lines:
+        if line.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
+            raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")
+        yield _text_of(line.removeprefix(codecs.BOM_UTF8), name, encoding)
         break
-    yield from map(bytes.decode, file)
+    for line in lines:
+        yield _text_of(line, name, encoding)
+
+
+def _text_of(line: bytes, name: str, encoding: str) -> str:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError as error:
+        if error.end == len(line) and not line.endswith(b"\n"):
+            raise BluxSourceError(f"{name} is cut off within a character of its last line.") from None
+        raise

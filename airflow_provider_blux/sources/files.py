@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +13,11 @@ from airflow.providers.common.compat.sdk import AirflowException, ObjectStorageP
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import unreadable
+from airflow_provider_blux.sources.csv_text import dialect_of
 from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
+from airflow_provider_blux.sources.paths import AnyPath, partition_folders, partitions_of, urls_of
+
+log = logging.getLogger(__name__)
 
 _GLOB = re.compile(r"[*?\[]")
 # What a URL has before its path: the scheme, and perhaps the connection (``s3://my_aws@``).
@@ -28,23 +33,43 @@ class StorageSource:
     :param conn_id: the Airflow connection of the storage.
     :param file_format: ``jsonl``, ``json``, ``csv`` or ``parquet``; by each file's suffix unless given. Compression
         (``.gz``, ``.bz2``, ``.zst``) is told by the suffix alone.
+    :param encoding: of CSV files; UTF-8 unless given.
+    :param delimiter: of CSV files; a comma unless given.
+    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
+        warning names such folders.
     """
 
     def __init__(
-        self, path: str | Sequence[str], *, conn_id: str | None = None, file_format: FileFormat | None = None
+        self,
+        path: AnyPath | Sequence[AnyPath],
+        *,
+        conn_id: str | None = None,
+        file_format: FileFormat | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        hive_partitioning: bool | None = None,
     ) -> None:
-        self._paths = list(path) if isinstance(path, list | tuple) else [path]
+        self._paths = urls_of(path)
         self._conn_id = conn_id
         self._file_format = file_format
+        self._dialect = dialect_of(encoding, delimiter)
+        self._has_dialect = encoding is not None or delimiter is not None
+        self._hive_partitioning = hive_partitioning
 
     def __str__(self) -> str:
         return ", ".join(map(str, self._paths))
 
     def __iter__(self) -> Iterator[Any]:
-        files = [(found, name, layout_of(name, self._file_format)) for found, name in self._files()]
+        files = [(found, name, layout_of(name, self._file_format, self._dialect)) for found, name in self._files()]
+        if self._has_dialect and all(layout.file_format != "csv" for *_, layout in files):
+            raise BluxConfigError(f"encoding and delimiter are for CSV, and no file of {self} is CSV. Leave them out.")
+        if self._hive_partitioning is None:
+            self._warn_of_partitions([path for (_, path), _, _ in files])
         for (fs, path), name, layout in files:
+            columns = partitions_of(path) if self._hive_partitioning else {}
             with _opened(fs, path, name) as file:
-                yield from records(file, name, layout)
+                found = records(file, name, layout)
+                yield from _with_columns(found, columns, name) if columns else found
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each file in bytes, by the glob that finds this file alone: mostly its URL as it is."""
@@ -53,35 +78,48 @@ class StorageSource:
         except OSError as error:
             raise unreadable(str(self), error) from error
 
-    def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
-        """Yield every file with the name that messages give it; all of them are found before one is read."""
+    def has_no_file(self) -> bool:
+        """Tell whether none of the paths leads to a file."""
+        return not any(self._found(url) for url in self._urls())
+
+    def _urls(self) -> list[str]:
         if not self._paths:
             raise BluxConfigError("path is an empty list; name at least one file.")
         for url in self._paths:
             if not isinstance(url, str) or not url.strip():
-                raise BluxConfigError("path holds something that is no text, or empty text; name a file.")
-            yield from self._found(url)
+                raise BluxConfigError("path holds something that is no text and no path, or empty text; name a file.")
+        return self._paths
 
-    def _found(self, url: str) -> Iterator[tuple[tuple[Any, str], str]]:
+    def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
+        """Yield every file with the name that messages give it; all of them are found before one is read."""
+        for url in self._urls():
+            found = self._found(url)
+            if not found:
+                raise BluxSourceError(f"{url}: there is no such file. Check the path, or whether its producer has run.")
+            yield from found
+
+    def _found(self, url: str) -> list[tuple[tuple[Any, str], str]]:
         root, fs = self._root(url)
         place = root.path
         try:
             fs.invalidate_cache()  # another try of the same process must see what is there now
-            if _GLOB.search(place):
-                paths = sorted(path for path in fs.glob(place) if fs.isfile(path) and not path.endswith("/"))
-            elif fs.isdir(place):
-                paths = sorted(path for path in fs.find(place) if not _is_marker(path, place))
-            else:
-                paths = [place] if fs.exists(place) else []
+            paths = _paths(fs, place)
         except AirflowException:
             raise
         except Exception as error:
             raise unreadable(url, error) from error
-        if not paths:
-            raise BluxSourceError(f"{url}: there is no such file. Check the path, or whether its producer has run.")
         before = _BEFORE_THE_PATH.match(url)  # a plain local path has nothing there
-        for path in paths:
-            yield (fs, path), url if path == place else f"{before.group() if before else ''}{path}"
+        return [((fs, path), url if path == place else f"{before.group() if before else ''}{path}") for path in paths]
+
+    def _warn_of_partitions(self, paths: Sequence[str]) -> None:
+        folders = sorted({folder for path in paths for folder, _ in partition_folders(path)})
+        if folders:
+            log.warning(
+                "%s: folders are named %s, which are no columns of the records. Set hive_partitioning=True to make "
+                "them columns, or False if that is not meant.",
+                self,
+                ", ".join(f"{folder}=..." for folder in folders),
+            )
 
     def _root(self, url: str) -> tuple[Any, Any]:
         try:
@@ -94,6 +132,30 @@ class StorageSource:
                 "provider of its storage is installed (for S3: apache-airflow-providers-amazon[s3fs])."
             ) from error
         return root, fs
+
+
+def _paths(fs: Any, place: str) -> list[str]:
+    """Return the paths of the files, sorted; what is there by its very name is no glob."""
+    if fs.isdir(place):
+        return sorted(path for path in fs.find(place) if not _is_marker(path, place))
+    if fs.exists(place):
+        return [place]
+    if _GLOB.search(place):
+        return sorted(path for path in fs.glob(place) if fs.isfile(path) and not path.endswith("/"))
+    return []
+
+
+def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:
+    """Yield the records with columns of their folders; those that are no object stay as they are."""
+    for record in records:
+        if isinstance(record, dict):
+            if twice := sorted(columns.keys() & record.keys()):
+                raise BluxConfigError(
+                    f"{name} has a column {twice[0]}, and so has its folder; one of the two would be lost. Leave it "
+                    "out of the file, or set hive_partitioning=False."
+                )
+            record.update(columns)
+        yield record
 
 
 def _opened(fs: Any, path: str, name: str) -> Any:

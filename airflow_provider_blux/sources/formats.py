@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import COMPRESSIONS, Compression, reader
-from airflow_provider_blux.sources.csv_text import comma_separated
+from airflow_provider_blux.sources.csv_text import Dialect, comma_separated
 from airflow_provider_blux.sources.extras import PARQUET, ZSTD, library
 from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.parquet import parquet_rows
@@ -37,9 +38,12 @@ _NO_TEXT = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd; name it .zst",
     b"PAR1": "Parquet; name it .parquet, or set file_format",
     b"PK\x03\x04": "a zip archive or a workbook; export it as CSV",
-    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
+
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# Blanks and a byte order mark may stand before it.
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
 
 
 class Layout(NamedTuple):
@@ -47,12 +51,14 @@ class Layout(NamedTuple):
 
     file_format: FileFormat
     compression: Compression | None
+    dialect: Dialect = Dialect()
 
 
-def layout_of(name: str, file_format: FileFormat | None) -> Layout:
+def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dialect()) -> Layout:  # noqa: B008 - frozen
     """Tell how a file is read, from its name, and that it can be.
 
     :param file_format: overrides the suffix of the format, not that of the compression.
+    :param dialect: of CSV.
     :raises BluxConfigError: the name does not tell it, or a library is missing.
     """
     path = PurePosixPath(name)
@@ -70,7 +76,7 @@ def layout_of(name: str, file_format: FileFormat | None) -> Layout:
         library(PARQUET, name)
     if compression == "zst":
         library(ZSTD, name)
-    return Layout(found, compression)
+    return Layout(found, compression, dialect)
 
 
 def records(file: BinaryIO, name: str, layout: Layout) -> Iterator[Any]:
@@ -84,6 +90,8 @@ def records(file: BinaryIO, name: str, layout: Layout) -> Iterator[Any]:
         return read(file, name)
     text = reader(file, name, layout.compression)
     _check_beginning(text, name, layout)
+    if layout.file_format == "csv":
+        return comma_separated(cast("BinaryIO", text), name, layout.dialect)
     return read(cast("BinaryIO", text), name)
 
 
@@ -92,3 +100,8 @@ def _check_beginning(text: io.BufferedReader, name: str, layout: Layout) -> None
     for no_text, what in _NO_TEXT.items():
         if beginning.startswith(no_text):
             raise BluxSourceError(f"{name} is not {layout.file_format}: it is {what}.")
+    if beginning.startswith(_UTF_16) and layout.dialect.encoding == Dialect().encoding:
+        way_out = "set encoding='utf-16'" if layout.file_format == "csv" else "save it as UTF-8"
+        raise BluxConfigError(f"{name} is UTF-16 text; {way_out}.")
+    if layout.file_format == "jsonl" and _ARRAY.match(beginning):
+        raise BluxConfigError(f"{name} begins with a JSON array, not with an object a line. Set file_format='json'.")

@@ -6,16 +6,18 @@ Which library a value is of is told by its type, so that none of them is importe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import MAXYEAR, MINYEAR, datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.arrow import batch_rows
-from airflow_provider_blux.sources.rows import TableRow, check_columns
+from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, value_of
 
 _ROWS_A_SLICE = 1000
 
-Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow]]]
+Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordError]]]
 
 
 class Frame:
@@ -38,7 +40,7 @@ class Frame:
     def __len__(self) -> int:
         return len(self._value)
 
-    def __iter__(self) -> Iterator[TableRow]:
+    def __iter__(self) -> Iterator[TableRow | BluxRecordError]:
         if self._columns:
             for rows in self._slices(self._value, self._columns):
                 yield from rows
@@ -57,19 +59,23 @@ def frame_of(value: Any, name: str) -> Frame | None:
     return None
 
 
-def _pandas(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
+def _pandas(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | BluxRecordError]]:
     for start in range(0, len(frame), _ROWS_A_SLICE):
         part = frame.iloc[start : start + _ROWS_A_SLICE]
-        values = [_cells(part[column]) for column in columns]
-        yield (TableRow(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
+        yield readable_rows(columns, zip(*[_cells(part[column]) for column in columns], strict=True))
 
 
 def _cells(column: Any) -> list[Any]:
     """Return a column of pandas as Python values. What pandas takes for missing is null, all five kinds of it."""
-    values: list[Any] = column.tolist()
+    try:
+        values: list[Any] = column.tolist()
+    except Exception:  # noqa: BLE001 - pandas' own, pyarrow's, or Python's
+        values = [value_of(partial(column.iloc.__getitem__, number)) for number in range(len(column))]
     if column.dtype == object:
         numpy = import_module("numpy")
         values = [_plain(value, numpy) for value in values]
+    elif column.dtype.kind == "M":
+        values = [_within_python(value) for value in values]
     missing = column.isna()
     if missing.any():
         values = [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
@@ -83,22 +89,36 @@ def _plain(value: Any, numpy: Any) -> Any:
     if isinstance(value, list | tuple) or (isinstance(value, numpy.ndarray) and value.ndim):
         return [_plain(item, numpy) for item in value]
     if isinstance(value, numpy.datetime64 | numpy.timedelta64):  # numpy itself would make a number of nanoseconds
-        return import_module("pandas").Series([value]).tolist()[0]
+        return _within_python(import_module("pandas").Series([value]).tolist()[0])
+    if isinstance(value, datetime):
+        return _within_python(value)
     return value.item() if isinstance(value, numpy.generic | numpy.ndarray) else value
 
 
-def _polars(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
+def _within_python(value: Any) -> Any:
+    """Return a timestamp as it is, unless it is one of pandas' outside of Python's years."""
+    return value if not isinstance(value, datetime) or MINYEAR <= value.year <= MAXYEAR else Unreadable()
+
+
+def _polars(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | BluxRecordError]]:
     for part in frame.iter_slices(_ROWS_A_SLICE):
-        yield (TableRow(zip(columns, row, strict=True)) for row in part.iter_rows())
-
-
-def _pyarrow(table: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow]]:
-    for batch in table.to_batches(max_chunksize=_ROWS_A_SLICE):
         try:
-            rows = batch_rows(columns, batch)
-        except Exception as error:  # noqa: BLE001 - the words of pyarrow may quote a value
-            raise BluxSourceError(f"The table cannot be read as Python's values ({type(error).__name__}).") from None
-        yield rows
+            rows = part.rows()
+        except Exception:  # noqa: BLE001 - polars' own, or Python's
+            rows = list(zip(*map(_one_by_one, part.iter_columns()), strict=True))
+        yield readable_rows(columns, rows)
+
+
+def _one_by_one(series: Any) -> list[Any]:
+    def value(number: int) -> Any:
+        return series.slice(number, 1).to_list()[0]
+
+    return [value_of(partial(value, number)) for number in range(len(series))]
+
+
+def _pyarrow(table: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | BluxRecordError]]:
+    for batch in table.to_batches(max_chunksize=_ROWS_A_SLICE):
+        yield batch_rows(columns, batch)
 
 
 # Library and type, with the attribute that names the columns.

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WINDOW = 256 * 1024
-# No record is as long; without a bound a fault early in a large file would bring all of it into memory.
-LONGEST_ITEM = 64 * 1024 * 1024
 # The longest of what the parser refuses as a whole when its end is missing: an escaped pair of surrogates.
 _LONGEST_TOKEN = 12
 _BLANKS = b" \t\r\n"
@@ -32,7 +31,7 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     from msgspec.json import Decoder
 
     decode = Decoder().decode
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(lines_of(file, name), 1):
         try:
             yield decode(line)
         except (MsgspecError, ValueError, RecursionError):
@@ -121,7 +120,7 @@ class _Array:
     def _grow(self) -> bool:
         """Move the window on, and make it longer where one item fills it."""
         ahead = len(self._text) - self._at
-        if ahead > LONGEST_ITEM:
+        if ahead > LONGEST_RECORD:
             raise self._fault(self._at)
         if self._undecodable:
             raise self._fault(len(self._text), "UTF-8")

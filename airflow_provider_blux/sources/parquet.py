@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.arrow import batch_rows
 from airflow_provider_blux.sources.extras import PARQUET, library
 from airflow_provider_blux.sources.rows import TableRow, check_columns
@@ -35,7 +35,11 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
 def _opened(file: BinaryIO, name: str) -> Any:
     parquet = library(PARQUET, name)
     try:
-        return parquet.ParquetFile(file, page_checksum_verification=True)
+        return parquet.ParquetFile(
+            file,
+            page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",  # in nanoseconds, which is what they count, 9999-12-31 would be 1816
+        )
     except Exception as error:  # noqa: BLE001 - pyarrow's own, Python's, or the storage's
         raise BluxSourceError(
             f"{name} is no Parquet file, or is cut off: its directory cannot be read ({type(error).__name__})."
@@ -44,7 +48,7 @@ def _opened(file: BinaryIO, name: str) -> Any:
 
 def _next_rows(
     batches: Iterator[Any], columns: list[str], where: str, rows: int
-) -> tuple[int, Iterator[TableRow]] | None:
+) -> tuple[int, Iterator[TableRow | BluxRecordError]] | None:
     """Return the number of rows of the next batch that has some, and the rows; nothing at the end.
 
     The rows are made one by one: with a thousand at once the garbage collector would go through all that is loaded.

@@ -10,11 +10,15 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 
 _NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`))*')
 # The first and the last range end at round values, a thousandth of the whole apart: real keys are nobody's business.
 _ROUNDING = 1000
+_CUT_OTHERWISE = (
+    "Rows with such a key mostly have no date at all: cut by another column, or a view without them, and send them by "
+    "a query of their own."
+)
 
 
 def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
@@ -56,6 +60,8 @@ def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
     :raises BluxConfigError: the key is neither a whole number nor a date.
     """
     check_parts(parts)
+    if isinstance(found, BluxRecordError):
+        raise BluxSourceError(f"{key} {found.reason}: no range can end there. {_CUT_OTHERWISE}")
     first, last, number, with_key = found.values()
     if int(number) > int(with_key):
         raise BluxSourceError(
@@ -116,8 +122,7 @@ def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
     if days[0] == date.min or days[1] == date.max:
         raise BluxSourceError(
             f"{key} holds {date.min} or {date.max}, beyond which no range can end; a driver may also mean infinity by "
-            "them. Rows with such a key mostly have no date at all: cut by another column, or a view without them, "
-            "and send them by a query of their own."
+            f"them. {_CUT_OTHERWISE}"
         )
     if not is_time:
         return _Scale(first.toordinal(), last.toordinal(), date.fromordinal, (1, date.max.toordinal()))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 
 # What is one record without a closer look.
 ONE_RECORD = (dict, str, int)
@@ -26,6 +27,52 @@ class LineRow(TableRow):
 
     __slots__ = ()
     named_by_a_line: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a value that cannot be read, until its row is made.
+
+    :param reason: what is wrong and the way out, without the value.
+    """
+
+    reason: str = (
+        "holds a value that Python cannot represent, such as infinity or a date outside of the years 1 to 9999; "
+        "correct it in the source, or leave the column out"
+    )
+
+
+def value_of(read: Callable[[], Any]) -> Any:
+    """Return what ``read`` returns; an :class:`Unreadable` where it fails, whose words may quote the value."""
+    try:
+        return read()
+    except UnicodeDecodeError:
+        return Unreadable("is text that is not UTF-8; correct it in the source")
+    except KeyError:
+        return Unreadable("is a map that has a key twice; correct it in the source")
+    except Exception:  # noqa: BLE001 - each library has its own
+        return Unreadable()
+
+
+def readable_rows(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[TableRow | BluxRecordError]:
+    """Yield a record a row; in place of a row with an :class:`Unreadable`, at any depth, an error."""
+    for row in rows:
+        record = TableRow(zip(columns, row, strict=True))
+        yield _fault(record) or record
+
+
+def _fault(record: TableRow) -> BluxRecordError | None:
+    for column, value in record.items():
+        if isinstance(value, Unreadable | list | dict) and (found := _unreadable(value)) is not None:
+            return BluxRecordError(column, found.reason)
+    return None
+
+
+def _unreadable(value: Any) -> Unreadable | None:
+    if isinstance(value, list | dict):
+        items = value.values() if isinstance(value, dict) else value
+        return next((found for item in items if (found := _unreadable(item)) is not None), None)
+    return value if isinstance(value, Unreadable) else None
 
 
 def check_columns(columns: Sequence[Any], name: str) -> None:

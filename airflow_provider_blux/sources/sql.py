@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
-from airflow_provider_blux.sources.cursors import reading_cursor
-from airflow_provider_blux.sources.rows import TableRow, named_twice
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.cursors import reading, rows_of
+from airflow_provider_blux.sources.rows import TableRow, named_twice, readable_rows
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class SqlSource:
         self._warn_of_any_order()
         hook = self._hook()
         try:
-            with closing(hook.get_conn()) as connection, closing(reading_cursor(connection)) as cursor:
+            with reading(hook.get_conn) as cursor:
                 yield from self._rows(cursor)
         except Exception as error:
             if (kind := _database_error(error)) is None:
@@ -67,14 +66,12 @@ class SqlSource:
                 f"{self} failed: {type(error).__name__}: {words}. (sql must be one statement that only reads.)"
             ) from None
 
-    def _rows(self, cursor: Any) -> Iterator[TableRow]:
+    def _rows(self, cursor: Any) -> Iterator[TableRow | BluxRecordError]:
         cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
         rows = cursor.fetchmany(_ROWS_A_FETCH) if cursor.description or _tells_columns_late(cursor) else []
         columns = self._columns(cursor)
         while rows:
-            for row in rows:
-                # A connection may have its driver return dicts (its extra `cursor`).
-                yield TableRow(zip(columns, row.values() if isinstance(row, dict) else row, strict=True))
+            yield from readable_rows(columns, rows_of(cursor, rows))
             rows = cursor.fetchmany(_ROWS_A_FETCH)
 
     def _hook(self) -> Any:
@@ -95,6 +92,8 @@ class SqlSource:
         if not cursor.description:
             raise BluxConfigError(f"{self} returns no rows; sql must be a SELECT.")
         columns = [column[0] for column in cursor.description]
+        if "" in columns:
+            raise BluxConfigError(f"{self}: column {columns.index('') + 1} has no name; name it with AS.")
         if twice := named_twice(columns):
             raise BluxConfigError(f"{self} returns {', '.join(twice)} twice; name the columns apart with AS.")
         return columns

@@ -59,7 +59,7 @@ def test_the_extras_are_these() -> None:
 
 def test_the_drivers_are_those_that_are_told() -> None:
     named = [code for row in table("driver") for code in codes(row[0])]
-    told = re.findall(r'"(\w+)"', inspect.getsource(cursors.reading_cursor))
+    told = re.findall(r'"(\w+)"', inspect.getsource(cursors))
 
     assert set(named) <= set(told)
     assert f"{sql._ROWS_A_FETCH:,} rows at a time" in TEXT

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS, write_file
 
@@ -141,7 +144,6 @@ def test_one_missing_path_of_a_list_stops_before_anything_is_read(tmp_path: Path
         ([None], "something that is no text"),
         (5, "something that is no text"),
         ({"a": 1}, "something that is no text"),
-        (Path("users.jsonl"), "something that is no text"),
     ],
 )
 def test_a_path_that_is_no_text_is_a_mistake_in_the_dag(path: Any, words: str) -> None:
@@ -194,3 +196,95 @@ def test_a_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:
 
 def test_a_source_is_called_by_its_paths() -> None:
     assert str(StorageSource(["s3://b/1", "s3://b/2"])) == "s3://b/1, s3://b/2"
+
+
+@pytest.mark.parametrize("name", ["export[1].jsonl", "what?.jsonl", "all*.jsonl"])
+def test_a_file_that_is_there_is_no_glob(tmp_path: Path, name: str) -> None:
+    path = write_lines(tmp_path / name, "a")
+    write(tmp_path, export1=["x"], whats=["x"], alles=["x"])
+
+    assert list(StorageSource(str(path))) == ["a"]
+    assert list(StorageSource(f"file://{path}")) == ["a"]
+    assert list(StorageSource(list(StorageSource(str(path)).sizes()))) == ["a"]
+
+
+def test_a_folder_that_is_there_is_no_glob(tmp_path: Path) -> None:
+    write_lines(tmp_path / "day[1]" / "a.jsonl", "a")
+    write_lines(tmp_path / "day1" / "a.jsonl", "x")
+
+    assert list(StorageSource(f"{tmp_path}/day[1]")) == ["a"]
+    assert list(StorageSource(f"{tmp_path}/day[1]/*.jsonl")) == ["x"]
+
+
+def test_a_path_may_be_an_object(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "users.jsonl", "a")
+
+    for given in (path, ObjectStoragePath(str(path)), ObjectStoragePath(f"file://{path}")):
+        assert list(StorageSource(given)) == ["a"]
+        assert list(StorageSource([given, str(path)])) == ["a", "a"]
+        assert str(StorageSource(given)).endswith(str(path))
+
+
+def test_encoding_and_delimiter_are_for_csv(tmp_path: Path) -> None:
+    write(tmp_path, a=["a"])
+
+    for arguments in ({"encoding": "cp949"}, {"delimiter": ";"}):
+        with pytest.raises(BluxConfigError, match=r"^encoding and delimiter are for CSV, and no file of .* is CSV"):
+            list(StorageSource(str(tmp_path), **arguments))  # type: ignore[arg-type]
+    (tmp_path / "b.csv").write_bytes("user_id;이름\n1;홍길동\n".encode("cp949"))
+    rows = list(StorageSource(str(tmp_path), encoding="cp949", delimiter=";"))
+    assert rows == ["a", {"user_id": "1", "이름": "홍길동"}]
+
+
+@pytest.fixture
+def partitioned(tmp_path: Path) -> Path:
+    """Users whose grade and city stand in the names of their folders."""
+    for folder, name in (("grade=gold/city=서울", "a"), ("grade=a%2Fb%3D/city=__HIVE_DEFAULT_PARTITION__", "b")):
+        path = tmp_path / "users" / folder
+        path.mkdir(parents=True)
+        (path / "part-0.csv").write_text(f"user_id\n{name}\n", "utf-8")
+        (path / "part-1.jsonl").write_text(f'{{"user_id": "{name}1"}}\n"{name}2"\nbroken\n', "utf-8")
+        pq.write_table(pa.table({"user_id": [f"{name}3"]}), path / "part-2.parquet")
+    return tmp_path / "users"
+
+
+@pytest.mark.parametrize("below", ["", "/*/*/*"])
+def test_folders_may_be_columns(partitioned: Path, caplog: pytest.LogCaptureFixture, below: str) -> None:
+    rows = list(StorageSource(f"{partitioned}{below}", hive_partitioning=True))
+
+    b, gold = {"grade": "a/b=", "city": None}, {"grade": "gold", "city": "서울"}
+    assert [row for row in rows if not isinstance(row, BluxRecordError)] == [
+        *({"user_id": "b", **b}, {"user_id": "b1", **b}, "b2", {"user_id": "b3", **b}),
+        *({"user_id": "a", **gold}, {"user_id": "a1", **gold}, "a2", {"user_id": "a3", **gold}),
+    ]
+    assert rows[0].is_table_row
+    assert not caplog.records
+
+
+def test_folders_that_are_no_columns_are_named_in_a_warning(
+    partitioned: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert next(iter(StorageSource(str(partitioned)))) == {"user_id": "b"}
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f"{partitioned}: folders are named city=..., grade=..., which are no columns")
+    caplog.clear()
+    assert next(iter(StorageSource(str(partitioned), hive_partitioning=False))) == {"user_id": "b"}
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("content", ["user_id,grade\n1,gold\n", '{"user_id": "1", "grade": "gold"}\n'])
+def test_a_column_of_the_file_and_of_its_folder_is_an_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "grade=gold" / ("users.jsonl" if content.startswith("{") else "users.csv")
+    path.parent.mkdir()
+    path.write_text(content, "utf-8")
+
+    with pytest.raises(BluxConfigError, match="has a column grade, and so has its folder"):
+        list(StorageSource(str(path), hive_partitioning=True))
+
+
+def test_two_folders_of_one_column_are_an_error(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "grade=gold" / "grade=silver" / "users.jsonl", "a")
+
+    with pytest.raises(BluxConfigError, match="two folders are named grade="):
+        list(StorageSource(str(path), hive_partitioning=True))
+    assert list(StorageSource(str(path))) == ["a"]

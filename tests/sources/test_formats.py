@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from typing import Any
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.csv_text import comma_separated, dialect_of
 from airflow_provider_blux.sources.formats import READERS, SUFFIXES, FileFormat, layout_of, records
+from airflow_provider_blux.sources.lines import LONGEST_RECORD
 
 BOM = b"\xef\xbb\xbf"
 
@@ -158,7 +161,6 @@ def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None
 @pytest.mark.parametrize(
     ("content", "records"),
     [
-        (b"", []),
         (b"a,b\n", []),
         (b"a,b\n1,2\n3,4", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
         (b"a,b\r\n1,2\r\n", [{"a": "1", "b": "2"}]),
@@ -191,10 +193,11 @@ def test_csv(content: bytes, records: list[Any]) -> None:
         ),
         (b'a,b\n1,2\n"3,4\n', "f is not valid CSV (unexpected end of data) after line 3."),
         (b'a,b\n1,2\n"3" x,4\n', "f is not valid CSV (',' expected after '\"') after line 3."),
-        (b"a,b\n1,\xff\n", "line 2 of f is not UTF-8. Save the file as UTF-8."),
-        (b"a,b\n1,2\n" + b"1,2\n" * 5000 + b"\xb0,2\n", "line 5003 of f is not UTF-8."),
-        ("a,b\n1,2\n".encode("utf-16"), "line 1 of f is not UTF-8."),
-        (b'a\n"' + b"x" * 200_000 + b"\n", "f is not valid CSV (field larger than field limit (131072)) after line"),
+        (b"a\n" + b"x" * LONGEST_RECORD, "line 2 of f is longer than 64 MiB, which no record is."),
+        ("a,b\n1,한".encode()[:-1], "f is cut off within a character of its last line."),
+        (b"", "f is empty: it has not even a header, as an export that failed leaves it."),
+        (b"\n\n", "f is empty"),
+        (BOM, "f is empty"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_with_a_place(content: bytes, words: str) -> None:
@@ -202,6 +205,94 @@ def test_a_file_that_is_no_csv_is_refused_with_a_place(content: bytes, words: st
         read("csv", content)
 
     assert str(raised.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "dialect"),
+    [
+        (b"a,b\n1,\xff\n", "line 2 of f is not UTF-8", {}),
+        (b"a,b\n1,2\n" + b"1,2\n" * 5000 + b"\xb0,2\n", "line 5003 of f is not UTF-8", {}),
+        ("이름,b\n1,2\n".encode("cp949"), "line 1 of f is not UTF-8", {}),
+        ("a,b\n1,2\n".encode("utf-16-le"), "the header of f is not UTF-8", {}),
+        ("a,b\n1,한글\n".encode(), "line 2 of f is not CP949", {"encoding": "cp949"}),
+        (b"a,b\n1,2\n", "line 1 of f is not UTF-16", {"encoding": "utf-16"}),
+    ],
+)
+def test_a_csv_of_another_encoding_names_the_argument_and_is_not_tried_again(
+    content: bytes, where: str, dialect: dict[str, str]
+) -> None:
+    with pytest.raises(
+        BluxConfigError, match=rf"^{where}\. Set encoding to that of the file, such as encoding='cp949'"
+    ):
+        list(comma_separated(io.BytesIO(content), "f", dialect_of(**dialect)))
+    assert not BluxConfigError.retry_helps
+
+
+def test_a_byte_order_mark_tells_utf_8_whatever_encoding_is_said() -> None:
+    with pytest.raises(BluxConfigError, match=r"^f begins with the byte order mark of UTF-8\. Leave encoding out"):
+        list(comma_separated(io.BytesIO(BOM + b"a\n1\n"), "f", dialect_of("latin-1")))
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "euc-kr", "utf-8", "utf-8-sig", "UTF8", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_csv_is_read_in_its_encoding_and_with_its_delimiter(encoding: str, end: str, delimiter: str) -> None:
+    lines = ["이름{d}등급", "홍길동{d}", '"두{d}\n줄"{d}금']
+    content = end.join(line.format(d=delimiter) for line in lines).encode(encoding)
+
+    layout = layout_of("users.csv", None, dialect_of(encoding, delimiter))
+    assert list(records(io.BytesIO(content), "f", layout)) == [
+        {"이름": "홍길동", "등급": None},
+        {"이름": f"두{delimiter}\n줄", "등급": "금"},
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["", "korean-ish", "rot13", 5, "utf\0"])
+def test_an_unknown_encoding_is_a_mistake_in_the_dag(encoding: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^encoding must be the name of a text encoding"):
+        dialect_of(encoding)
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", "\\t", '"', "\n", "\r", b";", 5])
+def test_a_delimiter_is_one_character(delimiter: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^delimiter must be one character"):
+        dialect_of(None, delimiter)
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "meant"),
+    [
+        (b"user_id;grade\n1;gold\n", None, "';'"),
+        (b"user_id\tgrade\n1\tgold\n", ",", "'\\t'"),
+        (b"user_id|grade\n1|gold\n", None, "'|'"),
+        (b"user_id,grade\n1,gold\n", ";", "','"),
+    ],
+)
+def test_a_header_that_is_one_column_names_the_delimiter(content: bytes, delimiter: str | None, meant: str) -> None:
+    with pytest.raises(BluxConfigError) as raised:
+        list(comma_separated(io.BytesIO(content), "f", dialect_of(None, delimiter)))
+
+    assert str(raised.value) == (
+        f"The header of f is one column that holds {meant}. Set delimiter={meant}, or name the column without it."
+    )
+
+
+@pytest.mark.parametrize("size", [140_000, 5_000_000])
+def test_a_long_cell_is_read(size: int) -> None:
+    limit = csv.field_size_limit(131_072)
+    try:
+        assert read("csv", b'a,b\n"' + b"x" * size + b'",1\n') == [{"a": "x" * size, "b": "1"}]
+    finally:
+        csv.field_size_limit(limit)
+
+
+def test_a_longer_limit_of_somebody_else_stays() -> None:
+    limit = csv.field_size_limit(2**40)
+    try:
+        assert read("csv", b"a\n1\n") == [{"a": "1"}]
+        assert csv.field_size_limit() == 2**40
+    finally:
+        csv.field_size_limit(limit)
 
 
 def test_rows_before_a_fault_are_yielded_before_it() -> None:
@@ -222,7 +313,7 @@ def test_no_error_shows_what_stands_in_the_file() -> None:
     ):
         try:
             said = str(read(file_format, content))  # type: ignore[arg-type]
-        except BluxSourceError as error:
+        except (BluxSourceError, BluxConfigError) as error:
             said = f"{error!r} {error.__cause__!r}"
         assert "john" not in said
 
@@ -257,7 +348,7 @@ def test_rows_of_a_csv_are_rows_of_a_table_and_json_objects_are_not() -> None:
     ],
 )
 def test_the_suffixes_tell_how_a_file_is_read(name: str, given_format: FileFormat | None, layout: object) -> None:
-    assert layout_of(name, given_format) == layout
+    assert layout_of(name, given_format)[:2] == layout
 
 
 @pytest.mark.parametrize("name", ["users", "users.gz", "users.txt", "users.txt.gz", ".csv", "users.gz.csv.zip"])
@@ -281,7 +372,6 @@ def test_compressed_parquet_is_refused() -> None:
         (b"\x28\xb5\x2f\xfd", "compressed with zstd; name it .zst"),
         (b"PAR1\x15", "Parquet; name it .parquet"),
         (b"PK\x03\x04", "a zip archive or a workbook"),
-        ("a".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
     ],
 )
 def test_a_file_that_begins_like_another_kind_is_refused_whatever_its_name(
@@ -289,3 +379,31 @@ def test_a_file_that_begins_like_another_kind_is_refused_whatever_its_name(
 ) -> None:
     with pytest.raises(BluxSourceError, match=rf"^f is not {file_format}: it is {words}"):
         records(io.BytesIO(beginning), "f", layout_of("f", file_format))
+
+
+@pytest.mark.parametrize(
+    ("file_format", "way_out"),
+    [("jsonl", "save it as UTF-8"), ("json", "save it as UTF-8"), ("csv", "set encoding='utf-16'")],
+)
+def test_utf_16_is_told_by_its_byte_order_mark(file_format: FileFormat, way_out: str) -> None:
+    with pytest.raises(BluxConfigError) as raised:
+        records(io.BytesIO("a".encode("utf-16")), "f", layout_of("f", file_format))
+    assert str(raised.value) == f"f is UTF-16 text; {way_out}."
+
+
+@pytest.mark.parametrize("before", [b"", BOM, b"\n \r\n"])
+def test_an_array_in_one_line_is_no_json_lines_and_is_not_read(before: bytes) -> None:
+    file = io.BytesIO(before + b"[" + b'{"a": 1},' * 6_500_000)
+
+    with pytest.raises(BluxConfigError, match=r"^f begins with a JSON array, .* Set file_format='json'\.$"):
+        list(records(file, "f", layout_of("f.jsonl", None)))
+    assert file.tell() <= 2 * 1024 * 1024
+
+
+def test_a_line_longer_than_any_record_is_not_brought_into_memory() -> None:
+    file = io.BytesIO(b'{"a": 1}\n' + b" " * (LONGEST_RECORD + 1))
+    found = records(file, "f", layout_of("f.jsonl", None))
+
+    assert next(found) == {"a": 1}
+    with pytest.raises(BluxSourceError, match=r"^line 2 of f is longer than 64 MiB"):
+        next(found)

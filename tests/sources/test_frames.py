@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.inline import InlineSource
 
 IDS = ["00123", "b", "c"]
@@ -158,13 +158,51 @@ def test_a_column_may_be_called_like_an_attribute() -> None:
     assert row == {"column_names": "a", "columns": "b"}
 
 
-def test_a_table_that_python_cannot_hold_is_refused_without_its_values() -> None:
+YEARS_DTYPE = "datetime64[s]"
+LATE = np.datetime64("10000-01-01", "s")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"user_id": IDS, "v": np.array(["2026-01-31", LATE, "2026-02-01"], dtype=YEARS_DTYPE)}),
+        pd.DataFrame({"user_id": IDS, "v": pd.Series(["x", LATE, {"a": 1}], dtype=object)}),
+        pd.DataFrame({"user_id": IDS, "v": pd.Series(["x", [{"a": LATE}], 1], dtype=object)}),
+        pd.DataFrame({"user_id": IDS, "v": pd.Series(["x", pd.Timestamp(LATE), 1], dtype=object)}),
+        pd.DataFrame({"user_id": IDS, "v": np.array([0, 5_000_000, 1], "int32")}).astype(
+            {"v": pd.ArrowDtype(pa.date32())}
+        ),
+        pl.DataFrame({"user_id": IDS, "v": pl.Series([0, 5_000_000, None], dtype=pl.Int32).cast(pl.Date)}),
+        pl.DataFrame({"user_id": IDS, "v": pl.Series([0, 2**60, None]).cast(pl.Datetime("us", "Asia/Seoul"))}),
+        pl.DataFrame({"user_id": IDS, "v": pl.Series([0, 2**60, None]).cast(pl.Datetime("us")).reshape((3, 1))}),
+        pl.DataFrame({"user_id": IDS, "v": pl.Series([0, 2**60, None]).cast(pl.Datetime("us")).alias("a")}).select(
+            "user_id", pl.struct("v").alias("v")
+        ),
+    ],
+    ids=lambda frame: type(frame).__module__.partition(".")[0],
+)
+def test_only_the_record_is_rejected_whose_value_python_cannot_hold(frame: Any) -> None:
+    first, broken, last = InlineSource(frame, "users")
+
+    assert isinstance(broken, BluxRecordError)
+    assert broken.field == "v"
+    assert "outside of the years 1 to 9999" in str(broken)
+    assert first["user_id"] == "00123"
+    assert last["user_id"] == "c"
+
+
+def test_lists_of_polars_stay_lists_beside_a_value_that_python_cannot_hold() -> None:
+    dates = pl.Series([0, 5_000_000], dtype=pl.Int32).cast(pl.Date)
+
+    first, _ = InlineSource(pl.DataFrame({"dates": dates, "tags": [["a"], ["b"]]}), "users")
+    assert first == {"dates": date(1970, 1, 1), "tags": ["a"]}
+
+
+def test_a_value_that_python_cannot_hold_is_not_shown() -> None:
     twice = pa.array([[("01012345678", "x"), ("01012345678", "y")]], pa.map_(pa.string(), pa.string()))
 
-    with pytest.raises(BluxSourceError, match="cannot be read") as raised:
-        list(InlineSource(pa.table({"user_id": ["a"], "family": twice}), "users"))
-
-    assert "2345678" not in str(raised.value)
+    (broken,) = InlineSource(pa.table({"user_id": ["a"], "family": twice}), "users")
+    assert str(broken) == "family: is a map that has a key twice; correct it in the source"
 
 
 def test_frames_within_a_list_are_flattened() -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.backfill import split_sql
-from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-from airflow_provider_blux.sources.cursors import reading_cursor
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.cursors import reading, reading_cursor
 from airflow_provider_blux.sources.sql import SqlSource
 from tests.postgres import SERVER, why_not
 
@@ -160,6 +160,46 @@ def test_either_driver_streams_and_only_reads(driver_connection: Any) -> None:
         assert [column[0] for column in cursor.description] == ["i", "ro"]
 
 
+IMPOSSIBLE = (
+    [f"'{sign}infinity'::{kind}" for kind in ("date", "timestamp", "timestamptz") for sign in ("", "-")]
+    + [f"'{day}'::{kind}" for kind in ("date", "timestamp", "timestamptz") for day in ("0044-01-01 BC", "10000-01-01")]
+    + ["time '24:00'", "timetz '24:00'", "interval '3000000 years'"]
+    + ["array[date 'infinity']", "array[time '24:00']", "array[array[timestamptz '10000-01-01']]"]
+    + ["('9' || repeat('9', 5000))::json", """('{"a": 9' || repeat('9', 5000) || '}')::jsonb"""]
+)
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize("value", IMPOSSIBLE)
+def test_only_the_record_is_rejected_whose_value_python_cannot_hold(value: str, connect: Callable[[], Any]) -> None:
+    sql = f"SELECT i, CASE i WHEN 1500 THEN {value} END AS v FROM generate_series(1, 2000) AS i ORDER BY i"  # noqa: S608
+
+    with reading(connect) as cursor:
+        rows = list(query(sql)._rows(cursor))
+    assert [row["i"] for row in rows if not isinstance(row, BluxRecordError)] == [*range(1, 1500), *range(1501, 2001)]
+    assert str(rows[1499]).startswith("v: holds a value that Python cannot represent, such as infinity")
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+def test_values_that_python_can_hold_stay_as_they_are(connect: Callable[[], Any]) -> None:
+    with reading(connect) as cursor:
+        cursor.execute(
+            """SELECT '9999-12-31'::date, '0001-01-01'::timestamp, '23:59:59'::time, '24:00'::interval, null::date,
+                      array['2026-01-31'::date, null], '{"a": ["infinity"]}'::jsonb, 'infinity'::text"""
+        )
+        (row,) = cursor.fetchall()
+    assert row == (
+        date(9999, 12, 31),
+        datetime(1, 1, 1),  # noqa: DTZ001
+        time(23, 59, 59),
+        timedelta(days=1),
+        None,
+        [date(2026, 1, 31), None],
+        {"a": ["infinity"]},
+        "infinity",
+    )
+
+
 def test_the_parts_that_a_hash_chooses_hold_every_user_once() -> None:
     (statement,) = re.findall(r'sql="(SELECT [^"]*hashtext[^"]*)"', SCALE.read_text("utf-8"))
     source = "FROM (SELECT generate_series(1, 500)::text AS user_id) users"
@@ -206,3 +246,12 @@ def test_a_table_is_cut_by_its_numbers_and_by_its_times(visits: None, key: str, 
 
     assert len(ranges) == 7
     assert found == list(range(1, 1001))
+
+
+def test_a_table_whose_key_has_no_end_is_not_cut(visits: None) -> None:
+    with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute("INSERT INTO blux_test_visits VALUES (1001, 'infinity', 'infinity')")
+        database.commit()
+
+    with pytest.raises(BluxSourceError, match=r"^at holds a value that Python cannot represent, such as infinity"):
+        split_sql("shop", "blux_test_visits", "at", 7)

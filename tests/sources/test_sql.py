@@ -153,7 +153,7 @@ def test_a_value_with_quotes_in_it_is_not_repeated(shop: sqlite3.Connection) -> 
     assert "s h" not in str(raised.value)
 
 
-def test_mysql_rows_stay_on_the_server_until_they_are_read() -> None:
+def test_mysql_rows_stay_on_the_server() -> None:
     pymysql = pytest.importorskip("pymysql")
     unconnected = pymysql.connections.Connection(defer_connect=True)
 
@@ -163,6 +163,11 @@ def test_mysql_rows_stay_on_the_server_until_they_are_read() -> None:
 def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:
     with pytest.raises(BluxConfigError, match="returns id, name twice; name the columns apart with AS"):
         list(query("SELECT id, id, name, age, name FROM users"))
+
+
+def test_a_column_without_a_name_is_refused(shop: sqlite3.Connection) -> None:
+    with pytest.raises(BluxConfigError, match=r"^the query on connection shop: column 2 has no name; name it with AS"):
+        list(query('SELECT id, age AS "" FROM users'))
 
 
 @pytest.mark.parametrize(

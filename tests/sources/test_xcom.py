@@ -64,3 +64,21 @@ def test_a_large_value_is_read_from_where_the_backend_put_it(
     assert len(dict(emulator.users())) == count
     kept = [path for path in bucket.rglob("*") if path.is_file() and dag_id in str(path)]
     assert len(kept) >= files
+
+
+def test_a_skipped_upstream_follows_on_empty(dag_tester: DagTester) -> None:
+    run = dag_tester.run("users_of_a_skipped_task")
+
+    assert {name: run.task(name).state for name in ("succeed", "skip", "fail")} == {
+        "succeed": "success",
+        "skip": "skipped",
+        "fail": "failed",
+    }, run.log
+    assert run.result("succeed")["read"] == 0
+
+
+def test_an_upstream_that_returned_nothing_is_an_error(dag_tester: DagTester) -> None:
+    run = dag_tester.run("users_of_a_task_without_a_value")
+
+    assert run.state == "failed"
+    assert "the upstream task returned nothing" in run.log

@@ -128,6 +128,32 @@ def wrong_encoding(scene: Scene) -> None:
     operator(path=scene.file("users.csv", "user_id,name\n1,영희\n".encode("cp949"))).execute({})
 
 
+@says("The header of … is one column")
+def wrong_delimiter(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"user_id;grade\n1;gold\n")).execute({})
+
+
+@says("… is empty")
+def failed_export(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"")).execute({})
+
+
+@says("… begins with a JSON array")
+def array_in_a_line(scene: Scene) -> None:
+    operator(path=scene.file("users.jsonl", b'[{"user_id": "1"}]')).execute({})
+
+
+@says("…: folders are named")
+def partitioned(scene: Scene) -> None:
+    (scene.folder / "grade=gold").mkdir()
+    operator(path=scene.file("grade=gold/users.csv", b"user_id\n1\n")).execute({})
+
+
+@says("The source has no record")
+def no_record(scene: Scene) -> None:
+    operator(users=[], on_empty="fail").execute({})
+
+
 @says("… cannot be opened")
 def unknown_storage(scene: Scene) -> None:
     operator(path="nowhere://bucket/users.csv").execute({})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
 
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
@@ -29,6 +29,17 @@ def a_frame() -> Any:
     return pd.DataFrame(users(0, 150))
 
 
+@task
+def skipped() -> list[dict[str, str]]:
+    """Return nothing."""
+    raise AirflowSkipException("there is nothing to do")
+
+
+@task
+def nothing() -> None:
+    """Return what is no list."""
+
+
 STARTED = datetime(2026, 1, 31, tzinfo=timezone.utc)  # noqa: UP017 - Airflow 2 serializes no other
 
 with DAG("users_from_a_large_list", schedule=None, start_date=STARTED):
@@ -39,3 +50,16 @@ with DAG("users_from_mapped_tasks", schedule=None, start_date=STARTED):
 
 with DAG("users_from_a_frame", schedule=None, start_date=STARTED):
     BluxUpsertUsersOperator(task_id="deliver", users=a_frame())
+
+with DAG("users_of_a_skipped_task", schedule=None, start_date=STARTED):
+    users_of_none = skipped()
+    for on_empty in ("succeed", "skip", "fail"):
+        BluxUpsertUsersOperator(
+            task_id=on_empty,
+            users=users_of_none,
+            on_empty=on_empty,
+            trigger_rule="none_failed",  # type: ignore[arg-type]
+        )
+
+with DAG("users_of_a_task_without_a_value", schedule=None, start_date=STARTED):
+    BluxUpsertUsersOperator(task_id="deliver", users=nothing(), trigger_rule="none_failed")

@@ -1,0 +1,105 @@
+"""Which source an operator reads, and what follows where there is nothing in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.csv_text import dialect_of
+from airflow_provider_blux.sources.formats import READERS, FileFormat
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+Absence = Literal["fail", "skip", "succeed"]
+"""What follows where there is nothing to send: the task fails, is skipped, or succeeds."""
+
+
+class FileOptions(TypedDict):
+    """How files are read; the keys are the operators' arguments."""
+
+    file_format: FileFormat | None
+    encoding: str | None
+    delimiter: str | None
+    hive_partitioning: bool | None
+
+
+def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty: Absence, parameters: Any) -> None:
+    """Check the arguments of the source.
+
+    Those that do nothing for it are refused, connections aside, which ``default_args`` may give every task of a DAG.
+
+    :param field: the argument that says where the records come from.
+    :raises BluxConfigError: naming the argument at fault.
+    """
+    for name, value in (("on_missing", on_missing), ("on_empty", on_empty)):
+        if value not in get_args(Absence):
+            raise BluxConfigError(f"{name} must be one of {', '.join(get_args(Absence))}.")
+    given = {name: value for name, value in options.items() if value is not None}
+    if field != "path" and (idle := [*given, *(["on_missing"] if on_missing != "fail" else [])]):
+        raise BluxConfigError(f"{', '.join(idle)}: for path alone, and the records come from {field}. Leave it out.")
+    if field != "sql" and parameters is not None:
+        raise BluxConfigError(f"sql_parameters: for sql alone, and the records come from {field}. Leave it out.")
+    _check_options(options)
+
+
+def _check_options(options: FileOptions) -> None:
+    file_format = options["file_format"]
+    if file_format is not None and file_format not in READERS:
+        raise BluxConfigError(f"file_format must be one of {', '.join(READERS)}, or be left out.")
+    if not isinstance(options["hive_partitioning"], bool | None):
+        raise BluxConfigError("hive_partitioning must be True or False, or be left out.")
+    dialect_of(options["encoding"], options["delimiter"])
+    if file_format not in {None, "csv"} and (options["encoding"] is not None or options["delimiter"] is not None):
+        raise BluxConfigError(f"encoding and delimiter are for CSV, and file_format is {file_format}. Leave them out.")
+
+
+def upstream_of(records: Any) -> set[str]:
+    """Return the ids of the tasks whose values these records are."""
+    references = XComArg.iter_xcom_references(records)  # type: ignore[attr-defined,unused-ignore]
+    return {operator.task_id for operator, _ in references}
+
+
+def were_skipped(upstream: set[str], context: Context) -> bool:
+    """Tell whether one of these tasks was skipped in this run, which leaves no value, as returning none does."""
+    instance: Any = context.get("ti")
+    run: Any = context.get("dag_run")
+    if not upstream or instance is None or run is None:
+        return False
+    if hasattr(instance, "get_task_states"):
+        found = instance.get_task_states(dag_id=run.dag_id, task_ids=sorted(upstream), run_ids=[run.run_id])
+        states = list(found.get(run.run_id, {}).values())
+    else:  # Airflow 2
+        states = [one.state for one in run.get_task_instances() if one.task_id in upstream]
+    return any(str(state) == "skipped" for state in states)
+
+
+def files(path: Any, conn_id: str | None, options: FileOptions, on_missing: Absence) -> Iterable[Any]:
+    """Return the records of files; none where there is no file at all and that is no fault.
+
+    :raises AirflowSkipException: there is no file, and then the task is to be skipped.
+    """
+    from airflow_provider_blux.sources.files import StorageSource
+
+    source = StorageSource(path, conn_id=conn_id, **options)
+    if on_missing == "fail" or not source.has_no_file():
+        return source
+    if on_missing == "skip":
+        raise AirflowSkipException(f"{source}: there is no such file (on_missing='skip').")
+    return ()
+
+
+def check_read(read: int, on_empty: Absence) -> None:
+    """Judge the number of records that were read.
+
+    :raises AirflowSkipException: none was, and then the task is to be skipped.
+    :raises BluxSourceError: none was, and that is a fault.
+    """
+    if read or on_empty == "succeed":
+        return
+    if on_empty == "skip":
+        raise AirflowSkipException("The source has no record (on_empty='skip').")
+    raise BluxSourceError("The source has no record (on_empty='fail'). Check whether its producer has run.")

@@ -1,0 +1,48 @@
+"""What may name a file or a folder: text, a ``pathlib.Path``, an ``ObjectStoragePath``; and what its folders say."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_blux.exceptions import BluxConfigError
+
+AnyPath: TypeAlias = "str | os.PathLike[str] | ObjectStoragePath"
+"""Text, a ``pathlib.Path`` or an ``ObjectStoragePath``."""
+
+_PARTITION = re.compile(r"([^=]+)=(.*)", re.DOTALL)
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def url_of(path: Any) -> Any:
+    """Return a path as text; anything that is no path as it is."""
+    return str(path) if isinstance(path, os.PathLike | ObjectStoragePath) else path
+
+
+def urls_of(path: Any) -> list[Any]:
+    """Return a path, or a list of them, as a list of text."""
+    return [url_of(one) for one in path] if isinstance(path, list | tuple) else [url_of(path)]
+
+
+def partition_folders(path: str) -> list[tuple[str, str]]:
+    """Return the names and values of a file's folders that are named ``name=value``."""
+    folders = (_PARTITION.fullmatch(folder) for folder in PurePosixPath(path).parts[:-1])
+    return [(unquote(match[1]), unquote(match[2])) for match in folders if match]
+
+
+def partitions_of(path: str) -> dict[str, str | None]:
+    """Return the columns that the folders of a file stand for, as Hive names them (``grade=gold/part-0.parquet``).
+
+    :raises BluxConfigError: two folders stand for the same column.
+    """
+    found: dict[str, str | None] = {}
+    for key, value in partition_folders(path):
+        if key in found:
+            raise BluxConfigError(f"{path}: two folders are named {key}=; one of the two values would be lost.")
+        found[key] = None if value in {"", _NULL} else value
+    return found

@@ -1,0 +1,135 @@
+"""Queries on a real MariaDB: rows stay on the server until they are read, and a query that is left is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.sources.cursors import reading
+from airflow_provider_blux.sources.sql import SqlSource
+
+pymysql = pytest.importorskip("pymysql")
+
+SERVER: dict[str, Any] = {
+    "host": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+    "port": int(os.environ.get("MYSQL_TCP_PORT", "3306")),
+    "user": os.environ.get("MYSQL_USER", "root"),
+    "password": os.environ.get("MYSQL_PWD", ""),
+    "database": os.environ.get("MYSQL_DATABASE", "test"),
+}
+# Of MariaDB's own: whole numbers one after the other, made as they are read.
+NUMBERS = "SELECT seq AS i FROM seq_1_to_50000000"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> None:
+    try:
+        pymysql.connect(**SERVER, connect_timeout=3).close()
+    except pymysql.err.OperationalError:
+        pytest.skip(f"no MariaDB answers at {SERVER['host']}:{SERVER['port']} (MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER)")
+
+
+def connect_pymysql() -> Any:
+    return pymysql.connect(**SERVER)
+
+
+def connect_mysqlclient() -> Any:
+    return pytest.importorskip("MySQLdb").connect(**SERVER)
+
+
+def connect_connector() -> Any:
+    return pytest.importorskip("mysql.connector").connect(**SERVER)
+
+
+@pytest.fixture(params=[connect_pymysql, connect_mysqlclient, connect_connector])
+def connect(request: pytest.FixtureRequest) -> Callable[[], Any]:
+    opens: Callable[[], Any] = request.param
+    opens().close()
+    return opens
+
+
+def rows_of(connect: Callable[[], Any], sql: str) -> Iterator[Any]:
+    with reading(connect) as cursor:
+        yield from SqlSource(sql, conn_id="shop")._rows(cursor)
+
+
+def test_values_are_pythons(connect: Callable[[], Any]) -> None:
+    sql = """SELECT '00123' AS user_id, CAST(1.10 AS DECIMAL(5, 2)) AS n, NULL AS gone, DATE '2026-01-31' AS day,
+                    TIMESTAMP '2026-01-31 09:00:00.5' AS at, TIME '24:00:00' AS t, '한글' AS name"""
+
+    (row,) = rows_of(connect, sql)
+    assert row == {
+        "user_id": "00123",
+        "n": Decimal("1.10"),
+        "gone": None,
+        "day": date(2026, 1, 31),
+        "at": datetime(2026, 1, 31, 9, 0, 0, 500000),  # noqa: DTZ001
+        "t": timedelta(days=1),
+        "name": "한글",
+    }
+
+
+@pytest.mark.parametrize("value", ["DATE '0000-00-00'", "DATE '2026-00-15'", "TIMESTAMP '0000-00-00 00:00:00'"])
+def test_only_the_record_is_rejected_whose_date_python_cannot_hold(connect: Callable[[], Any], value: str) -> None:
+    if connect is connect_connector:
+        pytest.skip("gives null, as it says in docs/sources.md")
+    sql = f"SELECT seq AS i, CASE seq WHEN 1500 THEN {value} END AS v FROM seq_1_to_2000"  # noqa: S608 - our own
+
+    rows = list(rows_of(connect, sql))
+    assert [row["i"] for row in rows if not isinstance(row, BluxRecordError)] == [*range(1, 1500), *range(1501, 2001)]
+    assert str(rows[1499]).startswith("v: holds a value that Python cannot represent")
+
+
+@pytest.mark.parametrize("how_far", ["one row", "into an error"])
+def test_a_query_that_is_left_is_stopped_and_not_read_to_its_end(connect: Callable[[], Any], how_far: str) -> None:
+    records = rows_of(connect, NUMBERS)
+
+    next(records)
+    if how_far == "one row":
+        records.close()  # type: ignore[attr-defined]  # to read the rest would take minutes
+    else:
+        with pytest.raises(KeyError):
+            records.throw(KeyError("of the delivery"))  # type: ignore[attr-defined]
+    with closing(pymysql.connect(**SERVER)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE info = %s", (NUMBERS,))
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_query_that_the_server_refused_is_not_stopped(connect: Callable[[], Any]) -> None:
+    connections: list[Any] = []
+
+    def counted() -> Any:
+        connections.append(connect())
+        return connections[-1]
+
+    with pytest.raises(Exception, match="nowhere"):
+        next(rows_of(counted, "SELECT mail FROM nowhere"))
+    assert len(connections) == 1
+
+
+def test_rows_stay_on_the_server_until_they_are_read(connect: Callable[[], Any]) -> None:
+    records = rows_of(connect, NUMBERS)
+
+    assert [next(records)["i"] for _ in range(2500)][-1] == 2500
+    records.close()  # type: ignore[attr-defined]
+
+
+def test_a_query_through_airflows_own_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("airflow.providers.mysql")
+    fields = {key: SERVER[key] for key in ("host", "port", "password")}
+    connection = {"conn_type": "mysql", "login": SERVER["user"], "schema": SERVER["database"], **fields}
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps(connection))
+
+    sql = "SELECT seq AS user_id FROM seq_1_to_3000 WHERE seq > %(least)s ORDER BY 1"
+    rows = list(SqlSource(sql, conn_id="shop", parameters={"least": 1000}))
+    assert [row["user_id"] for row in rows] == list(range(1001, 3001))
+    with pytest.raises(BluxSourceError, match="failed: ProgrammingError: "):
+        list(SqlSource("SELECT mail FROM nowhere ORDER BY 1", conn_id="shop"))
