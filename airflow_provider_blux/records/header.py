@@ -31,6 +31,7 @@ class Header:
         self._fields = fields
         self._shaping = shaping
         self._by_letters = {letters_of(name): name for name in fields.names}
+        self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
         self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
@@ -44,11 +45,17 @@ class Header:
         if self._is_new(names := tuple(row)):
             self._check(row)
             self._remember(names)
+        return self._parsed(row) if self._shaping.json_names else row
+
+    def check_groups(self, row: Row) -> None:
+        """Check the names in the groups that hold fields, of a row whose columns have the names of the fields.
+
+        :raises BluxRecordError: one is a field but for its spelling.
+        """
         for group in self._fields.flat_groups:
             if isinstance(held := row.get(group), Mapping) and self._is_new(names := (group, *held)):
-                self._check_spelling(held, f"{group}.")
+                self._check_spelling({name: None for name in held if name not in self._mapped}, f"{group}.")
                 self._remember(names)
-        return self._parsed(row) if self._shaping.json_names else row
 
     def lowered(self, row: Row) -> Row:
         """Return the row with its columns in lower case, where ``lowercase_columns`` says so."""

@@ -69,7 +69,7 @@ class Shaping:
         object.__setattr__(self, "field_mapping", mapping)
         # A wrong one is found here, not at the first record.
         _ = self.zone, self.meanings, self.excluded, self.json_names
-        if self.timestamp_unit is not None and self.timestamp_unit not in MICROSECONDS:
+        if self.timestamp_unit is not None and self.timestamp_unit not in list(MICROSECONDS):
             raise BluxConfigError("timestamp_unit must be 's', 'ms' or 'us', or be left out.")
         if self.phone_region is not None:
             check_region(self.phone_region)

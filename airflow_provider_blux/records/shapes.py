@@ -62,7 +62,7 @@ class RowShape:
         kind = operation, api
         self._shape = _SHAPES[kind](shaping)
         self._absent = Absent(shaping.excluded)
-        shape = self._looked_at if shaping.excluded else self._shape
+        shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
         if shaping.field_mapping:
             shape = Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))
         self._mapped = shape
@@ -83,6 +83,7 @@ class RowShape:
     def _looked_at(self, row: Any) -> tuple[str, Any]:
         if isinstance(row, OBJECTS):
             self._absent.look(row)
+            self.header.check_groups(row)
         return self._shape(row)
 
 

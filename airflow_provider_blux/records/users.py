@@ -20,6 +20,7 @@ from airflow_provider_blux.records.properties import (
     put_group,
     required,
 )
+from airflow_provider_blux.records.spelling import meant_by
 from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.values import json_value, text
 
@@ -160,7 +161,9 @@ def _known(checks: Mapping[str, Check], name: str, value: Any, field: str) -> An
 def _known_property(checks: Mapping[str, Check], value: Any, field: str) -> Any:
     name = field.removeprefix("user_properties.")
     if name not in checks:
-        raise BluxRecordError(field, "is none of the eight fields that Blux knows; put it in custom_user_properties")
+        meant = meant_by(name, checks)
+        way_out = f"did you mean {meant}?" if meant else "put it in custom_user_properties"
+        raise BluxRecordError(field, f"is none of the eight fields that Blux knows; {way_out}")
     return _known(checks, name, value, field)
 
 

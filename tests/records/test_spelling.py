@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -110,6 +111,37 @@ def test_the_columns_of_every_table_of_a_source_are_checked(blux_emulator: Emula
 )
 def test_where_all_properties_are_of_one_kind_those_in_a_group_are_checked(row: Any, expected: Any) -> None:
     check(shape_of(*PROFILE), row, expected)
+
+
+@pytest.mark.parametrize(
+    "shaping",
+    [
+        {"field_mapping": {"props": "properties"}},
+        {"json_columns": ["props"], "field_mapping": {"props": "custom_user_properties"}},
+    ],
+)
+def test_a_group_that_is_mapped_or_comes_as_json_is_checked_as_well(shaping: Any) -> None:
+    group = {"Phone_Number": "0"}
+    row = {"user_id": "u", "props": json.dumps(group) if "json_columns" in shaping else group}
+    field = f"{shaping['field_mapping']['props']}.Phone_Number"
+
+    check(shape_of(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number but for its spelling"))
+
+
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_column_that_is_mapped_may_be_called_anything(kind: tuple[str, str]) -> None:
+    shaping = Shaping(field_mapping={"PHONE_NUMBER": "custom_user_properties.PHONE_NUMBER"})
+    for row in ({"user_id": "u", "PHONE_NUMBER": "0"}, TableRow({"user_id": "u", "PHONE_NUMBER": "0"})):
+        assert (
+            "PHONE_NUMBER"
+            in shape_of(*kind, shaping)(row)[1][(kind == USER and "custom_user_properties") or "properties"]
+        )
+
+
+def test_a_name_in_the_group_of_known_fields_is_compared_with_them() -> None:
+    for name in ("Phone_Number", "phone_numbr"):
+        row = {"user_id": "u", "user_properties": {name: "0"}}
+        check(shape_of(*USER), row, Rejected(f"user_properties.{name}", "did you mean phone_number?"))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +309,7 @@ def test_dotted_targets_and_those_of_other_records_are_compared_as_well(
 
 
 def test_where_all_properties_are_of_one_kind_a_dotted_target_is_compared_as_well() -> None:
-    with pytest.raises(BluxConfigError, match="'properties.phone_numbr' .* Did you mean 'phone_number'"):
+    with pytest.raises(BluxConfigError, match=r"'properties.phone_numbr' .* Did you mean 'phone_number'"):
         check_mapping("upsert_users", "open", {"a": "properties.phone_numbr"})
     check_mapping("upsert_users", "open", {"a": "properties.phone_number"})
     check_mapping("send_events", "open", {"a": "properties.timestmp"})
@@ -298,8 +330,9 @@ def test_an_excluded_name_that_no_record_has_is_named_at_the_end(
     names = ["grade", "phone_number", "tier", "level", "consents"]
 
     push(blux_emulator, "upsert_users", rows, api=operation_api, exclude_fields=names)
+    absent = ", ".join(sorted(["level", *CONSENTS]))
     assert excluded_warnings(caplog) == [
-        f"exclude_fields names what no record has: {', '.join(sorted(['level', *CONSENTS]))}. Are they called otherwise?"
+        f"exclude_fields names what no record has: {absent}. Are they called otherwise?"
     ]
 
 
