@@ -17,7 +17,21 @@ _DAMAGED_NUMBER = re.compile(r"[+-]?\d+\.0*|[+-]?\d+([.,]\d+)?[eE]\+\d+|[+-]?\d[
 # What data frames, databases, spreadsheets and JavaScript write for a value that is not there, in lower case.
 _MISSING = frozenset(
     {
-        *("nan", "-nan", "none", "null", "(null)", "<null>", "[null]", "\\n", "nat", "<na>", "n/a", "undefined"),
+        *(
+            "nan",
+            "-nan",
+            "snan",
+            "none",
+            "null",
+            "(null)",
+            "<null>",
+            "[null]",
+            "\\n",
+            "nat",
+            "<na>",
+            "n/a",
+            "undefined",
+        ),
         *("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "[object object]"),
         *("#n/a", "#na", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!", "#error!", "#spill!", "#calc!"),
     }
