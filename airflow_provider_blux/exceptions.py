@@ -73,15 +73,18 @@ class BluxRecordError(BluxError):
     """
 
     def __init__(self, field: str | None, reason: str) -> None:
-        self.field = None if field is None else _shown(field)
+        self.field = None if field is None else shown(field)
         super().__init__(f"{self.field}: {reason}" if self.field else reason)
         self.reason = reason
 
 
-def _shown(field: str) -> str:
-    """Return a field's name as it may be shown: a key of an object may be a value, as in ``{"01012345678": ...}``."""
-    name = _ADDRESS.sub("***", _NUMBER.sub("***", field))
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+def shown(name: str, longest: int = _LONGEST_NAME) -> str:
+    """Return a field's or a column's name as it may be shown: a key of an object may be a telephone number.
+
+    :param longest: most characters; the rest is cut off.
+    """
+    name = _ADDRESS.sub("***", _NUMBER.sub("***", name))
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 class BluxApiError(BluxError):

@@ -75,6 +75,7 @@ class Delivery:
         self._snapshot = snapshot
         self._watchers = watchers
         self._suspicions = Suspicions()
+        self._shape = shape_of(endpoints[0].operation, endpoints[0].api, settings.shaping)
         self._operation = endpoints[0].operation
         self._at_most_once = self._operation == "send_events" and settings.on_unknown == "reject"
         if store and not settings.resume and not settings.validate_only:
@@ -159,7 +160,7 @@ class Delivery:
         """Return the batches that no earlier try has settled."""
         settings, merge = self._settings, encoded_merge_of(self._operation)
         reading = Reading(
-            shape=shape_of(self._operation, self._endpoints[0].api, settings.shaping),
+            shape=self._shape,
             merges=merge is not None,
             is_suppressed=self._suppression.covers if self._suppression else None,
             check=self._freshness(),
@@ -181,12 +182,14 @@ class Delivery:
 
     def _freshness(self) -> Callable[[str, Any], None] | None:
         field = self._settings.updated_at_field
-        return None if field is None else Freshness(field, self._settings.shaping.zone).check
+        return None if field is None else Freshness(field, self._settings.shaping, self._shape.header.lowered).check
 
     def _end(self, account: Account) -> None:
         """Close a delivery that came to its end, be it green or red."""
         for suspicion in self._suspicions.found():
             log.warning("Suspicious: %s", suspicion)
+        if account.report.read and (names := self._shape.never_excluded()):
+            log.warning("exclude_fields names what no record has: %s. Are they called otherwise?", ", ".join(names))
         if self._rejects:
             self._rejects.flush()
         self._checkpoint.clear()

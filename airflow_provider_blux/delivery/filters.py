@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, tzinfo
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
+from unicodedata import normalize
 
 from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.batches import copied
@@ -15,8 +16,9 @@ from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.columns import is_table_row
 from airflow_provider_blux.records.mapping import Shape
+from airflow_provider_blux.records.options import Shaping
+from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.users import deletion
-from airflow_provider_blux.records.values import timestamp
 
 # 128 bits of digest: two of a trillion ids agree by chance once in 10^14 runs. The first 16 bits choose the bucket.
 _DIGEST, _PREFIX = 16, 2
@@ -81,16 +83,18 @@ class NewestMoments(IdSet):
 
 
 class Suppression:
-    """The suppressed users of a run; loaded once, about 16 bytes an id.
+    """The suppressed users of a run; loaded once, about 16 bytes an id. Unicode's forms of one id are one user.
 
     :param rows: ids, rows with a column ``user_id``, or receipts.
     :param hashes: those of the receipts.
     :param name: where the rows come from, for messages.
+    :param check_ids: whether an id that looks damaged or missing cannot be understood.
     :raises BluxConfigError: a row cannot be understood. A list that is not sure to be whole suppresses nobody safely.
     """
 
-    def __init__(self, rows: Iterable[Any], hashes: Hashes, name: str) -> None:
+    def __init__(self, rows: Iterable[Any], hashes: Hashes, name: str, *, check_ids: bool = True) -> None:
         self._hashes = hashes
+        self._shaping = Shaping(check_ids=check_ids)
         self._ids, self._receipted = IdSet(), IdSet()
         for number, row in enumerate(rows, 1):
             try:
@@ -98,7 +102,7 @@ class Suppression:
             except BluxRecordError as error:
                 raise BluxConfigError(
                     f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
-                    "since a user could be missing from the list. Mend the list."
+                    "since a user could be missing from the list. Fix the list."
                 ) from None
 
     def __len__(self) -> int:
@@ -109,15 +113,18 @@ class Suppression:
         user_id = record.get("user_id")
         if user_id is None:
             return False
-        if digest_of(user_id) in self._ids:
+        if digest_of(normalize("NFC", user_id)) in self._ids:
             return True
-        return bool(self._receipted) and bytes.fromhex(self._hashes.of(user_id.encode())) in self._receipted
+        # A receipt has the hash of an id as it was sent, in whatever form.
+        return bool(self._receipted) and any(
+            bytes.fromhex(self._hashes.of(form.encode())) in self._receipted for form in _forms(user_id)
+        )
 
     def _add(self, row: Any) -> None:
         if isinstance(row, BluxRecordError):
             raise row
         if not (isinstance(row, Mapping) and "ids" in row and "previous" in row):
-            self._ids.add(digest_of(deletion(row)[0]))
+            self._ids.add(digest_of(normalize("NFC", deletion(row, self._shaping)[0])))
             return
         if not self._hashes.fits(row):
             raise BluxRecordError("key", "this receipt was made with another receipt_key than the connection's")
@@ -128,16 +135,23 @@ class Suppression:
             raise BluxRecordError("ids", "this receipt has been changed") from None
 
 
+def _forms(user_id: str) -> set[str]:
+    """Return the ways in which an id may be written: a file of macOS has its Hangul in parts (NFD)."""
+    return {user_id} if user_id.isascii() else {user_id, normalize("NFC", user_id), normalize("NFD", user_id)}
+
+
 class Freshness:
     """The newest moment of each user in a run, about 24 bytes a user.
 
     :param field: the column of the source that says when a record was updated.
-    :param zone: where a moment without a zone is at home; ``None`` rejects it.
+    :param shaping: how rows are read.
+    :param lowered: returns a row with its columns as ``field`` names them.
     """
 
-    def __init__(self, field: str, zone: tzinfo | None) -> None:
+    def __init__(self, field: str, shaping: Shaping, lowered: Callable[[Any], Any]) -> None:
         self._field = field
-        self._zone = zone
+        self._shaping = shaping
+        self._lowered = lowered
         self._newest = NewestMoments()
 
     def check(self, user_id: str, row: Any) -> None:
@@ -145,10 +159,11 @@ class Freshness:
 
         :raises BluxRecordError: it is older than one of the same user before it, or does not say how old it is.
         """
-        value = row.get(self._field) if isinstance(row, Mapping) else None
+        value = self._lowered(row).get(self._field) if isinstance(row, Mapping) else None
         if value is None:
             raise BluxRecordError(self._field, "is missing (null), so nobody knows whether the record is still true")
-        moment = datetime.fromisoformat(timestamp(value, self._field, self._zone)).timestamp()
+        written = timestamp(value, self._field, self._shaping.zone, self._shaping.timestamp_unit)
+        moment = datetime.fromisoformat(written).timestamp()
         if self._newest.is_overtaken(digest_of(user_id), moment):
             raise BluxRecordError(
                 self._field, "is older than an earlier record of the same user in this run; sort the source by it"

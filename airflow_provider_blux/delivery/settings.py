@@ -12,6 +12,7 @@ from airflow_provider_blux.api.endpoints import Endpoint, Operation
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.options import DEFAULT, Meaning, Shaping
 from airflow_provider_blux.records.shapes import check_mapping
+from airflow_provider_blux.records.timestamps import Unit
 
 OnUnknown = Literal["resend", "reject"]
 """``"resend"`` (each event at least once) or ``"reject"`` (at most once)."""
@@ -39,7 +40,8 @@ class DeliveryOptions(TypedDict, total=False):
     """The shaping and delivery arguments of every operator and hook method.
 
     ``field_mapping``, ``true_values``, ``false_values``, ``naive_timezone``, ``send_nulls``, ``exclude_fields`` (of
-    users): how rows are read, see :class:`~airflow_provider_blux.records.options.Shaping`. ``updated_at_field``: the
+    users), ``lowercase_columns``, ``json_columns``, ``check_ids``, ``timestamp_unit``, ``phone_region``: how rows are
+    read, see :class:`~airflow_provider_blux.records.options.Shaping`. ``updated_at_field``: the
     column by which an older record of a user is kept from overtaking a newer one (users only). Of the others
     ``None`` stands for the endpoint's own limit.
     ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
@@ -62,6 +64,11 @@ class DeliveryOptions(TypedDict, total=False):
     naive_timezone: str | tzinfo | None
     send_nulls: bool
     exclude_fields: str | Sequence[str]
+    lowercase_columns: bool
+    json_columns: str | Sequence[str]
+    check_ids: bool
+    timestamp_unit: Unit | None
+    phone_region: str | None
     updated_at_field: str | None
     batch_size: int | None
     rate_limit: float | None
@@ -113,7 +120,7 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
     for name in _FOR_SNAPSHOTS:
         if options.get(name) not in (None, False) and endpoints[0].operation not in SNAPSHOTS:
             raise BluxConfigError(f"{name} is an argument of {' and '.join(SNAPSHOTS)} only.")
-    shaping = shaping_of(options)
+    shaping, updated_at = shaping_of(options), options.get("updated_at_field")
     check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
     widest = max(endpoints, key=lambda endpoint: endpoint.max_records)
     size = options.get("batch_size") or widest.max_records
@@ -137,7 +144,7 @@ def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit:
         resume=options.get("resume", True),
         validate_only=options.get("validate_only", False),
         shaping=shaping,
-        updated_at_field=options.get("updated_at_field"),
+        updated_at_field=None if updated_at is None else shaping.column(updated_at),
     )
 
 
@@ -154,6 +161,11 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
         naive_timezone=options.get("naive_timezone"),
         send_nulls=options.get("send_nulls", False),
         exclude_fields=options.get("exclude_fields", ()),
+        lowercase_columns=options.get("lowercase_columns", False),
+        json_columns=options.get("json_columns", ()),
+        check_ids=options.get("check_ids", True),
+        timestamp_unit=options.get("timestamp_unit"),
+        phone_region=options.get("phone_region"),
     )
 
 

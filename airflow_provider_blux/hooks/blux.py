@@ -218,6 +218,7 @@ class BluxHook(BaseHook):
             receipt_key=self.credentials.receipt_key,
             receipts_path=receipts_path,
             suppression_path=suppression_path,
+            check_ids=settings.shaping.check_ids,
         )
         self._stop = Stop()
         if self._is_stopped:  # while the records were counted, or the suppression list was read

@@ -67,9 +67,11 @@ def opened(
     receipt_key: str | None,
     receipts_path: str | None = None,
     suppression_path: str | Sequence[str] | None = None,
+    check_ids: bool = True,
 ) -> Kept:
     """Open everything, each folder proven writable and the suppression list read.
 
+    :param check_ids: whether an id of the suppression list that looks damaged is an error.
     :raises BluxConfigError: naming the argument at fault.
     """
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
@@ -83,7 +85,7 @@ def opened(
         store=_store(options),
         rejects=None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
         receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
-        suppression=None if suppression_path is None else _suppression(suppression_path, hashes),
+        suppression=None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
         snapshot=_snapshot(options, settings, endpoint, access, receipt_key),
         watchers=options.get("watchers", ()),
     )
@@ -120,12 +122,12 @@ def _store(options: KeepingOptions) -> Store | None:
     return FileStore(_folder(path, "checkpoint_path"), run.task_file)
 
 
-def _suppression(path: str | Sequence[str], hashes: Hashes) -> Suppression:
+def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> Suppression:
     from airflow_provider_blux.delivery.filters import Suppression
     from airflow_provider_blux.sources.files import StorageSource
 
     source = StorageSource(path, hive_partitioning=False)
-    suppression = Suppression(source, hashes, str(source))
+    suppression = Suppression(source, hashes, str(source), check_ids=check_ids)
     log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
     return suppression
 

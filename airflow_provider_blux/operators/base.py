@@ -27,6 +27,7 @@ from airflow_provider_blux.operators.sources import (
 )
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping
+from airflow_provider_blux.records.timestamps import Unit
 from airflow_provider_blux.sources.formats import FileFormat
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ class BluxOperator(ObservedOperator):
     :param false_values: the same for false. Without them nothing but a boolean or one of the two words is a consent.
     :param naive_timezone: zone of timestamps without one, as ``Asia/Seoul``; by default they are rejected.
     :param send_nulls: send a null property as null; by default it is left out and stays as it is.
+    :param lowercase_columns: take column names in lower case and trimmed, as for Snowflake and Oracle; the columns
+        that other arguments name as well.
+    :param json_columns: text columns that hold JSON, which is parsed.
+    :param check_ids: reject ids and telephone numbers whose text looks damaged or missing (``123.0``, ``1.2E+11``,
+        ``nan``, ``NULL``); of the suppression list too.
+    :param timestamp_unit: what a numeric timestamp counts from the epoch in UTC: ``s``, ``ms`` or ``us``; by default
+        it is rejected.
+    :param phone_region: region as ``KR``: telephone numbers are brought into the digits that are dialled there (extra
+        ``phone``).
     :param blux_conn_id: (templated) Airflow connection of type ``blux``.
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
@@ -117,6 +127,11 @@ class BluxOperator(ObservedOperator):
         false_values: Sequence[Meaning] = (),
         naive_timezone: str | tzinfo | None = None,
         send_nulls: bool = False,
+        lowercase_columns: bool = False,
+        json_columns: str | Sequence[str] = (),
+        check_ids: bool = True,
+        timestamp_unit: Unit | None = None,
+        phone_region: str | None = None,
         blux_conn_id: str = BluxHook.default_conn_name,
         api: Api | None = None,
         batch_size: int | None = None,
@@ -162,6 +177,11 @@ class BluxOperator(ObservedOperator):
         self.false_values = false_values
         self.naive_timezone = naive_timezone
         self.send_nulls = send_nulls
+        self.lowercase_columns = lowercase_columns
+        self.json_columns = json_columns
+        self.check_ids = check_ids
+        self.timestamp_unit = timestamp_unit
+        self.phone_region = phone_region
         self.blux_conn_id = blux_conn_id
         self.api = api
         self.batch_size = batch_size
@@ -235,6 +255,11 @@ class BluxOperator(ObservedOperator):
             "false_values": self.false_values,
             "naive_timezone": self.naive_timezone,
             "send_nulls": self.send_nulls,
+            "lowercase_columns": self.lowercase_columns,
+            "json_columns": self.json_columns,
+            "check_ids": self.check_ids,
+            "timestamp_unit": self.timestamp_unit,
+            "phone_region": self.phone_region,
             "batch_size": self.batch_size,
             "rate_limit": self.rate_limit,
             "rate_limit_conn_id": self.rate_limit_conn_id,

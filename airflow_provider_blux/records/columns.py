@@ -7,18 +7,17 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.exceptions import BluxConfigError, shown
 from airflow_provider_blux.records.fields import KNOWN
 
 _SHOWN = 20
 # Where none of these is in the first line of a file, that line may be a record.
 _FIELDS = frozenset({*KNOWN, "user_id", "name", "timestamp", "device_id", "platform", "token"})
-_LONGEST = 64
+LONGEST = 60
 # What no column is called: where one is, the first line of the file is a record and not to be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false", re.IGNORECASE | re.DOTALL)
 # In a name of a CSV file's column: its delimiter is another than was said.
 _DELIMITER = re.compile(r"[;\t|]")
-_LONG_NUMBER = re.compile(r"\d{5,}")
 
 
 def is_table_row(row: Any) -> bool:
@@ -26,30 +25,64 @@ def is_table_row(row: Any) -> bool:
     return bool(getattr(row, "is_table_row", False))
 
 
-def missing_field(columns: Iterable[Any], field: str) -> BluxConfigError:
-    """Return the error for a table without a column that every record needs."""
+def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str] | None = None) -> BluxConfigError:
+    """Return the error for a table without a column that every record needs.
+
+    :param misspelt: columns that are fields but for their spelling, with those fields.
+    """
     names, nearest = _names(columns, field)
     if any(map(_DELIMITER.search, names)):
         way_out = "A name holds what may be the delimiter of the file: set delimiter to it."
     elif nearest:
-        way_out = f"Is it {nearest!r}? Then set field_mapping={{{nearest!r}: {field!r}}}."
+        others = {name: other for name, other in (misspelt or {}).items() if other != field}
+        way_out = f"Is it {nearest!r}? Then set {renaming({nearest: field, **others})}."
     else:
         way_out = f"Say which one it is with field_mapping={{'<column>': {field!r}}}."
     return BluxConfigError(f"There is no column {field}, and every record needs one. {_listed(names)} {way_out}")
 
 
-def missing_column(columns: Iterable[Any], column: str) -> BluxConfigError:
-    """Return the error for a table without a column that ``field_mapping`` names."""
+def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxConfigError:
+    """Return the error for a table without a column that an argument names."""
     names, nearest = _names(columns, column)
     question = f"Is {nearest!r} meant? " if nearest else ""
     return BluxConfigError(
-        f"field_mapping names a column {column!r}, which is not there. {_listed(names)} {question}Correct "
-        "field_mapping, or the source."
+        f"{argument} names a column {shown(column, LONGEST)!r}, which is not there. {_listed(names)} {question}Correct "
+        f"{argument}, or the source."
+    )
+
+
+def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
+    """Return the error for a table with columns that are fields but for their spelling.
+
+    :param own_group: the group of the customer's own properties; ``None`` where there are none.
+    """
+    listed = ", ".join(f"{shown(column, LONGEST)!r} ({field})" for column, field in columns.items())
+    is_own = f" (A property of your own of that name is mapped to {own_group}.<name>.)" if own_group else ""
+    return BluxConfigError(
+        f"These columns are fields but for their spelling, and would be lost as such: {listed}. Set "
+        f"{renaming(columns)}.{is_own}"
+    )
+
+
+def renaming(columns: Mapping[str, str]) -> str:
+    """Return the arguments by which columns are taken for fields."""
+    mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
+    lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
+    return f"field_mapping={{{mapping}}}{lower}"
+
+
+def alike(columns: Iterable[str]) -> BluxConfigError:
+    """Return the error for columns that are one field or one name."""
+    names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
+    return BluxConfigError(
+        f"The columns {names} are read as the same, and all but one of them would be lost. Rename or remove the "
+        "others in the source."
     )
 
 
 def twice(field: str, column: str) -> BluxConfigError:
     """Return the error for a table with a column of a field's own name and another one mapped to it."""
+    column = shown(column, LONGEST)
     return BluxConfigError(
         f"The column {field!r} and, by field_mapping, the column {column!r} are both {field}; one of the two would be "
         f"lost. Take one of them out of the source, or map {field!r} to another field."
@@ -61,7 +94,7 @@ def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):
         return [], None
-    names = [_LONG_NUMBER.sub("***", name[:_LONGEST].encode("utf-8", "replace").decode()) for name in names]
+    names = [shown(name.encode("utf-8", "replace").decode(), LONGEST) for name in names]
     nearest = _nearest(wanted, names)
     if getattr(columns, "named_by_a_line", False) and nearest is None and not _FIELDS.intersection(names):
         return [], None

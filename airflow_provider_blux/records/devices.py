@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
-from airflow_provider_blux.records.values import identifier, text
+from airflow_provider_blux.records.values import text
 
 _TEXTS = ("platform", "token", "app_local_id")
 FIELDS = frozenset({"device_id", "user_id", *_TEXTS})
@@ -21,10 +22,10 @@ def device(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :raises BluxConfigError: the row's table has no column ``device_id``.
     """
     row = mapping(row)
-    device_id = identifier(required(row, "device_id"), "device_id")
+    device_id = identifier(required(row, "device_id"), "device_id", check=shaping.check_ids)
     record: dict[str, Any] = {"device_id": device_id}
     if row.get("user_id") is not None:
-        record["user_id"] = identifier(row["user_id"], "user_id")
+        record["user_id"] = identifier(row["user_id"], "user_id", check=shaping.check_ids)
     record.update({field: text(row[field], field) for field in _TEXTS if row.get(field) is not None})
     if properties := own_properties(row, FIELDS, nulls=shaping.send_nulls):
         record["properties"] = properties

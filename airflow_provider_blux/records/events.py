@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
-from airflow_provider_blux.records.values import identifier, text, timestamp
+from airflow_provider_blux.records.timestamps import timestamp
+from airflow_provider_blux.records.values import text
 
 FIELDS = frozenset({"name", "user_id", "timestamp", "id"})
 
@@ -21,16 +23,16 @@ def event(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :raises BluxConfigError: the row's table lacks a column that every event needs.
     """
     row = mapping(row)
-    user_id = identifier(required(row, "user_id"), "user_id")
+    user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
     given = required(row, "name")
     name = text(given, "name") if given is not None else ""
     if not name.strip():
         raise BluxRecordError("name", "is missing or empty; every event needs one")
     record: dict[str, Any] = {"name": name, "user_id": user_id}
     if row.get("timestamp") is not None:
-        record["timestamp"] = timestamp(row["timestamp"], "timestamp", shaping.zone)
+        record["timestamp"] = timestamp(row["timestamp"], "timestamp", shaping.zone, shaping.timestamp_unit)
     if properties := own_properties(row, FIELDS, nulls=shaping.send_nulls):
         record["properties"] = properties
     if row.get("id") is not None:
-        record["id"] = identifier(row["id"], "id")
+        record["id"] = identifier(row["id"], "id", check=shaping.check_ids)
     return user_id, record

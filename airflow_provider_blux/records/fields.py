@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_blux.records.values import phone_number, text
-
 # Takes a value and the name of its field; returns what is sent, or raises BluxRecordError.
 Check = Callable[[Any, str], Any]
 
@@ -20,5 +18,5 @@ CONSENTS = (
     "marketing_notification_kakao_consent",
     "marketing_notification_push_consent",
 )
-TEXTS: dict[str, Check] = {"phone_number": phone_number, "email_address": text}
+TEXTS = ("phone_number", "email_address")
 KNOWN = (*TEXTS, *CONSENTS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.records.columns import is_table_row, missing_column, missing_field, twice
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, shown
+from airflow_provider_blux.records.columns import LONGEST, is_table_row, twice
+from airflow_provider_blux.records.spelling import meant_by
 
 Shape = Callable[[Any], tuple[str, Any]]
 
@@ -20,37 +23,66 @@ class Fields:
     :param own: the fields beside the groups; any other name is a property.
     :param groups: the nested objects, each with the names that it may hold; ``None`` for any.
     :param properties: the group that a name without a group belongs to; ``None`` where there are no properties.
+    :param by_mapping: which of its own fields a column is only by ``field_mapping``; else it is a property.
     """
 
     required: tuple[str, ...]
     own: frozenset[str]
     groups: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     properties: str | None = None
+    by_mapping: frozenset[str] = frozenset()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The columns that are fields: other spellings of them are no properties."""
+        inside = (names for names in self.groups.values() if names is not None)
+        return (self.own - self.by_mapping).union(self.groups, *inside)
+
+    @property
+    def own_group(self) -> str | None:
+        """The group of the customer's own properties, which may have any name; ``None`` where there are none."""
+        return "custom_user_properties" if "custom_user_properties" in self.groups else self.properties
+
+    @property
+    def flat_groups(self) -> tuple[str, ...]:
+        """The groups that hold the known fields together with the customer's own properties."""
+        return tuple(self.groups) if self.properties == "properties" and "user_properties" in self.groups else ()
 
     def place(self, target: str) -> tuple[str | None, str]:
         """Return the group of a target, ``None`` for a field of no group, and its name there.
 
-        :raises BluxConfigError: there is no such field.
+        :raises BluxConfigError: there is no such field, or the target is probably meant for another.
         """
         group, dot, name = target.partition(".")
         if not dot:
             if self.properties is None and target not in self.own:
                 raise BluxConfigError(
-                    f"field_mapping: there is no field {target!r} here, only {', '.join(sorted(self.own))}."
+                    f"field_mapping: there is no field {_bounded(target)} here, only {', '.join(sorted(self.own))}."
                 )
+            self._check_meant(target, target, self.names | self.own)
             return None, target
         if group not in self.groups or not name:
             known = ", ".join(f"{known}.<name>" for known in self.groups) or "none"
             raise BluxConfigError(
-                f"field_mapping: {target!r} does not name a field of a group; the groups here are: {known}."
+                f"field_mapping: {_bounded(target)} does not name a field of a group; the groups here are: {known}."
+                f"{_did_you_mean(meant_by(group, self.groups))}"
             )
         names = self.groups[group]
         if names is not None and name not in names:
             raise BluxConfigError(
-                f"field_mapping: {group} has no field {name!r}, only {', '.join(sorted(names))}. Name a property of "
-                "your own custom_user_properties.<name>."
+                f"field_mapping: {group} has no field {_bounded(name)}, only {', '.join(sorted(names))}. Name a "
+                f"property of your own custom_user_properties.<name>.{_did_you_mean(meant_by(name, names))}"
             )
+        if group in self.flat_groups and group != self.own_group:
+            self._check_meant(target, name, self.names - {*self.groups, *self.own})
         return group, name
+
+    def _check_meant(self, target: str, name: str, fields: AbstractSet[str]) -> None:
+        if meant := meant_by(name, fields):
+            raise BluxConfigError(
+                f"field_mapping: {_bounded(target)} is none of the fields here.{_did_you_mean(meant)} (A property of "
+                f"your own of that name is {self.own_group}.<name>.)"
+            )
 
     def property_of(self, target: str) -> str:
         """Return the target with its group, so that two that name the same are equal."""
@@ -74,7 +106,9 @@ def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
     for column, target in field_mapping.items():
         place = fields.property_of(target)
         if place in taken:
-            raise BluxConfigError(f"field_mapping maps both {taken[place]!r} and {column!r} to {place}.")
+            raise BluxConfigError(
+                f"field_mapping maps both {_bounded(taken[place])} and {_bounded(column)} to {place}."
+            )
         taken[place] = column
 
 
@@ -115,19 +149,9 @@ class Mapped:
                 renamed[place[1]] = value
             else:
                 inside.setdefault(place[0], {})[place[1]] = value
-        if is_table_row(row):
-            self._check_header(row, renamed)
         for group, items in inside.items():
             self._put_inside(renamed, group, items)
         return renamed
-
-    def _check_header(self, row: Mapping[str, Any], renamed: Mapping[str, Any]) -> None:
-        for column in self._places:
-            if column not in row:
-                raise missing_column(row, column)
-        for name in self._fields.required:
-            if name not in renamed:
-                raise missing_field(row, name)
 
     def _put_inside(self, renamed: dict[str, Any], group: str, items: dict[str, Any]) -> None:
         if self._nests:
@@ -154,8 +178,16 @@ class Mapped:
             if self._nests and group is not None:  # there the properties of all groups are of one kind
                 names |= {f"custom_user_properties.{name}", f"properties.{name}", name}
             if column not in names and any(_is_of(error.field, known) for known in names):
-                return BluxRecordError(error.field, f"{error.reason} (column {column!r})")
+                return BluxRecordError(error.field, f"{error.reason} (column {_bounded(column)})")
         return error
+
+
+def _bounded(name: str) -> str:
+    return repr(shown(name, LONGEST))
+
+
+def _did_you_mean(name: str | None) -> str:
+    return f" Did you mean {name!r}?" if name else ""
 
 
 def _is_of(found: str | None, name: str) -> bool:

@@ -14,12 +14,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.fields import CONSENTS, TEXTS, Check
-from airflow_provider_blux.records.values import consent
+from airflow_provider_blux.records.exclusions import excluded_names, is_name
+from airflow_provider_blux.records.fields import CONSENTS, Check
+from airflow_provider_blux.records.phone_numbers import check_region, phone_number
+from airflow_provider_blux.records.timestamps import MICROSECONDS, Unit
+from airflow_provider_blux.records.values import consent, text
 
 Meaning = str | int | float | Decimal
 """What may be declared to mean true or false: text or a number."""
 
+# Options that are shown as they were given.
+_AS_GIVEN = ("send_nulls", "lowercase_columns", "check_ids", "timestamp_unit", "phone_region")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -33,6 +38,11 @@ class Shaping:
     :param naive_timezone: where a timestamp without a zone is at home: an IANA name or a ``tzinfo``.
     :param send_nulls: send a null property as null; otherwise it is left out and stays as it is.
     :param exclude_fields: properties of users that are left out of every record; ``"consents"`` names all six.
+    :param lowercase_columns: take column names in lower case and trimmed, where other arguments name them as well.
+    :param json_columns: text columns that hold JSON, which is parsed, by their names in the source.
+    :param check_ids: reject ids and telephone numbers that look damaged or missing (``123.0``, ``nan``).
+    :param timestamp_unit: what a numeric timestamp counts from the epoch in UTC: ``s``, ``ms`` or ``us``.
+    :param phone_region: bring telephone numbers into the digits that are dialled in this region, as ``KR``.
     :raises BluxConfigError: naming the argument at fault.
     """
 
@@ -42,20 +52,36 @@ class Shaping:
     naive_timezone: str | tzinfo | None = None
     send_nulls: bool = False
     exclude_fields: str | Sequence[str] = ()
+    lowercase_columns: bool = False
+    json_columns: str | Sequence[str] = ()
+    check_ids: bool = True
+    timestamp_unit: Unit | None = None
+    phone_region: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("send_nulls", "lowercase_columns", "check_ids"):
+            if not isinstance(getattr(self, name), bool):
+                raise BluxConfigError(f"{name} must be True or False.")
         _check_mapping(self.field_mapping)
-        object.__setattr__(self, "field_mapping", dict(self.field_mapping))
-        _ = self.zone, self.meanings, self.excluded  # a wrong one is found here, not at the first record
-        if not isinstance(self.send_nulls, bool):
-            raise BluxConfigError("send_nulls must be True or False.")
+        mapping = {self.column(column): target for column, target in self.field_mapping.items()}
+        if len(mapping) < len(self.field_mapping):
+            raise BluxConfigError("field_mapping names a column twice: with lowercase_columns two names are the same.")
+        object.__setattr__(self, "field_mapping", mapping)
+        # A wrong one is found here, not at the first record.
+        _ = self.zone, self.meanings, self.excluded, self.json_names
+        if self.timestamp_unit is not None and self.timestamp_unit not in list(MICROSECONDS):
+            raise BluxConfigError("timestamp_unit must be 's', 'ms' or 'us', or be left out.")
+        if self.phone_region is not None:
+            check_region(self.phone_region)
 
     def __repr__(self) -> str:
         """Return all that decides how rows are read, the same in every process: a checkpoint is bound to it."""
         mapping = sorted(self.field_mapping.items())
         meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
         zone = _ADDRESS.sub("", repr(self.zone))
-        return f"Shaping({mapping}, {meanings}, {zone}, send_nulls={self.send_nulls}, {sorted(self.excluded)})"
+        others = {name: getattr(self, name) for name in _AS_GIVEN}
+        names = sorted(self.excluded), self.json_names
+        return f"Shaping({mapping}, {meanings}, {zone}, {names}, {others})"
 
     @cached_property
     def zone(self) -> tzinfo | None:
@@ -79,12 +105,24 @@ class Shaping:
     @cached_property
     def excluded(self) -> frozenset[str]:
         """The properties that are left out."""
-        names = [self.exclude_fields] if isinstance(self.exclude_fields, str) else self.exclude_fields
-        if not isinstance(names, list | tuple) or not all(_is_name(name) for name in names) or "user_id" in names:
-            raise BluxConfigError(
-                "exclude_fields must be the word 'consents' or a list of properties, and user_id is none."
-            )
-        return frozenset(name for given in names for name in (CONSENTS if given == "consents" else (given,)))
+        given: Any = self.exclude_fields
+        if self.lowercase_columns and isinstance(given, str | list | tuple):
+            names = [given] if isinstance(given, str) else given
+            kept = {target.partition(".")[2] or target for target in self.targets}
+            given = [self.column(name) if isinstance(name, str) and name not in kept else name for name in names]
+        return excluded_names(given, self.field_mapping)
+
+    @cached_property
+    def json_names(self) -> tuple[str, ...]:
+        """The columns that hold JSON."""
+        names = [self.json_columns] if isinstance(self.json_columns, str) else self.json_columns
+        if not isinstance(names, list | tuple) or not all(is_name(name) for name in names):
+            raise BluxConfigError("json_columns must be a list of columns, as in json_columns=['properties'].")
+        return tuple(sorted({self.column(name) for name in names}))
+
+    def column(self, name: str) -> str:
+        """Return the name of a column as rows are read."""
+        return name.strip().lower() if self.lowercase_columns else name
 
     @cached_property
     def targets(self) -> frozenset[str]:
@@ -94,24 +132,22 @@ class Shaping:
     @cached_property
     def known(self) -> dict[str, Check]:
         """The check of each known field."""
-        return {**TEXTS, **dict.fromkeys(CONSENTS, partial(consent, meanings=self.meanings))}
+        number = partial(phone_number, region=self.phone_region, check=self.check_ids)
+        return {
+            "phone_number": number,
+            "email_address": text,
+            **dict.fromkeys(CONSENTS, partial(consent, meanings=self.meanings)),
+        }
 
 
 def _check_mapping(field_mapping: Any) -> None:
     if not isinstance(field_mapping, Mapping):
         raise BluxConfigError("field_mapping must be a dict, {source column: Blux field}.")
     for column, target in field_mapping.items():
-        if not _is_name(column) or not _is_name(target):
+        if not is_name(column) or not is_name(target):
             raise BluxConfigError("field_mapping maps text to text, {source column: Blux field}, neither empty.")
         if target != target.strip():
             raise BluxConfigError(f"field_mapping: the field {target!r} has blanks around it; remove them.")
-
-
-def _is_name(name: Any) -> bool:
-    try:
-        return isinstance(name, str) and bool(name.encode())
-    except UnicodeEncodeError:  # half a character
-        return False
 
 
 def _declared(argument: str, values: Any) -> Sequence[Meaning] | AbstractSet[Meaning]:

@@ -8,9 +8,12 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records import devices, events, users
+from airflow_provider_blux.records.exclusions import Absent
 from airflow_provider_blux.records.fields import KNOWN
+from airflow_provider_blux.records.header import Header
 from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
 from airflow_provider_blux.records.options import DEFAULT, Shaping
+from airflow_provider_blux.records.properties import OBJECTS
 
 RULES_VERSION = 1
 """Of what is sent for a row. A snapshot is bound to it: where another is sent for the same row, everything is."""
@@ -18,8 +21,8 @@ RULES_VERSION = 1
 _SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
     ("upsert_users", "application"): lambda shaping: partial(users.user, shaping=shaping),
     ("upsert_users", "open"): lambda shaping: partial(users.profile, shaping=shaping),
-    ("delete_users", "application"): lambda _: users.deletion,
-    ("delete_users", "open"): lambda _: users.deletion,
+    ("delete_users", "application"): lambda shaping: partial(users.deletion, shaping=shaping),
+    ("delete_users", "open"): lambda shaping: partial(users.deletion, shaping=shaping),
     ("send_events", "open"): lambda shaping: partial(events.event, shaping=shaping),
     ("update_devices", "open"): lambda shaping: partial(devices.device, shaping=shaping),
 }
@@ -39,6 +42,7 @@ FIELDS: dict[tuple[str, str], Fields] = {
         own=frozenset({"user_id", "timestamp"}),
         groups={**_GROUPS, "properties": None},
         properties="properties",
+        by_mapping=frozenset({"timestamp"}),
     ),
     ("delete_users", "application"): _DELETION,
     ("delete_users", "open"): _DELETION,
@@ -51,16 +55,47 @@ FIELDS: dict[tuple[str, str], Fields] = {
 }
 
 
-def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> Shape:
-    """Return the function that turns a row into its key and what the API takes.
+class RowShape:
+    """Turns a row into its key and what the API takes.
 
     :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
     """
-    kind = operation, api
-    shape = _SHAPES[kind](shaping)
-    if not shaping.field_mapping:
-        return shape
-    return Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))
+
+    def __init__(self, operation: str, api: str, shaping: Shaping) -> None:
+        kind = operation, api
+        self._shape = _SHAPES[kind](shaping)
+        self._absent = Absent(shaping.excluded)
+        shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
+        if shaping.field_mapping:
+            shape = Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))
+        self._mapped = shape
+        self.header = Header(FIELDS[kind], shaping)
+
+    def __call__(self, row: Any) -> tuple[str, Any]:
+        """Return the key of a row and what is sent for it.
+
+        :raises BluxRecordError: it is not valid.
+        :raises BluxConfigError: the columns of its table are wrong.
+        """
+        return self._mapped(self.header.read(row) if isinstance(row, OBJECTS) else row)
+
+    def never_excluded(self) -> list[str]:
+        """Return the properties that ``exclude_fields`` names and no row so far has had."""
+        return self._absent.names()
+
+    def _looked_at(self, row: Any) -> tuple[str, Any]:
+        if isinstance(row, OBJECTS):
+            self._absent.look(row)
+            self.header.check_groups(row)
+        return self._shape(row)
+
+
+def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
+    """Return what turns a row into its key and what the API takes.
+
+    :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
+    """
+    return RowShape(operation, api, shaping)
 
 
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.fields import CONSENTS
+from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
     OBJECTS,
@@ -19,7 +20,9 @@ from airflow_provider_blux.records.properties import (
     put_group,
     required,
 )
-from airflow_provider_blux.records.values import identifier, json_value, text, timestamp
+from airflow_provider_blux.records.spelling import meant_by
+from airflow_provider_blux.records.timestamps import timestamp
+from airflow_provider_blux.records.values import json_value, text
 
 __all__ = ["CONSENTS", "deletion", "merged", "profile", "user"]
 
@@ -30,8 +33,12 @@ _NESTED = frozenset({"user_id", "properties", "timestamp"})
 # `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
 
-_TEXT: frozenset[type] = frozenset({str})
-_BOOLEAN: frozenset[type] = frozenset({bool})
+# The types of values that need no check, of each known field.
+_PLAIN: dict[str, frozenset[type]] = {
+    "phone_number": frozenset(),
+    "email_address": frozenset({str}),
+    **dict.fromkeys(CONSENTS, frozenset({bool})),
+}
 
 
 def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
@@ -72,18 +79,19 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     user_id, known, custom = _sorted(row, shaping, aside)
     record: dict[str, Any] = {"user_id": user_id, "properties": _joined(known, custom, shaping)}
     if moment is not None:
-        record["timestamp"] = timestamp(moment, "timestamp", shaping.zone)
+        record["timestamp"] = timestamp(moment, "timestamp", shaping.zone, shaping.timestamp_unit)
     return user_id, record
 
 
-def deletion(row: Any) -> tuple[str, str]:
+def deletion(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, str]:
     """Return the id of a user to delete, twice: as the key and as the record.
 
     :param row: the id itself, or a row with a column ``user_id``.
     :raises BluxRecordError: there is no id, or one that may be damaged.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    user_id = identifier(required(row, "user_id") if isinstance(row, OBJECTS) else row, "user_id")
+    given = required(row, "user_id") if isinstance(row, OBJECTS) else row
+    user_id = identifier(given, "user_id", check=shaping.check_ids)
     return user_id, user_id
 
 
@@ -114,7 +122,7 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     :param aside: the columns that are no properties.
     """
     row = mapping(row)
-    user_id = identifier(required(row, "user_id"), "user_id")
+    user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
     known: dict[str, Any] = {}
     custom: dict[str, Any] = {}
     for column, value in _placement(shaping, aside).sort(row, known, custom):
@@ -132,8 +140,7 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
         if column in aside or column in shaping.excluded:
             return None
         if column in shaping.known:
-            plain = _BOOLEAN if column in CONSENTS else _TEXT
-            return Place(is_known=True, name=column, plain=plain, check=shaping.known[column])
+            return Place(is_known=True, name=column, plain=_PLAIN[column], check=shaping.known[column])
         if column in _GROUPS:
             return Place(is_known=False, name=column, plain=frozenset(), check=None)
         return own_property(column)
@@ -154,7 +161,9 @@ def _known(checks: Mapping[str, Check], name: str, value: Any, field: str) -> An
 def _known_property(checks: Mapping[str, Check], value: Any, field: str) -> Any:
     name = field.removeprefix("user_properties.")
     if name not in checks:
-        raise BluxRecordError(field, "is none of the eight fields that Blux knows; put it in custom_user_properties")
+        meant = meant_by(name, checks)
+        way_out = f"did you mean {meant}?" if meant else "put it in custom_user_properties"
+        raise BluxRecordError(field, f"is none of the eight fields that Blux knows; {way_out}")
     return _known(checks, name, value, field)
 
 

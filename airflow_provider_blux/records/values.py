@@ -1,4 +1,4 @@
-"""The rules for single values: ids, texts, consents, timestamps, and whatever JSON can carry.
+"""The rules for single values: texts, consents, and whatever JSON can carry.
 
 Each function returns the value to send, or raises :class:`BluxRecordError` naming the field and the way out.
 No reason ever repeats the value.
@@ -7,50 +7,22 @@ No reason ever repeats the value.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.scalars import missing_word, python_value
 
 # Far deeper than any property, far below Python's recursion limit.
 _DEEPEST = 32
 # Where the receiver's numbers end (a double); Python itself writes no integer of more than 4,300 digits.
-_LARGEST = int(sys.float_info.max)
-# `fromisoformat` takes any letter between date and time.
-_TIMESTAMP = re.compile(r"[0-9W-]+[T ][0-9:.,+-]+Z?")
+LARGEST = int(sys.float_info.max)
 _WORDS = {"true": True, "false": False}
 _NOTHING_DECLARED: Mapping[Any, bool] = {}
-
-
-def identifier(value: Any, field: str) -> str:
-    """Return an id as text. Integers and UUIDs become text; everything that may be a damaged id is refused."""
-    if type(value) is str and value and value.isascii() and value == value.strip():
-        return value
-    if not isinstance(value, str):
-        if (type(value) is int and -_LARGEST <= value <= _LARGEST) or isinstance(value, UUID):
-            return str(value)
-        raise BluxRecordError(field, _why_no_identifier(value))
-    written = text(value, field)
-    if not written:
-        raise BluxRecordError(field, "is empty; every record needs one")
-    if written != written.strip():
-        raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
-    return written
-
-
-def _why_no_identifier(value: Any) -> str:
-    if value is None:
-        return "is missing (null); every record needs one"
-    if isinstance(value, bool):
-        return "is a boolean; an id is text"
-    if isinstance(value, float | Decimal):
-        return "is a decimal number, which is what a damaged integer id looks like; read the column as text"
-    return f"is of type {type(value).__name__}; an id is text"
 
 
 def text(value: Any, field: str) -> str:
@@ -65,18 +37,12 @@ def text(value: Any, field: str) -> str:
     return value if type(value) is str else str.__str__(value)
 
 
-def phone_number(value: Any, field: str) -> str:
-    """Return a telephone number, which is text."""
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
-    return text(value, field)
-
-
 def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECLARED) -> bool:
     """Return a consent: a boolean, or the words ``true`` / ``false``. Nothing else is taken for either.
 
     :param meanings: other text and numbers, declared to mean true or false; the text ``1`` is not the number.
     """
+    value = python_value(value)
     if value is True or value is False:
         return value
     if isinstance(value, str):
@@ -98,57 +64,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) or (isinstance(value, Decimal) and not value.is_snan())  # that has no hash
 
 
-def timestamp(value: Any, field: str, zone: tzinfo | None = None) -> str:
-    """Return an ISO 8601 timestamp with its zone, as it came where it is text already.
-
-    :param zone: where a timestamp is at home that has no zone of its own; its offset is added.
-    """
-    if isinstance(value, datetime):
-        written, moment = _iso(value, field), value
-    elif isinstance(value, str):
-        written = text(value, field)
-        moment = _moment(written, field)
-    else:
-        raise BluxRecordError(field, f"is of type {type(value).__name__}; write it as 2026-01-31T09:00:00+09:00")
-    if moment.utcoffset() is not None:
-        return written
-    if zone is None:
-        raise BluxRecordError(
-            field,
-            "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00, or set naive_timezone",
-        )
-    return written + _offset(moment, zone, field, "" if "-" not in written and ":" not in written else ":")
-
-
-def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
-    """Return the offset, as ``+09:00``, of a local time that happens exactly once in the zone."""
-    # A plain one: the subclasses of other libraries attach zones in their own way.
-    local = datetime.combine(moment.date(), moment.time().replace(fold=0))
-    try:
-        first, second = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
-        is_there = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
-        is_once = first.utcoffset() == second.utcoffset()
-    except (OverflowError, ValueError):
-        raise BluxRecordError(field, "is at an end of the calendar, where no zone applies; send a real time") from None
-    if is_there and is_once:
-        offset = first.isoformat()[len(local.isoformat()) :]
-        return offset if colon else offset.replace(":", "")
-    what = "happens twice" if is_there else "is skipped"
-    raise BluxRecordError(
-        field, f"{what} in naive_timezone, as the clocks are changed; write its offset, as in 2026-01-31T09:00:00+09:00"
-    )
-
-
-def _moment(written: str, field: str) -> datetime:
-    try:
-        if _TIMESTAMP.fullmatch(written):
-            return datetime.fromisoformat(written)
-    except ValueError:
-        pass
-    raise BluxRecordError(field, "is not an ISO 8601 timestamp; write it as 2026-01-31T09:00:00+09:00")
-
-
-def _iso(value: date | time, field: str) -> str:
+def iso(value: date | time, field: str) -> str:
+    """Return a date or a time in ISO 8601."""
     written = value.isoformat()
     if written == "NaT":  # a missing timestamp of pandas is a datetime by type
         raise BluxRecordError(field, "is not a time (NaT); leave it out or send null")
@@ -160,7 +77,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
     kind = type(value)
     if kind is str and not value.isascii():
         text(value, field)
-    if kind is str or value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST):
+    if kind is str or value is None or kind is bool or (kind is int and -LARGEST <= value <= LARGEST):
         return value
     if isinstance(value, float):
         if math.isfinite(value):
@@ -174,7 +91,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
         return {_key(key, field): _item(item, field, ".{}", key, depth) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_item(item, field, "[{}]", index, depth) for index, item in enumerate(value)]
-    return _converted(value, field)
+    return _converted(value, field, depth)
 
 
 def _item(value: Any, field: str, form: str, place: Any, depth: int) -> Any:
@@ -190,8 +107,10 @@ def _key(key: Any, field: str) -> str:
     return text(key, field)
 
 
-def _converted(value: Any, field: str) -> Any:
-    """Return a value of a subclass in the form of its class."""
+def _converted(value: Any, field: str, depth: int) -> Any:
+    """Return a value of a subclass in the form of its class, one of numpy as Python's."""
+    if (plain := python_value(value)) is not value:
+        return json_value(plain, field, depth)
     for kind, convert in _CONVERSIONS.items():
         if isinstance(value, kind):
             return convert(value, field)
@@ -199,6 +118,8 @@ def _converted(value: Any, field: str) -> Any:
         return text(value, field)
     if isinstance(value, int):
         return _whole(int(value), field)
+    if word := missing_word(value):
+        raise BluxRecordError(field, f"is a missing value ({word}); leave it out or send null")
     way_out = (
         "decode them to text first" if isinstance(value, bytes | bytearray) else "send text, a number or an object"
     )
@@ -206,7 +127,7 @@ def _converted(value: Any, field: str) -> Any:
 
 
 def _whole(value: int, field: str) -> int:
-    if -_LARGEST <= value <= _LARGEST:
+    if -LARGEST <= value <= LARGEST:
         return value
     raise BluxRecordError(field, "is larger than a JSON number may be; send it as text")
 
@@ -219,7 +140,7 @@ def _number(value: Decimal, field: str) -> int | float:
         return number if not number.is_integer() else int(value)
     if value == value.to_integral_value():
         # A long exponent is not written out, zero by zero.
-        return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else _LARGEST + 1, field)
+        return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else LARGEST + 1, field)
     if Decimal(repr(number)) != value:
         raise BluxRecordError(field, "has more digits than a JSON number keeps; send it as text")
     return number
@@ -227,9 +148,9 @@ def _number(value: Decimal, field: str) -> int | float:
 
 # What JSON has no type for, in the form that it is sent in: ISO 8601, numbers, text.
 _CONVERSIONS: dict[type, Callable[[Any, str], Any]] = {
-    datetime: _iso,
-    date: _iso,
-    time: _iso,
+    datetime: iso,
+    date: iso,
+    time: iso,
     Decimal: _number,
     UUID: lambda value, _field: str(value),
 }

@@ -158,7 +158,7 @@ LOCAL_TIMES: list[tuple[Any, Any, Any]] = [
     (SEOUL, "2026-01-31", NO_TIME),
     (SEOUL, "2026-02-30T09:00:00", NO_TIME),
     (SEOUL, "", NO_TIME),
-    (SEOUL, 1769817600, Rejected("timestamp", "is of type int")),
+    (SEOUL, 1769817600, Rejected("timestamp", "is a number; say in timestamp_unit")),
     (None, at(2026, 1, 31, 9), Rejected("timestamp", "or set naive_timezone")),
 ]
 

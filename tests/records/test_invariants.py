@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -14,17 +15,42 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.delivery.filters import Freshness
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.events import event
+from airflow_provider_blux.records.options import Shaping
+from airflow_provider_blux.records.shapes import FIELDS as KIND_FIELDS
+from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.spelling import letters_of
 from airflow_provider_blux.records.users import CONSENTS, deletion, merged, profile, user
+from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import outcome
 
+KINDS = list(KIND_FIELDS)
 SHAPES = [user, profile, event, device, deletion]
 FIELDS = [
     *("user_id", "device_id", "name", "timestamp", "id", "token", "platform", "properties"),
     *("user_properties", "custom_user_properties", "phone_number", "email_address", CONSENTS[0], "grade"),
 ]
+
+# Fields as people write them.
+SPELLED = sorted(
+    {
+        spelled
+        for name in FIELDS
+        for spelled in (
+            *(name.upper(), name.title(), name.replace("_", "-"), name.replace("_", " "), f" {name}", f"{name} "),
+            *(name.title().replace("_", ""), f"\ufeff{name}", "".join(chr(ord(letter) + 0xFEE0) for letter in name)),
+        )
+    }
+)
+MOMENTS = [
+    end.replace(tzinfo=zone)
+    for end in (datetime.min, datetime.max)  # noqa: DTZ901 - that is the point
+    for zone in (None, timezone(timedelta(hours=-12)), timezone(timedelta(hours=14)))
+]
+ENDS = [*MOMENTS, date.min, date.max, time.min, time.max]
 
 # The same rows in every run: a test that fails does so for everyone.
 repeatable = settings(
@@ -35,12 +61,16 @@ repeatable = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
+# For tests of every kind of record.
+fewer = settings(repeatable, max_examples=50)
+
 any_text = st.text(st.characters(codec=None), max_size=8)  # lone surrogates included
 zones = st.sampled_from([None, UTC, timezone(timedelta(hours=9)), timezone(timedelta(seconds=-30_061))])
 scalars = st.one_of(
     *(st.none(), st.booleans(), st.integers(), any_text, st.floats(), st.decimals(), st.binary(max_size=4), st.uuids()),
     *(st.complex_numbers(), st.fractions(), st.timedeltas(), st.just(object()), st.just(int), st.just(10**400)),
     *(st.dates(), st.times(timezones=zones), st.datetimes(timezones=zones)),
+    st.sampled_from(ENDS),
     st.sampled_from([Decimal("1E+999999"), Decimal("-1E-999999"), Decimal("sNaN"), "u-1", "true", "2026-01-31T09:00Z"]),
 )
 anything = st.recursive(
@@ -60,7 +90,18 @@ rows = st.one_of(
         optional=dict.fromkeys(FIELDS[3:], anything),
     ),
     st.dictionaries(st.sampled_from(FIELDS), anything, max_size=5),
+    st.dictionaries(st.sampled_from([*FIELDS, *SPELLED]), anything, max_size=4),
     anything,
+)
+shapings = st.builds(
+    Shaping,
+    lowercase_columns=st.booleans(),
+    send_nulls=st.booleans(),
+    check_ids=st.booleans(),
+    timestamp_unit=st.sampled_from([None, "s", "ms", "us"]),
+    phone_region=st.sampled_from([None, "KR"]),
+    json_columns=st.lists(st.sampled_from(["grade", "properties", "custom_user_properties"]), max_size=2),
+    naive_timezone=st.sampled_from([None, "Asia/Seoul"]),
 )
 
 
@@ -78,6 +119,68 @@ def test_any_row_is_accepted_as_json_or_rejected_with_a_reason(shape: Callable[[
         assert type(key) is str
         # As it is sent, by another parser than the writer's; repr tells 1 from 1.0 and from true.
         assert repr(json.loads(msgspec.json.encode(record))) == repr(record)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@given(row=rows, shaping=shapings, is_table=st.booleans())
+@fewer
+def test_no_field_becomes_a_property_by_its_spelling(
+    kind: tuple[str, str], row: Any, shaping: Shaping, is_table: bool
+) -> None:
+    if is_table and isinstance(row, dict):
+        row = TableRow({str(column): value for column, value in row.items()})
+    try:
+        found = outcome(shape_of(*kind, shaping), row)
+    except BluxConfigError as error:
+        assert is_table
+        found = error
+
+    if isinstance(found, BluxError):
+        assert str(found).encode()
+        return
+    assert repr(json.loads(msgspec.json.encode(found[1]))) == repr(found[1])
+    if isinstance(row, Mapping) and isinstance(found[1], dict):
+        fields = KIND_FIELDS[kind].names
+        inside = [found[1].get(group) or {} for group in ("properties", "custom_user_properties")]
+        nested = {name for group in ("properties", "custom_user_properties") for name in row.get(group) or ()}
+        own = {name for group in inside for name in group} - fields - nested
+        if not shaping.json_columns:
+            assert not {letters_of(name) for name in own} & {letters_of(field) for field in fields}
+
+
+@given(number=st.one_of(st.floats(), st.integers().map(float), st.floats(1e15, 1e300)))
+@repeatable
+def test_a_whole_number_that_became_a_float_and_text_is_no_id(number: float) -> None:
+    found = outcome(user, {"user_id": str(number)})
+
+    if not math.isfinite(number) or number.is_integer():
+        assert isinstance(found, BluxRecordError)
+    else:
+        assert found == (str(number), {"user_id": str(number)})
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@given(shared=anything, shaping=shapings, number=st.integers(1, 3))
+@fewer
+def test_rows_may_share_objects(kind: tuple[str, str], shared: Any, shaping: Shaping, number: int) -> None:
+    row = {"user_id": "u", "device_id": "d", "name": "n", "grade": shared, "properties": shared}
+    apart, together = shape_of(*kind, shaping), shape_of(*kind, shaping)
+    before = repr(shared)
+
+    expected = [repr(outcome(apart, dict(row))) for _ in range(number)]
+    assert [repr(outcome(together, same)) for same in [row] * number] == expected
+    assert repr(shared) == before
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+def test_a_moment_at_an_end_of_the_calendar_is_taken_or_rejected(moment: datetime) -> None:
+    shape = shape_of("upsert_users", "application")
+    freshness = Freshness("at", Shaping(naive_timezone="Asia/Seoul"), shape.header.lowered)
+    row = {"user_id": "u", "at": moment}
+
+    found = outcome(lambda it: freshness.check(shape(it)[0], it), row)
+    assert found is None or found.field == "at"
+    assert outcome(event, {"user_id": "u", "name": "n", "timestamp": moment})
 
 
 SECRET = "Xq7-0158267341-qX"

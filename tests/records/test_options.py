@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -92,6 +93,21 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"send_nulls": None}, "send_nulls must be True or False"),
     ({"send_nulls": 1}, "send_nulls must be True or False"),
     ({"send_nulls": "yes"}, "send_nulls must be True or False"),
+    ({"check_ids": None}, "check_ids must be True or False"),
+    ({"lowercase_columns": 1}, "lowercase_columns must be True or False"),
+    ({"json_columns": None}, "json_columns must be a list of columns"),
+    ({"json_columns": [1]}, "json_columns must be a list of columns"),
+    ({"json_columns": ""}, "json_columns must be a list of columns"),
+    ({"json_columns": {"a": 1}}, "json_columns must be a list of columns"),
+    ({"timestamp_unit": "ns"}, "timestamp_unit must be 's', 'ms' or 'us'"),
+    ({"timestamp_unit": ""}, "timestamp_unit must be"),
+    ({"timestamp_unit": ["s"]}, "timestamp_unit must be"),
+    ({"timestamp_unit": 1}, "timestamp_unit must be"),
+    ({"phone_region": "kr"}, "phone_region must be the code of a region in capitals"),
+    ({"phone_region": "KOR"}, "phone_region must be"),
+    ({"phone_region": ""}, "phone_region must be"),
+    ({"phone_region": 82}, "phone_region must be"),
+    ({"phone_region": ["KR"]}, "phone_region must be"),
 ]
 
 
@@ -118,6 +134,10 @@ def test_a_wrong_shaping_argument_is_named(arguments: dict[str, Any], words: str
         {"naive_timezone": UTC},
         {"naive_timezone": timezone(timedelta(hours=9))},
         {"send_nulls": True},
+        {"json_columns": "tags"},
+        {"json_columns": ("tags", "tags")},
+        {"timestamp_unit": "us"},
+        {"phone_region": "KR"},
     ],
 )
 def test_these_shaping_arguments_are_taken(arguments: dict[str, Any]) -> None:
@@ -237,6 +257,15 @@ def test_every_option_is_part_of_that_name() -> None:
         {"naive_timezone": "Asia/Seoul"},
         {"naive_timezone": "Asia/Tokyo"},
         {"send_nulls": True},
+        {"exclude_fields": ["grade"]},
+        {"lowercase_columns": True},
+        {"json_columns": ["grade"]},
+        {"check_ids": False},
+        {"timestamp_unit": "s"},
+        {"timestamp_unit": "ms"},
+        {"phone_region": "KR"},
+        {"phone_region": "US"},
     ]
 
+    assert {name for other in others for name in other} == {option.name for option in fields(Shaping)}
     assert len({plain, *(repr(Shaping(**other)) for other in others)}) == len(others) + 1

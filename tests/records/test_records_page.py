@@ -17,8 +17,10 @@ import pytest
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records import data_quality, values
 from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS, shape_of
+from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import outcome, same_types
 
@@ -84,10 +86,10 @@ def test_no_table_of_the_page_is_left_out() -> None:
 
 
 RULES: dict[str, Callable[[Shaping, Any], Any]] = {
-    "Ids": lambda _, given: values.identifier(given, "user_id"),
-    "Telephone numbers": lambda _, given: values.phone_number(given, "phone_number"),
+    "Ids": lambda shaping, given: identifier(given, "user_id", check=shaping.check_ids),
+    "Telephone numbers": lambda shaping, given: shaping.known["phone_number"](given, "phone_number"),
     "Consents": lambda shaping, given: shaping.known[CONSENTS[0]](given, CONSENTS[0]),
-    "Timestamps": lambda shaping, given: values.timestamp(given, "timestamp", shaping.zone),
+    "Timestamps": lambda shaping, given: timestamp(given, "timestamp", shaping.zone, shaping.timestamp_unit),
     "Properties": lambda _, given: values.json_value(given, "p"),
 }
 

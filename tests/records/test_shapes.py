@@ -45,7 +45,6 @@ AS_PROFILE = {
         ({"user_id": "u", "a": {"b": None}}, {"user_id": "u", "custom_user_properties": {"a": {"b": None}}}),
         ({"user_id": "u", "a.b": 1}, {"user_id": "u", "custom_user_properties": {"a.b": 1}}),
         ({"user_id": "u", "": 1}, {"user_id": "u", "custom_user_properties": {"": 1}}),
-        ({"user_id": "u", "Phone_Number": 1}, {"user_id": "u", "custom_user_properties": {"Phone_Number": 1}}),
         ({"user_id": "u", "timestamp": "x"}, {"user_id": "u", "custom_user_properties": {"timestamp": "x"}}),
         ({**FLAT, "user_properties": {"email_address": EMAIL}}, Rejected("email_address", "is given twice")),
         ({**FLAT, "custom_user_properties": {"grade": "gold"}}, Rejected("grade", "is given twice")),

@@ -96,6 +96,28 @@ def wrong_header(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"User ID,grade\n1,gold\n")).execute({})
 
 
+@says("These columns are fields")
+def columns_in_capitals(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"user_id,PHONE_NUMBER\n1,010\n")).execute({})
+
+
+@says("exclude_fields:")
+def nearly_all_consents(scene: Scene) -> None:
+    operator(users=USERS, exclude_fields="consent")
+
+
+@says("field_mapping: '…' is none")
+def nearly_a_field(scene: Scene) -> None:
+    operator(users=USERS, field_mapping={"HP": "phone_numbr"})
+
+
+@says("phone_region needs")
+def missing_phonenumbers(scene: Scene) -> None:
+    with scene.patch.context() as patch:
+        patch.setitem(sys.modules, "phonenumbers", None)  # type: ignore[arg-type]
+        operator(users=USERS, phone_region="KR")
+
+
 @says("field_mapping names")
 def wrong_mapping(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,grade\n1,gold\n"), field_mapping={"tel": "phone_number"}).execute(
@@ -192,13 +214,19 @@ def key_of_text(scene: Scene) -> None:
 
 BAD = [
     {"user_id": 123.0},
+    {"user_id": "123.0"},
+    {"user_id": "nan"},
+    {"user_id": "1\u200b23"},
     {"user_id": "123 "},
     {"user_id": "1", "phone_number": 1012345678},
     {"user_id": "2", "marketing_notification_consent": "Y"},
 ]
 
 
-@says("Of … records", "user_id: is a decimal", "user_id: has blanks", "phone_number: is a number", "…: is neither true")
+@says(
+    *("Of … records", "user_id: is a decimal", "user_id: is text that a damaged", "user_id: is text that stands"),
+    *("user_id: holds an invisible", "user_id: has blanks", "phone_number: is a number", "…: is neither true"),
+)
 def bad_records(scene: Scene) -> None:
     operator(users=[*BAD, *USERS]).execute({})
 
@@ -206,6 +234,11 @@ def bad_records(scene: Scene) -> None:
 @says("timestamp: has no zone")
 def time_without_a_zone(scene: Scene) -> None:
     BluxHook().send_events([{**EVENTS[0], "timestamp": "2026-01-31T09:00:00"}])
+
+
+@says("timestamp: is a number")
+def numeric_time(scene: Scene) -> None:
+    BluxHook().send_events([{**EVENTS[0], "timestamp": 1769817600}])
 
 
 @says("…: is older than")

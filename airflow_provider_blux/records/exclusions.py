@@ -1,0 +1,76 @@
+"""``exclude_fields``: which properties of users are left out, and which of those no row has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.spelling import meant_by
+
+GROUPS = ("user_properties", "custom_user_properties", "properties")
+_CONSENTS = "consents"
+# Names a property of the customer's own, whatever field its name is like.
+_OWN = "custom_user_properties."
+
+
+def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[str]:
+    """Return the properties that ``exclude_fields`` names.
+
+    :raises BluxConfigError: it names none, or one that is probably meant for another.
+    """
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(is_name(name) for name in names) or "user_id" in names:
+        raise BluxConfigError(
+            "exclude_fields must be the word 'consents' or a list of properties, and user_id is none."
+        )
+    mapped = {target.partition(".")[2] or target for target in field_mapping.values()}
+    for name in names:
+        if name not in mapped and not name.startswith(_OWN):
+            _check(name, field_mapping)
+    return frozenset(one for name in names for one in (CONSENTS if name == _CONSENTS else (name.removeprefix(_OWN),)))
+
+
+def _check(name: str, field_mapping: Mapping[str, str]) -> None:
+    if field_mapping.get(name, name) != name:
+        raise BluxConfigError(
+            f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; name "
+            "that one."
+        )
+    if meant := meant_by(name, (*KNOWN, *GROUPS, _CONSENTS)):
+        raise BluxConfigError(
+            f"exclude_fields: {name!r} is none of the fields that Blux knows. Did you mean {meant!r}? (A property of "
+            f"your own of that name is {_OWN + name!r}.)"
+        )
+
+
+def is_name(name: Any) -> bool:
+    """Tell text that can be the name of a column or a field."""
+    try:
+        return isinstance(name, str) and bool(name.encode())
+    except UnicodeEncodeError:  # half a character
+        return False
+
+
+class Absent:
+    """The excluded properties that no row has had so far.
+
+    :param excluded: the properties that are left out.
+    """
+
+    def __init__(self, excluded: frozenset[str]) -> None:
+        self._names = set(excluded)
+
+    def look(self, row: Mapping[str, Any]) -> None:
+        """Look at a row whose columns have the names of the fields."""
+        if self._names:
+            self._names.difference_update(row)
+            for group in GROUPS:
+                if isinstance(held := row.get(group), Mapping):
+                    self._names.difference_update(held)
+
+    def names(self) -> list[str]:
+        """Return them; the consents only where no row has any of the six."""
+        consents = self._names.intersection(CONSENTS)
+        return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

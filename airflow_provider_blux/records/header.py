@@ -1,0 +1,147 @@
+"""The columns of rows: checked once for each set of them, and read as the shaping arguments say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.columns import alike, is_table_row, missing_column, missing_field, misspelt, renaming
+from airflow_provider_blux.records.mapping import Fields
+from airflow_provider_blux.records.options import Shaping
+from airflow_provider_blux.records.spelling import letters_of
+
+# Objects may have any keys; only so many sets of them are remembered.
+_MOST_SETS = 4096
+_JSON = (str, bytes, bytearray)
+
+Row = Mapping[Any, Any]
+
+
+class Header:
+    """Checks the columns of rows and reads them; what holds for a set of columns is found out once.
+
+    :param fields: what the records consist of.
+    :param shaping: how rows are read.
+    """
+
+    def __init__(self, fields: Fields, shaping: Shaping) -> None:
+        self._fields = fields
+        self._shaping = shaping
+        self._by_letters = {letters_of(name): name for name in fields.names}
+        self._mapped = {target.partition(".")[2] for target in shaping.targets}
+        self._checked: set[tuple[Any, ...]] = set()
+        self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    def read(self, row: Row) -> Row:
+        """Return the row with the columns that the other rules see.
+
+        :raises BluxConfigError: the columns of the row's table are wrong.
+        :raises BluxRecordError: the row is an object, and its own are.
+        """
+        row = self.lowered(row)
+        if self._is_new(names := tuple(row)):
+            self._check(row)
+            self._remember(names)
+        return self._parsed(row) if self._shaping.json_names else row
+
+    def check_groups(self, row: Row) -> None:
+        """Check the names in the groups that hold fields, of a row whose columns have the names of the fields.
+
+        :raises BluxRecordError: one is a field but for its spelling.
+        """
+        for group in self._fields.flat_groups:
+            if isinstance(held := row.get(group), Mapping) and self._is_new(names := (group, *held)):
+                self._check_spelling({name: None for name in held if name not in self._mapped}, f"{group}.")
+                self._remember(names)
+
+    def lowered(self, row: Row) -> Row:
+        """Return the row with its columns in lower case, where ``lowercase_columns`` says so."""
+        if not self._shaping.lowercase_columns:
+            return row
+        names = tuple(row)
+        if (lower := self._lower.get(names)) is None:
+            lower = tuple(self._shaping.column(name) if isinstance(name, str) else name for name in names)
+            self._check_alike(row, names, lower)
+            if len(self._lower) < _MOST_SETS:
+                self._lower[names] = lower
+        return _kind_of(row)(zip(lower, row.values(), strict=True))
+
+    def _is_new(self, names: tuple[Any, ...]) -> bool:
+        return names not in self._checked
+
+    def _remember(self, names: tuple[Any, ...]) -> None:
+        if len(self._checked) < _MOST_SETS:
+            self._checked.add(names)
+
+    def _check_alike(self, row: Row, names: tuple[Any, ...], lower: tuple[Any, ...]) -> None:
+        if len(set(lower)) == len(lower):
+            return
+        twice = next(name for name in lower if lower.count(name) > 1)
+        error = alike([name for name, low in zip(names, lower, strict=True) if low == twice])
+        raise error if is_table_row(row) else BluxRecordError(twice, error.message)
+
+    def _check(self, row: Row) -> None:
+        if is_table_row(row):
+            self._check_table(row)
+        self._check_spelling(row)
+
+    def _check_table(self, row: Row) -> None:
+        for argument, columns in (
+            ("field_mapping", self._shaping.field_mapping),
+            ("json_columns", self._shaping.json_names),
+        ):
+            for column in columns:
+                if column not in row:
+                    raise missing_column(row, column, argument)
+        for field in self._fields.required:
+            if not self._has(row, field):
+                raise missing_field(row, field, self._misspelt_in(row))
+
+    def _has(self, row: Row, field: str) -> bool:
+        mapping = self._shaping.field_mapping
+        return any(mapping.get(column, column) == field for column in row)
+
+    def _check_spelling(self, row: Row, group: str = "") -> None:
+        wrong = self._misspelt_in(row)
+        if self._fields.properties is None:  # of a deletion only the id is read
+            wrong = {column: field for column, field in wrong.items() if not self._has(row, field)}
+        if not wrong:
+            return
+        for column, field in wrong.items():
+            same = [name for name in row if wrong.get(name, self._shaping.field_mapping.get(name, name)) == field]
+            if len(same) > 1:
+                error = alike(same)
+                raise error if is_table_row(row) else BluxRecordError(f"{group}{column}", error.message)
+        if is_table_row(row):
+            raise misspelt(wrong, self._fields.own_group)
+        column, field = next(iter(wrong.items()))
+        way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
+        raise BluxRecordError(f"{group}{column}", f"is {field} but for its spelling; {way_out}")
+
+    def _misspelt_in(self, row: Row) -> dict[str, str]:
+        return {column: field for column in row if (field := self._misspelt(column))}
+
+    def _misspelt(self, column: Any) -> str | None:
+        if not isinstance(column, str) or column in self._fields.names or column in self._shaping.field_mapping:
+            return None
+        return self._by_letters.get(letters_of(column))
+
+    def _parsed(self, row: Row) -> Row:
+        parsed = {}
+        for column in self._shaping.json_names:
+            if isinstance(value := row.get(column), _JSON):
+                try:
+                    parsed[column] = msgspec.json.decode(value)
+                except (ValueError, RecursionError):
+                    raise BluxRecordError(
+                        column, "is no JSON although json_columns names it; correct the text, or take the column out"
+                    ) from None
+        return _kind_of(row)({**row, **parsed}) if parsed else row
+
+
+def _kind_of(row: Row) -> type[dict[Any, Any]]:
+    """Return the type of a copy, which is of a row of a table where the row is."""
+    return type(row) if isinstance(row, dict) and is_table_row(row) else dict

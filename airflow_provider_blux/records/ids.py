@@ -1,0 +1,126 @@
+"""Ids: text as it is. What may be damaged, missing or another id to the eye is refused."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+from unicodedata import category
+from uuid import UUID
+
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.scalars import missing_word, python_value
+from airflow_provider_blux.records.values import LARGEST, text
+
+# An integer that became a float (`123.0`) or went through a spreadsheet (`1.2E+11`); `1E5` may be an id.
+_DAMAGED_NUMBER = re.compile(r"[+-]?\d+\.0*|[+-]?\d+([.,]\d+)?[eE]\+\d+|[+-]?\d[.,]\d+[eE]\d+", re.ASCII)
+# What data frames, databases, spreadsheets and JavaScript write for a value that is not there, in lower case.
+_MISSING = frozenset(
+    {
+        *(
+            "nan",
+            "-nan",
+            "snan",
+            "none",
+            "null",
+            "(null)",
+            "<null>",
+            "[null]",
+            "\\n",
+            "nat",
+            "<na>",
+            "n/a",
+            "undefined",
+        ),
+        *("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "[object object]"),
+        *("#n/a", "#na", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!", "#error!", "#spill!", "#calc!"),
+    }
+)
+_LONGEST_WORD = max(map(len, _MISSING))
+_REPLACEMENT = "\ufffd"
+# Letters and a sign that show nothing: the fillers of Hangul, the empty pattern of Braille.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+_JOINER = "\u200d"
+# What the joiner may stand between: pictographs, their skin tones, and the sign that a pictograph is meant.
+_JOINED = frozenset({"So", "Sk"})
+_PICTURE = "\ufe0f"
+
+
+def identifier(value: Any, field: str, *, check: bool = True) -> str:
+    """Return an id as text. Integers and UUIDs become text; everything that may be a damaged id is refused.
+
+    :param check: whether text that looks damaged or missing is refused.
+    """
+    if type(value) is str and value and value.isascii() and value.isprintable() and value == value.strip():
+        written = value
+    else:
+        written = _checked_text(python_value(value), field)
+    if check and (damage := damage_of(written)):
+        raise BluxRecordError(field, damage)
+    return written
+
+
+def damage_of(written: str) -> str | None:
+    """Return why text looks like a damaged or a missing id or telephone number, with the way out."""
+    if _DAMAGED_NUMBER.fullmatch(written):
+        return (
+            "is text that a damaged whole number looks like, with a decimal point or an exponent; read the column as "
+            "text at the source (check_ids=False sends it as it is)"
+        )
+    is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
+    if is_word or (written.startswith("#") and not written.strip("#")):  # a column of a spreadsheet, too narrow
+        return (
+            "is text that stands for a missing value; make it null at the source, or leave the record out "
+            "(check_ids=False sends it as it is)"
+        )
+    if _REPLACEMENT in written:
+        return (
+            "holds the sign of a character that could not be read (U+FFFD); read the source in its encoding "
+            "(check_ids=False sends it as it is)"
+        )
+    return None
+
+
+def _checked_text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        if (type(value) is int and -LARGEST <= value <= LARGEST) or isinstance(value, UUID):
+            return str(value)
+        raise BluxRecordError(field, _why_no_identifier(value))
+    written = text(value, field)
+    if not written:
+        raise BluxRecordError(field, "is empty; every record needs one")
+    if written != written.strip():
+        raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
+    if code := _invisible_in(written):
+        raise BluxRecordError(
+            field, f"holds an invisible character ({code}); remove it at the source, or it names another user"
+        )
+    return written
+
+
+def _why_no_identifier(value: Any) -> str:
+    if value is None:
+        return "is missing (null); every record needs one"
+    if word := missing_word(value):
+        return f"is missing ({word}); every record needs one"
+    if isinstance(value, bool):
+        return "is a boolean; an id is text"
+    if isinstance(value, float | Decimal):
+        return "is a decimal number, which is what a damaged integer id looks like; read the column as text"
+    return f"is of type {type(value).__name__}; an id is text"
+
+
+def _invisible_in(written: str) -> str | None:
+    """Return the code point of the first invisible character. The joiner within an emoji is none."""
+    for index, character in enumerate(written):
+        if character in _BLANKS or (category(character) in _INVISIBLE and not _joins(written, index)):
+            return f"U+{ord(character):04X}"
+    return None
+
+
+def _joins(written: str, index: int) -> bool:
+    if written[index] != _JOINER or index in (0, len(written) - 1):
+        return False
+    before, after = written[index - 1], written[index + 1]
+    return (before == _PICTURE or category(before) in _JOINED) and category(after) in _JOINED

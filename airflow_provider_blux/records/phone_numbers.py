@@ -1,0 +1,72 @@
+"""Telephone numbers: text, as it is or as it is dialled within a region."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+from unicodedata import normalize
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.ids import damage_of
+from airflow_provider_blux.records.scalars import python_value
+from airflow_provider_blux.records.values import text
+
+# One number and nothing else: the library would take the first of two, and leave out words.
+_ONE_NUMBER = re.compile(r"\+?[\d\s().-]+", re.ASCII)
+_NO_DIGIT = re.compile(r"\D+")
+_DASHES = str.maketrans("‐‑‒–—−", "------")
+
+
+def phone_number(value: Any, field: str, *, region: str | None = None, check: bool = True) -> str:
+    """Return a telephone number, which is text.
+
+    :param region: where it is brought into the digits that are dialled there, as ``KR``; ``None`` for nowhere.
+    :param check: whether text that looks damaged or missing is refused.
+    """
+    value = python_value(value)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
+    written = text(value, field)
+    if check and (damage := damage_of(written)):
+        raise BluxRecordError(field, damage)
+    return written if region is None else _national(written, field, region)
+
+
+def check_region(region: Any) -> None:
+    """Check that numbers can be brought into the digits of a region.
+
+    :raises BluxConfigError: there is no such region, or the library is not installed.
+    """
+    if not isinstance(region, str) or region not in _library().SUPPORTED_REGIONS:
+        raise BluxConfigError("phone_region must be the code of a region in capitals, as in phone_region='KR'.")
+
+
+def _national(written: str, field: str, region: str) -> str:
+    library = _library()
+    plain = normalize("NFKC", written).translate(_DASHES).strip()
+    try:
+        number = library.parse(plain, region) if _ONE_NUMBER.fullmatch(plain) else None
+    except library.NumberParseException:
+        number = None
+    if number is None or not library.is_valid_number(number):
+        raise BluxRecordError(
+            field,
+            "is no telephone number as phone_region has them; correct it at the source, or leave it out",
+        )
+    if number.country_code != library.country_code_for_region(region):
+        raise BluxRecordError(
+            field, "is a number of another country than phone_region; leave it out, or send it without phone_region"
+        )
+    return _NO_DIGIT.sub("", library.format_number(number, library.PhoneNumberFormat.NATIONAL))
+
+
+def _library() -> Any:
+    try:
+        return import_module("phonenumbers")
+    except ImportError as error:
+        raise BluxConfigError(
+            "phone_region needs phonenumbers, which cannot be imported. Install it with: "
+            "pip install 'airflow-provider-blux[phone]'"
+        ) from error

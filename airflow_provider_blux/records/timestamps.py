@@ -1,0 +1,106 @@
+"""Timestamps: a moment, which has a zone."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Literal
+
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.scalars import missing_word, python_value
+from airflow_provider_blux.records.values import iso, text
+
+Unit = Literal["s", "ms", "us"]
+"""What a numeric timestamp counts, from the epoch in UTC."""
+
+MICROSECONDS: dict[str, int] = {"s": 1_000_000, "ms": 1000, "us": 1}
+# `fromisoformat` takes any letter between date and time.
+_TIMESTAMP = re.compile(r"[0-9W-]+[T ][0-9:.,+-]+Z?")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Today's time, taken for a finer unit than it has, lies within the first year; for a coarser one, beyond the last.
+_FIRST = datetime(1971, 1, 1, tzinfo=UTC)
+_FIRST_COUNT = (_FIRST - _EPOCH) // timedelta(microseconds=1)
+_LAST_COUNT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | None = None) -> str:
+    """Return an ISO 8601 timestamp with its zone, as it came where it is text already.
+
+    :param zone: where a timestamp is at home that has no zone of its own; its offset is added.
+    :param unit: what a number counts from the epoch; ``None`` rejects it.
+    """
+    value = python_value(value)
+    if isinstance(value, datetime):
+        written, moment = iso(value, field), value
+    elif _is_number(value):
+        return _counted(value, field, unit)
+    elif isinstance(value, str):
+        written = text(value, field)
+        moment = _moment(written, field)
+    elif word := missing_word(value):
+        raise BluxRecordError(field, f"is not a time ({word}); leave it out or send null")
+    else:
+        raise BluxRecordError(field, f"is of type {type(value).__name__}; write it as 2026-01-31T09:00:00+09:00")
+    if moment.utcoffset() is not None:
+        return written
+    if zone is None:
+        raise BluxRecordError(
+            field,
+            "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00, or set naive_timezone",
+        )
+    return written + _offset(moment, zone, field, "" if "-" not in written and ":" not in written else ":")
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):  # of a CSV file
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _counted(value: Any, field: str, unit: str | None) -> str:
+    """Return the moment of a number, to the microsecond."""
+    if unit is None:
+        raise BluxRecordError(
+            field,
+            "is a number; say in timestamp_unit what it counts ('s', 'ms' or 'us'), or write it as "
+            "2026-01-31T09:00:00+09:00",
+        )
+    try:
+        count = Decimal(str(value)) * MICROSECONDS[unit]
+        if count.is_finite() and _FIRST_COUNT <= count <= _LAST_COUNT:
+            return (_EPOCH + timedelta(microseconds=round(count))).isoformat()
+    except (ArithmeticError, ValueError):  # an exponent beyond all bounds, an integer of thousands of digits
+        pass
+    raise BluxRecordError(
+        field, "is before 1971 or after 9999 as timestamp_unit has it; is it in another unit, or no time at all?"
+    )
+
+
+def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
+    """Return the offset, as ``+09:00``, of a local time that happens exactly once in the zone."""
+    # A plain one: the subclasses of other libraries attach zones in their own way.
+    local = datetime.combine(moment.date(), moment.time().replace(fold=0))
+    try:
+        first, second = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
+        is_there = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
+        is_once = first.utcoffset() == second.utcoffset()
+    except (OverflowError, ValueError):
+        raise BluxRecordError(field, "is at an end of the calendar, where no zone applies; send a real time") from None
+    if is_there and is_once:
+        offset = first.isoformat()[len(local.isoformat()) :]
+        return offset if colon else offset.replace(":", "")
+    what = "happens twice" if is_there else "is skipped"
+    raise BluxRecordError(
+        field, f"{what} in naive_timezone, as the clocks are changed; write its offset, as in 2026-01-31T09:00:00+09:00"
+    )
+
+
+def _moment(written: str, field: str) -> datetime:
+    try:
+        if _TIMESTAMP.fullmatch(written):
+            return datetime.fromisoformat(written)
+    except ValueError:
+        pass
+    raise BluxRecordError(field, "is not an ISO 8601 timestamp; write it as 2026-01-31T09:00:00+09:00")

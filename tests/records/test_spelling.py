@@ -1,0 +1,354 @@
+"""Columns that are fields but for their spelling, column names in lower case, and names that are nearly a field's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.options import Shaping
+from airflow_provider_blux.records.shapes import check_mapping, shape_of
+from airflow_provider_blux.sources.rows import TableRow
+from tests.delivery.pushing import push
+from tests.records.outcomes import Rejected, check
+
+USER, PROFILE = ("upsert_users", "application"), ("upsert_users", "open")
+EVENT, DEVICE, DELETION = ("send_events", "open"), ("update_devices", "open"), ("delete_users", "application")
+WHOLE = {"user_id": "u", "device_id": "d", "name": "n"}
+FULL_WIDTH = str.maketrans({**{chr(code): chr(code + 0xFEE0) for code in range(ord("a"), ord("z") + 1)}})
+SPELLINGS = [
+    str.upper,
+    str.title,
+    lambda name: name.replace("_", "-"),
+    lambda name: name.replace("_", " "),
+    lambda name: f" {name}",
+    lambda name: f"{name}\t",
+    lambda name: f"\ufeff{name}",
+    lambda name: name.replace("_", "\u00a0"),
+    lambda name: name.translate(FULL_WIDTH),
+    lambda name: "".join([name[0], *name.title().replace("_", "")[1:]]),
+]
+
+
+def refusal(kind: tuple[str, str], row: Any, **shaping: Any) -> str:
+    with pytest.raises(BluxConfigError) as raised:
+        shape_of(*kind, Shaping(**shaping))(TableRow(row))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS)
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (USER, [*KNOWN, "user_properties", "custom_user_properties"]),
+        (PROFILE, [*KNOWN, "user_properties", "custom_user_properties", "properties"]),
+        (EVENT, ["timestamp", "id", "properties"]),
+        (DEVICE, ["user_id", "platform", "token", "app_local_id", "properties"]),
+    ],
+)
+def test_a_column_that_is_a_field_but_for_its_spelling_is_never_a_property(
+    kind: tuple[str, str], fields: list[str], spelled: Any
+) -> None:
+    needed = {name: "x" for name in ("user_id", "name", "device_id") if name not in fields}
+    for field in fields:
+        column = spelled(field)
+        if column == field:
+            continue
+        words = refusal(kind, {**needed, column: None})
+        assert f"({field})" in words
+        assert f"field_mapping={{{column!r}: {field!r}}}" in words
+        check(shape_of(*kind), {**needed, column: None}, Rejected(column, f"is {field} but for its spelling"))
+        mapped = shape_of(*kind, Shaping(field_mapping={column: field}))
+        assert mapped(TableRow({**needed, column: None}))
+
+
+def test_the_advice_to_map_the_id_names_the_other_columns_as_well() -> None:
+    columns = {"USER_ID": "1", "PHONE_NUMBER": "010", "MARKETING_NOTIFICATION_CONSENT": "false", "GRADE": "gold"}
+
+    words = refusal(USER, columns)
+    assert words.endswith(
+        "Then set field_mapping={'USER_ID': 'user_id', 'PHONE_NUMBER': 'phone_number', "
+        "'MARKETING_NOTIFICATION_CONSENT': 'marketing_notification_consent'} or lowercase_columns=True."
+    )
+    words = refusal(USER, columns, field_mapping={"USER_ID": "user_id"})
+    assert words == (
+        "These columns are fields but for their spelling, and would be lost as such: 'PHONE_NUMBER' (phone_number), "
+        "'MARKETING_NOTIFICATION_CONSENT' (marketing_notification_consent). Set field_mapping={'PHONE_NUMBER': "
+        "'phone_number', 'MARKETING_NOTIFICATION_CONSENT': 'marketing_notification_consent'} or "
+        "lowercase_columns=True. (A property of your own of that name is mapped to custom_user_properties.<name>.)"
+    )
+
+
+def test_nothing_of_a_table_with_such_a_column_is_sent(blux_emulator: Emulator) -> None:
+    rows = [TableRow({"user_id": "u", "Marketing Notification Consent": "false"})]
+
+    with pytest.raises(BluxConfigError, match="would be lost as such"):
+        push(blux_emulator, "upsert_users", rows)
+    assert blux_emulator.counts()["users"] == 0
+
+
+def test_the_columns_of_every_table_of_a_source_are_checked(blux_emulator: Emulator) -> None:
+    rows = [TableRow({"user_id": "u", "grade": 1}), TableRow({"user_id": "v", "GRADE": 1, "Phone_Number": "010"})]
+
+    with pytest.raises(BluxConfigError, match="Phone_Number"):
+        push(blux_emulator, "upsert_users", rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"user_id": "u", "properties": {"PHONE_NUMBER": "0"}}, Rejected("properties.PHONE_NUMBER", "rename it")),
+        (
+            {"user_id": "u", "custom_user_properties": {"Marketing-Notification-Consent": False}},
+            Rejected("custom_user_properties.Marketing-Notification-Consent", "but for its spelling"),
+        ),
+        ({"user_id": "u", "Timestamp": "x"}, ("u", {"user_id": "u", "properties": {"Timestamp": "x"}})),
+    ],
+)
+def test_where_all_properties_are_of_one_kind_those_in_a_group_are_checked(row: Any, expected: Any) -> None:
+    check(shape_of(*PROFILE), row, expected)
+
+
+@pytest.mark.parametrize(
+    "shaping",
+    [
+        {"field_mapping": {"props": "properties"}},
+        {"json_columns": ["props"], "field_mapping": {"props": "custom_user_properties"}},
+    ],
+)
+def test_a_group_that_is_mapped_or_comes_as_json_is_checked_as_well(shaping: Any) -> None:
+    group = {"Phone_Number": "0"}
+    row = {"user_id": "u", "props": json.dumps(group) if "json_columns" in shaping else group}
+    field = f"{shaping['field_mapping']['props']}.Phone_Number"
+
+    check(shape_of(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number but for its spelling"))
+
+
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_column_that_is_mapped_may_be_called_anything(kind: tuple[str, str]) -> None:
+    shaping = Shaping(field_mapping={"PHONE_NUMBER": "custom_user_properties.PHONE_NUMBER"})
+    for row in ({"user_id": "u", "PHONE_NUMBER": "0"}, TableRow({"user_id": "u", "PHONE_NUMBER": "0"})):
+        assert (
+            "PHONE_NUMBER"
+            in shape_of(*kind, shaping)(row)[1][(kind == USER and "custom_user_properties") or "properties"]
+        )
+
+
+def test_a_name_in_the_group_of_known_fields_is_compared_with_them() -> None:
+    for name in ("Phone_Number", "phone_numbr"):
+        row = {"user_id": "u", "user_properties": {name: "0"}}
+        check(shape_of(*USER), row, Rejected(f"user_properties.{name}", "did you mean phone_number?"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "record"),
+    [
+        (
+            USER,
+            {"user_id": "u", "custom_user_properties": {"PHONE_NUMBER": "0"}},
+            {"user_id": "u", "custom_user_properties": {"PHONE_NUMBER": "0"}},
+        ),
+        (EVENT, {"user_id": "u", "name": "n", "properties": {"Name": "x"}}, None),
+        (USER, {"user_id": "u", "phone_number_2": "0", "e-mail": "x", "name": "y", "ID": 1, "Token": "t"}, None),
+        (EVENT, {"user_id": "u", "name": "n", "Phone_Number": "0"}, None),
+        (DELETION, {"user_id": "u", "USER_ID": "v"}, "u"),
+    ],
+)
+def test_these_names_are_properties_or_unread(kind: tuple[str, str], row: Any, record: Any) -> None:
+    found = shape_of(*kind)(row)[1]
+
+    assert record is None or found == record
+
+
+def test_two_columns_for_one_field_are_not_guessed_about() -> None:
+    words = refusal(USER, {"user_id": "u", "phone_number": "1", "PHONE_NUMBER": "2"})
+
+    assert words.startswith("The columns 'phone_number' and 'PHONE_NUMBER' are read as the same")
+    assert "'tel' and 'Phone Number'" in refusal(
+        USER, {"user_id": "u", "tel": "1", "Phone Number": "2"}, field_mapping={"tel": "phone_number"}
+    )
+    twice = {"user_id": "u", "phone_number": "1", "PHONE_NUMBER": "2"}
+    check(shape_of(*USER), twice, Rejected("PHONE_NUMBER", "are read as the same"))
+
+
+def test_an_id_by_another_name_is_named_in_the_reason() -> None:
+    check(shape_of(*DELETION), {"USER_ID": "u"}, Rejected("USER_ID", "is user_id but for its spelling"))
+
+
+CAPITALS = {"USER_ID": "u", " Phone_Number ": "010", "MARKETING_NOTIFICATION_CONSENT": False, "GRADE": {"A": 1}}
+AS_SENT = {
+    "user_id": "u",
+    "user_properties": {"phone_number": "010", "marketing_notification_consent": False},
+    "custom_user_properties": {"grade": {"A": 1}},
+}
+
+
+@pytest.mark.parametrize("row", [CAPITALS, TableRow(CAPITALS)])
+def test_column_names_are_taken_in_lower_case(row: Any) -> None:
+    assert shape_of(*USER, Shaping(lowercase_columns=True))(row) == ("u", AS_SENT)
+
+
+@pytest.mark.parametrize("column", ["tel", "TEL", " Tel"])
+def test_arguments_name_columns_in_either_case(column: str) -> None:
+    shaping = Shaping(
+        lowercase_columns=True,
+        field_mapping={column: "phone_number"},
+        exclude_fields=["GRADE", "Level"],
+        json_columns=["TAGS"],
+    )
+
+    assert shape_of(*USER, shaping)(
+        TableRow({"USER_ID": "u", "TEL": "010", "GRADE": 1, "LEVEL": 2, "TAGS": '["a"]'})
+    ) == ("u", {"user_id": "u", "user_properties": {"phone_number": "010"}, "custom_user_properties": {"tags": ["a"]}})
+
+
+def test_a_target_keeps_its_case() -> None:
+    shaping = Shaping(lowercase_columns=True, field_mapping={"LV": "Level", "X": "Grade"}, exclude_fields=["Grade"])
+
+    row = {"USER_ID": "u", "LV": 1, "X": 2}
+    assert shape_of(*USER, shaping)(row)[1] == {"user_id": "u", "custom_user_properties": {"Level": 1}}
+
+
+def test_two_columns_that_become_the_same_are_an_error() -> None:
+    row = {"user_id": "u", "Grade": 1, "GRADE ": 2}
+
+    assert "The columns 'Grade' and 'GRADE ' are read as the same" in refusal(USER, row, lowercase_columns=True)
+    check(shape_of(*USER, Shaping(lowercase_columns=True)), row, Rejected("grade", "are read as the same"))
+    with pytest.raises(BluxConfigError, match="field_mapping names a column twice"):
+        Shaping(lowercase_columns=True, field_mapping={"A": "x", "a": "y"})
+
+
+def test_a_full_width_name_is_still_no_property_in_lower_case() -> None:
+    assert "phone_number" in refusal(USER, {"user_id": "u", "ＰＨＯＮＥ＿ＮＵＭＢＥＲ": "0"}, lowercase_columns=True)
+
+
+@pytest.mark.parametrize("column", ["UPDATED_AT", "updated_at"])
+def test_the_column_of_the_update_may_be_in_capitals(blux_emulator: Emulator, column: str) -> None:
+    rows = [TableRow({"USER_ID": "u", "UPDATED_AT": "2026-01-31T09:00:00Z"})]
+
+    report = push(blux_emulator, "upsert_users", rows, lowercase_columns=True, updated_at_field=column)
+    assert report.delivered == 1
+
+
+NEARLY = [
+    ("consent", "consents"),
+    ("Consents", "consents"),
+    ("marketing_consent", "marketing_notification_consent"),
+    ("sms_consent", "marketing_notification_sms_consent"),
+    ("consent_email_marketing", "marketing_notification_email_consent"),
+    ("marketing_notifcation_consent", "marketing_notification_consent"),
+    ("phone_numbr", "phone_number"),
+    ("phone_nubmer", "phone_number"),
+    ("PHONE_NUMBER", "phone_number"),
+    ("phoneNumber", "phone_number"),
+    ("email_adress", "email_address"),
+    ("custom_user_propertie", "custom_user_properties"),
+]
+OWN = [
+    *("grade", "city", "name", "tags", "contents", "phone", "email", "address", "number", "consented_at", "marketing"),
+    *("phone_number_2", "phone_number2", "mobile_phone_number", "work_email_address", "Grade", "등급", "-"),
+    *("marketing_notification_line_consent", "marketing_notification_app_consent"),
+]
+
+
+@pytest.mark.parametrize(("name", "meant"), NEARLY)
+def test_an_excluded_name_that_is_nearly_a_field_is_an_error(name: str, meant: str) -> None:
+    with pytest.raises(BluxConfigError, match=f"exclude_fields: '{name}'.* Did you mean '{meant}'"):
+        Shaping(exclude_fields=name)
+    with pytest.raises(BluxConfigError, match="exclude_fields"):
+        Shaping(exclude_fields=["grade", name])
+    assert Shaping(exclude_fields=[f"custom_user_properties.{name}"]).excluded == {name}
+
+
+@pytest.mark.parametrize("name", [*OWN, *KNOWN, "custom_user_properties"])
+def test_any_other_name_can_be_excluded_and_mapped_to(name: str) -> None:
+    assert Shaping(exclude_fields=[name]).excluded == {name}
+    check_mapping("upsert_users", None, {"a": name})
+
+
+def test_the_consents_are_excluded_by_one_word() -> None:
+    assert Shaping(exclude_fields="consents").excluded == set(CONSENTS)
+
+
+def test_a_column_that_is_sent_by_another_name_is_excluded_by_that() -> None:
+    with pytest.raises(BluxConfigError, match="'HP', which field_mapping sends as 'phone_number'"):
+        Shaping(field_mapping={"HP": "phone_number"}, exclude_fields=["HP"])
+    assert Shaping(field_mapping={"a": "sms_consent"}, exclude_fields=["sms_consent"]).excluded == {"sms_consent"}
+
+
+@pytest.mark.parametrize(("name", "meant"), [case for case in NEARLY if case[1] != "consents"])
+@pytest.mark.parametrize("api", ["application", "open", None])
+def test_a_target_that_is_nearly_a_field_is_an_error(name: str, meant: str, api: str | None) -> None:
+    with pytest.raises(BluxConfigError, match=f"Did you mean '{meant}'"):
+        check_mapping("upsert_users", api, {"a": name})
+    check_mapping("upsert_users", api, {"a": f"custom_user_properties.{name}"})
+
+
+@pytest.mark.parametrize(
+    ("operation", "target", "meant"),
+    [
+        ("upsert_users", "user_propertis.phone_number", "user_properties"),
+        ("upsert_users", "User_Properties.phone_number", "user_properties"),
+        ("upsert_users", "user_properties.phone_numbr", "phone_number"),
+        ("upsert_users", "userid", "user_id"),
+        ("send_events", "timestmp", "timestamp"),
+        ("send_events", "Name", "name"),
+        ("update_devices", "app_localid", "app_local_id"),
+        ("update_devices", "deviceId", "device_id"),
+    ],
+)
+def test_dotted_targets_and_those_of_other_records_are_compared_as_well(
+    operation: str, target: str, meant: str
+) -> None:
+    with pytest.raises(BluxConfigError, match=f"Did you mean '{meant}'"):
+        check_mapping(operation, None, {"a": target})
+
+
+def test_where_all_properties_are_of_one_kind_a_dotted_target_is_compared_as_well() -> None:
+    with pytest.raises(BluxConfigError, match=r"'properties.phone_numbr' .* Did you mean 'phone_number'"):
+        check_mapping("upsert_users", "open", {"a": "properties.phone_numbr"})
+    check_mapping("upsert_users", "open", {"a": "properties.phone_number"})
+    check_mapping("send_events", "open", {"a": "properties.timestmp"})
+
+
+def excluded_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "exclude_fields" in record.getMessage()]
+
+
+@pytest.mark.parametrize("operation_api", ["application", "open"])
+def test_an_excluded_name_that_no_record_has_is_named_at_the_end(
+    blux_emulator: Emulator, caplog: pytest.LogCaptureFixture, operation_api: Any
+) -> None:
+    rows = [
+        {"user_id": "u", "grade": None, "user_properties": {"phone_number": "010"}},
+        {"user_id": "v", "custom_user_properties": {"tier": 1}},
+    ]
+    names = ["grade", "phone_number", "tier", "level", "consents"]
+
+    push(blux_emulator, "upsert_users", rows, api=operation_api, exclude_fields=names)
+    absent = ", ".join(sorted(["level", *CONSENTS]))
+    assert excluded_warnings(caplog) == [
+        f"exclude_fields names what no record has: {absent}. Are they called otherwise?"
+    ]
+
+
+@pytest.mark.parametrize("rows", [[], [{"user_id": "u", "x": 1, CONSENTS[2]: True}]])
+def test_no_name_is_missed_in_vain(
+    blux_emulator: Emulator, caplog: pytest.LogCaptureFixture, rows: list[dict[str, Any]]
+) -> None:
+    push(blux_emulator, "upsert_users", rows, exclude_fields=["consents", "tel"], field_mapping={"x": "tel"})
+
+    assert excluded_warnings(caplog) == []
+
+
+def test_the_column_in_a_reason_is_bounded_and_redacted() -> None:
+    column = f"a 01058267341 {'x' * 500}"
+
+    with pytest.raises(Exception, match="column 'a") as raised:
+        shape_of(*USER, Shaping(field_mapping={column: "phone_number"}))({"user_id": "u", column: 5})
+    assert "58267341" not in str(raised.value)
+    assert "x" * 61 not in str(raised.value)
