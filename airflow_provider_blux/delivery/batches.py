@@ -102,6 +102,7 @@ class Reading:
     :param key_is_user: whether the key of a record is the id of its user.
     :param check: is called with the key and the row of each record in order; raises for one that cannot be sent.
     :param marker: tells what each row is to the snapshot; ``None`` where there is none.
+    :param lowered: returns a row with its columns as the marker names them.
     :param keeps_rows: whether rows are copied, for the rejects file.
     :param is_stopped: tells whether no further record is to be read.
     """
@@ -112,6 +113,7 @@ class Reading:
     key_is_user: bool = True
     check: Callable[[str, Any], None] | None = None
     marker: Marker | None = None
+    lowered: Callable[[Any], Any] = lambda row: row
     keeps_rows: bool = False
     is_stopped: Callable[[], bool] = lambda: False
 
@@ -125,10 +127,12 @@ class Reading:
             if self.is_stopped():
                 raise BluxStopped("The task was told to stop.")
             kept = copied(row) if self.keeps_rows else None
-            mark = self.marker.mark(row) if self.marker else None
+            mark = None
             try:
                 if isinstance(row, BluxRecordError):
                     raise row
+                if self.marker:
+                    mark = self.marker.mark(self.lowered(row) if isinstance(row, Mapping) else row)
                 yield self._record(number, row, kept, mark)
             except BluxRecordError as error:
                 # The traceback would keep the row alive.

@@ -166,6 +166,7 @@ class Delivery:
             check=self._freshness(),
             key_is_user=self._operation != "update_devices",
             marker=self._snapshot,
+            lowered=self._shape.header.lowered,
             keeps_rows=self._rejects is not None,
             is_stopped=self._stop.is_requested,
         )
@@ -188,7 +189,8 @@ class Delivery:
         """Close a delivery that came to its end, be it green or red."""
         for suspicion in self._suspicions.found():
             log.warning("Suspicious: %s", suspicion)
-        if account.report.read and (names := self._shape.never_excluded()):
+        # An unchanged row is not looked at.
+        if account.report.read and not account.report.unchanged and (names := self._shape.never_excluded()):
             log.warning("exclude_fields names what no record has: %s. Are they called otherwise?", ", ".join(names))
         if self._rejects:
             self._rejects.flush()

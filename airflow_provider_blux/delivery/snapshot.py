@@ -22,6 +22,7 @@ from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Header, SnapshotFolder, Target
 from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
 from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
+from airflow_provider_blux.records.scalars import python_value
 
 # So many users are forgotten by one write, ahead of their requests; where they come slowly, those of two seconds.
 _AHEAD_USERS, _AHEAD_SECONDS = 20_000, 2.0
@@ -120,7 +121,7 @@ class Snapshot:
         """Return what a row is to the snapshot, before it is shaped; ``None`` where no id can be told yet."""
         if not isinstance(row, Mapping):
             return None
-        user_id = row.get(self._id_column)
+        user_id = python_value(row.get(self._id_column))
         if type(user_id) is int:
             user_id = str(user_id)
         elif type(user_id) is not str:
