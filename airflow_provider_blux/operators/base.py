@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
@@ -16,6 +16,7 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.observability import ObservedOperator
 from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
+from airflow_provider_blux.operators.templating import TemplatedOperator, is_template, known, read_rendered
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.sources.formats import READERS, FileFormat
@@ -35,10 +36,14 @@ TEMPLATED = (
     "blux_conn_id",
     "rejects_path",
     "checkpoint_path",
+    "rate_limit_conn_id",
+    "max_rejects",
+    "resume",
+    "validate_only",
 )
 
 
-class BluxOperator(ObservedOperator):
+class BluxOperator(TemplatedOperator, ObservedOperator):
     """Push records to Blux; the base of the operators for one kind of record each.
 
     Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
@@ -59,21 +64,21 @@ class BluxOperator(ObservedOperator):
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
     :param rate_limit: requests a second; by default the published limit.
-    :param rate_limit_conn_id: Airflow connection of a Redis: all tasks that name it share the rate.
+    :param rate_limit_conn_id: (templated) Airflow connection of a Redis: all tasks that name it share the rate.
     :param rate_limit_share: share of the rate (above 0, at most 1) that this task keeps to: without
         ``rate_limit_conn_id`` always, with it while Redis does not answer.
     :param rate_limit_fallback: while Redis does not answer the task fails (``fail``), or keeps to its share
         (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
     :param concurrency: most requests in flight; by default 32, or as many as start in a second.
-    :param max_rejects: how many records (an int), or which share of them (a float), may be rejected or unknown.
+    :param max_rejects: (templated) how many records (an int), or which share of them (a float), may be rejected or
+        unknown.
     :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
-    :param resume: go on where the last try stopped.
+    :param resume: (templated) go on where the last try stopped.
     :param checkpoint_path: (templated) folder that keeps the progress for the next try; Airflow 3.3 keeps it itself.
-    :param validate_only: read, shape, check and count everything, send nothing; warn of what is suspicious. Outlets in
-        Blux then make no event, since nothing has changed.
+    :param validate_only: (templated) read, shape, check and count everything, send nothing; warn of what is
+        suspicious. Outlets in Blux then make no event, since nothing has changed.
     """
 
-    template_ext: ClassVar[Sequence[str]] = (".sql",)  # type: ignore[misc]
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
     ui_color = "#e8f1ff"
 
@@ -157,6 +162,7 @@ class BluxOperator(ObservedOperator):
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
+            read_rendered(self, self.template_fields)
             report = self._push(self._hook, self._source(), self._hook_options(context)).as_dict()
         except BluxError as error:
             if error.retry_helps:
@@ -255,9 +261,10 @@ class BluxOperator(ObservedOperator):
             raise BluxConfigError(f"file_format must be one of {', '.join(READERS)}, or be left out.")
         if api := check_api(self.api):
             endpoints_for(self.operation, api)
-        check(self._options())
+        check(cast("DeliveryOptions", known(self._options())))
         check_mapping(self.operation, self.api, self.field_mapping or {})
-        check_tolerance(self.max_rejects, self.rejects_path)
+        if not is_template(self.max_rejects):
+            check_tolerance(self.max_rejects, self.rejects_path)
         self._check_outlets()
 
 

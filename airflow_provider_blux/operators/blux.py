@@ -9,6 +9,7 @@ from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, 
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField
+from airflow_provider_blux.operators.templating import is_template
 
 if TYPE_CHECKING:
     from airflow_provider_blux.delivery.report import Report
@@ -38,12 +39,13 @@ class BluxUpsertUsersOperator(_SuppressibleOperator):
 
     :param users: (templated) a list of users, nested as the API has them or flat rows; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param exclude_fields: properties that are left out of every record; ``"consents"`` names all six consents.
+    :param exclude_fields: (templated) properties that are left out of every record; ``"consents"`` names all six
+        consents.
     :param updated_at_field: the column by which an older record of a user is rejected that comes after a newer one.
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
     """
 
-    template_fields: Sequence[str] = ("users", *TEMPLATED, "suppression_path")
+    template_fields: Sequence[str] = ("users", *TEMPLATED, "suppression_path", "exclude_fields")
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
@@ -73,12 +75,12 @@ class BluxDeleteUsersOperator(BluxOperator):
 
     :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param max_users: refuse, before anything is deleted, to delete more (100,000 unless given); ``None`` switches the
-        guard off.
+    :param max_users: (templated) refuse, before anything is deleted, to delete more (100,000 unless given); ``None``
+        switches the guard off.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
     """
 
-    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path")
+    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path", "max_users")
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
@@ -95,7 +97,8 @@ class BluxDeleteUsersOperator(BluxOperator):
         super().__init__(**kwargs)
         self.max_users = max_users
         self.receipts_path = receipts_path
-        check_max_users(max_users)
+        if not is_template(max_users):
+            check_max_users(max_users)
 
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
         return hook.delete_users(source, max_users=self.max_users, receipts_path=self.receipts_path, **options)
