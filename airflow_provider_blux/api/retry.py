@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.exceptions import BluxApiError, BluxUnavailable
 
 ATTEMPTS = 6
 _SHORTEST, _LONGEST = 0.5, 30.0
@@ -45,6 +45,10 @@ def retrying(
         ceiling: float = min(_LONGEST, _SHORTEST * 2**state.attempt_number)
         return ceiling / 2 + rng() * ceiling / 2
 
+    def count_attempt(state: RetryCallState) -> None:
+        if state.outcome and isinstance(error := state.outcome.exception(), BluxApiError):
+            error.attempt = state.attempt_number
+
     def log_retry(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
@@ -60,6 +64,7 @@ def retrying(
         retry=retry_if_exception(should_retry),
         wait=wait,
         stop=stop_after_attempt(ATTEMPTS),
+        after=count_attempt,
         before_sleep=log_retry,
         sleep=sleep,
         reraise=True,

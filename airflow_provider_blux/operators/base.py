@@ -165,9 +165,10 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
             read_rendered(self, self.template_fields)
             report = self._push(self._hook, self._source(), self._hook_options(context)).as_dict()
         except BluxError as error:
+            # One message and one traceback; the error stays the context of what Airflow is told.
             if error.retry_helps:
-                raise
-            raise AirflowFailException(str(error)) from error
+                raise error from None
+            raise AirflowFailException(str(error)) from None
         try:
             self._announce(context, report)
         except Exception as error:  # noqa: BLE001 - all is delivered, and a retry would deliver it again
@@ -199,7 +200,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
                 "set checkpoint_path (Airflow before 3.3 keeps no task state)."
             )
         elif self.resume:
-            self.log.info(
+            self._notice = (
                 "No progress is kept for a retry: there is no task state (Airflow 3.3) and no checkpoint_path."
             )
         return options

@@ -195,7 +195,8 @@ def test_airflow_does_not_retry_what_a_retry_cannot_help(
     with pytest.raises(AirflowFailException) as raised:
         upserted(**arguments)
     assert words in str(raised.value)
-    assert isinstance(raised.value.__cause__, BluxError)
+    assert isinstance(raised.value.__context__, BluxError)
+    assert raised.value.__suppress_context__, "one message and one traceback"
     assert "1058267341" not in str(raised.value)
     assert "wrong-key-1" not in str(raised.value)
 
