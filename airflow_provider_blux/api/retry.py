@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from airflow_provider_blux.exceptions import BluxApiError, BluxUnavailable
 
@@ -35,7 +35,10 @@ def retrying(
     :param repeat_in_doubt: whether a request may be repeated that may have been processed already.
     """
 
-    def should_retry(error: BaseException) -> bool:
+    def should_retry(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, BluxApiError):
+            error.attempt = state.attempt_number
         if not isinstance(error, BluxUnavailable) or (error.in_doubt and not repeat_in_doubt):
             return False
         return error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER
@@ -44,10 +47,6 @@ def retrying(
         # Also where the API names a time: the rate limiter waits that long, for all requests alike.
         ceiling: float = min(_LONGEST, _SHORTEST * 2**state.attempt_number)
         return ceiling / 2 + rng() * ceiling / 2
-
-    def count_attempt(state: RetryCallState) -> None:
-        if state.outcome and isinstance(error := state.outcome.exception(), BluxApiError):
-            error.attempt = state.attempt_number
 
     def log_retry(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -61,10 +60,9 @@ def retrying(
         on_retry()
 
     return Retrying(
-        retry=retry_if_exception(should_retry),
+        retry=should_retry,
         wait=wait,
         stop=stop_after_attempt(ATTEMPTS),
-        after=count_attempt,
         before_sleep=log_retry,
         sleep=sleep,
         reraise=True,
