@@ -79,7 +79,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
         suspicious. Outlets in Blux then make no event, since nothing has changed.
     """
 
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
     ui_color = "#e8f1ff"
 
     #: The hook's method, and the name of the record argument: what a subclass sets.

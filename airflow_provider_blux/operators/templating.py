@@ -37,6 +37,7 @@ class TemplatedOperator(BaseOperator):
 
     template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
     sql: Any
+    sql_parameters: Any
 
     def resolve_template_files(self) -> None:
         """Read the query where ``sql`` names a file, as Airflow does when it parses the DAG."""
@@ -56,11 +57,22 @@ class TemplatedOperator(BaseOperator):
         """Render a value; text without a template stays as it is, which a native environment would change."""
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
+            is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))
             if content is self.sql:
                 content = self._query(content, environment)
+            if is_of_the_query:
+                self._warn_of_an_empty_interval(content, context)
             if not any(mark in content for mark in _marks(environment)):
                 return content
         return super().render_template(content, context, jinja_env, seen_oids)
+
+    def _warn_of_an_empty_interval(self, template: str, context: Context) -> None:
+        start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        if "data_interval_start" in template and start is not None and start == end:
+            self.log.warning(
+                "The query names data_interval_start, which equals data_interval_end in this run (as under Airflow 3's "
+                "@daily), so that it may read nothing. Use prev_data_interval_end_success, as docs/sources.md does."
+            )
 
     def _query(self, sql: Any, environment: jinja2.Environment) -> Any:
         if not isinstance(sql, str) or not sql.endswith(_SQL_FILE):
@@ -119,6 +131,12 @@ def _value_of(name: str, text: str) -> Any:
             f"it must be {_STANDS_FOR[name]}."
         )
     return value
+
+
+def _values(parameters: Any) -> Iterable[Any]:
+    if isinstance(parameters, Mapping):
+        return parameters.values()
+    return parameters if isinstance(parameters, list | tuple) else ()
 
 
 def _marks(environment: jinja2.Environment) -> list[str]:

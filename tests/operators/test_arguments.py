@@ -163,6 +163,7 @@ def test_the_fields_that_the_design_names_are_templated(kind: type[BluxOperator]
         "delete_users": ("receipts_path", "max_users"),
     }.get(kind.operation, ("suppression_path",))
     assert tuple(kind.template_fields) == (kind.records_field, *TEMPLATED, *own)
+    assert kind.template_fields_renderers == {"sql": "sql", "sql_parameters": "json"}
 
 
 @any_operator

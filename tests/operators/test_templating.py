@@ -65,6 +65,24 @@ def test_text_without_a_template_is_not_changed_by_rendering(native: bool) -> No
     assert (operator.user_ids.value, operator.receipts_path) == (ids, "2026")
 
 
+@pytest.mark.parametrize("where", ["sql", "parameters", "neither"])
+@pytest.mark.parametrize("end", ["2026-01-31", "2026-02-01"])
+def test_a_query_of_an_empty_interval_is_warned_of(capsys: pytest.CaptureFixture[str], where: str, end: str) -> None:
+    start = "{{ data_interval_start }}"
+    with dag():
+        operator = BluxUpsertUsersOperator(
+            task_id="push",
+            sql=f"SELECT '{start}'" if where == "sql" else "SELECT 1",
+            sql_conn_id="db",
+            sql_parameters={"since": start} if where == "parameters" else None,
+            rejects_path=f"/rejects/{start}",
+        )
+    rendered(operator, data_interval_start="2026-01-31", data_interval_end=end)
+
+    warned = "which equals data_interval_end" in "".join(capsys.readouterr())
+    assert warned == (where != "neither" and end == "2026-01-31")
+
+
 DECIDED = {"validate_only": "{{ params.dry }}", "resume": "{{ params.resume }}", "max_rejects": "{{ params.rejects }}"}
 
 
