@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import Frame, frame_of
 from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, items_of
 
@@ -92,7 +92,11 @@ class InlineSource:
                 f"{self._name} is None: the upstream task returned nothing. Return an empty list when there is "
                 "nothing to send."
             )
-        if (frame := frame_of(value, self._name)) is not None:
+        try:
+            frame = frame_of(value, self._name)
+        except BluxSourceError as error:  # a retry gets the same value
+            raise BluxConfigError(error.message) from None
+        if frame is not None:
             return frame
         if isinstance(value, Sequence) and not isinstance(value, NO_SEQUENCE):
             return value
