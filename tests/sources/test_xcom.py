@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,16 +80,17 @@ def test_a_large_value_is_read_from_where_the_backend_put_it(
 
 
 @pytest.fixture(scope="module")
-def forms(dag_tester: DagTester, emulator: Emulator) -> Run:
-    """A run in which a task and an operator get the same values."""
-    run = dag_tester.run("lazy_values")
+def forms(dag_tester: DagTester, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Run]:
+    """What a task gets, and the run in which an operator gets the same values."""
+    folder = tmp_path_factory.mktemp("received")
+    run = dag_tester.run("lazy_values", folder=str(folder))
     assert run.state == "success", run.log
-    return run
+    return json.loads((folder / "received.json").read_text()), run
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_operator_gets_what_a_task_gets(forms: Run, emulator: Emulator, form: str) -> None:
-    received, report = forms.result("received")[form], forms.result(f"deliver_{form}")
+def test_an_operator_gets_what_a_task_gets(forms: tuple[dict[str, Any], Run], emulator: Emulator, form: str) -> None:
+    received, report = forms[0][form], forms[1].result(f"deliver_{form}")
 
     assert report["read"] == report["delivered"] + report["merged"] == len(received) >= 3
     for user in received:
