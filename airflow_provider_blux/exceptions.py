@@ -42,6 +42,8 @@ class BluxError(Exception):
     retry_helps: ClassVar[bool] = True
     #: The HTTP status of the answer that led to it, or ``None`` when no answer did.
     status: int | None = None
+    #: The API and the operation whose request led to it, as ``application.upsert_users``; ``None`` when none did.
+    endpoint: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -91,19 +93,28 @@ class BluxApiError(BluxError):
     """The API did not accept a request.
 
     :param status: the HTTP status, or ``None`` when no answer arrived.
-    :param words: the API's message, with every value of the request redacted.
+    :param endpoint: the API and the operation, as ``application.upsert_users``.
+    :param api_message: the API's error message, with every value of the request redacted.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, words: str = "") -> None:
+    #: How often the request had been sent, the first time included; ``None`` outside of a delivery.
+    attempt: int | None = None
+
+    def __init__(
+        self, message: str, *, status: int | None = None, endpoint: str | None = None, api_message: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.words = words
+        self.endpoint = endpoint
+        self.api_message = api_message
 
 
 class BluxAuthError(BluxApiError):
-    """401 or 403: the credentials are wrong."""
+    """401 or 403: the credentials are wrong, or may not do this."""
 
     retry_helps = False
+    #: Whether the same credentials had been accepted earlier in the delivery.
+    after_acceptance: bool = False
 
 
 class BluxRequestError(BluxApiError):
@@ -124,11 +135,12 @@ class BluxUnavailable(BluxApiError):  # noqa: N818 - the name is part of the pub
         message: str,
         *,
         status: int | None = None,
-        words: str = "",
+        endpoint: str | None = None,
+        api_message: str = "",
         retry_after: float | None = None,
         in_doubt: bool = False,
     ) -> None:
-        super().__init__(message, status=status, words=words)
+        super().__init__(message, status=status, endpoint=endpoint, api_message=api_message)
         self.retry_after = retry_after
         self.in_doubt = in_doubt
 

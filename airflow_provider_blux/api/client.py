@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.utils import select_proxy
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NameResolutionError
 
 from airflow_provider_blux import __version__, exceptions
 from airflow_provider_blux.api.auth import Access
@@ -31,6 +32,13 @@ _ACCEPTED = frozenset({200, 201, 202, 204})
 _TRANSIENT_4XX = frozenset({408, 409, 423, 425, 429})
 # A gateway that had no good answer, or none, says nothing about what became of the request behind it.
 _BY_THE_GATEWAY = frozenset({502, 504})
+# The fields of the connection that say where an API is.
+_WHERE: dict[Api, str] = {"application": "host (Application API URL)", "open": "extra open_api_url (Open API URL)"}
+NOT_FOUND: dict[Api, str] = {
+    "application": "The URL lacks its path (/prod), or the application id is wrong: check host (Application API URL) "
+    "and login (Application ID) of the connection.",
+    "open": "Check the extras open_api_url (Open API URL) and project_id (Project ID) of the connection.",
+}
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
@@ -134,7 +142,8 @@ class BluxClient:
             route = self._route(endpoint)
             with reporting_to(departure):
                 answer = self._answer(route, body)
-        except exceptions.BluxError:
+        except exceptions.BluxError as error:
+            error.endpoint = str(endpoint)
             raise
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             if departure.has_begun:
@@ -143,7 +152,7 @@ class BluxClient:
         if answer.status in _ACCEPTED and not answer.is_html:
             return answer.status
         message = redacted_message(answer.body, json.loads(body), self._secrets)
-        raise _refusal(answer, message, endpoint)
+        raise _refusal(answer, message, endpoint, route.host)
 
     def _route(self, endpoint: Endpoint) -> _Route:
         if endpoint not in self._routes:
@@ -186,26 +195,38 @@ class BluxClient:
             message = f"No answer to {endpoint} from {route.host} within {self.timeout:g} s."
         else:
             message = f"The connection to {route.host} broke during {endpoint}."
-        return exceptions.BluxUnavailable(message, in_doubt=in_doubt)
+        return exceptions.BluxUnavailable(message, endpoint=str(endpoint), in_doubt=in_doubt)
 
     def _no_connection(self, error: Exception, endpoint: Endpoint) -> exceptions.BluxError:
-        causes = list(_causes(error))
+        causes, host = list(_causes(error)), urlsplit(self.address(endpoint)).netloc
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            return exceptions.BluxConfigError(
-                f"The certificate of the {endpoint.api} API's host is not trusted. Name the CA bundle to trust in the "
-                "connection extra 'verify'; verification cannot be switched off."
+            return _of(
+                endpoint,
+                f"The certificate of {host} (the {endpoint.api} API) is not trusted. Name the CA bundle to trust in "
+                "the connection extra 'verify'; verification cannot be switched off.",
             )
-        host = urlsplit(self.address(endpoint)).netloc
         if isinstance(error, requests.ConnectionError):
-            proxy = " through the proxy that the environment names" if self._route(endpoint).is_proxied else ""
+            proxied = self._route(endpoint).is_proxied
+            proxy = " through the proxy that the environment names" if proxied else ""
             reason = next((cause for cause in reversed(causes) if isinstance(cause, HTTPError | OSError)), error)
+            why, check = f"({type(reason).__name__})", f"{_WHERE[endpoint.api]} of the connection"
+            if any(isinstance(cause, socket.gaierror | NameResolutionError) for cause in causes):
+                why = f"(the name of the {'proxy' if proxied else 'host'} cannot be resolved)"
+            check = "the proxies that the environment names" if proxied else check
             return exceptions.BluxUnavailable(
-                f"No connection to {host}{proxy} for {endpoint} ({type(reason).__name__})."
+                f"No connection to {host}{proxy} for {endpoint} {why}. Check {check}.", endpoint=str(endpoint)
             )
-        return exceptions.BluxConfigError(
+        return _of(
+            endpoint,
             f"No request to {host} can be made ({type(error).__name__}). Check the URLs of the connection, its extra "
-            "'verify', and the proxies and certificates that the environment names."
+            "'verify', and the proxies and certificates that the environment names.",
         )
+
+
+def _of(endpoint: Endpoint, message: str) -> exceptions.BluxConfigError:
+    error = exceptions.BluxConfigError(message)
+    error.endpoint = str(endpoint)
+    return error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -221,31 +242,32 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [one for one in further if isinstance(one, BaseException)]
 
 
-def _refusal(answer: _Answer, message: str, endpoint: Endpoint) -> exceptions.BluxError:
+def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> exceptions.BluxError:
     """Map an answer that does not accept to an error."""
     status = answer.status
     quoted = f': "{message}"' if message else ""
-    answered = f"Blux answered {status} to {endpoint}{quoted}."
+    answered = f"Blux answered {status} to {endpoint} at {host}{quoted}."
     if status < 300:
         what = "with a page of HTML" if answer.is_html else "which is none of its own ways to accept"
-        unclear = f"{status} to {endpoint} came {what}: something between may have answered in place of Blux."
-        return exceptions.BluxUnavailable(unclear, status=status, in_doubt=True)
+        unclear = f"{status} to {endpoint} at {host} came {what}: something between may have answered in place of Blux."
+        return exceptions.BluxUnavailable(unclear, status=status, endpoint=str(endpoint), in_doubt=True)
     if status < 400:
         redirected = exceptions.BluxConfigError(
             f"{answered} Redirects are never followed, they would carry the key to another host. "
             "Set the final URL in the connection."
         )
-        redirected.status = status
+        redirected.status, redirected.endpoint = status, str(endpoint)
         return redirected
+    said: dict[str, Any] = {"status": status, "endpoint": str(endpoint), "api_message": message}
     if status in (401, 403):
-        return exceptions.BluxAuthError(answered, status=status, words=message)
+        return exceptions.BluxAuthError(answered, **said)
     if status >= 500 or status in _TRANSIENT_4XX:
         retry_after = _retry_after(answer.headers.get("Retry-After"))
         in_doubt = status in _BY_THE_GATEWAY
-        return exceptions.BluxUnavailable(
-            answered, status=status, words=message, retry_after=retry_after, in_doubt=in_doubt
-        )
-    return exceptions.BluxRequestError(answered, status=status, words=message)
+        return exceptions.BluxUnavailable(answered, **said, retry_after=retry_after, in_doubt=in_doubt)
+    if status == 404:
+        answered = f"{answered} {NOT_FOUND[endpoint.api]}"
+    return exceptions.BluxRequestError(answered, **said)
 
 
 def _retry_after(header: str | None) -> float | None:

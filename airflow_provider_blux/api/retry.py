@@ -6,9 +6,9 @@ import logging
 import random
 from collections.abc import Callable
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, stop_after_attempt
 
-from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.exceptions import BluxApiError, BluxUnavailable
 
 ATTEMPTS = 6
 _SHORTEST, _LONGEST = 0.5, 30.0
@@ -35,7 +35,10 @@ def retrying(
     :param repeat_in_doubt: whether a request may be repeated that may have been processed already.
     """
 
-    def should_retry(error: BaseException) -> bool:
+    def should_retry(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, BluxApiError):
+            error.attempt = state.attempt_number
         if not isinstance(error, BluxUnavailable) or (error.in_doubt and not repeat_in_doubt):
             return False
         return error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER
@@ -57,7 +60,7 @@ def retrying(
         on_retry()
 
     return Retrying(
-        retry=retry_if_exception(should_retry),
+        retry=should_retry,
         wait=wait,
         stop=stop_after_attempt(ATTEMPTS),
         before_sleep=log_retry,

@@ -39,8 +39,6 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
     :param op_kwargs: (templated) its named arguments.
     """
 
-    # An argument is data: a text that ends in .sql does not name a file to read.
-    template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
     template_fields_renderers: ClassVar[dict[str, str]] = DecoratedOperator.template_fields_renderers
     custom_operator_name: ClassVar[str]
     op_args = HiddenField(HiddenArguments)

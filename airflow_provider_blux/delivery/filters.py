@@ -225,10 +225,17 @@ class _Guard:
     def number_of(self, rows: Iterable[Any]) -> int:
         """Return how many records there are; raise when they name too many users."""
         number = sum(1 for _ in self._until_stopped(rows))
-        if number > self.max_users:
-            for _ in self.users_checked(rows, f"nothing was sent; the source has {number:,} records"):
-                pass
+        if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
+            raise self._too_many(f"nothing was sent; the source names {users:,} users in {number:,} records")
         return number
+
+    def _number_of_users(self, rows: Iterable[Any]) -> int:
+        users = IdSet()
+        for row in self._until_stopped(rows):
+            if not isinstance(row, BluxRecordError):
+                with suppress(BluxRecordError):  # it will be rejected, not deleted
+                    users.add(digest_of(self._shape(row)[0]))
+        return len(users)
 
     def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
         """Yield the rows; raise when there are more than users are allowed."""

@@ -125,9 +125,10 @@ class Progress:
         if (left := standing.seconds_left) is not None:
             share = f" of {self._total:,} ({report.read / (self._total or 1):.0%}, about {left:.0f} s left)"
         log.info(
-            "Blux %s: %s delivered%s%s; %.0f records/s, %.1f requests/s, %d retries, %d rejected.",
+            "Blux %s: %s %s%s%s; %.0f records/s, %.1f requests/s, %d retries, %d rejected.",
             self._endpoint,
-            f"{report.delivered:,}",
+            f"{report.valid if report.validate_only else report.delivered:,}",
+            "valid" if report.validate_only else "delivered",
             f", {report.unchanged:,} unchanged" if report.unchanged else "",
             share,
             report.records_per_second,

@@ -70,7 +70,9 @@ class Report:
 
     def account(self) -> str:
         """Return the account in words, outcomes that did not occur left out."""
-        shown = [outcome for outcome in (*OUTCOMES, "valid") if getattr(self, outcome)] or ["delivered"]
+        shown = [outcome for outcome in (*OUTCOMES, "valid") if getattr(self, outcome)] or [
+            "valid" if self.validate_only else "delivered"
+        ]
         return f"{self.read:,} read = " + " + ".join(f"{getattr(self, outcome):,} {outcome}" for outcome in shown)
 
 

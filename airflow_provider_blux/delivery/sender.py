@@ -17,7 +17,7 @@ from airflow_provider_blux.delivery.batches import Batch, Record, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.run import Stop
-from airflow_provider_blux.exceptions import BluxError, BluxRequestError, BluxStopped, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +159,8 @@ class Sender:
             raise
         except BluxError as error:
             status = error.status
+            if isinstance(error, BluxAuthError):
+                error.after_acceptance = self._refusals.any_accepted
             raise
         finally:
             self._traffic.count_answer(status)
@@ -195,7 +197,7 @@ class _Refusals:
     def __init__(self) -> None:
         self._search = threading.RLock()
         self._in_a_row = 0
-        self._any_accepted = False
+        self.any_accepted = False
 
     @contextmanager
     def search(self) -> Iterator[None]:
@@ -204,7 +206,7 @@ class _Refusals:
 
     def waited_for_search(self) -> bool:
         """Wait for the end of another thread's search, as long as nothing was accepted; tell whether there was one."""
-        if self._any_accepted:
+        if self.any_accepted:
             return False
         at_once = self._search.acquire(blocking=False)
         if not at_once:
@@ -213,7 +215,7 @@ class _Refusals:
         return not at_once
 
     def accepted(self) -> None:
-        self._in_a_row, self._any_accepted = 0, True
+        self._in_a_row, self.any_accepted = 0, True
 
     def count(self, error: BluxRequestError, size: int) -> None:
         """Count a refusal.
@@ -222,14 +224,14 @@ class _Refusals:
         """
         self._in_a_row += 1
         patience = math.ceil(math.log2(max(size, self._FEW))) + 4
-        if self._any_accepted:
+        if self.any_accepted:
             patience *= self._AFTER_SUCCESS
         if self._in_a_row >= patience:
             raise BluxRequestError(
                 f"Blux refused {self._in_a_row} requests in a row, down to single records, and accepted none between: "
-                f'the fault is not in single records. It said: "{error.words}".',
-                status=None,
-                words=error.words,
+                f'the fault is not in single records. It said: "{error.api_message}".',
+                endpoint=error.endpoint,
+                api_message=error.api_message,
             ) from error
 
 
@@ -237,6 +239,6 @@ def _rejected(part: Record, error: BluxRequestError) -> Reject:
     reason = (
         "is larger than Blux takes in one request"
         if error.status == TOO_LARGE
-        else f'Blux refused it ({error.status}): "{error.words}"'
+        else f'Blux refused it ({error.status}): "{error.api_message}"'
     )
     return part.rejected("rejected", None, reason)

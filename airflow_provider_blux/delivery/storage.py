@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
@@ -14,6 +15,9 @@ from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigErro
 
 class Folder:
     """A folder, made when it is missing.
+
+    On a disk the files in it are readable by their owner alone, and so is a folder that is made; one that is there
+    already keeps its mode.
 
     :param fs: the fsspec file system that holds it.
     :param path: its path there.
@@ -45,7 +49,7 @@ class Folder:
         """
         probe = f"{self._path}/.probe-{secrets.token_hex(8)}"
         try:
-            self._fs.makedirs(self._path, exist_ok=True)
+            self._make(self._path)
             self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)
         except (OSError, ValueError, NotImplementedError) as error:
@@ -82,13 +86,17 @@ class Folder:
         """Write a file whole: a reader sees the old content or the new one, never a part."""
         path = f"{self._path}/{name}"
         parts = [content] if isinstance(content, bytes) else content
+        if not self.is_local and isinstance(content, bytes):
+            self._fs.pipe_file(path, content)
+            return
         if not self.is_local:
             with self._fs.open(path, "wb") as file:
                 for part in parts:
                     file.write(part)
             return
         unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
-        self._fs.makedirs(os.path.dirname(path), exist_ok=True)
+        self._make(os.path.dirname(path))
+        _make_private(unfinished)
         with self._fs.open(unfinished, "wb") as file:
             for part in parts:
                 file.write(part)
@@ -100,6 +108,7 @@ class Folder:
         path = f"{self._path}/{name}"
         whole = os.path.getsize(path) if os.path.exists(path) else 0
         try:
+            _make_private(path)
             with self._fs.open(path, "ab") as file:
                 file.write(content)
                 _sync(file)
@@ -114,6 +123,19 @@ class Folder:
             self._fs.rm_file(f"{self._path}/{name}")
         except FileNotFoundError:
             return
+
+    def _make(self, path: str) -> None:
+        if not self.is_local:
+            self._fs.makedirs(path, exist_ok=True)
+        elif not os.path.isdir(path):
+            self._make(os.path.dirname(path))  # `os.makedirs` gives its mode to the last folder only
+            with suppress(FileExistsError):  # another task has made it meanwhile
+                os.mkdir(path, 0o700)
+
+
+def _make_private(path: str) -> None:
+    """Make a file that its owner alone can read, unless it is there."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _sync(file: Any) -> None:

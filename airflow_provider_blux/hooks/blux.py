@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Settings, check_tolerance, settled, shaping_of
-from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxError
+from airflow_provider_blux.exceptions import (
+    BluxAuthError,
+    BluxCheckpointError,
+    BluxConfigError,
+    BluxError,
+    BluxGuardError,
+    BluxPaceError,
+    BluxRejectLimitError,
+)
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.connection import Credentials, read
 from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_limiter
@@ -24,7 +34,11 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Stop
 
+# What is said of the delivery as a whole; other errors are of a source, or of an argument.
+_OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxRejectLimitError)
 MAX_USERS = 100_000
+
+log = logging.getLogger(__name__)
 
 
 class HookOptions(DeliveryOptions, KeepingOptions, total=False):
@@ -124,8 +138,8 @@ class BluxHook(BaseHook):
 
         # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
         shape = shape_of("delete_users", "application", shaping_of(options))
-        rows = guarded(_checked(records), max_users, shape=shape, is_stopped=lambda: self._is_stopped)
-        return self._deliver("delete_users", rows, options, receipts_path=receipts_path)
+        guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
+        return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
 
     def send_events(
         self,
@@ -186,6 +200,8 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.hooks.connection_test import probe
 
         try:
+            for fault in self.credentials.faults.values():
+                raise fault
             with self.get_conn() as client:
                 return probe(client)
         except BluxError as error:
@@ -198,6 +214,7 @@ class BluxHook(BaseHook):
         records: Iterable[Any],
         options: HookOptions,
         *,
+        guard: Callable[[Iterable[Any]], Iterable[Any]] = lambda rows: rows,
         list_key: str | None = None,
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
@@ -210,6 +227,7 @@ class BluxHook(BaseHook):
         check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
         if operation == "send_events" and keeping.get("snapshot_path") is not None:
             raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
+        self._log_start(records, endpoints[0], settings)
         kept = opened(
             keeping,
             settings,
@@ -226,9 +244,34 @@ class BluxHook(BaseHook):
         with self.get_conn(pool_size=settings.concurrency) as client:
             delivery = self._delivery(client, endpoints, settings, kept, self._stop)
             try:
-                return delivery.run(records)
-            except BluxAuthError as error:
-                raise error.located(self.credentials.refused(endpoints[0].api)) from None
+                return delivery.run(guard(records))
+            except BluxError as error:
+                raise self._located(error, endpoints[0]) from error.__cause__
+
+    def _log_start(self, records: Iterable[Any], endpoint: Endpoint, settings: Settings) -> None:
+        shared = f" shared through {settings.rate_limit_conn_id}" if settings.rate_limit_conn_id else ""
+        log.info(
+            "Blux %s: %s to %s by connection %s; %g requests/s%s, %d records each.%s",
+            endpoint,
+            _described(records),
+            self.credentials.access[endpoint.api].url,
+            self.blux_conn_id,
+            settings.rate_limit,
+            shared,
+            settings.batch_size,
+            " Nothing is sent (validate_only)." if settings.validate_only else "",
+        )
+
+    def _located(self, error: BluxError, endpoint: Endpoint) -> BluxError:
+        """Return the error of a delivery with its connection, and with where that leads unless it says so itself."""
+        if isinstance(error, BluxAuthError):
+            return error.located(self.credentials.refused(endpoint.api, after_acceptance=error.after_acceptance))
+        if error.endpoint:
+            return error.located(f"Connection {self.blux_conn_id}")
+        if isinstance(error, _OF_THE_DELIVERY):
+            host = urlsplit(self.credentials.access[endpoint.api].url).netloc
+            return error.located(f"Connection {self.blux_conn_id}, {endpoint} at {host}")
+        return error
 
     def _delivery(
         self, client: BluxClient, endpoints: Sequence[Endpoint], settings: Settings, kept: Kept, stop: Stop
@@ -276,6 +319,12 @@ def _split(options: HookOptions) -> tuple[DeliveryOptions, KeepingOptions]:
     keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
     delivery = {name: value for name, value in options.items() if name not in keeping}
     return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)
+
+
+def _described(records: Iterable[Any]) -> str:
+    """Return what is read; of other values than the package's sources only the type, since their text is data."""
+    is_source = type(records).__module__.startswith(__package__.partition(".")[0] + ".sources")
+    return str(records) if is_source else f"a {type(records).__name__}"
 
 
 def _checked(records: Any) -> Iterable[Any]:

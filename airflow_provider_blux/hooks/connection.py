@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ class AirflowConnection(Protocol):
     """The parts of Airflow's ``Connection`` that are read here."""
 
     conn_id: str
+    conn_type: str | None
     host: str | None
     schema: str | None
     port: int | None
@@ -38,8 +39,8 @@ class AirflowConnection(Protocol):
     password: str | None
 
     @property
-    def extra_dejson(self) -> dict[str, Any]:
-        """The extras."""
+    def extra(self) -> str | None:
+        """The extras, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Credentials:
     """A connection, checked.
 
     :param access: how to reach each API that the connection has credentials for.
+    :param faults: what is wrong with the fields of an API, which counts only where that API is used.
     :param rate_limits: requests a second by operation, where the connection sets its own.
     :param timeout: seconds to wait for an answer; ``None`` for the default.
     :param verify: path of a CA bundle; ``None`` for the system's.
@@ -55,6 +57,7 @@ class Credentials:
 
     conn_id: str
     access: Mapping[Api, Access]
+    faults: Mapping[Api, BluxConfigError] = field(default_factory=dict)
     rate_limits: Mapping[Operation, float] = field(default_factory=dict)
     timeout: float | None = None
     verify: str | None = None
@@ -67,13 +70,24 @@ class Credentials:
         """
         choices = (wanted,) if wanted else apis_of(operation)
         for api in choices:
+            if api in self.faults:  # and not the other API: half of the fields says that this one is meant
+                raise BluxConfigError(self.faults[api].message)
             if api in self.access:
                 return api
         fields = ", or ".join(f"{_FIELDS[api]} for the {api} API" for api in choices)
         raise BluxConfigError(f"Connection {self.conn_id} has no credentials for {operation}. Fill in {fields}.")
 
-    def refused(self, api: Api) -> str:
-        """Return what to check when the API refuses the credentials."""
+    def refused(self, api: Api, *, after_acceptance: bool) -> str:
+        """Return what to check when the API refuses the credentials.
+
+        :param after_acceptance: whether it has accepted them earlier in the delivery.
+        """
+        if after_acceptance:
+            return (
+                f"Connection {self.conn_id}: requests before this one were accepted with the same credentials, so it "
+                "may be the rate, a permission, a firewall (WAF) or a list of allowed IP addresses; or the key was "
+                "changed meanwhile"
+            )
         return f"Connection {self.conn_id}: the credentials are refused, check {_FIELDS[api]}"
 
 
@@ -89,15 +103,25 @@ def read(connection: AirflowConnection) -> Credentials:
 
 
 def _read(connection: AirflowConnection) -> Credentials:
+    if connection.conn_type and connection.conn_type != CONNECTION_TYPE:
+        raise BluxConfigError(f"is of type {connection.conn_type}; it must be of type {CONNECTION_TYPE}.")
     extras = _extras(connection)
+    readers: dict[Api, Callable[[], Access | None]] = {
+        "application": lambda: _application(connection),
+        "open": lambda: _open(extras),
+    }
     access: dict[Api, Access] = {}
-    if application := _application(connection):
-        access["application"] = application
-    if open_api := _open(extras):
-        access["open"] = open_api
+    faults: dict[Api, BluxConfigError] = {}
+    for api, reader in readers.items():
+        try:
+            if found := reader():
+                access[api] = found
+        except BluxConfigError as error:
+            faults[api] = error.located(f"Connection {connection.conn_id}")
     return Credentials(
         conn_id=connection.conn_id,
         access=access,
+        faults=faults,
         rate_limits=_rate_limits(extras.get("rate_limits")),
         timeout=_timeout(extras.get("timeout")),
         verify=_verify(extras.get("verify")),
@@ -107,8 +131,15 @@ def _read(connection: AirflowConnection) -> Credentials:
 
 def _extras(connection: AirflowConnection) -> dict[str, Any]:
     """Return the extras that are set: the form writes a null or an empty text for what was left empty."""
+    try:
+        content = json.loads(connection.extra or "{}") or {}
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        what = "JSON inside a JSON string" if isinstance(content, str) else "no JSON object"
+        raise BluxConfigError(f'extra is {what}. Write it as {{"open_api_url": "https://...", "timeout": 30}}.')
     # The Test button of Airflow 2.11 sends each extra twice, the second time as its field is called in the form.
-    extras = {name.removeprefix(_FORM_FIELD): value for name, value in connection.extra_dejson.items()}
+    extras = {name.removeprefix(_FORM_FIELD): value for name, value in content.items()}
     if unknown := sorted(extras.keys() - EXTRAS):
         raise BluxConfigError(f"unknown extra {', '.join(unknown)}. Known are {', '.join(sorted(EXTRAS))}.")
     return {name: value for name, value in extras.items() if value is not None and value != ""}
@@ -122,6 +153,7 @@ def _application(connection: AirflowConnection) -> ApplicationAccess | None:
         missing, given = ("login", "password") if not login else ("password", "login")
         raise BluxConfigError(f"{given} is set, but {missing} ({RELABELING[missing]}) is missing. Fill it in.")
     url = checked_url(_application_url(connection), f"host ({RELABELING['host']})")
+    _check_id(f"login ({RELABELING['login']})", login)
     return ApplicationAccess(url=url, application_id=login, secret_key=password)
 
 
@@ -130,6 +162,8 @@ def _application_url(connection: AirflowConnection) -> str:
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
     if not host:
         return APPLICATION_API_URL
+    if schema.lower() in ("http", "https"):
+        schema = schema.lower()
     scheme = schema if schema in ("http", "https") else "https"
     rest = host
     if "://" in host:
@@ -151,7 +185,17 @@ def _open(extras: Mapping[str, Any]) -> OpenAccess | None:
     if missing := [f"{name} ({CONN_FIELDS[name]['label']})" for name in names if name not in extras]:
         raise BluxConfigError(f"extra {', '.join(given)} is set, but {', '.join(missing)} is missing. Fill it in.")
     url, project_id, api_key = (_text(name, extras[name]) for name in names)
-    return OpenAccess(url=checked_url(url, "extra open_api_url (Open API URL)"), project_id=project_id, api_key=api_key)
+    _check_id(f"extra project_id ({CONN_FIELDS['project_id']['label']})", project_id)
+    return OpenAccess(
+        url=checked_url(url.strip(), "extra open_api_url (Open API URL)"), project_id=project_id, api_key=api_key
+    )
+
+
+def _check_id(name: str, value: str) -> None:
+    if value != value.strip() or not value.isprintable():
+        raise BluxConfigError(
+            f"{name} has a blank around it, or a line break or an invisible character in it. Copy it again."
+        )
 
 
 def _text(name: str, value: Any) -> str:

@@ -97,11 +97,16 @@ def _unlike_blux(answer: BluxError | None, api: Api) -> str:
 
 
 def _way_out(answer: BluxError, api: Api) -> str:
-    said = str(answer).rstrip(".")
+    said = str(answer).removesuffix(".")
     if isinstance(answer, BluxConfigError):  # says it itself
         return said
     if isinstance(answer, BluxRequestError):
+        from airflow_provider_blux.api.client import NOT_FOUND
+
+        said = said.removesuffix(NOT_FOUND[api].removesuffix(".")).rstrip(" .")
         return f"{said}. Check {_URL[api]} and {_ID[api]}"
     if isinstance(answer, BluxApiError) and answer.status is not None:
         return f"{said}. That tells nothing of the credentials: test again later"
-    return f"{said}. Check {_URL[api]}, and whether the machine that runs this test may reach it"
+    return (
+        f"{said.partition('. Check ')[0]}. Check {_URL[api]}, and whether the machine that runs this test may reach it"
+    )

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
@@ -25,6 +25,7 @@ from airflow_provider_blux.operators.sources import (
     upstream_of,
     were_skipped,
 )
+from airflow_provider_blux.operators.templating import TemplatedOperator, is_template, known, read_rendered
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.timestamps import Unit
@@ -46,10 +47,14 @@ TEMPLATED = (
     "blux_conn_id",
     "rejects_path",
     "checkpoint_path",
+    "rate_limit_conn_id",
+    "max_rejects",
+    "resume",
+    "validate_only",
 )
 
 
-class BluxOperator(ObservedOperator):
+class BluxOperator(TemplatedOperator, ObservedOperator):
     """Push records to Blux; the base of the operators for one kind of record each.
 
     Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
@@ -86,22 +91,22 @@ class BluxOperator(ObservedOperator):
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
     :param batch_size: records a request; by default, and at most, what the endpoint takes.
     :param rate_limit: requests a second; by default the published limit.
-    :param rate_limit_conn_id: Airflow connection of a Redis: all tasks that name it share the rate.
+    :param rate_limit_conn_id: (templated) Airflow connection of a Redis: all tasks that name it share the rate.
     :param rate_limit_share: share of the rate (above 0, at most 1) that this task keeps to: without
         ``rate_limit_conn_id`` always, with it while Redis does not answer.
     :param rate_limit_fallback: while Redis does not answer the task fails (``fail``), or keeps to its share
         (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
     :param concurrency: most requests in flight; by default 32, or as many as start in a second.
-    :param max_rejects: how many records (an int), or which share of them (a float), may be rejected or unknown.
+    :param max_rejects: (templated) how many records (an int), or which share of them (a float), may be rejected or
+        unknown.
     :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
-    :param resume: go on where the last try stopped.
+    :param resume: (templated) go on where the last try stopped.
     :param checkpoint_path: (templated) folder that keeps the progress for the next try; Airflow 3.3 keeps it itself.
-    :param validate_only: read, shape, check and count everything, send nothing; warn of what is suspicious. Outlets in
-        Blux then make no event, since nothing has changed.
+    :param validate_only: (templated) read, shape, check and count everything, send nothing; warn of what is
+        suspicious. Outlets in Blux then make no event, since nothing has changed.
     """
 
-    template_ext: ClassVar[Sequence[str]] = (".sql",)  # type: ignore[misc]
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
     ui_color = "#e8f1ff"
 
     #: The hook's method, and the name of the record argument: what a subclass sets.
@@ -205,13 +210,15 @@ class BluxOperator(ObservedOperator):
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
+            read_rendered(self, self.template_fields)
             source = () if self._is_skipped(context) else self._source()
             report = self._push(self._hook, source, self._hook_options(context)).as_dict()
             check_read(report["read"], self.on_empty)
         except BluxError as error:
+            # One message and one traceback; the error stays the context of what Airflow is told.
             if error.retry_helps:
-                raise
-            raise AirflowFailException(str(error)) from error
+                raise error from None
+            raise AirflowFailException(str(error)) from None
         try:
             self._announce(context, report)
         except Exception as error:  # noqa: BLE001 - all is delivered, and a retry would deliver it again
@@ -243,7 +250,7 @@ class BluxOperator(ObservedOperator):
                 "set checkpoint_path (Airflow before 3.3 keeps no task state)."
             )
         elif self.resume:
-            self.log.info(
+            self._notice = (
                 "No progress is kept for a retry: there is no task state (Airflow 3.3) and no checkpoint_path."
             )
         return options
@@ -320,9 +327,10 @@ class BluxOperator(ObservedOperator):
         check_source(given[0], self._file_options(), self.on_missing, self.on_empty, self.sql_parameters)
         if api := check_api(self.api):
             endpoints_for(self.operation, api)
-        check(self._options())
+        check(cast("DeliveryOptions", known(self._options())))
         check_mapping(self.operation, self.api, self.field_mapping or {})
-        check_tolerance(self.max_rejects, self.rejects_path)
+        if not is_template(self.max_rejects):
+            check_tolerance(self.max_rejects, self.rejects_path)
         self._check_outlets()
 
 

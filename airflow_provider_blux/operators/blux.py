@@ -9,6 +9,7 @@ from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, 
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField
+from airflow_provider_blux.operators.templating import is_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -70,16 +71,24 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
 
     :param users: (templated) a list of users, nested as the API has them or flat rows; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param exclude_fields: properties that are left out of every record; ``"consents"`` names all six consents.
+    :param exclude_fields: (templated) properties that are left out of every record; ``"consents"`` names all six
+        consents.
     :param updated_at_field: the column by which an older record of a user is rejected that comes after a newer one.
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
     :param snapshot_path: (templated) folder that remembers what was sent: a user with the same row is not sent again.
-    :param full_refresh: send every user, and begin the snapshot again.
+    :param full_refresh: (templated) send every user, and begin the snapshot again.
     :param max_absent: how many users of the snapshot (an int), or which share of them (a float), the source may leave
         out before the task fails; everything it names is delivered then, and nobody is deleted.
     """
 
-    template_fields: Sequence[str] = ("users", *TEMPLATED, "suppression_path", "snapshot_path")
+    template_fields: Sequence[str] = (
+        "users",
+        *TEMPLATED,
+        "suppression_path",
+        "exclude_fields",
+        "snapshot_path",
+        "full_refresh",
+    )
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
@@ -109,14 +118,14 @@ class BluxDeleteUsersOperator(BluxOperator):
 
     :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param max_users: refuse, before anything is deleted, to delete more (100,000 unless given); ``None`` switches the
-        guard off.
+    :param max_users: (templated) refuse, before anything is deleted, to delete more (100,000 unless given); ``None``
+        switches the guard off.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
     :param snapshot_path: (templated) snapshot of the task that sends users: whoever is deleted is forgotten, so that
         the same row is sent again when the user comes back.
     """
 
-    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path", "snapshot_path")
+    template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path", "max_users", "snapshot_path")
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
@@ -135,7 +144,8 @@ class BluxDeleteUsersOperator(BluxOperator):
         self.max_users = max_users
         self.receipts_path = receipts_path
         self.snapshot_path = snapshot_path
-        check_max_users(max_users)
+        if not is_template(max_users):
+            check_max_users(max_users)
 
     def _hook_options(self, context: Context) -> HookOptions:
         return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
@@ -182,12 +192,12 @@ class BluxUpdateDevicesOperator(_SnapshotOperator):
     :param suppression_path: (templated) files of ids, or receipts of deletions: users whose devices are left out.
     :param snapshot_path: (templated) folder that remembers what was sent: a device with the same row is not sent
         again.
-    :param full_refresh: send every device, and begin the snapshot again.
+    :param full_refresh: (templated) send every device, and begin the snapshot again.
     :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), the source may leave
         out before the task fails.
     """
 
-    template_fields: Sequence[str] = ("devices", *TEMPLATED, "suppression_path", "snapshot_path")
+    template_fields: Sequence[str] = ("devices", *TEMPLATED, "suppression_path", "snapshot_path", "full_refresh")
     operation = "update_devices"
     records_field = "devices"
     devices = HiddenField()

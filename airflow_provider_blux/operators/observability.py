@@ -33,6 +33,8 @@ class ObservedOperator(BaseOperator):
     validate_only: bool
     _hook: BluxHook | None = None
     _standing: Standing | None = None
+    #: What is logged once the delivery has said what it does.
+    _notice: str | None = None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002
         """Return what was read and changed; Airflow's OpenLineage provider asks for it when the task is over."""
@@ -57,6 +59,9 @@ class ObservedOperator(BaseOperator):
 
     def _look(self, standing: Standing) -> None:
         self._standing = standing
+        if self._notice:
+            self.log.info(self._notice)
+            self._notice = None
 
     def _check_outlets(self) -> None:
         check_outlets(self.outlets)

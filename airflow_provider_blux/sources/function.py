@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import frame_of
-from airflow_provider_blux.sources.rows import ONE_RECORD
+from airflow_provider_blux.sources.rows import ONE_RECORD, items_of
 
 _ACCEPTED = (
     "It must return or yield records: a list or another iterable of them, a DataFrame of pandas or polars, a Table of "
@@ -44,7 +44,7 @@ class FunctionSource:
         """
         self.close()
         self._made = self._call()
-        for item in self._records(self._made):
+        for item in items_of(self._records(self._made)):
             frame = None if isinstance(item, ONE_RECORD) else frame_of(item, str(self))
             if frame is None:
                 yield item

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import Frame, frame_of
-from airflow_provider_blux.sources.rows import ONE_RECORD
+from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, items_of
 
-# A mapped task's outputs are fetched over HTTP, one request for each item or for each slice: as many at a time as
-# hold about so many records, the first one alone, to see how many it holds.
+# How Airflow calls the outputs of a mapped task (2.11 and 3): alone among its lazy sequences they can be sliced.
+_MAPPED_OUTPUTS = "LazyXCom"
+# They are fetched over HTTP, one request for each item or for each slice: as many at a time as hold about so many
+# records, the first one alone, to see how many it holds.
 _OUTPUTS_A_SLICE = 100
 _RECORDS_A_SLICE = 10_000
 
@@ -19,9 +21,9 @@ _RECORDS_A_SLICE = 10_000
 class InlineSource:
     """Records from a value.
 
-    :param value: a list, a mapped task's outputs (a lazy sequence of lists, frames or records), a pandas or polars
-        DataFrame, a pyarrow Table, or a JSON string of a list. A list or a frame inside the list is flattened one
-        level.
+    :param value: a list, a mapped task's outputs (a lazy sequence of lists, frames or records), what ``map``,
+        ``concat`` or ``zip`` make of upstream outputs, a pandas or polars DataFrame, a pyarrow Table, or a JSON string
+        of a list. A list or a frame inside the list is flattened one level.
     :param name: what the value is called, for messages (``users``).
     """
 
@@ -39,10 +41,10 @@ class InlineSource:
         return len(self._records) if isinstance(self._records, Frame) else 0
 
     def __iter__(self) -> Iterator[Any]:
-        if isinstance(self._records, list | tuple | Frame):
-            yield from self._flat(self._records)
-        else:
+        if _is_mapped(self._records):
             yield from self._fetched(self._records)
+        else:
+            yield from self._flat(items_of(self._records))
 
     def _fetched(self, outputs: Sequence[Any]) -> Iterator[Any]:
         start, size, total = 0, 1, len(outputs)
@@ -61,11 +63,11 @@ class InlineSource:
             if isinstance(item, ONE_RECORD):
                 yield item
             else:
-                yield from self._parts(item)
+                yield from items_of(self._parts(item))
 
     def _parts(self, item: Any) -> Any:
         """Return the records that an item of the list stands for: those in it, or itself."""
-        if isinstance(item, list | tuple):
+        if isinstance(item, Sequence) and not isinstance(item, NO_SEQUENCE):
             return (item,) if self._is_row(item) else item
         frame = frame_of(item, self._name)
         return (item,) if frame is None else frame
@@ -75,24 +77,30 @@ class InlineSource:
 
         Never so of a mapped task's outputs: each is what one task returned, and that may be a tuple.
         """
-        is_mapped = not isinstance(self._records, list | tuple)
         return (
-            not is_mapped and isinstance(item, tuple) and len(item) > 1 and any(isinstance(x, str | int) for x in item)
+            isinstance(item, tuple)
+            and len(item) > 1
+            and any(isinstance(x, str | int) for x in item)
+            and not _is_mapped(self._records)
         )
 
     def _sequence(self, value: Any) -> Any:
         if isinstance(value, str):
             value = self._parsed(value)
         if value is None:
-            raise BluxSourceError(
+            raise BluxConfigError(
                 f"{self._name} is None: the upstream task returned nothing. Return an empty list when there is "
                 "nothing to send."
             )
-        if (frame := frame_of(value, self._name)) is not None:
+        try:
+            frame = frame_of(value, self._name)
+        except BluxSourceError as error:  # a retry gets the same value
+            raise BluxConfigError(error.message) from None
+        if frame is not None:
             return frame
-        if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        if isinstance(value, Sequence) and not isinstance(value, NO_SEQUENCE):
             return value
-        raise BluxSourceError(
+        raise BluxConfigError(
             f"{self._name} is of type {type(value).__name__}; it must be a list of records, the outputs of a mapped "
             "task, a DataFrame of pandas or polars, a Table of pyarrow, or a JSON string that holds a list."
         )
@@ -102,7 +110,11 @@ class InlineSource:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-            raise BluxSourceError(
+            raise BluxConfigError(
                 f"{self._name} is text, but not a JSON list{where}. A template such as {{{{ ti.xcom_pull(...) }}}} "
                 f"gives Python's notation, not JSON; pass the upstream task's output itself ({self._name}=task.output)."
             ) from None
+
+
+def _is_mapped(value: Any) -> bool:
+    return type(value).__name__.startswith(_MAPPED_OUTPUTS)

@@ -10,6 +10,18 @@ from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 
 # What is one record without a closer look.
 ONE_RECORD = (dict, str, int)
+NO_SEQUENCE = (str, bytes, bytearray, memoryview)
+
+
+def items_of(items: Iterable[Any]) -> Iterable[Any]:
+    """Return what yields every item, of Airflow's lazy sequences too.
+
+    Those of ``map``, ``concat`` and ``zip`` call the DAG author's function for each item, and ``iter`` would take an
+    ``IndexError`` in it for the end.
+    """
+    if isinstance(items, list | tuple) or not isinstance(items, Sequence):
+        return items
+    return (items[index] for index in range(len(items)))
 
 
 class TableRow(dict[str, Any]):

@@ -20,6 +20,8 @@ _ROWS_A_FETCH = 1000
 _VALUES = re.compile(r"'.*|[^\s'\"@]+@[^\s'\"@]+|\d(?:[\s().-]?\d){4,}")
 # PEP 249's classes of errors that are about the statement or the server. The others are about the data, and quote it.
 _ABOUT_THE_STATEMENT = frozenset({"ProgrammingError", "OperationalError", "InterfaceError", "NotSupportedError"})
+# A per cent sign that no driver takes for a placeholder.
+_LONE_PERCENT = re.compile(r"%(?![%sbt(])")
 _NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL)
 _WITHIN = re.compile(r"\([^()]*\)")
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
@@ -53,20 +55,31 @@ class SqlSource:
     def __iter__(self) -> Iterator[Any]:
         self._warn_of_any_order()
         hook = self._hook()
+        self._is_connected = False
         try:
             with reading(hook.get_conn) as cursor:
                 yield from self._rows(cursor)
         except Exception as error:
-            if (kind := _database_error(error)) is None:
-                if isinstance(error, BluxError | AirflowException):
-                    raise
-                raise BluxSourceError(f"{self} failed: {type(error).__name__}; its words may quote the data.") from None
-            words = _without_values(error) if kind in _ABOUT_THE_STATEMENT else "its words may quote the data"
-            raise BluxSourceError(
-                f"{self} failed: {type(error).__name__}: {words}. (sql must be one statement that only reads.)"
-            ) from None
+            if _database_error(error) is None and isinstance(error, BluxError | AirflowException):
+                raise
+            raise BluxSourceError(self._failure(error)) from None
+
+    def _failure(self, error: Exception) -> str:
+        """Return what the database said that is no data, where it runs, and what to do."""
+        is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
+        said = _without_values(error) if is_shown else "its words may quote the data"
+        place = f"{self} ({server})" if (server := _server(self._conn_id)) else str(self)
+        return f"{place} failed: {type(error).__name__}: {said}{_where(error)}. {self._advice()}"
+
+    def _advice(self) -> str:
+        if not self._is_connected:
+            return "(The database was not reached: check host, port and login of the connection, and the server.)"
+        if self._parameters and _LONE_PERCENT.search(self._sql):
+            return "(Beside sql_parameters a % that is no placeholder is written %%, as in LIKE '%%.kr'.)"
+        return "(sql must be one statement that only reads.)"
 
     def _rows(self, cursor: Any) -> Iterator[TableRow | BluxRecordError]:
+        self._is_connected = True
         cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
         rows = cursor.fetchmany(_ROWS_A_FETCH) if cursor.description or _tells_columns_late(cursor) else []
         columns = self._columns(cursor)
@@ -128,6 +141,23 @@ def _database_error(error: Exception) -> str | None:
     if "Error" not in names:
         return None
     return next((name for name in names if name in _ABOUT_THE_STATEMENT), "Error")
+
+
+def _server(conn_id: str) -> str:
+    """Return where the database is, as its connection says; a file has no server."""
+    connection = BaseHook.get_connection(conn_id)
+    port = f":{connection.port}" if connection.port else ""
+    is_server = connection.host and not re.search(r"[\s/\\@]", connection.host)
+    return f"{connection.conn_type} at {connection.host}{port}" if is_server else ""
+
+
+def _where(error: Any) -> str:
+    """Return the error's SQLSTATE, or the number that MySQL gives it."""
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    number = error.args[0] if error.args and type(error.args[0]) is int else None
+    found = {"SQLSTATE": state, "error": number}
+    known = [f"{name} {value}" for name, value in found.items() if value]
+    return f" [{', '.join(known)}]" if known else ""
 
 
 def _without_values(error: Exception) -> str:

@@ -86,9 +86,11 @@ def test_every_status_has_its_class_and_leaves_nothing_in_doubt_but_a_gateways_o
 
     words = ': "as it is"' if status != 304 else ""
     assert type(caught.value) is CLASSES[status]
-    assert caught.value.message.startswith(f"Blux answered {status} to application.upsert_users{words}.")
-    assert caught.value.status == status
-    assert getattr(caught.value, "words", "as it is") == "as it is"
+    assert caught.value.message.startswith(
+        f"Blux answered {status} to application.upsert_users at {blux.url.removeprefix('http://')}{words}."
+    )
+    assert (caught.value.status, caught.value.endpoint) == (status, "application.upsert_users")
+    assert getattr(caught.value, "api_message", "as it is") == "as it is"
     assert getattr(caught.value, "in_doubt", False) == (status in (502, 504))
 
 
@@ -207,8 +209,38 @@ def test_no_connection_leaves_nothing_in_doubt():
         with BluxClient({"application": access}) as client, pytest.raises(BluxUnavailable) as caught:
             client.send(request_of(UPSERT, [USER]))
     assert not caught.value.in_doubt
+    assert caught.value.endpoint == "application.upsert_users"
     host = url.removeprefix("http://")
-    assert str(caught.value) == f"No connection to {host} for application.upsert_users (ConnectionRefusedError)."
+    assert str(caught.value) == (
+        f"No connection to {host} for application.upsert_users (ConnectionRefusedError). Check host (Application API "
+        "URL) of the connection."
+    )
+
+
+@pytest.mark.parametrize(
+    ("api", "field"),
+    [("application", "host (Application API URL)"), ("open", "extra open_api_url (Open API URL)")],
+)
+def test_a_name_that_cannot_be_resolved_is_said_with_the_field_that_holds_it(api, field):
+    access = {
+        "application": ApplicationAccess(url="https://api.invalid/prod", application_id="a", secret_key="key"),
+        "open": OpenAccess(url="https://api.invalid", project_id="p", api_key="key"),
+    }
+    with BluxClient(access) as client, pytest.raises(BluxUnavailable) as caught:
+        client.send(request_of(endpoints_for("upsert_users", api)[0], [USER]))
+    assert str(caught.value) == (
+        f"No connection to api.invalid for {api}.upsert_users (the name of the host cannot be resolved). Check {field} "
+        "of the connection."
+    )
+
+
+@pytest.mark.parametrize(("api", "says"), [("application", "lacks its path (/prod)"), ("open", "project_id (Project")])
+def test_404_says_what_to_check(blux, api, says):
+    blux.fault(kind="status", status=404)
+
+    with pytest.raises(BluxRequestError) as caught:
+        send(blux, endpoints_for("upsert_users", api)[0], [{"user_id": "u-1"}])
+    assert says in str(caught.value)
 
 
 def test_what_the_api_says_is_shown_without_what_was_sent(blux):

@@ -32,8 +32,9 @@ class Caller:
 def test_six_attempts_with_growing_waits_and_the_last_error_comes_through():
     caller = Caller(*(BluxUnavailable(f"no {number}", status=503) for number in range(10)))
 
-    with pytest.raises(BluxUnavailable, match="no 5"):
+    with pytest.raises(BluxUnavailable, match="no 5") as raised:
         caller.run(rng=lambda: 1.0)
+    assert raised.value.attempt == 6
 
     assert caller.calls == ATTEMPTS == 6
     assert caller.slept == [1.0, 2.0, 4.0, 8.0, 16.0]

@@ -126,7 +126,7 @@ def test_the_words_of_an_answer_that_is_encoded_without_having_been_asked_are_no
     ):
         send(client)
 
-    assert str(caught.value) == "Blux answered 400 to application.upsert_users."
+    assert str(caught.value) == f"Blux answered 400 to application.upsert_users at 127.0.0.1:{wire.port}."
 
 
 def test_a_host_is_trusted_by_the_bundle_that_the_connection_names(tmp_path):

@@ -163,10 +163,14 @@ def test_records_of_an_upstream_task_make_it_a_dependency(name: str) -> None:
 
 @any_decorator
 def test_only_what_a_function_task_has_is_a_template(name: str) -> None:
-    own = "receipts_path" if name == "blux_delete_users" else "suppression_path"
+    own = {
+        "blux_upsert_users": ("suppression_path", "exclude_fields"),
+        "blux_delete_users": ("receipts_path", "max_users"),
+    }.get(name, ("suppression_path",))
     fields = operator(name, records).template_fields
 
-    assert fields == ("op_args", "op_kwargs", "blux_conn_id", "rejects_path", "checkpoint_path", own)
+    assert fields[:5] == ("op_args", "op_kwargs", "blux_conn_id", "rejects_path", "checkpoint_path")
+    assert fields[5:] == ("rate_limit_conn_id", "max_rejects", "resume", "validate_only", *own)
 
 
 @any_decorator

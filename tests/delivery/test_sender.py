@@ -145,7 +145,7 @@ def test_where_nothing_was_accepted_a_wrong_schema_costs_the_logarithm_of_a_batc
         )
 
     assert len(blux.requests()) == requests
-    assert (caught.value.status, caught.value.words) == (None, "no such application")
+    assert (caught.value.status, caught.value.api_message) == (None, "no such application")
     assert isinstance(caught.value.__cause__, BluxRequestError)
     assert caught.value.__cause__.status == 400
 

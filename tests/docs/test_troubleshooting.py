@@ -54,7 +54,7 @@ def said_in(scene: Scene, beginning: str) -> tuple[str, set[type[BaseException]]
     while raised is not None:
         classes.add(type(raised))
         words.append(str(raised))
-        raised = raised.__cause__
+        raised = raised.__cause__ or raised.__context__
     # The log of an operator does not pass by pytest: Airflow prints it.
     return "\n".join([*words, scene.log.text, *scene.out.readouterr()]), classes
 

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
+    BluxApiError,
     BluxAuthError,
     BluxConfigError,
     BluxRejectLimitError,
@@ -195,6 +196,60 @@ def test_refused_credentials_name_the_connection_and_not_the_key(
     assert str(raised.value).startswith("Connection blux_default: the credentials are refused")
     assert raised.value.status == 401
     assert "wrong-key-1" not in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_after_accepted_requests_does_not_blame_the_credentials_alone(
+    blux_emulator: Emulator, status: int
+) -> None:
+    blux_emulator.fault(kind="status", status=status, skip=1)
+
+    with pytest.raises(BluxAuthError) as raised:
+        BluxHook().upsert_users([{"user_id": "a"}, {"user_id": "b"}], batch_size=1, concurrency=1)
+    assert "requests before this one were accepted with the same credentials" in str(raised.value)
+    assert "WAF" in str(raised.value)
+    assert "are refused" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempt"), [({"status": 404}, 1), ({"status": 503, "headers": {"Retry-After": "86400"}}, 1)]
+)
+def test_an_error_of_the_api_names_connection_host_and_endpoint(
+    blux_emulator: Emulator, fault: dict[str, Any], attempt: int
+) -> None:
+    blux_emulator.fault(kind="status", **fault)
+
+    with pytest.raises(BluxApiError) as raised:
+        BluxHook().upsert_users([{"user_id": "a"}])
+    assert str(raised.value).startswith("Connection blux_default: batch 1 (records 1-1): Blux answered")
+    assert f"to application.upsert_users at {blux_emulator.url.removeprefix('http://')}" in str(raised.value)
+    assert (raised.value.status, raised.value.endpoint, raised.value.attempt) == (
+        fault["status"],
+        "application.upsert_users",
+        attempt,
+    )
+
+
+@pytest.mark.parametrize(
+    "records",
+    [[{"user_id": "a", "phone_number": 5}], (user for user in [{"user_id": "a", "phone_number": 5}])],
+    ids=["list", "generator"],
+)
+def test_the_first_line_of_the_log_says_what_goes_where(
+    blux_emulator: Emulator, caplog: pytest.LogCaptureFixture, records: Any
+) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(BluxRejectLimitError) as raised:
+        BluxHook().upsert_users(records, rate_limit=7, batch_size=5)
+
+    ours = [record.getMessage() for record in caplog.records if "ux" in record.name and "uvicorn" not in record.name]
+    assert ours[0] == (
+        f"Blux application.upsert_users: a {type(records).__name__} to {blux_emulator.url}/prod by connection "
+        "blux_default; 7 requests/s, 5 records each."
+    )
+    assert ours[-1].startswith("Blux application.upsert_users ended: 1 read = 1 rejected")
+    host = blux_emulator.url.removeprefix("http://")
+    assert str(raised.value).startswith(f"Connection blux_default, application.upsert_users at {host}: Of 1 records")
 
 
 def test_rejected_records_are_named_by_number_and_field_and_the_others_are_delivered(blux_emulator: Emulator) -> None:

@@ -30,8 +30,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def refused(read: Any, connection: dict[str, Any] | str) -> str:
-    with pytest.raises(BluxConfigError) as raised:
-        read(connection)
+    with pytest.raises(BluxConfigError) as raised:  # noqa: PT012 - some only where the API is used
+        credentials = read(connection)
+        for api in credentials.faults:
+            credentials.api_for("upsert_users", api)
     said = str(raised.value)
     assert said.startswith("Connection crm: ")
     assert SECRET not in f"{said} {raised.value!r} {raised.value.__cause__!r}"
@@ -51,6 +53,9 @@ def refused(read: Any, connection: dict[str, Any] | str) -> str:
         ({"host": "api.example.com", "port": 0}, "https://api.example.com/prod"),
         ({"host": "api.example.com", "schema": "stg"}, "https://api.example.com/stg"),
         ({"host": "api.example.com", "schema": "https"}, "https://api.example.com/prod"),
+        ({"host": "api.example.com", "schema": "HTTPS"}, "https://api.example.com/prod"),
+        ({"host": "localhost", "schema": "HTTP"}, "http://localhost/prod"),
+        ({"host": "HTTPS://api.example.com/stg"}, "HTTPS://api.example.com/stg"),
         ({"host": "api.example.com", "schema": "stg", "port": 8443}, "https://api.example.com:8443/stg"),
         ({"host": "api.example.com/stg"}, "https://api.example.com/stg"),
         ({"host": "api.example.com:8443/stg/"}, "https://api.example.com:8443/stg"),
@@ -115,7 +120,16 @@ def test_the_extras_of_a_uri_are_extras(read: Any) -> None:
         ({"login": ""}, "password is set, but login (Application ID) is missing. Fill it in."),
         ({"password": None}, "login is set, but password (Secret key) is missing. Fill it in."),
         ({"password": ""}, "login is set, but password (Secret key) is missing. Fill it in."),
+        ({"login": " app"}, "login (Application ID) has a blank around it"),
+        ({"login": "app\n"}, "login (Application ID) has a blank around it, or a line break"),
+        ({"login": "a\u200bpp"}, "an invisible character in it. Copy it again"),
         ({"password": f"{SECRET}\n"}, "Copy it again"),
+        ({"conn_type": "http"}, "is of type http; it must be of type blux"),
+        ({"extra": "open_api_url"}, "extra is no JSON object"),
+        ({"extra": "{'timeout': 5}"}, "extra is no JSON object"),
+        ({"extra": '["timeout"]'}, "extra is no JSON object"),
+        ({"extra": "5"}, "extra is no JSON object"),
+        ({"extra": json.dumps(json.dumps({"timeout": 5}))}, "extra is JSON inside a JSON string"),
         ({"password": f" {SECRET}"}, "Copy it again"),
         ({"password": f"{SECRET}키"}, "Copy it again"),
     ],
@@ -131,6 +145,7 @@ def test_a_wrong_application_api_names_the_field(read: Any, connection: dict[str
         ({**OPEN, "open_api_url": None}, "but open_api_url (Open API URL) is missing"),
         ({**OPEN, "project_id": ""}, "but project_id (Project ID) is missing"),
         ({**OPEN, "open_api_key": None}, "but open_api_key (Open API key) is missing"),
+        ({**OPEN, "project_id": "p\n"}, "extra project_id (Project ID) has a blank around it, or a line break"),
         ({**OPEN, "project_id": 5}, "extra project_id is of type int; it must be text"),
         ({**OPEN, "open_api_key": [OPEN_KEY]}, "extra open_api_key is of type list; it must be text"),
         ({**OPEN, "open_api_key": f"{OPEN_KEY}\r\nX-Evil: 1"}, "Copy it again"),
@@ -163,6 +178,40 @@ def test_a_wrong_application_api_names_the_field(read: Any, connection: dict[str
 )
 def test_a_wrong_extra_is_named(read: Any, extra: dict[str, Any], words: str) -> None:
     assert words in refused(read, {**APPLICATION, "extra": extra})
+
+
+def test_half_of_an_api_is_an_error_only_where_that_api_is_used(read: Any) -> None:
+    half_open = read({**APPLICATION, "extra": {"open_api_key": OPEN_KEY}})
+    half_application = read({"login": "app", "extra": OPEN})
+
+    assert half_open.api_for("upsert_users", None) == "application"
+    assert half_application.api_for("send_events", None) == half_application.api_for("upsert_users", "open") == "open"
+    for credentials, operation, missing in (
+        (half_open, "send_events", "open_api_url"),
+        (half_application, "upsert_users", "password"),
+        (read({"extra": {"project_id": "p"}}), "upsert_users", "open_api_url"),
+    ):
+        with pytest.raises(BluxConfigError, match=rf"^Connection crm: .* is set, but {missing} .*missing"):
+            credentials.api_for(operation, None)
+
+
+@pytest.mark.parametrize("fields", [{**APPLICATION, "extra": {"project_id": "p"}}, {"login": "app", "extra": OPEN}])
+def test_half_of_an_api_fails_the_connection_test(read: Any, fields: dict[str, Any]) -> None:
+    read(fields)
+
+    works, said = BluxHook("crm").test_connection()
+    assert not works
+    assert " is set, but " in said
+    assert not said.startswith("Connection")
+
+
+def test_a_connection_without_a_type_is_taken(read: Any) -> None:
+    assert "application" in read({**APPLICATION, "conn_type": ""}).access
+
+
+@pytest.mark.parametrize("extra", ["", "{}", "null"])
+def test_no_extra_is_an_empty_one(read: Any, extra: str) -> None:
+    assert read({**APPLICATION, "extra": extra}) == read(APPLICATION)
 
 
 def test_what_the_form_leaves_empty_is_unset(read: Any) -> None:

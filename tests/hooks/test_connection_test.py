@@ -241,7 +241,7 @@ def another_host(status: int) -> Iterator[tuple[str, list[str]]]:
         ),
         (
             405,
-            "Blux answered 405 to open.upsert_users. Check Open API URL and Project ID.",
+            "Blux answered 405 to open.upsert_users at HERE. Check Open API URL and Project ID.",
         ),
     ],
 )
@@ -253,5 +253,8 @@ def test_a_host_that_refuses_no_key_proves_nothing_and_does_not_get_yours(
         works, said = tested()
 
     assert not works
-    assert said == f"{APPLICATION_ACCEPTED} Open API ({url.removeprefix('http://')}): {words}"
+    assert (
+        said
+        == f"{APPLICATION_ACCEPTED} Open API ({url.removeprefix('http://')}): {words.replace('HERE', url.removeprefix('http://'))}"
+    )
     assert keys == [MADE_UP_KEY]

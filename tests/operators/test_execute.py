@@ -20,6 +20,7 @@ from airflow_provider_blux.operators.blux import (
     BluxUpdateDevicesOperator,
     BluxUpsertUsersOperator,
 )
+from tests.operators.pipeline import Upstream, dag, rendered
 
 REPORT = {
     *("read", "delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "valid"),
@@ -194,7 +195,8 @@ def test_airflow_does_not_retry_what_a_retry_cannot_help(
     with pytest.raises(AirflowFailException) as raised:
         upserted(**arguments)
     assert words in str(raised.value)
-    assert isinstance(raised.value.__cause__, BluxError)
+    assert isinstance(raised.value.__context__, BluxError)
+    assert raised.value.__suppress_context__, "one message and one traceback"
     assert "1058267341" not in str(raised.value)
     assert "wrong-key-1" not in str(raised.value)
 
@@ -215,12 +217,25 @@ def test_airflow_retries_when_a_file_is_missing(blux_emulator: Emulator, tmp_pat
         upserted(path=f"{tmp_path}/absent.csv")
 
 
-def test_airflow_retries_when_the_upstream_task_returned_something_else(blux_emulator: Emulator) -> None:
-    with pytest.raises(BluxSourceError, match="users is text, but not a JSON list"):
-        upserted(users="[{'user_id': 'a'}]")
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "users is None: the upstream task returned nothing"),
+        ({"user_id": "a"}, "users is of type dict"),
+        ("[{'user_id': 'a'}]", "users is text, but not a JSON list"),
+    ],
+)
+def test_a_retry_cannot_help_against_what_an_upstream_task_has_returned(
+    blux_emulator: Emulator, value: Any, message: str
+) -> None:
+    with dag():
+        operator = BluxUpsertUsersOperator(task_id="push", users=Upstream(task_id="rows").output)
+
+    with pytest.raises(AirflowFailException, match=message):
+        rendered(operator, upstream=value).execute({})
 
 
-class UsersUntilKilled(Sequence[dict[str, str]]):
+class LazyXComUntilKilled(Sequence[dict[str, str]]):
     """Users that are fetched by slices; the task is killed while the second slice is."""
 
     def __init__(self) -> None:
@@ -236,7 +251,7 @@ class UsersUntilKilled(Sequence[dict[str, str]]):
 
 
 def test_a_killed_task_sends_nothing_more(blux_emulator: Emulator) -> None:
-    users = UsersUntilKilled()
+    users = LazyXComUntilKilled()
     operator = BluxUpsertUsersOperator(task_id="push", users=users)
     users.kill = operator.on_kill
 

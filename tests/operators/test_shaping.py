@@ -185,10 +185,12 @@ def test_validate_only_names_the_first_problems_and_sends_nothing(
         BluxUpsertUsersOperator(task_id="push", users=users, validate_only=True).execute({})
 
     first, *problems = str(raised.value).splitlines()
-    assert first.startswith("Of 3 records, 1 are valid, 2 rejected")
+    where = f"Connection blux_default, application.upsert_users at {blux_emulator.url.removeprefix('http://')}: "
+    assert first.startswith(f"{where}Of 3 records, 1 are valid, 2 rejected")
     assert [line.split(":")[0].strip() for line in problems] == ["record 2, phone_number", "record 3, user_id"]
     assert "Suspicious: No consent in any of 1 users" in caplog.text
     assert "1058267341" not in f"{raised.value}{caplog.text}"
+    assert "delivered" not in f"{raised.value}{caplog.text}"
     assert blux_emulator.requests() == []
 
 

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.sources.inline import InlineSource
 
 IDS = ["00123", "b", "c"]
@@ -148,7 +148,7 @@ def test_a_frame_without_rows_is_an_empty_source(frame: Any) -> None:
     ],
 )
 def test_a_frame_that_cannot_be_read_is_refused(frame: Any, words: str) -> None:
-    with pytest.raises(BluxSourceError, match=words):
+    with pytest.raises(BluxConfigError, match=words):
         InlineSource(frame, "users")
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 import pytest
 
-from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
 
 
-class LazyOutputs(Sequence[Any]):
+class LazyXComOutputs(Sequence[Any]):
     """A mapped task's outputs as Airflow hands them over: every item, and every slice, is a request."""
 
     def __init__(self, outputs: list[Any]) -> None:
@@ -36,6 +37,20 @@ class LazyOutputs(Sequence[Any]):
         return self._outputs[key]
 
 
+class Mapped(Sequence[Any]):
+    """What ``XComArg.map`` becomes: a slice of it is no slice of what it yields."""
+
+    def __init__(self, values: Sequence[Any], call: Callable[[Any], Any] = lambda item: item) -> None:
+        self._values = values
+        self._call = call
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._call(self._values[key])
+
+
 def rows() -> Iterator[int]:
     yield 1
 
@@ -52,14 +67,19 @@ def rows() -> Iterator[int]:
         ([("a",), "c"], ["a", "c"]),
         ([("a", "b"), (1, None), "c"], [("a", "b"), (1, None), "c"]),
         ([({"user_id": "a"}, {"user_id": "b"})], [{"user_id": "a"}, {"user_id": "b"}]),
-        (LazyOutputs([("a", "b"), "c"]), ["a", "b", "c"]),
+        (LazyXComOutputs([("a", "b"), "c"]), ["a", "b", "c"]),
         ([["a", ["b"]]], ["a", ["b"]]),
         ([[["a"]]], [["a"]]),
         ('[{"user_id": "a"}, {"user_id": "b"}]', [{"user_id": "a"}, {"user_id": "b"}]),
         ('["a", ["b", "c"]]', ["a", "b", "c"]),
         (" [ ]\n", []),
         ('["고객"]', ["고객"]),
-        (LazyOutputs([{"user_id": "a"}, [{"user_id": "b"}], []]), [{"user_id": "a"}, {"user_id": "b"}]),
+        (LazyXComOutputs([{"user_id": "a"}, [{"user_id": "b"}], []]), [{"user_id": "a"}, {"user_id": "b"}]),
+        (Mapped([1, [2, 3], 4]), [1, 2, 3, 4]),
+        (Mapped([("a", "b"), "c"]), [("a", "b"), "c"]),
+        (Mapped([({"user_id": "a"}, {"user_id": "b"})]), [{"user_id": "a"}, {"user_id": "b"}]),
+        (Mapped(LazyXComOutputs([["a", "b"], "c"])), ["a", "b", "c"]),
+        ([Mapped(["a", "b"]), LazyXComOutputs(["c"]), "d"], ["a", "b", "c", "d"]),
     ],
 )
 def test_a_list_inside_the_list_is_flattened_one_level(value: Any, records: list[Any]) -> None:
@@ -69,15 +89,25 @@ def test_a_list_inside_the_list_is_flattened_one_level(value: Any, records: list
     assert list(source) == records, "a source can be read more than once"
 
 
+@pytest.mark.parametrize(
+    "read", [lambda value: InlineSource(value, "users"), lambda value: FunctionSource(lambda: value, "f")]
+)
+def test_an_index_error_of_a_mapped_function_is_not_taken_for_the_end(read: Any) -> None:
+    first_of_each = Mapped([["a"], [], ["c"]], lambda item: item[0])
+
+    with pytest.raises(IndexError):
+        list(read(first_of_each))
+
+
 def test_the_outputs_of_a_mapped_task_are_fetched_by_the_hundred_after_the_first() -> None:
-    outputs = LazyOutputs([[n] for n in range(250)])
+    outputs = LazyXComOutputs([[n] for n in range(250)])
 
     assert list(InlineSource(outputs, "users")) == list(range(250))
     assert (outputs.slices, outputs.items) == (4, 0)
 
 
 def test_large_outputs_of_a_mapped_task_are_fetched_a_few_at_a_time() -> None:
-    outputs = LazyOutputs([list(range(4000))] * 9)
+    outputs = LazyXComOutputs([list(range(4000))] * 9)
 
     assert sum(1 for _ in InlineSource(outputs, "users")) == 36_000
     assert outputs.slices == 1 + 4
@@ -91,7 +121,8 @@ def test_large_outputs_of_a_mapped_task_are_fetched_a_few_at_a_time() -> None:
         (({"user_id": "a"},), 1),
         ([["a", "b"], "c", []], 3),
         ('["a", "b"]', 2),
-        (LazyOutputs(["a"]), 0),
+        (LazyXComOutputs(["a"]), 0),
+        ([Mapped(["a", "b"]), "c"], 3),
     ],
 )
 def test_the_number_of_records_is_known_unless_they_must_be_fetched(value: Any, length: int) -> None:
@@ -105,7 +136,7 @@ def test_a_list_is_not_copied() -> None:
 
 
 def test_no_more_is_fetched_than_is_asked_for() -> None:
-    outputs = LazyOutputs(list(range(1000)))
+    outputs = LazyXComOutputs(list(range(1000)))
 
     source = InlineSource(outputs, "users")
     assert outputs.slices == 0
@@ -115,7 +146,7 @@ def test_no_more_is_fetched_than_is_asked_for() -> None:
 
 def test_none_says_that_the_upstream_task_returned_nothing() -> None:
     for value in (None, "null"):
-        with pytest.raises(BluxSourceError, match=r"^users is None: .* Return an empty list"):
+        with pytest.raises(BluxConfigError, match=r"^users is None: .* Return an empty list"):
             InlineSource(value, "users")
 
 
@@ -136,7 +167,7 @@ def test_none_says_that_the_upstream_task_returned_nothing() -> None:
     ],
 )
 def test_what_is_no_list_is_refused_by_its_type(value: Any, kind: str) -> None:
-    with pytest.raises(BluxSourceError, match=rf"^user_ids is of type {kind}; it must be a list of records"):
+    with pytest.raises(BluxConfigError, match=rf"^user_ids is of type {kind}; it must be a list of records"):
         InlineSource(value, "user_ids")
 
 
@@ -151,7 +182,7 @@ def test_what_is_no_list_is_refused_by_its_type(value: Any, kind: str) -> None:
     ],
 )
 def test_text_that_is_no_json_shows_a_place_and_a_way_out_and_no_value(text: str, where: str) -> None:
-    with pytest.raises(BluxSourceError) as raised:
+    with pytest.raises(BluxConfigError) as raised:
         InlineSource(text, "users")
 
     assert f"users is text, but not a JSON list{where}." in str(raised.value)

@@ -108,6 +108,31 @@ def test_an_error_of_the_database_is_told_without_a_value(sql: str, words: str) 
     assert 'type integer: "john"' not in str(raised.value)
 
 
+def test_an_error_of_the_database_keeps_what_is_no_data() -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        list(query("SELECT mail FROM pg_class ORDER BY 1"))
+
+    said = str(raised.value)
+    assert f"(postgres at {SERVER['host']}:{SERVER['port']}) failed: UndefinedColumn" in said
+    assert "[SQLSTATE 42703]" in said
+    assert said.endswith("(sql must be one statement that only reads.)")
+
+
+def test_a_per_cent_sign_beside_parameters_is_explained() -> None:
+    sql = "SELECT relname FROM pg_class WHERE relname LIKE '%.kr' AND relname > %(after)s ORDER BY 1"
+    with pytest.raises(BluxSourceError, match=r"a % that is no placeholder is written %%, as in LIKE '%%\.kr'"):
+        list(SqlSource(sql, conn_id="shop", parameters={"after": "a"}))
+
+
+def test_a_server_that_refuses_the_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_DB", json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "port": 1}))
+
+    with pytest.raises(BluxSourceError) as raised:
+        list(SqlSource("SELECT 1 AS user_id ORDER BY 1", conn_id="db"))
+    assert "(postgres at 127.0.0.1:1) failed: OperationalError" in str(raised.value)
+    assert str(raised.value).endswith("check host, port and login of the connection, and the server.)")
+
+
 def test_an_error_amid_the_rows_ends_them() -> None:
     records = iter(query("SELECT 10 / (1500 - i) AS n FROM generate_series(1, 2000) AS i"))
 

@@ -36,6 +36,13 @@ def tolerance_without_a_folder(scene: Scene) -> None:
     operator(users=USERS, max_rejects=10)
 
 
+@says("… has been rendered")
+def rendered_to_something_else(scene: Scene) -> None:
+    one = operator(users=USERS, validate_only="{{ params.dry_run }}")
+    one.render_template_fields({"params": {"dry_run": "perhaps"}})
+    one.execute({})
+
+
 @says("batch_size is")
 def batch_too_large(scene: Scene) -> None:
     BluxHook().upsert_users(USERS, batch_size=500)

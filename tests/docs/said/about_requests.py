@@ -58,6 +58,30 @@ def plain_http(scene: Scene) -> None:
     BluxHook().upsert_users(USERS)
 
 
+@says("Connection …: is of type")
+def another_type(scene: Scene) -> None:
+    scene.connect(conn_type="http")
+    BluxHook().upsert_users(USERS)
+
+
+@says("Connection …: extra is no")
+def extra_of_text(scene: Scene) -> None:
+    scene.patch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", '{"conn_type": "blux", "extra": "timeout=30"}')
+    BluxHook().upsert_users(USERS)
+
+
+@says("Connection …: login")
+def application_id_with_a_line_break(scene: Scene) -> None:
+    scene.connect(login="app\n")
+    BluxHook().upsert_users(USERS)
+
+
+@says("Connection …: requests before")
+def refused_later(scene: Scene) -> None:
+    scene.blux.fault(kind="status", status=403, skip=1)
+    BluxHook().upsert_users(USERS, batch_size=1, concurrency=1)
+
+
 @says("Connection …: extra rate_limits")
 def wrong_rate_limits(scene: Scene) -> None:
     scene.connect(extra={"rate_limits": {"users": 10}})

@@ -1,0 +1,150 @@
+"""What may be a template in an operator's arguments: which field names a file, and what rendered text stands for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.sources.rows import items_of
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.providers.common.compat.sdk import Context
+
+_FLAG, _NUMBER, _NAMES = "True or False", "a number", "a name or a JSON list of names"
+#: Templated arguments that are not always text, with what their text must stand for.
+_STANDS_FOR = {
+    "resume": _FLAG,
+    "validate_only": _FLAG,
+    "full_refresh": _FLAG,
+    "max_rejects": _NUMBER,
+    "max_users": "a whole number, or None",
+    "exclude_fields": _NAMES,
+    "rate_limit_conn_id": "the id of a connection, or None",
+}
+_TEXT_IS_FINE = ("exclude_fields", "rate_limit_conn_id")
+_PATHS = {"path", "suppression_path"}
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+_SQL_FILE = ".sql"
+
+
+class TemplatedOperator(BaseOperator):
+    """An operator of whose fields only ``sql`` may name a template file, since the others hold data."""
+
+    template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
+    sql: Any
+    sql_parameters: Any
+
+    def resolve_template_files(self) -> None:
+        """Read the query where ``sql`` names a file, as Airflow does when it parses the DAG."""
+        try:
+            self.sql = self._query(self.sql, self.get_template_env())
+        except Exception:  # rendering fails with it, in a task's log
+            self.log.exception("The file that sql names cannot be read.")
+        super().resolve_template_files()
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render a value; text without a template stays as it is, which a native environment would change."""
+        if isinstance(content, str):
+            environment = jinja_env or self.get_template_env()
+            is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))
+            if content is self.sql:
+                content = self._query(content, environment)
+            if is_of_the_query:
+                self._warn_of_an_empty_interval(content, context)
+            if not any(mark in content for mark in _marks(environment)):
+                return content
+        return super().render_template(content, context, jinja_env, seen_oids)
+
+    def _warn_of_an_empty_interval(self, template: str, context: Context) -> None:
+        start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        if "data_interval_start" in template and start is not None and start == end:
+            self.log.warning(
+                "The query names data_interval_start, which equals data_interval_end in this run (as under Airflow 3's "
+                "@daily), so that it may read nothing. Use prev_data_interval_end_success, as docs/sources.md does."
+            )
+
+    def _query(self, sql: Any, environment: jinja2.Environment) -> Any:
+        if not isinstance(sql, str) or not sql.endswith(_SQL_FILE):
+            return sql
+        if environment.loader is None:
+            raise BluxConfigError("sql names a file, but the operator belongs to no DAG whose folder it could be in.")
+        return environment.loader.get_source(environment, sql)[0]
+
+
+def is_template(value: Any) -> bool:
+    """Tell whether Airflow will replace a value: text with a template, an upstream task's output, a DAG's parameter."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, list | tuple):
+        return any(map(is_template, value))
+    return callable(getattr(value, "resolve", None))
+
+
+def read_rendered(operator: Any, names: Iterable[str]) -> None:
+    """Replace rendered text by what it stands for, and the paths of mapped upstream tasks by a list.
+
+    :raises BluxConfigError: naming the argument, and the form of its text.
+    """
+    for name in _STANDS_FOR.keys() & set(names):
+        value = getattr(operator, name)
+        if isinstance(value, str):
+            value = _value_of(name, value.strip())
+        if value is None and name == "exclude_fields":
+            value = ()
+        setattr(operator, name, value)
+    for name in _PATHS & set(names):
+        if isinstance(value := getattr(operator, name), Sequence) and not isinstance(value, str):
+            setattr(operator, name, list(items_of(value)))
+
+
+def known(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options whose values are known when the DAG is parsed; a connection's id is text in any case."""
+    known = {name: value for name, value in options.items() if name not in _STANDS_FOR or not is_template(value)}
+    if "rate_limit_conn_id" in options:
+        known.setdefault("rate_limit_conn_id", "{{ a template }}")
+    return known
+
+
+def _value_of(name: str, text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = text
+    if name in _TEXT_IS_FINE and not isinstance(value, list | tuple):
+        return text
+    if isinstance(value, str):
+        raise BluxConfigError(
+            f"{name} has been rendered to {f'text of {len(text)} characters' if text else 'empty text'}; "
+            f"it must be {_STANDS_FOR[name]}."
+        )
+    return value
+
+
+def _values(parameters: Any) -> Iterable[Any]:
+    if isinstance(parameters, Mapping):
+        return parameters.values()
+    return parameters if isinstance(parameters, list | tuple) else ()
+
+
+def _marks(environment: jinja2.Environment) -> list[str]:
+    starts = (
+        environment.variable_start_string,
+        environment.block_start_string,
+        environment.comment_start_string,
+        environment.line_statement_prefix,
+        environment.line_comment_prefix,
+    )
+    return [start for start in starts if start]

@@ -1,0 +1,58 @@
+"""Files on a disk: whom they are for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.hooks.blux import BluxHook
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o022, 0o000], ids=["umask 022", "no umask"])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_a_run_keeps_is_readable_by_its_owner_alone(blux_emulator: Emulator, tmp_path: Path) -> None:
+    blux_emulator.fault(kind="status", status=503, headers={"Retry-After": "86400"}, skip=1)
+    with pytest.raises(BluxUnavailable):
+        BluxHook().delete_users(
+            ["", "a", "b"],
+            batch_size=1,
+            concurrency=1,
+            rejects_path=str(tmp_path / "new" / "rejects"),
+            receipts_path=str(tmp_path / "new" / "receipts"),
+            checkpoint_path=str(tmp_path / "new" / "checkpoints"),
+            run=Run(dag_id="crm", run_id="1", task_id="delete"),
+        )
+
+    kept = sorted((tmp_path / "new").rglob("*"))
+    files = [path for path in kept if path.is_file()]
+    assert sorted({path.parent.name for path in files}) == ["checkpoints", "receipts", "rejects"]
+    assert {mode(path) for path in files} == {0o600}
+    assert {mode(path) for path in [tmp_path / "new", *kept] if path.is_dir()} == {0o700}
+
+
+def test_a_folder_that_is_there_keeps_its_mode(blux_emulator: Emulator, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    folder.chmod(0o775)
+
+    BluxHook().delete_users(["a", ""], max_rejects=1, rejects_path=str(folder))
+
+    assert mode(folder) == 0o775
+    assert [mode(path) for path in folder.iterdir()] == [0o600]

@@ -1,0 +1,214 @@
+"""Templates in an operator's arguments: what names a file, what is data, and what rendered text stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
+from tests.operators.pipeline import Upstream, dag, rendered
+
+native = pytest.mark.parametrize("native", [False, True], ids=["text templates", "native templates"])
+
+
+@native
+@pytest.mark.parametrize("exists", [True, False])
+def test_only_sql_names_a_template_file(tmp_path: Path, native: bool, exists: bool) -> None:
+    if exists:
+        (tmp_path / "kim.sql").write_text("SELECT 1", "utf-8")
+    with dag(template_searchpath=str(tmp_path), render_template_as_native_obj=native):
+        ids = BluxDeleteUsersOperator(task_id="ids", user_ids=["kim.sql", "{{ ds }}.sql"])
+        records = BluxUpsertUsersOperator(task_id="records", users=[{"user_id": "a", "last_file": "kim.sql"}])
+        paths = BluxUpsertUsersOperator(task_id="paths", path=["kim.sql"], suppression_path="kim.sql")
+        query = BluxUpsertUsersOperator(task_id="query", sql="select 1", sql_conn_id="db", sql_parameters=["kim.sql"])
+    for operator in (ids, records, paths, query):
+        operator.resolve_template_files()
+        rendered(operator, ds="2026-01-31")
+
+    assert ids.user_ids.value == ["kim.sql", "2026-01-31.sql"]
+    assert records.users.value == [{"user_id": "a", "last_file": "kim.sql"}]
+    assert (paths.path, paths.suppression_path) == (["kim.sql"], "kim.sql")
+    assert query.sql_parameters == ["kim.sql"]
+
+
+def test_the_queries_that_a_mapped_operator_is_expanded_over_may_stand_in_files(tmp_path: Path) -> None:
+    (tmp_path / "users.sql").write_text("SELECT '{{ ds }}' AS user_id", "utf-8")
+    with dag(template_searchpath=str(tmp_path)) as one:
+        BluxUpsertUsersOperator.partial(task_id="push", sql_conn_id="db", sql_parameters=["users.sql"]).expand(
+            sql=["users.sql"]
+        )
+
+    instance = rendered(cast("Any", one.get_task("push")).unmap({"sql": "users.sql"}), ds="2026-01-31")
+
+    assert instance.sql == "SELECT '2026-01-31' AS user_id"
+    assert instance.sql_parameters == ["users.sql"]
+
+
+def test_a_file_needs_a_dag() -> None:
+    operator = BluxUpsertUsersOperator(task_id="push", sql="users.sql", sql_conn_id="db")
+
+    with pytest.raises(BluxConfigError, match=r"^sql names a file, but the operator belongs to no DAG"):
+        rendered(operator)
+
+
+@native
+def test_text_without_a_template_is_not_changed_by_rendering(native: bool) -> None:
+    ids = ["1_000", "00123", "1e5", "None", "('a',)", "2026"]
+    with dag(render_template_as_native_obj=native):
+        operator = rendered(BluxDeleteUsersOperator(task_id="push", user_ids=ids, receipts_path="2026"))
+
+    assert (operator.user_ids.value, operator.receipts_path) == (ids, "2026")
+
+
+@pytest.mark.parametrize("where", ["sql", "parameters", "neither"])
+@pytest.mark.parametrize("end", ["2026-01-31", "2026-02-01"])
+def test_a_query_of_an_empty_interval_is_warned_of(capsys: pytest.CaptureFixture[str], where: str, end: str) -> None:
+    start = "{{ data_interval_start }}"
+    with dag():
+        operator = BluxUpsertUsersOperator(
+            task_id="push",
+            sql=f"SELECT '{start}'" if where == "sql" else "SELECT 1",
+            sql_conn_id="db",
+            sql_parameters={"since": start} if where == "parameters" else None,
+            rejects_path=f"/rejects/{start}",
+        )
+    rendered(operator, data_interval_start="2026-01-31", data_interval_end=end)
+
+    warned = "which equals data_interval_end" in "".join(capsys.readouterr())
+    assert warned == (where != "neither" and end == "2026-01-31")
+
+
+DECIDED = {"validate_only": "{{ params.dry }}", "resume": "{{ params.resume }}", "max_rejects": "{{ params.rejects }}"}
+
+
+@native
+@pytest.mark.parametrize(("rejects", "delivered"), [(1, True), ("1", True), (0.5, True), ("0.5", True), (0, False)])
+@pytest.mark.parametrize("dry", [True, False, "true", "False"])
+def test_a_run_decides_by_its_configuration(
+    blux_emulator: Emulator, tmp_path: Path, native: bool, rejects: Any, delivered: bool, dry: Any
+) -> None:
+    with dag(render_template_as_native_obj=native):
+        operator = BluxUpsertUsersOperator(
+            task_id="push",
+            users=[{"user_id": "a", "age": 5}, {"user_id": ""}],
+            rejects_path=str(tmp_path),
+            exclude_fields="{{ params.fields }}",
+            **cast("Any", DECIDED),
+        )
+    params = {"dry": dry, "resume": False, "rejects": rejects, "fields": ["age"]}
+    rendered(operator, params=params)
+
+    if not delivered:
+        with pytest.raises(AirflowFailException, match=r"allowed are 0 \(max_rejects\)"):
+            operator.execute({})
+    else:
+        report = operator.execute({})
+        assert (report["rejected"], report["validate_only"]) == (1, dry in (True, "true"))
+    expected = {} if dry in (True, "true") else {"a": {}}
+    assert {name: user["custom_user_properties"] for name, user in blux_emulator.users()} == expected
+
+
+@native
+@pytest.mark.parametrize(
+    ("most", "message"),
+    [
+        (1, r"More than 1"),
+        ("1", r"More than 1"),
+        (None, None),
+        ("None", None),
+        (3, None),
+        ("", "max_users has been rendered to empty text; it must be a whole number, or None"),
+        ("many", "max_users has been rendered to text of 4 characters; it must be a whole number, or None"),
+        ("0", "max_users must be a whole number of at least 1"),
+        ("1.5", "max_users must be a whole number of at least 1"),
+    ],
+)
+def test_a_run_decides_how_many_users_may_be_deleted(
+    blux_emulator: Emulator, native: bool, most: Any, message: str | None
+) -> None:
+    with dag(render_template_as_native_obj=native):
+        operator = BluxDeleteUsersOperator(
+            task_id="push", user_ids=["a", "b"], max_users=cast("Any", "{{ params.most }}")
+        )
+    rendered(operator, params={"most": most})
+
+    if message is None:
+        assert operator.execute({})["delivered"] == 2
+    else:
+        with pytest.raises(AirflowFailException, match=message):
+            operator.execute({})
+
+
+@pytest.mark.parametrize(
+    ("text", "excluded"),
+    [
+        ("None", set()),
+        ("[]", set()),
+        ("age", {"age"}),
+        ('["age", "city"]', {"age", "city"}),
+        ("['age', 'city']", {"age", "city"}),
+    ],
+)
+def test_names_are_read_as_one_name_or_a_list(blux_emulator: Emulator, text: str, excluded: set[str]) -> None:
+    user = {"age": 5, "city": "Seoul"}
+    with dag():
+        operator = BluxUpsertUsersOperator(
+            task_id="push", users=[{"user_id": "a", **user}], exclude_fields="{{ params.fields }}"
+        )
+    rendered(operator, params={"fields": text}).execute({})
+
+    assert blux_emulator.user("a")["custom_user_properties"].keys() == user.keys() - excluded
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("validate_only", "yes", "validate_only has been rendered to text of 3 characters; it must be True or False"),
+        ("validate_only", "", "validate_only has been rendered to empty text; it must be True or False"),
+        ("resume", "None", "resume must be True or False"),
+        ("max_rejects", "some", "max_rejects has been rendered to text of 4 characters; it must be a number"),
+        ("max_rejects", "-1", "max_rejects must be a whole number"),
+        ("max_rejects", "5", "rejects_path must name a folder"),
+    ],
+)
+def test_text_that_stands_for_nothing_is_named_by_its_form(
+    blux_emulator: Emulator, name: str, text: str, message: str
+) -> None:
+    with dag():
+        operator = BluxUpsertUsersOperator(task_id="push", users=[], **cast("Any", {name: "{{ params.x }}"}))
+
+    with pytest.raises(AirflowFailException, match=message):
+        rendered(operator, params={"x": text}).execute({})
+
+
+def test_no_shared_rate_is_a_choice_of_a_run(blux_emulator: Emulator) -> None:
+    with dag():
+        operator = BluxUpsertUsersOperator(
+            task_id="push", users=[{"user_id": "a"}], rate_limit_conn_id="{{ params.redis }}"
+        )
+
+    assert rendered(operator, params={"redis": None}).execute({})["delivered"] == 1
+
+
+def test_what_an_upstream_task_returned_decides(blux_emulator: Emulator) -> None:
+    with dag():
+        count = Upstream(task_id="count").output
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids=["a", "b"], max_users=cast("Any", count))
+
+    assert operator.upstream_task_ids == {"count"}
+    with pytest.raises(AirflowFailException, match="More than 1"):
+        rendered(operator, upstream=1).execute({})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"validate_only": "true"}, {"resume": "no"}, {"max_rejects": "3"}, {"exclude_fields": [5]}],
+)
+def test_a_literal_is_checked_when_the_dag_is_parsed(arguments: dict[str, Any]) -> None:
+    with pytest.raises(BluxConfigError, match=next(iter(arguments))):
+        BluxUpsertUsersOperator(task_id="push", users=[], **arguments)
