@@ -23,7 +23,8 @@ from airflow_provider_blux.operators.blux import (
 
 REPORT = {
     *("read", "delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "valid"),
-    *("batches", "requests", "retries", "seconds", "records_per_second", "rejects", "receipts", "validate_only"),
+    *("batches", "requests", "retries", "seconds", "records_per_second", "rate_limit"),
+    *("rejects", "receipts", "validate_only"),
 }
 
 
