@@ -7,7 +7,7 @@ import { forEach } from "./api.js";
 import { DAYS, firstDay } from "./deliveries.js";
 
 const PAGE = 100; // most that Airflow's API returns at once
-const STEP = 300;
+const STEP = 200;
 const OPERATION = "upsert_users";
 const STATES = ["success", "failed"];
 
@@ -46,19 +46,21 @@ export class History {
     return this.passed < this.total;
   }
 
-  /** Read the next step of deliveries and add them up. */
-  async read() {
+  /**
+   * Read the next step of deliveries and add them up.
+   *
+   * @param {() => void} show is called after each page
+   */
+  async read(show) {
     const end = this.passed + STEP;
     do {
       const wanted = { states: STATES, operation: OPERATION, limit: PAGE, offset: this.passed };
       const page = await this.deliveries.page(wanted);
       await forEach(page.deliveries, (delivery) => this.add(delivery));
-      if (page.passed === this.passed) {
-        this.total = this.passed; // some were deleted meanwhile
-        return;
-      }
+      // Nothing more: some were deleted meanwhile.
+      this.total = page.passed === this.passed ? this.passed : page.total;
       this.passed = page.passed;
-      this.total = page.total;
+      show();
     } while (this.passed < end && this.hasMore);
   }
 

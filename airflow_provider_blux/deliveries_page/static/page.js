@@ -94,7 +94,7 @@ export class DeliveriesPage extends HTMLElement {
     );
   }
 
-  /** Ask for what runs and what ran last; after that for the chart, which takes longer. */
+  /** Ask for what runs and what ran last. */
   async refresh() {
     this.lastIsShown = false;
     await this.attempt(() => this.poll());
@@ -107,8 +107,8 @@ export class DeliveriesPage extends HTMLElement {
     if (!this.lastIsShown || [...before].some((id) => !this.seenRunning.has(id))) {
       await this.showLast();
     }
-    if (!this.historyIsShown) {
-      await this.readHistory();
+    if (!this.historyIsShown && !this.readMore.disabled) {
+      void this.attempt(() => this.readHistory()); // takes longer, and nothing waits for it
     }
   }
 
@@ -170,8 +170,7 @@ export class DeliveriesPage extends HTMLElement {
   async readHistory() {
     this.readMore.disabled = true;
     try {
-      await this.history.read();
-      this.showHistory();
+      await this.history.read(() => this.showHistory());
       this.historyIsShown = true;
     } finally {
       this.readMore.disabled = false;

@@ -52,26 +52,28 @@ def write_delivery(session: Any, task: Any, version: Any, delivery: dict[str, An
     run_id = f"run-{number:05}"
     started = datetime.now(UTC) - timedelta(hours=delivery["hours_ago"])
     ended = None if delivery["state"] == "running" else started + timedelta(seconds=delivery["seconds"])
-    session.add(
-        DagRun(
-            dag_id=task.dag_id,
-            run_id=run_id,
-            run_after=started,
-            start_date=started,
-            state=DagRunState.RUNNING if ended is None else DagRunState.SUCCESS,
-            run_type=DagRunType.MANUAL,
-            triggered_by=DagRunTriggeredByType.TEST,
-        )
+    run = DagRun(
+        dag_id=task.dag_id,
+        run_id=run_id,
+        run_after=started,
+        start_date=started,
+        state=DagRunState.RUNNING if ended is None else DagRunState.SUCCESS,
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.TEST,
     )
+    session.add(run)
     session.flush()
+    value = XComModel.serialize_value(delivery["report"])
+    xcoms = []
     for part in range(delivery["parts"]) if delivery["parts"] else [-1]:
         instance = TaskInstance(task, dag_version_id=version.id, run_id=run_id, state=delivery["state"], map_index=part)
         instance.start_date, instance.end_date, instance.try_number = started, ended, 1
         session.add(instance)
         if delivery["report"] is not None:
-            session.flush()
-            where = {"dag_id": task.dag_id, "task_id": task.task_id, "run_id": run_id, "map_index": part}
-            XComModel.set("return_value", delivery["report"], **where, session=session)
+            where = {"dag_run_id": run.id, "dag_id": task.dag_id, "task_id": task.task_id, "run_id": run_id}
+            xcoms.append(XComModel(key="return_value", value=value, map_index=part, **where))
+    session.flush()
+    session.add_all(xcoms)
 
 
 def main(deliveries: list[dict[str, Any]]) -> None:
