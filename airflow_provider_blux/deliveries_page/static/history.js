@@ -46,6 +46,11 @@ export class History {
     return this.passed < this.total;
   }
 
+  /** @returns {boolean} whether any user was counted */
+  get hasUsers() {
+    return this.days.some(({ sent, unchanged, rejected }) => sent + unchanged + rejected > 0);
+  }
+
   /**
    * Read the next step of deliveries and add them up.
    *

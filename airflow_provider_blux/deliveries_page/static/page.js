@@ -182,7 +182,7 @@ export class DeliveriesPage extends HTMLElement {
     const { counted, missing, total, oldest } = history;
     fill(
       this.chartPlace,
-      total ? chart(history.days, language, NARROW.matches) : html("p", { class: "muted" }, language.say("history_empty", { days: DAYS })),
+      history.hasUsers ? chart(history.days, language, NARROW.matches) : html("p", { class: "muted" }, language.say("history_empty", { days: DAYS })),
       history.hasMore &&
         oldest &&
         html("p", { class: "muted" },

@@ -98,6 +98,12 @@ class DeliveriesPage:
             lambda: next((found for found in self.all(selector) if found.is_displayed()), None), f"{selector} is shown"
         )
 
+    def click(self, selector: str) -> None:
+        """Click an element, once it is shown; the driver itself does not scroll within the page."""
+        element = self.find(selector)
+        self.browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
     def text(self, selector: str = ".page") -> str:
         """Return what the page, or a part of it, shows as text; nothing while it is not there."""
         try:
