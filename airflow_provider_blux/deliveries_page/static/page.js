@@ -36,6 +36,7 @@ export class DeliveriesPage extends HTMLElement {
     this.deliveries = new Deliveries(operators, leaving.signal);
     this.history = new History(this.deliveries);
     this.offset = 0;
+    this.rows = ROWS;
     /** @type {Set<string>} ids of what ran when it was last looked */
     this.seenRunning = new Set();
     /** Whether the last deliveries, and the chart, show what was asked for last. */
@@ -70,8 +71,8 @@ export class DeliveriesPage extends HTMLElement {
       return made;
     };
     this.refreshButton = button("refresh", () => this.refresh());
-    this.newer = button("newer", () => this.turn(-ROWS));
-    this.older = button("older", () => this.turn(ROWS));
+    this.newer = button("newer", () => this.turn(-1));
+    this.older = button("older", () => this.turn(1));
     this.readMore = button("read_more", () => this.attempt(() => this.readHistory()));
     this.readMore.hidden = true;
     this.pager = html("nav", { "aria-label": say("last") }, this.newer, this.older);
@@ -134,19 +135,22 @@ export class DeliveriesPage extends HTMLElement {
   async showLast() {
     this.lastIsShown = false;
     const wanted = this.offset;
-    const { deliveries, total } = await this.deliveries.page({ states: OVER, limit: ROWS, offset: wanted });
+    const { deliveries, passed, total } = await this.deliveries.page({ states: OVER, limit: ROWS, offset: wanted });
     if (wanted !== this.offset) {
       return;
+    }
+    if (passed < total) {
+      this.rows = passed - wanted || ROWS; // Airflow's own limit may be lower
     }
     const shown = deliveries.map((delivery) => ({ delivery, reading: /** @type {any} */ (null) }));
     this.last.show(shown.map((row) => ({ ...row, reading: this.alreadyRead?.get(row.delivery.id) ?? null })));
     this.last.element.hidden = !shown.length;
     const { language } = this;
-    const places = { first: wanted + 1, last: wanted + shown.length, total, days: DAYS };
+    const places = { first: wanted + 1, last: passed, total, days: DAYS };
     fill(this.range, language.say(total ? "last_range" : "last_empty", places));
-    this.pager.hidden = total <= ROWS && wanted === 0;
+    this.pager.hidden = passed >= total && wanted === 0;
     this.newer.disabled = wanted === 0;
-    this.older.disabled = wanted + ROWS >= total;
+    this.older.disabled = passed >= total;
     await forEach(shown, async (row) => {
       row.reading = await this.deliveries.reading(row.delivery);
     });
@@ -161,9 +165,9 @@ export class DeliveriesPage extends HTMLElement {
     }
   }
 
-  /** @param {number} rows to go on, or back */
-  async turn(rows) {
-    this.offset = Math.max(0, this.offset + rows);
+  /** @param {number} pages to go on, or back */
+  async turn(pages) {
+    this.offset = Math.max(0, this.offset + pages * this.rows);
     await this.attempt(() => this.showLast());
   }
 
