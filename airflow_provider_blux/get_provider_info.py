@@ -1,4 +1,4 @@
-"""What Airflow shows of this provider: the connection type and its form, its assets, and the modules it brings."""
+"""What Airflow shows of this provider: the connection type and its form, its assets, its settings, and its modules."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ _ASSET_URIS = [
         "to_openlineage_converter": "airflow_provider_blux.assets.blux.convert_asset_to_openlineage",
     },
 ]
+
+_CONFIG = {
+    "blux": {
+        "description": "This section is for the Blux provider.",
+        "options": {
+            "deliveries_page": {
+                "description": 'Show the page "Blux deliveries" under Browse (Airflow 3.1 and later).',
+                "version_added": None,
+                "type": "boolean",
+                "example": None,
+                "default": "True",
+            },
+        },
+    },
+}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -41,6 +56,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": CONN_FIELDS,
             },
         ],
+        "config": _CONFIG,
         "asset-uris": _ASSET_URIS,
         "dataset-uris": _ASSET_URIS,  # as Airflow 2.11 calls them
     }

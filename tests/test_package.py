@@ -64,6 +64,8 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfi
     assert held == made
     assert "airflow_provider_blux/py.typed" in held
     assert "airflow_provider_blux/emulator/page.html" in held
+    assert "airflow_provider_blux/deliveries_page/static/main.js" in held
+    assert "airflow_provider_blux/deliveries_page/static/words/ko.json" in held
 
 
 @pytest.mark.slow
@@ -76,7 +78,7 @@ def test_the_entry_points_of_the_wheel_exist(dist_info: zipfile.Path) -> None:
     declared = configparser.ConfigParser()
     declared.read_string((dist_info / "entry_points.txt").read_text("utf-8"))
 
-    assert set(declared.sections()) == {"apache_airflow_provider", "pytest11"}
+    assert set(declared.sections()) == {"airflow.plugins", "apache_airflow_provider", "pytest11"}
     for group in declared.sections():
         for target in declared[group].values():
             module, _, attribute = target.partition(":")

@@ -110,7 +110,7 @@ class Delivery:
 
     def _run(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
         settings = self._settings
-        report = Report(validate_only=settings.validate_only)
+        report = Report(validate_only=settings.validate_only, rate_limit=settings.rate_limit)
         account = Account(report, self._checkpoint, self._rejects, self._receipts)
         account.resume(counts)
         if self._snapshot:

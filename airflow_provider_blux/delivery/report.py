@@ -37,6 +37,7 @@ class Report:
         refresh, and for a mapped task, which reads a part of the source.
     :param valid: with ``validate_only``, what would have been sent.
     :param requests: requests of this try, ``retries`` of them repeating another; the times are this try's too.
+    :param rate_limit: requests a second that this try kept to, shared with other tasks where the rate is shared.
     :param rejects: the files that hold the rejected and the unknown records, one for each try that had any.
     :param receipts: the files that hold the receipts of deletions.
     """
@@ -56,6 +57,7 @@ class Report:
     retries: int = 0
     seconds: float = 0.0
     records_per_second: float = 0.0
+    rate_limit: float | None = None
     rejects: list[str] | None = None
     receipts: list[str] | None = None
     validate_only: bool = False
@@ -93,7 +95,8 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     if not all(report.closed() for report in many):
         raise BluxError(f"The account of a task does not close; together: {whole.account()}.")
     added = whole.as_dict()
-    del added["records_per_second"]  # of tasks that may have worked at the same time it would say nothing
+    for name in ("records_per_second", "rate_limit"):
+        del added[name]  # of tasks that may have worked at the same time it would say nothing
     return {"tasks": len(many), **added}
 
 

@@ -203,6 +203,7 @@ def test_the_task_state_shows_the_account_in_numbers(clock: Clock) -> None:
         "retries": 0,
         "seconds": 10,
         "records_per_second": 10,
+        "rate_limit": None,
         "total": 400,
         "seconds_left": 30,
     }

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from airflow_provider_blux.emulator import Emulator
 from tests.airflow.browser.chromium import Chromium, missing
 from tests.airflow.browser.connection_form import AIRFLOW, ConnectionForm
+from tests.airflow.browser.deliveries_pictures import take_deliveries
 from tests.airflow.home import AirflowHome
 from tests.airflow.metadata import Run
 from tests.airflow.scheduler import Scheduler, settings_of_a_scheduler
@@ -153,6 +154,8 @@ def main() -> int:
             for name, picture in PICTURES.items():
                 with Chromium(width=1200, height=picture.height) as browser:
                     picture.take(Pages(browser, url, runs), IMAGES / f"{name}.png")
+    with tempfile.TemporaryDirectory() as folder:
+        take_deliveries(Path(folder), IMAGES)
     return report()
 
 

@@ -1,0 +1,70 @@
+/**
+ * Elements made without HTML text: whatever comes from the API is text and stays text.
+ */
+
+/** @typedef {string | number | Node | null | undefined | false} Child */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @param {string} name
+ * @param {Record<string, string | number | boolean | null | undefined>} [attributes] null, undefined and false are left out
+ * @param {...Child} children
+ * @returns {HTMLElement}
+ */
+export function html(name, attributes = {}, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, string | number | boolean | null | undefined>} [attributes]
+ * @param {...Child} children
+ * @returns {SVGElement}
+ */
+export function svg(name, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+/**
+ * Put other children into an element, unless they look the same: so the focus, and what is unfolded, stay.
+ *
+ * @param {Element} element
+ * @param {...Child} children
+ */
+export function fill(element, ...children) {
+  const other = document.createElement("template");
+  other.content.append(...shown(children));
+  const before = element.querySelectorAll("details");
+  other.content.querySelectorAll("details").forEach((details, index) => {
+    details.open = before[index]?.open ?? false;
+  });
+  const same =
+    other.content.childNodes.length === element.childNodes.length &&
+    [...other.content.childNodes].every((child, index) => child.isEqualNode(element.childNodes[index]));
+  if (!same) {
+    element.replaceChildren(...other.content.childNodes);
+  }
+}
+
+/**
+ * @template {Element} T
+ * @param {T} element
+ * @returns {T}
+ */
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) {
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  element.append(...shown(children));
+  return element;
+}
+
+/** @param {Child[]} children */
+function shown(children) {
+  return children
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (typeof child === "number" ? String(child) : child));
+}

@@ -1,0 +1,23 @@
+"""An auth manager with a permission for each DAG, which Airflow's own simple one does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+RESTRICTED_DAG = "crm_restricted"
+# Both are viewers; only the first may see the restricted DAG.
+USERS = {"ann": "password-of-ann", "bob": "password-of-bob"}
+
+
+class AuthManagerByDag(SimpleAuthManager):
+    """Everybody may see every DAG, but for Bob."""
+
+    def is_authorized_dag(self, *, method: Any, user: Any, access_entity: Any = None, details: Any = None) -> bool:
+        if user.username == "bob" and details is not None and details.id == RESTRICTED_DAG:
+            return False
+        allowed: bool = super().is_authorized_dag(
+            method=method, user=user, access_entity=access_entity, details=details
+        )
+        return allowed
