@@ -31,7 +31,7 @@ class Reject(NamedTuple):
         return f"Reject({self.record_number})"
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """What a row is to a snapshot.
 
     :param user: the digest of its id, and ``row`` that of the row; ``None`` where it cannot be compared.

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from airflow_provider_blux.delivery.row_digests import MARK, ROW_BYTES, USER_BYTES
-
-# No digest of a row looks like these; with the mark in the last byte a user has been met.
-_MET = bytes(ROW_BYTES - 1) + bytes([MARK])
-_BARRED = b"\xff" * (ROW_BYTES - 1) + bytes([0xFF ^ MARK])
-_MET_BARRED = b"\xff" * ROW_BYTES
+from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 
 
 class DigestMap:
@@ -52,15 +47,20 @@ class DigestMap:
         return bucket, at
 
 
-SIZE = USER_BYTES + ROW_BYTES
-"""Of one packed entry: the digest of a user, and of the row."""
+SIZE = USER_BYTES + ROW_BYTES + 1
+"""Of one entry: the digest of a user, that of the row, and a byte for what this run has met, 0 in a file."""
+
+# What is known of a user and was not met; met with just that row, or learned since; met with another row; not to be
+# known after this run, and not met; the same, and met.
+_KNOWN, _SAME, _CHANGED, _BARRED, _MET_BARRED = range(5)
+_NO_ROW = bytes(ROW_BYTES)
 
 
 class KnownRows(DigestMap):
     """The digest of the row that each user is known with, and which users have been met in this run."""
 
     def __init__(self) -> None:
-        super().__init__(ROW_BYTES)
+        super().__init__(ROW_BYTES + 1)
         #: How many of the users that were known, and how many others, have been met.
         self.met_known, self.met_others = 0, 0
 
@@ -69,8 +69,16 @@ class KnownRows(DigestMap):
         return sum(map(len, self._buckets.values())) // SIZE
 
     def packed(self) -> Iterator[bytes]:
-        """Yield the entries of all users, as :meth:`unpack` takes them; before any is met."""
-        return map(bytes, self._buckets.values())
+        """Yield the entries of the users that are known, as :meth:`unpack` takes them."""
+        for bucket in self._buckets.values():
+            states = bucket[SIZE - 1 :: SIZE]
+            if any(states):
+                entries = (
+                    bucket[at : at + SIZE - 1] for at in range(0, len(bucket), SIZE) if bucket[at + SIZE - 1] <= _SAME
+                )
+                yield b"".join(entry + b"\0" for entry in entries)
+            else:
+                yield bytes(bucket)
 
     def unpack(self, entries: bytes) -> None:
         """Add whole entries of users who are not there yet."""
@@ -85,9 +93,18 @@ class KnownRows(DigestMap):
             common = (entry for entry in entries if others.get(entry[:USER_BYTES]) == entry[USER_BYTES:])
             self._buckets[number] = bytearray(b"".join(common))
 
+    def row_of(self, user: bytes) -> bytes | None:
+        """Return the digest of the row that a user is known with."""
+        value = self.get(user)
+        return value[:ROW_BYTES] if value and value[-1] <= _SAME else None
+
+    def know(self, user: bytes, row: bytes) -> None:
+        """Know a user with a row, before any is met."""
+        self.put(user, row + b"\0")
+
     def bar(self, user: bytes) -> None:
         """Forget a user, and keep :meth:`learn` from knowing the user again."""
-        self.put(user, _BARRED)
+        self.put(user, _NO_ROW + bytes([_BARRED]))
 
     def meet(self, user: bytes, row: bytes | None) -> bool:
         """Note that the source has a row of a user; return whether the user is known with just that row.
@@ -96,29 +113,25 @@ class KnownRows(DigestMap):
         """
         bucket, at = self._find(user)
         if at < 0:
-            bucket += user + _MET
+            bucket += user + _NO_ROW + bytes([_CHANGED])
             self.met_others += 1
             return False
-        known = bytes(bucket[at + USER_BYTES : at + SIZE])
-        if known[-1] & MARK:
-            met = _MET_BARRED
-        elif known == _BARRED:
-            self.met_others += 1
-            met = _MET_BARRED
-        else:
+        state_at = at + SIZE - 1
+        state = bucket[state_at]
+        if state == _KNOWN:
             self.met_known += 1
-            if known == row:
-                bucket[at + SIZE - 1] |= MARK
-                return True
-            met = _MET
-        bucket[at + USER_BYTES : at + SIZE] = met
+            is_same = row is not None and bucket[at + USER_BYTES : state_at] == row
+            bucket[state_at] = _SAME if is_same else _CHANGED
+            return is_same
+        if state == _BARRED:
+            self.met_others += 1
+        bucket[state_at] = _MET_BARRED
         return False
 
     def learn(self, user: bytes, row: bytes) -> bool:
         """Know a user who was met with a row that was accepted; return ``False`` for a user who is barred."""
         bucket, at = self._find(user)
-        if at < 0 or bucket[at + USER_BYTES : at + SIZE] != _MET:
+        if at < 0 or bucket[at + SIZE - 1] != _CHANGED:
             return False
-        bucket[at + USER_BYTES : at + SIZE] = row
-        bucket[at + SIZE - 1] |= MARK
+        bucket[at + USER_BYTES : at + SIZE] = row + bytes([_SAME])
         return True

@@ -10,18 +10,20 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from airflow_provider_blux.delivery.batches import Batch, Mark, Record
-from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
-from airflow_provider_blux.delivery.row_digests import RowDigests
+from airflow_provider_blux.delivery.known_rows import SIZE
+from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.delivery.snapshot_files import Header, SnapshotFolder, Target
+from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
 from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
 from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
+from airflow_provider_blux.records.properties import OBJECTS
 from airflow_provider_blux.records.scalars import python_value
 
 # So many users are forgotten by one write, ahead of their requests; where they come slowly, those of two seconds.
@@ -85,15 +87,15 @@ class Snapshot:
         self._target = target
         self._digests = digests
         self._run = run
+        self._task = f"{run.dag_id}.{run.task_id}"
         self._id_column = id_column
         self._full_refresh = full_refresh
         self._read_only = read_only
         self._clock = clock
-        self._rows = KnownRows()
-        self._known = 0
-        self._last_named: int | None = None
+        self._state = State()
+        self._rows, self._known = self._state.rows, 0
         self._stored, self._forgotten = bytearray(), bytearray()
-        self._token, self._sequence = "", 0
+        self._token, self._written = "", list[Entry]()
         self._replaces: str | None = None
 
     @property
@@ -107,25 +109,25 @@ class Snapshot:
         :param replaces: of a full refresh that an earlier try has begun, what that try's snapshot said it replaces.
         :raises BluxSnapshotError: it cannot be read, or is of another target.
         """
-        self._rows = KnownRows()  # what an earlier reading of the source has left here goes first
-        state = self._load()
+        self._state = State()  # what an earlier reading of the source has left here goes first
+        self._rows = self._state.rows
+        self._state = state = self._load()
         self._rows, self._known = state.rows, len(state.rows)
         for user in state.contested:
             self._rows.bar(user)
-        self._last_named = next((entry.named for entry in reversed(state.history) if entry.named is not None), None)
         self._open(state.names)
         self._replaces = (replaces or self._token) if self._full_refresh else None
         log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
 
     def mark(self, row: Any) -> Mark | None:
         """Return what a row is to the snapshot, before it is shaped; ``None`` where no id can be told yet."""
-        if not isinstance(row, Mapping):
+        if not isinstance(row, OBJECTS):
             return None
-        user_id = python_value(row.get(self._id_column))
-        if type(user_id) is int:
-            user_id = str(user_id)
-        elif type(user_id) is not str:
-            return None
+        user_id = row.get(self._id_column)
+        if type(user_id) is not str:
+            if type(number := python_value(user_id)) is not int:
+                return None
+            user_id = str(number)
         user, digest = self._digests.user(user_id), self._digests.row(row)
         return Mark(user_id, user, digest, self._rows.meet(user, None if self._full_refresh else digest))
 
@@ -158,7 +160,7 @@ class Snapshot:
         for record in records:
             mark = record.mark
             if mark and mark.row and self._rows.learn(mark.user, mark.row):
-                self._stored += mark.user + mark.row
+                self._stored += mark.user + mark.row + b"\0"
 
     def end(self, *, is_whole: bool) -> Totals:
         """Write down what is left, when no request is on its way any more.
@@ -168,12 +170,28 @@ class Snapshot:
         totals = self._totals() if is_whole else Totals()
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
-            self._rows = KnownRows()
             try:
-                merge_if_due(self._folder, self._target)
+                merge_if_due(self._folder, self._target, self._seen())
             except Exception as error:  # noqa: BLE001 - all is delivered and remembered; a later run merges
                 log.warning("Snapshot %s: its files could not be merged (%s).", self._folder, type(error).__name__)
         return totals
+
+    def _seen(self) -> State | None:
+        """Return what the files say now, if nobody else has written any; ``None`` where they must be read for it.
+
+        A full refresh that goes on where an earlier try stopped has not seen what that one stored.
+        """
+        if self._full_refresh:
+            return None
+        entry = Entry(
+            at=self._written[-1].at,
+            task=self._task,
+            stored=sum(entry.stored for entry in self._written),
+            forgotten=sum(entry.forgotten for entry in self._written),
+            named=self._written[-1].named,
+        )
+        own = [piece_name(self._token, number) for number in range(len(self._written))]
+        return replace(self._state, names=[*self._state.names, *own], history=[*self._state.history, entry])
 
     def _load(self) -> State:
         try:
@@ -185,7 +203,7 @@ class Snapshot:
             return load(self._folder, is_replaced=True)
 
     def _open(self, found: Sequence[str]) -> None:
-        self._token, self._sequence = secrets.token_hex(8), 0
+        self._token, self._written = secrets.token_hex(8), []
         self._write(found=found)
 
     def _totals(self) -> Totals:
@@ -193,22 +211,21 @@ class Snapshot:
         if self._run.map_index >= 0:
             return Totals()
         named = self._rows.met_known + self._rows.met_others
-        if self._last_named and named * 2 < self._last_named:
+        last = next((entry.named for entry in reversed(self._state.history) if entry.named is not None), None)
+        if last and named * 2 < last:
             log.warning(
                 "The source names %s %s, less than half of the %s of last time. If it is not complete, users are "
                 "missing from it; max_absent makes that an error.",
                 f"{named:,}",
                 self._target.records,
-                f"{self._last_named:,}",
+                f"{last:,}",
             )
         return Totals(named, self._known, self._known - self._rows.met_known)
 
     def _forget(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
-            for record in batch.records.values():
-                self._forgotten += record.mark.user if record.mark else b""
-            for user in batch.left:
-                self._forgotten += user
+            self._forgotten += b"".join([record.mark.user for record in batch.records.values() if record.mark])
+            self._forgotten += b"".join(batch.left)
         if self._forgotten:
             self._write()
 
@@ -216,14 +233,20 @@ class Snapshot:
         """Write a file with all that is new; return when it is durable."""
         if self._read_only:
             return
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        written = Entry(
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            task=self._task,
+            stored=len(self._stored) // SIZE,
+            forgotten=len(self._forgotten) // USER_BYTES,
+            named=header.get("named"),
+        )
         beginning = Header(
             target=self._target,
             run=self._token,
-            sequence=self._sequence,
-            at=now,
-            task=f"{self._run.dag_id}.{self._run.task_id}",
-            stored=len(self._stored) // SIZE,
+            sequence=len(self._written),
+            at=written.at,
+            task=self._task,
+            stored=written.stored,
             **header,
         )
         try:
@@ -233,7 +256,7 @@ class Snapshot:
                 f"snapshot_path: {self._folder} cannot be written to ({type(error).__name__}), so nothing more is "
                 "sent. What was sent since the last write is sent again by the next run."
             ) from error
-        self._sequence += 1
+        self._written.append(written)
         self._stored.clear()
         self._forgotten.clear()
 

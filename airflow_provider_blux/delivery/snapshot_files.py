@@ -109,7 +109,7 @@ class Piece(NamedTuple):
         """Yield the users whose rows were accepted, with the digests of those."""
         entries = self.stored
         for at in range(0, len(entries), SIZE):
-            yield entries[at : at + USER_BYTES], entries[at + USER_BYTES : at + SIZE]
+            yield entries[at : at + USER_BYTES], entries[at + USER_BYTES : at + SIZE - 1]
 
     def users(self) -> Iterator[bytes]:
         """Yield the users who were forgotten."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import TypeVar
@@ -44,11 +44,11 @@ class State:
     :param contested: the users whom such runs were about to send when they wrote last.
     """
 
-    rows: KnownRows
-    names: Sequence[str]
-    history: Sequence[Entry]
-    is_open: bool
-    contested: frozenset[bytes]
+    rows: KnownRows = field(default_factory=KnownRows)
+    names: Sequence[str] = ()
+    history: Sequence[Entry] = ()
+    is_open: bool = False
+    contested: frozenset[bytes] = frozenset()
 
 
 def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | None = None) -> State:
@@ -67,27 +67,29 @@ def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | N
     raise BluxError(f"The snapshot {folder} changed each time it was read, {_ATTEMPTS} times; try again.")
 
 
-def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
+def merge_if_due(folder: SnapshotFolder, target: Target, seen: State | None = None) -> None:
     """Replace all files by one that says the same, where that is worth it and no run is open.
 
     A merge that is interrupted loses nothing: the merged file is written whole before the others are removed.
+
+    :param seen: what the files say together as a run has it in memory, which has ended; read anew where there are
+        others than it has seen.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
     if sum(pieces) * _WORTH < sum(sizes.values()) - sum(pieces) and len(pieces) <= _MANY:
         return
-    state = load(folder)
+    state = seen if seen and sizes.keys() <= {*seen.names} else load(folder)
     if state.is_open:
         return
     merged = Header(
         target=target,
         run=secrets.token_hex(8),
-        covers=state.names,
+        covers=list(sizes),
         history=state.history[-_LONGEST_HISTORY:],
-        stored=len(state.rows),
     )
     folder.write_merged(merged, state.rows)
-    for name in state.names:
+    for name in sizes:
         folder.remove(name)
 
 
@@ -201,7 +203,7 @@ class _Resolution:
         if row is None:
             self._rows.remove(user)
         else:
-            self._rows.put(user, row)
+            self._rows.know(user, row)
 
     @staticmethod
     def _number(number: int) -> bytes:

@@ -145,7 +145,7 @@ def test_files_are_merged_again_when_they_are_worth_a_quarter_of_the_whole(blux:
 
 def test_many_small_files_are_merged(blux: Any, tmp_path: Path) -> None:
     rows = KnownRows()
-    rows.unpack(random.Random(2026).randbytes(SIZE * 100_000))  # noqa: S311
+    rows.unpack(b"".join(random.Random(number).randbytes(SIZE - 1) + b"\0" for number in range(100_000)))  # noqa: S311
     folder_of(tmp_path).write_merged(Header(target=target_of(), run="first", covers=[], stored=100_000), rows)
     for number in range(101):
         assert len(files(tmp_path)) == 1 + 2 * number

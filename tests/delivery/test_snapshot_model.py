@@ -163,7 +163,7 @@ class Histories(RuleBasedStateMachine):
             states.append(load(SnapshotFolder(self.folder, target_of()), now=datetime.now(UTC) + timedelta(days=1)))
         for state in states:
             for user in USERS:
-                known = state.rows.get(DIGESTS.user(user))
+                known = state.rows.row_of(DIGESTS.user(user))
                 if known is not None and DIGESTS.user(user) not in state.contested:
                     assert known == DIGESTS.row(row_of(user, self.blux[user] or 0))
 
