@@ -111,7 +111,8 @@ class Snapshot:
         self._rows, self._known = state.rows, len(state.rows)
         for user in state.contested:
             self._rows.bar(user)
-        self._last_named = next((entry.named for entry in reversed(state.history) if entry.named is not None), None)
+        named = (entry.named for entry in reversed(state.history) if entry.task == self._run.task)
+        self._last_named = next((number for number in named if number is not None), None)
         self._open(state.names)
         self._replaces = (replaces or self._token) if self._full_refresh else None
         log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
@@ -221,7 +222,7 @@ class Snapshot:
             run=self._token,
             sequence=self._sequence,
             at=now,
-            task=f"{self._run.dag_id}.{self._run.task_id}",
+            task=self._run.task,
             stored=len(self._stored) // SIZE,
             **header,
         )
