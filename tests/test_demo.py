@@ -127,6 +127,15 @@ def test_a_request_that_is_done_too_early_or_not_at_all_is_noticed(shop):
     assert requests_differing(expected, shop) == ["request 3: should be open"]
 
 
+def test_the_second_sync_is_expected_to_send_only_whom_both_files_name_or_one_names_twice(tmp_path):
+    expected = Expected()
+    first, second = expected.sync_users_from_files(tmp_path), expected.sync_users_from_files(tmp_path)
+
+    assert (first.read, first.unchanged) == (4_012, 0)
+    # 500 users are in both exports, 100 of them in both files of the app; 12 of the CRM's are there twice.
+    assert second.unchanged == (3_000 - 500 - 12) + (900 - 500)
+
+
 def test_only_the_first_differences_are_told_and_the_others_counted(blux):
     found = differences(Expected(users={f"u-{n}": expected_user("골드") for n in range(20)}), blux)
 
