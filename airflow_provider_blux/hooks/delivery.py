@@ -138,7 +138,7 @@ def _snapshot(
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
     from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
-    from airflow_provider_blux.records.shapes import RULES_VERSION
+    from airflow_provider_blux.records.shapes import RULES_VERSION, never_sent
 
     path, run = options.get("snapshot_path"), options.get("run") or Run.unnamed()
     check_snapshot(path, settings.full_refresh, settings.max_absent)
@@ -165,7 +165,11 @@ def _snapshot(
     return kind(
         folder,
         target,
-        RowDigests(receipt_key, f"{RULES_VERSION} {endpoint.api} {shaping}", shaping.excluded),
+        RowDigests(
+            receipt_key,
+            f"{RULES_VERSION} {endpoint.api} {shaping}",
+            never_sent(endpoint.operation, endpoint.api, shaping),
+        ),
         run,
         id_column=columns[0] if columns else id_field,
         full_refresh=settings.full_refresh,

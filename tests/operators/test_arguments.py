@@ -158,8 +158,9 @@ def test_the_fields_that_the_design_names_are_templated(kind: type[BluxOperator]
     assert set(kind.template_fields) >= {
         *(kind.records_field, "path", "storage_conn_id", "sql", "sql_conn_id", "sql_parameters", "blux_conn_id")
     }
-    own = "receipts_path" if kind.operation == "delete_users" else "suppression_path"
-    assert tuple(kind.template_fields) == (kind.records_field, *TEMPLATED, own)
+    own = ["receipts_path" if kind.operation == "delete_users" else "suppression_path"]
+    own += ["snapshot_path"] * (kind is not BluxSendEventsOperator)
+    assert tuple(kind.template_fields) == (kind.records_field, *TEMPLATED, *own)
     assert ".sql" in kind.template_ext
 
 

@@ -22,7 +22,7 @@ from airflow_provider_blux.operators.blux import (
 )
 
 REPORT = {
-    *("read", "delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "valid"),
+    *("read", "delivered", "rejected", "suppressed", "unchanged", "merged", "unknown", "resumed", "absent", "valid"),
     *("batches", "requests", "retries", "seconds", "records_per_second", "rejects", "receipts", "validate_only"),
 }
 
