@@ -78,8 +78,11 @@ class Folder:
         """
         return self._fs.open(f"{self._path}/{name}", "rb")
 
-    def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
-        """Write a file whole: a reader sees the old content or the new one, never a part."""
+    def write(self, name: str, content: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
+        """Write a file whole: a reader sees the old content or the new one, never a part.
+
+        :param is_private: whether on a disk only its owner may read it.
+        """
         path = f"{self._path}/{name}"
         parts = [content] if isinstance(content, bytes) else content
         if not self.is_local:
@@ -90,6 +93,8 @@ class Folder:
         unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
         self._fs.makedirs(os.path.dirname(path), exist_ok=True)
         with self._fs.open(unfinished, "wb") as file:
+            if is_private:
+                os.chmod(unfinished, 0o600)
             for part in parts:
                 file.write(part)
             _sync(file)
