@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _described(path: str) -> list[str]:
-    import fsspec
+    import fsspec  # type: ignore[import-untyped]
 
     fs, place = fsspec.url_to_fs(path)
     folder = SnapshotFolder(Folder(fs, place, "PATH"), None)
