@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,71 +13,81 @@ from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 from tests.docs.said.scene import EVENTS, USERS, Scene, says
 
 
-def folder_of(scene: Scene) -> Path:
-    return scene.folder / "snapshot"
+def folder_in(scene: Scene) -> Path:
+    """Return a new folder: one scene may be used for many provocations."""
+    return Path(tempfile.mkdtemp(dir=scene.folder))
 
 
-def sent(scene: Scene, records: Any = USERS, **options: Any) -> Any:
+def sent(folder: Path, records: Any = USERS, **options: Any) -> Any:
     """Send users with a snapshot."""
-    return BluxHook().upsert_users(records, snapshot_path=str(folder_of(scene)), **options)
+    return BluxHook().upsert_users(records, snapshot_path=str(folder), **options)
 
 
 @says("The snapshot … cannot be used: … is cut off")
 def cut_off(scene: Scene) -> None:
-    sent(scene)
-    [file] = folder_of(scene).iterdir()
+    folder = folder_in(scene)
+    sent(folder)
+    [file] = folder.iterdir()
     file.write_bytes(file.read_bytes()[:-1])
-    sent(scene)
+    sent(folder)
 
 
 @says("The snapshot … cannot be used: … was written by")
 def of_a_later_version(scene: Scene) -> None:
-    sent(scene)
-    [file] = folder_of(scene).iterdir()
+    folder = folder_in(scene)
+    sent(folder)
+    [file] = folder.iterdir()
     file.write_bytes(file.read_bytes().replace(b"blux-snapshot 1 ", b"blux-snapshot 2 ", 1))
-    sent(scene)
+    sent(folder)
 
 
 @says("The snapshot … holds")
 def of_another_api(scene: Scene) -> None:
-    sent(scene)
-    BluxHook(api="open").upsert_users(USERS, snapshot_path=str(folder_of(scene)))
+    folder = folder_in(scene)
+    sent(folder)
+    BluxHook(api="open").upsert_users(USERS, snapshot_path=str(folder))
 
 
 @says("The snapshot … was written with another")
 def of_another_key(scene: Scene) -> None:
-    sent(scene)
+    folder = folder_in(scene)
+    sent(folder)
     scene.connect(extra={"receipt_key": "another"})
-    sent(scene)
+    sent(folder)
 
 
 @says("snapshot_path: … cannot be written to")
 def storage_that_fails(scene: Scene) -> None:
+    folder = folder_in(scene)
+
     def until_the_folder_is_gone() -> Any:
         yield USERS[0]
-        os.rename(folder_of(scene), scene.folder / "moved")
-        scene.file("snapshot", b"")
+        os.rename(folder, folder.with_suffix(".moved"))
+        folder.write_bytes(b"")
         yield USERS[1]
 
-    sent(scene, until_the_folder_is_gone())
+    sent(folder, until_the_folder_is_gone())
 
 
 @says("Of … in the snapshot")
 def users_who_are_missing(scene: Scene) -> None:
-    sent(scene)
-    sent(scene, USERS[:1], max_absent=1)
+    folder = folder_in(scene)
+    sent(folder)
+    sent(folder, USERS[:1], max_absent=1)
 
 
 @says("The source names")
 def half_of_the_users(scene: Scene) -> None:
-    sent(scene)
-    sent(scene, USERS[:1])
+    folder = folder_in(scene)
+    sent(folder)
+    sent(folder, USERS[:1])
 
 
 @says("max_absent cannot be told")
 def mapped_task(scene: Scene) -> None:
+    folder = folder_in(scene)
     ti = SimpleNamespace(dag_id="crm", run_id="1", task_id="send", map_index=0, try_number=1)
-    BluxUpsertUsersOperator(task_id="send", users=USERS, snapshot_path=str(folder_of(scene)), max_absent=1).execute(
+    BluxUpsertUsersOperator(task_id="send", users=USERS, snapshot_path=str(folder), max_absent=1).execute(
         {"ti": ti}  # type: ignore[arg-type]
     )
 
@@ -88,4 +99,5 @@ def refresh_of_nothing(scene: Scene) -> None:
 
 @says("snapshot_path is for users")
 def snapshot_of_events(scene: Scene) -> None:
-    BluxHook().send_events(EVENTS, snapshot_path=str(folder_of(scene)))
+    folder = folder_in(scene)
+    BluxHook().send_events(EVENTS, snapshot_path=str(folder))
