@@ -12,6 +12,9 @@ on the safe side. Every run ends by naming the requests that have fewer than ``w
 
 Accepted is not erased: neither API tells when it is done. docs/deletion.md says more.
 
+Whom the Application API deletes is forgotten by the snapshot of ``sync_users_from_files``, so that a user who registers
+again with the same data is sent. A snapshot is of one API, and no task keeps one of the profiles.
+
 Needs the connection ``blux_example_shop`` (see ``sync_users_from_sql``), and in the connection to Blux a
 ``receipt_key``. Receipts and rejects are written below ``BLUX_EXAMPLE_OUTPUT``.
 """
@@ -72,9 +75,13 @@ def delete_users() -> None:
             max_rejects=100,
             rejects_path=f"{OUTPUT}/rejects",
             receipts_path=f"{OUTPUT}/receipts",
+            snapshot_path=snapshot,
             trigger_rule="none_failed_min_one_success",  # the approval is skipped when it is not needed
         )
-        for task_id, api in (("delete_users", "application"), ("delete_profiles", "open"))
+        for task_id, api, snapshot in (
+            ("delete_users", "application", f"{OUTPUT}/snapshots/users"),
+            ("delete_profiles", "open", None),
+        )
     ]
     check = is_approval_needed(counted["users"])
     check >> deletions

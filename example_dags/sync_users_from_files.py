@@ -1,6 +1,10 @@
 """Send yesterday's exports to Blux every night: one CSV of the CRM, then a folder of JSON lines of the app.
 
-Every export is whole, so a run sends every user in it. A cell that is empty or null says nothing about the user and
+Every export is whole, but only who is new or has changed since the last run is sent: the snapshot remembers what was
+sent. Both tasks name the same one, since both send users of one application. A user whom both exports hold is sent by
+both each night, in the order of the tasks, because the one changes what the other has sent.
+
+A cell that is empty or null says nothing about the user and
 leaves what Blux knows: a consent is never made up. The same user twice is fine, the later row wins; that is also why
 the app's files wait for the CRM's.
 
@@ -11,7 +15,7 @@ first deletion, make the folder with a list in it that is empty, or holds the id
     mkdir -p build/examples/receipts && touch build/examples/receipts/earlier.jsonl
 
 The files are read as a stream and may lie in any object storage that Airflow knows: set ``BLUX_EXAMPLE_DATA`` to,
-for instance, ``s3://my_aws@exports/blux``, and ``BLUX_EXAMPLE_OUTPUT`` to where the receipts are.
+for instance, ``s3://my_aws@exports/blux``, and ``BLUX_EXAMPLE_OUTPUT`` to where the receipts and the snapshot are.
 """
 
 from __future__ import annotations
@@ -39,12 +43,15 @@ OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] 
 )
 def sync_users_from_files() -> None:
     """Send the CRM's users, then the app's."""
-    erased = f"{OUTPUT}/receipts"
-    crm = BluxUpsertUsersOperator(
-        task_id="send_crm_users", path=f"{DATA}/users.csv", api="application", suppression_path=erased
-    )
-    app = BluxUpsertUsersOperator(
-        task_id="send_app_users", path=f"{DATA}/users/*.jsonl", api="application", suppression_path=erased
+    crm, app = (
+        BluxUpsertUsersOperator(
+            task_id=task_id,
+            path=f"{DATA}/{files}",
+            api="application",
+            suppression_path=f"{OUTPUT}/receipts",
+            snapshot_path=f"{OUTPUT}/snapshots/users",
+        )
+        for task_id, files in (("send_crm_users", "users.csv"), ("send_app_users", "users/*.jsonl"))
     )
     crm >> app
 

@@ -13,6 +13,7 @@ from airflow_provider_blux.exceptions import BluxStopped
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+_HOOK = "hook"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,12 @@ class Run:
     @classmethod
     def unnamed(cls) -> Run:
         """Return the run of a hook that nobody told which task it works for."""
-        return cls(dag_id="hook", run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", task_id=secrets.token_hex(4))
+        return cls(dag_id=_HOOK, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", task_id=secrets.token_hex(4))
+
+    @property
+    def task(self) -> str:
+        """Return the name of the task, the same in each run; ``hook`` for all hooks that nobody told theirs."""
+        return _HOOK if self.dag_id == _HOOK else f"{self.dag_id}.{self.task_id}"
 
     @property
     def task_file(self) -> str:

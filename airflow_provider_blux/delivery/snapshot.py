@@ -87,7 +87,7 @@ class Snapshot:
         self._target = target
         self._digests = digests
         self._run = run
-        self._task = f"{run.dag_id}.{run.task_id}"
+        self._task = run.task
         self._id_column = id_column
         self._full_refresh = full_refresh
         self._read_only = read_only
@@ -211,7 +211,8 @@ class Snapshot:
         if self._run.map_index >= 0:
             return Totals()
         named = self._rows.met_known + self._rows.met_others
-        last = next((entry.named for entry in reversed(self._state.history) if entry.named is not None), None)
+        named_before = (entry.named for entry in reversed(self._state.history) if entry.task == self._task)
+        last = next((number for number in named_before if number is not None), None)
         if last and named * 2 < last:
             log.warning(
                 "The source names %s %s, less than half of the %s of last time. If it is not complete, users are "

@@ -143,11 +143,11 @@ class SnapshotFolder:
 
     def append(self, header: Header, stored: bytes = b"", forgotten: bytes = b"") -> None:
         """Write a file of a run; return when it is durable."""
-        self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])))
+        self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])), is_private=True)
 
     def write_merged(self, header: Header, rows: KnownRows) -> None:
         """Write as one file what all files together say."""
-        self._folder.write(header.name, _packed(header, rows.packed))
+        self._folder.write(header.name, _packed(header, rows.packed), is_private=True)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -82,8 +82,11 @@ class Folder:
         """
         return self._fs.open(f"{self._path}/{name}", "rb")
 
-    def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
-        """Write a file whole: a reader sees the old content or the new one, never a part."""
+    def write(self, name: str, content: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
+        """Write a file whole: a reader sees the old content or the new one, never a part.
+
+        :param is_private: whether on a disk only its owner may read it.
+        """
         path = f"{self._path}/{name}"
         parts = [content] if isinstance(content, bytes) else content
         if not self.is_local and isinstance(content, bytes):
@@ -98,6 +101,8 @@ class Folder:
         self._make(os.path.dirname(path))
         _make_private(unfinished)
         with self._fs.open(unfinished, "wb") as file:
+            if is_private:
+                os.chmod(unfinished, 0o600)
             for part in parts:
                 file.write(part)
             _sync(file)

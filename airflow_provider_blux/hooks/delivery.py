@@ -140,7 +140,7 @@ def _snapshot(
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
     from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
-    from airflow_provider_blux.records.shapes import FIELDS, RULES_VERSION
+    from airflow_provider_blux.records.shapes import RULES_VERSION, never_sent
 
     path, run = options.get("snapshot_path"), options.get("run") or Run.unnamed()
     check_snapshot(path, settings.full_refresh, settings.max_absent)
@@ -162,13 +162,16 @@ def _snapshot(
     folder, id_field = SnapshotFolder(_folder(path, "snapshot_path"), target), "device_id" if is_devices else "user_id"
     if not settings.validate_only:
         folder.prepare()
-    own = FIELDS[endpoint.operation, endpoint.api].own
     columns = [column for column, field in shaping.field_mapping.items() if field == id_field]
     kind = Forgetting if endpoint.operation == "delete_users" else Snapshot
     return kind(
         folder,
         target,
-        RowDigests(receipt_key, f"{RULES_VERSION} {endpoint.api} {shaping}", shaping.excluded - own),
+        RowDigests(
+            receipt_key,
+            f"{RULES_VERSION} {endpoint.api} {shaping}",
+            never_sent(endpoint.operation, endpoint.api, shaping),
+        ),
         run,
         id_column=columns[0] if columns else id_field,
         full_refresh=settings.full_refresh,

@@ -98,6 +98,15 @@ def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
     return RowShape(operation, api, shaping)
 
 
+def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
+    """Return the columns of which nothing is sent, whatever they hold.
+
+    A column that is mapped is sent under its other name, and of a group only the properties in it can be left out.
+    """
+    fields = FIELDS[operation, api]
+    return shaping.excluded - shaping.field_mapping.keys() - fields.own - fields.groups.keys()
+
+
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
     """Return the function that makes one record of two with the same key; ``None`` where each is sent for itself."""
     return _MERGES.get(operation)

@@ -62,6 +62,7 @@ class Row:
     delivered: int
     merged: int
     left_out: int
+    unchanged: int
     received: int
     holds: str
     faults: Sequence[str]
@@ -78,7 +79,7 @@ STEPS = [
     Step("send_events_from_files", ["send_events"], ["events"], sorted(f.stem for f in (DATA / "events").iterdir())),
     Step("update_devices", ["send_devices"], ["devices"]),
     Step("delete_users", ["delete_users", "delete_profiles"], ["users", "profiles"]),
-    # Once more, with the same old files: who was erased does not come back.
+    # Once more, with the same old files: who was erased does not come back, and who is the same is not sent again.
     Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
     Step("backfill_users", ["send_part"], ["users"]),
 ]
@@ -152,27 +153,31 @@ def _run(step: Step, airflow: AirflowSession, blux: Emulator, expected: Expected
     _say(f"{time.monotonic() - started:6.1f} s")
 
     after = _counted(step, airflow, blux)
-    read, merged, left_out, delivered, received = (now - then for now, then in zip(after, before, strict=True))
+    new = (now - then for now, then in zip(after, before, strict=True))
+    read, merged, left_out, unchanged, delivered, received = new
     faults = [*differences(expected, blux), *requests_differing(expected, SHOP)]
-    if (read, left_out) != source:
-        faults.append(f"the tasks read {read:,} records and left out {left_out:,}, but the source has {source}")
-    if not read - merged - left_out == delivered == received:
+    if (read, left_out, unchanged) != source:
         faults.append(
-            f"{read:,} read - {merged:,} merged - {left_out:,} left out, {delivered:,} delivered and {received:,} "
-            "received differ"
+            f"the tasks read {read:,} records, left out {left_out:,} and found {unchanged:,} unchanged, but the source "
+            f"has {source}"
+        )
+    if not read - merged - left_out - unchanged == delivered == received:
+        faults.append(
+            f"{read:,} read - {merged:,} merged - {left_out:,} left out - {unchanged:,} unchanged, {delivered:,} "
+            f"delivered and {received:,} received differ"
         )
     counts = blux.counts()
     holds = ", ".join(f"{counts[kind]:,} {kind}" for kind in step.kinds)
-    return Row(step.dag_id, read, delivered, merged, left_out, received, holds, faults)
+    return Row(step.dag_id, read, delivered, merged, left_out, unchanged, received, holds, faults)
 
 
 def _counted(step: Step, airflow: AirflowSession, blux: Emulator) -> tuple[int, ...]:
-    """Return, of all runs of a DAG so far, how many were read, merged, left out and delivered, and were received."""
+    """Return, of all runs of a DAG so far, how many were read, merged, left out, unchanged, delivered and received."""
     returned = airflow.reports(step.dag_id)
     reports = [report for task in step.tasks for report in returned.get(task, [])]
-    sums = [sum(report[count] for report in reports) for count in ("read", "merged", "delivered")]
-    left_out = sum(report["suppressed"] + report["rejected"] for report in reports)
-    return sums[0], sums[1], left_out, sums[2], _received(blux)
+    kinds = (("read",), ("merged",), ("suppressed", "rejected"), ("unchanged",), ("delivered",))
+    sums = [sum(report[count] for report in reports for count in counts) for counts in kinds]
+    return *sums, _received(blux)
 
 
 def _received(blux: Emulator) -> int:
@@ -181,10 +186,11 @@ def _received(blux: Emulator) -> int:
 
 
 def _conclude(rows: Sequence[Row], requests: Sequence[dict[str, Any]]) -> None:
-    head = f"{'read':>8}{'merged':>8}{'left out':>10}{'delivered':>11}{'received':>10}"
+    head = f"{'read':>8}{'merged':>8}{'left out':>10}{'unchanged':>11}{'delivered':>11}{'received':>10}"
     _say(f"\n{'DAG':24}{head}   the emulator then holds")
     for row in rows:
-        counts = f"{row.read:8,}{row.merged:8,}{row.left_out:10,}{row.delivered:11,}{row.received:10,}"
+        counts = f"{row.read:8,}{row.merged:8,}{row.left_out:10,}{row.unchanged:11,}{row.delivered:11,}"
+        counts += f"{row.received:10,}"
         _say(f"{row.dag_id:24}{counts}   {row.holds}{'  DIFFERS' if row.faults else ''}")
     total = sum(entry["requests"] for entry in requests)
     early = sum(entry["requests"] for entry in requests if entry["status"] == 429)

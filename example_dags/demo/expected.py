@@ -35,16 +35,18 @@ Record = dict[str, Any]
 
 
 class Source(NamedTuple):
-    """How many records a DAG has to read, and how many of them it has to leave out."""
+    """How many records a DAG has to read, how many of them it has to leave out, and how many have not changed."""
 
     read: int
     left_out: int = 0
+    unchanged: int = 0
 
 
 @dataclass
 class Expected:
     """Both APIs' records as they should be now; each method plays one example DAG, before it runs.
 
+    :param sent: of each user in the snapshot the row that was sent last.
     :param open_requests: the numbers of the requests to be erased that should be open.
     """
 
@@ -53,12 +55,15 @@ class Expected:
     events: dict[str, Record] = field(default_factory=dict)
     devices: dict[str, Record] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    sent: dict[str, Record] = field(default_factory=dict)
     open_requests: set[int] | None = None
 
     def sync_users_from_files(self, _shop: Path) -> Source:
-        """Upsert the CRM's CSV, then both files of the app."""
+        """Upsert the CRM's CSV, then both files of the app; of each only who is not known with the same row."""
         crm = [_consents_read(row) for row in _csv_rows(DATA / "users.csv")]
-        return self._upsert([*crm, *_json_lines("users/*.jsonl")])
+        app = _json_lines("users/*.jsonl")
+        unchanged = self._unchanged(crm) + self._unchanged(app)
+        return self._upsert([*crm, *app])._replace(unchanged=unchanged)
 
     def sync_users_from_sql(self, shop: Path) -> Source:
         """Upsert the customers that changed in 2026, their orders counted here rather than by the DAG's query."""
@@ -152,8 +157,23 @@ class Expected:
         for user_id in ids:
             self.users.pop(user_id, None)
             self.profiles.pop(user_id, None)
+            self.sent.pop(user_id, None)
         self.deleted |= ids
         return Source(2 * len(requests), 2 * len(self.open_requests))
+
+    def _unchanged(self, rows: list[Record]) -> int:
+        """Count the rows of one task that were sent last time; remember those that are sent now.
+
+        A user with several rows in a source is sent each time.
+        """
+        times = Counter(row["user_id"] for row in rows)
+        once = {row["user_id"]: row for row in rows if times[row["user_id"]] == 1}
+        allowed = once.keys() - self.deleted
+        unchanged = sum(self.sent.get(user_id) == once[user_id] for user_id in allowed)
+        for user_id in times:
+            self.sent.pop(user_id, None)
+        self.sent.update((user_id, once[user_id]) for user_id in allowed)
+        return unchanged
 
     def _upsert(self, rows: list[Record]) -> Source:
         """Merge users key by key: a null or an absent key leaves what is there. Who was erased does not come back."""

@@ -91,6 +91,10 @@ class Deliveries:
         """Return what stands in the checkpoints in files."""
         return [json.loads(file.read_text()) for file in (self.folder / "kept" / "checkpoints").glob("*")]
 
+    def snapshots(self) -> list[Path]:
+        """Return the files of the snapshots."""
+        return sorted((self.folder / "kept" / "snapshots").glob("*/*"))
+
     def assert_nothing_is_kept(self) -> None:
         """Look into every file and table of Airflow, and into what the tasks keep beside rejected records."""
         assert self._canaries.in_files(self.scheduler.home.folder) == []
@@ -147,6 +151,16 @@ def test_nothing_of_what_is_delivered_is_kept(deliveries: Deliveries) -> None:
     run = deliveries.run()
 
     assert states(run) == ALL_SUCCEED, run.log
+    assert {file.parent.name for file in deliveries.snapshots()} == {"users", "profiles", "devices"}
+    assert {file.stat().st_mode & 0o077 for file in deliveries.snapshots()} == {0}
+    deliveries.assert_nothing_is_kept()
+
+    again = deliveries.run()
+    assert {name: again.result(name)["unchanged"] for name in ("users", "profiles", "devices")} == {
+        "users": 4,
+        "profiles": 4,
+        "devices": 4,
+    }
     deliveries.assert_nothing_is_kept()
 
 
@@ -281,7 +295,8 @@ def test_nothing_is_kept_when_the_tasks_are_killed_and_run_again(
 
     assert states(run) == ALL_FAIL
     [events] = deliveries.checkpoints()  # noted before they were sent; nothing else was saved in so short a time
-    assert [(settled, len(digest)) for settled, digest in events["doubt"].items()] == [("2", 24)]
+    # By its first record: the last one, and a digest.
+    assert [(first, last, len(digest)) for first, (last, digest) in events["doubt"].items()] == [("3", 4, 24)]
     deliveries.assert_nothing_is_kept()
 
     run = scheduler.clear(run, *ENDPOINTS)

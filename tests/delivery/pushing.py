@@ -70,6 +70,7 @@ def snapshot_in(
     reading: str = "as it is",
     excluded: Iterable[str] = (),
     map_index: int = -1,
+    task_id: str = "task",
     target: Target | None = None,
     **options: Any,
 ) -> Snapshot:
@@ -84,7 +85,7 @@ def snapshot_in(
         SnapshotFolder(folder, target),
         target,
         RowDigests(key, reading, frozenset(excluded)),
-        Run(dag_id="dag", run_id="run", task_id="task", map_index=map_index),
+        Run(dag_id="dag", run_id="run", task_id=task_id, map_index=map_index),
         id_column="device_id" if operation == "update_devices" else "user_id",
         **options,
     )

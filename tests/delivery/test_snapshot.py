@@ -39,7 +39,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Folder]:
 
 def send(blux: Any, folder: Any, rows: Any, operation: Any = "upsert_users", **options: Any) -> Any:
     """Send rows with the snapshot in a folder; return the report."""
-    names = ("key", "reading", "excluded", "map_index", "target", "full_refresh", "read_only", "clock")
+    names = ("key", "reading", "excluded", "map_index", "task_id", "target", "full_refresh", "read_only", "clock")
     of_snapshot = {name: options.pop(name) for name in names if name in options}
     snapshot = snapshot_in(folder, operation, options.get("api", "application"), **of_snapshot)
     if of_snapshot.get("read_only"):
@@ -364,6 +364,18 @@ def test_a_fall_to_less_than_half_of_last_time_is_a_warning(
     assert said[:2] == [[], []]
     assert said[2][0].startswith("The source names 62 users, less than half of the 125 of last time.")
     assert said[3] == []
+
+
+def test_a_task_is_compared_with_its_own_last_time_where_tasks_share_a_snapshot(
+    blux: Any, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        send(blux, folder, USERS, task_id="crm")
+        send(blux, folder, [{"user_id": "of the app"}], task_id="app")
+    assert "less than half" not in caplog.text
+
+    send(blux, folder, USERS[:100], task_id="crm")
+    assert "less than half of the 250 of last time" in caplog.text
 
 
 def test_a_mapped_task_knows_nothing_of_who_is_absent(

@@ -267,6 +267,16 @@ def test_neither_an_id_nor_a_value_is_in_any_file(blux: Any, tmp_path: Path) -> 
         assert word.encode() not in content
 
 
+def test_a_file_on_a_disk_is_its_owners_alone(blux: Any, tmp_path: Path) -> None:
+    merged = tmp_path / "merged"
+    begun(tmp_path / "open", USERS[:3])
+    send(blux, merged, USERS)
+    files = [*merged.iterdir(), *(tmp_path / "open").iterdir()]
+
+    assert {file.name.endswith(".merged.snapshot") for file in files} == {True, False}
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
 def test_digests_with_a_key_and_without_one_have_nothing_in_common(tmp_path: Path) -> None:
     marks = [snapshot_in(tmp_path, key=key).mark(USERS[0]) for key in (None, "one", "two")]
 

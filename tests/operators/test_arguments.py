@@ -159,8 +159,9 @@ def test_the_fields_that_the_design_names_are_templated(kind: type[BluxOperator]
         *(kind.records_field, "path", "storage_conn_id", "sql", "sql_conn_id", "sql_parameters", "blux_conn_id")
     }
     own = {
-        "upsert_users": ("suppression_path", "exclude_fields"),
-        "delete_users": ("receipts_path", "max_users"),
+        "upsert_users": ("suppression_path", "exclude_fields", "snapshot_path", "full_refresh"),
+        "delete_users": ("receipts_path", "max_users", "snapshot_path"),
+        "update_devices": ("suppression_path", "snapshot_path", "full_refresh"),
     }.get(kind.operation, ("suppression_path",))
     assert tuple(kind.template_fields) == (kind.records_field, *TEMPLATED, *own)
     assert kind.template_fields_renderers == {"sql": "sql", "sql_parameters": "json"}

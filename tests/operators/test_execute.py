@@ -23,7 +23,7 @@ from airflow_provider_blux.operators.blux import (
 from tests.operators.pipeline import Upstream, dag, rendered
 
 REPORT = {
-    *("read", "delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "valid"),
+    *("read", "delivered", "rejected", "suppressed", "unchanged", "merged", "unknown", "resumed", "absent", "valid"),
     *("batches", "requests", "retries", "seconds", "records_per_second", "rate_limit"),
     *("rejects", "receipts", "validate_only"),
 }

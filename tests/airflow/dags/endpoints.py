@@ -18,14 +18,16 @@ from airflow_provider_blux.operators.blux import (
 FOLDER = "{{ dag_run.conf['folder'] }}"
 CONNECTION = "{{ dag_run.conf.get('connection', 'blux_default') }}"
 
+USERS, PROFILES = ({"snapshot_path": f"{FOLDER}/kept/snapshots/{name}"} for name in ("users", "profiles"))
+RECEIPTS = {"receipts_path": f"{FOLDER}/kept/receipts"}
 # Operator, API, and what only this operator has.
 ENDPOINTS = {
-    "users": (BluxUpsertUsersOperator, "application", {}),
-    "profiles": (BluxUpsertUsersOperator, "open", {}),
-    "deletions": (BluxDeleteUsersOperator, "application", {"receipts_path": f"{FOLDER}/kept/receipts"}),
-    "deletion_jobs": (BluxDeleteUsersOperator, "open", {"receipts_path": f"{FOLDER}/kept/receipts"}),
+    "users": (BluxUpsertUsersOperator, "application", USERS),
+    "profiles": (BluxUpsertUsersOperator, "open", PROFILES),
+    "deletions": (BluxDeleteUsersOperator, "application", {**USERS, **RECEIPTS}),
+    "deletion_jobs": (BluxDeleteUsersOperator, "open", {**PROFILES, **RECEIPTS}),
     "events": (BluxSendEventsOperator, "open", {}),
-    "devices": (BluxUpdateDevicesOperator, "open", {}),
+    "devices": (BluxUpdateDevicesOperator, "open", {"snapshot_path": f"{FOLDER}/kept/snapshots/devices"}),
 }
 AT_MOST_ONCE = {"on_unknown": "reject", "max_rejects": 2, "rejects_path": f"{FOLDER}/rejects"}
 
