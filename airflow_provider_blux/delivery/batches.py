@@ -18,6 +18,22 @@ _WIDEST = 10
 _WIDEST_UNCHANGED = 1000
 
 
+Place = Callable[[int], str | None]
+"""Returns where the record of a number stands in its source (``record 12 of b.csv``); ``None`` where nobody knows."""
+
+
+def place_in(rows: Any) -> Place:
+    """Return what tells where records stand: the source's own ``place_of``, as far as it has one."""
+    found: Place = getattr(rows, "place_of", lambda _number: None)
+    return found
+
+
+def records_in_words(first: int, last: int, place_of: Place = lambda _number: None) -> str:
+    """Return a range of records by their numbers, with the place of the first."""
+    place = place_of(first)
+    return f"records {first}-{last}{f'; the first is {place}' if place else ''}"
+
+
 class Reject(NamedTuple):
     """A record that was not delivered, and why. ``record`` is its row, for the rejects file, never for a log."""
 
@@ -222,7 +238,11 @@ class Batch:
             self.records[record.key] = Record(earlier.number, record.key, content, mark=mark)
 
     def __str__(self) -> str:
-        return f"batch {self.index} (records {self.first}-{self.last})"
+        return f"batch {self.index} ({records_in_words(self.first, self.last)})"
+
+    def located(self, place_of: Place) -> str:
+        """Return what the batch is called, with the place of its first record."""
+        return f"batch {self.index} ({records_in_words(self.first, self.last, place_of)})"
 
 
 def cut(
