@@ -322,5 +322,6 @@ class Account:
 
     def _way_out(self) -> str:
         if files := self.report.rejects:
-            return f"All of them, with the reasons, are in {', '.join(files)}. Correct and send them (file_format='rejects')."
+            kept = f"All of them, with the reasons, are in {', '.join(files)}."
+            return f"{kept} Correct the records there and send the file with file_format='rejects'."
         return "Fix them at the source; with rejects_path, all of them are written to a file."
