@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ Lines = Callable[..., Path]
 OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
 # For so long only Airflow waits: the try ends at once.
 UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "86400"}}
+
+tells_callbacks = pytest.mark.skipif(
+    version("apache-airflow").startswith("3.0."), reason="here `dags test` does not tell callbacks the error"
+)
 
 
 def assert_adds_up(report: dict[str, Any], **expected: int) -> None:
@@ -263,7 +268,10 @@ def test_a_record_without_user_id_turns_the_task_red_and_holds_back_no_other(
     assert "user_id" in run.log
 
 
-@pytest.mark.parametrize(("max_rejects", "state", "words"), [(0, "failed", ["allowed are 0"]), (1, "success", [])])
+@pytest.mark.parametrize(
+    ("max_rejects", "state", "words"),
+    [pytest.param(0, "failed", ["allowed are 0"], marks=tells_callbacks), (1, "success", [])],
+)
 def test_a_callback_can_tell_the_counts_and_the_reasons_be_the_task_green_or_red(
     dag_tester: DagTester,
     blux: Emulator,
@@ -286,6 +294,7 @@ def test_a_callback_can_tell_the_counts_and_the_reasons_be_the_task_green_or_red
     assert rejects.startswith("Rejects: file://")
 
 
+@tells_callbacks
 def test_a_callback_is_told_the_counts_of_a_task_whose_retries_are_used_up(
     dag_tester: DagTester, blux: Emulator, write_lines: Lines, tmp_path: Path
 ) -> None:
