@@ -102,7 +102,7 @@ def _number(value: float | Decimal) -> float | None:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     number = float(value) if value.is_finite() else math.inf
-    return number if Decimal(repr(number)) == value and math.isfinite(number) else None
+    return number if math.isfinite(number) and Decimal(repr(number)) == value else None
 
 
 def _note(column: str, as_text: list[str]) -> None:

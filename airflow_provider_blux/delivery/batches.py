@@ -28,9 +28,8 @@ def place_in(rows: Any) -> Place:
     return found
 
 
-def records_in_words(first: int, last: int, place_of: Place = lambda _number: None) -> str:
+def records_in_words(first: int, last: int, place: str | None) -> str:
     """Return a range of records by their numbers, with the place of the first."""
-    place = place_of(first)
     return f"records {first}-{last}{f'; the first is {place}' if place else ''}"
 
 
@@ -188,6 +187,7 @@ class Batch:
     :param contents: the identities of all its records, until the digest of the source is made of them.
     :param digest: the digest of the source up to here, by which a later try recognises it.
     :param in_doubt: whether an earlier try may have sent it.
+    :param place: where its first record stands in the source, for messages; ``None`` where nobody knows.
     """
 
     index: int
@@ -202,6 +202,7 @@ class Batch:
     contents: list[bytes] = field(default_factory=list)
     digest: str = ""
     in_doubt: bool = False
+    place: str | None = None
 
     @property
     def read(self) -> int:
@@ -238,11 +239,7 @@ class Batch:
             self.records[record.key] = Record(earlier.number, record.key, content, mark=mark)
 
     def __str__(self) -> str:
-        return f"batch {self.index} ({records_in_words(self.first, self.last)})"
-
-    def located(self, place_of: Place) -> str:
-        """Return what the batch is called, with the place of its first record."""
-        return f"batch {self.index} ({records_in_words(self.first, self.last, place_of)})"
+        return f"batch {self.index} ({records_in_words(self.first, self.last, self.place)})"
 
 
 def cut(

@@ -143,7 +143,7 @@ class Checkpoint:
         if number < last:
             raise _changed("it has become shorter")
         if last and self._digest() != digest:
-            raise _changed(f"in {records_in_words(first, last, place_of)}")
+            raise _changed(f"in {records_in_words(first, last, place_of(first))}")
 
     def _cut(self, records: Iterable[Record], cut: Cut, read: int) -> Iterator[Batch]:
         """Cut records into batches that know their digests."""
@@ -162,7 +162,8 @@ class Checkpoint:
         if not doubtful or doubtful[-1].last < last:
             raise _changed("it has become shorter")
         if doubtful[-1].digest != digest:
-            raise _changed(f"in {records_in_words(doubtful[0].first, last, place_of)}")
+            first = doubtful[0].first
+            raise _changed(f"in {records_in_words(first, last, place_of(first))}")
         for batch in doubtful:
             batch.in_doubt = True
         return doubtful

@@ -132,7 +132,7 @@ class Delivery:
         if counts:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
         engine = Engine(
-            self._sender(traffic, place_of),
+            self._sender(traffic),
             partial(self._settle, account),
             progress=progress,
             stop=self._stop,
@@ -180,7 +180,10 @@ class Delivery:
             is_stopped=self._stop.is_requested,
         )
         cutting = partial(cut, size=settings.batch_size, merge=merge)
-        return self._checkpoint.pending(reading.records(rows), cutting, place_in(rows))
+        place_of = place_in(rows)
+        for batch in self._checkpoint.pending(reading.records(rows), cutting, place_of):
+            batch.place = place_of(batch.first)
+            yield batch
 
     def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
         """Count what would be sent, and look at the users among it."""
@@ -219,7 +222,7 @@ class Delivery:
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
                 log.warning("The progress could not be kept (%s); the next try repeats more.", type(failed).__name__)
 
-    def _sender(self, traffic: Traffic, place_of: Place) -> Sender:
+    def _sender(self, traffic: Traffic) -> Sender:
         return Sender(
             self._client,
             self._endpoints,
@@ -228,7 +231,6 @@ class Delivery:
             traffic=traffic,
             stop=self._stop,
             receipts=self._receipts,
-            place_of=place_of,
             at_most_once=self._at_most_once,
         )
 

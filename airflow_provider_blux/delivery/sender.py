@@ -13,7 +13,7 @@ from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import Limiter, Slot
 from airflow_provider_blux.api.retry import LONGEST_RETRY_AFTER, retrying
 from airflow_provider_blux.delivery.audit import ReceiptsFile
-from airflow_provider_blux.delivery.batches import Batch, Place, Record, Reject
+from airflow_provider_blux.delivery.batches import Batch, Record, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.run import Stop
@@ -33,7 +33,6 @@ class Sender:
 
     :param endpoints: the operation's endpoints; the smallest that takes a request's records is used.
     :param receipts: where accepted requests are written down, before their records count as delivered.
-    :param place_of: tells where a record stands in the source.
     :param at_most_once: whether a record that may have arrived is left alone, and counted as unknown.
     """
 
@@ -47,7 +46,6 @@ class Sender:
         traffic: Traffic,
         stop: Stop,
         receipts: ReceiptsFile | None = None,
-        place_of: Place = lambda _number: None,
         at_most_once: bool = False,
     ) -> None:
         self._client = client
@@ -56,7 +54,6 @@ class Sender:
         self._checkpoint = checkpoint
         self._traffic = traffic
         self._receipts = receipts
-        self._place_of = place_of
         self._stop = stop
         self._at_most_once = at_most_once
         self._lost_in_a_row = 0
@@ -81,7 +78,7 @@ class Sender:
             if isinstance(error, BluxStopped):
                 raise
             self._stop.set()
-            raise error.located(batch.located(self._place_of)) from error.__cause__
+            raise error.located(str(batch)) from error.__cause__
         return outcome
 
     def _deliver(

@@ -358,3 +358,28 @@ def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_after_it(tmp_path):
     rejects.flush()
 
     assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [1]
+
+
+def test_a_retry_of_a_request_names_the_place_of_its_records(blux, tmp_path, caplog):
+    (tmp_path / "a.jsonl").write_text('{"user_id": "a"}\n')
+    blux.fault(kind="status", status=503, times=1)
+
+    push(blux, "upsert_users", StorageSource(f"{tmp_path}/a.jsonl"))
+
+    assert f"batch 1 (records 1-1; the first is record 1 of {tmp_path}/a.jsonl)" in caplog.text
+
+
+@pytest.mark.parametrize("number", [Decimal("1.0"), Decimal("123"), 1.5])
+def test_a_number_that_was_rejected_as_an_id_is_no_id_after_a_replay(blux, tmp_path, number):
+    push(blux, "upsert_users", [{"user_id": number}], rejects=rejects_in(tmp_path), max_rejects=1)
+
+    with pytest.raises(BluxRejectLimitError, match="user_id: is a decimal number"):
+        push(blux, "upsert_users", StorageSource(f"{tmp_path}/try1.jsonl", file_format="rejects"))
+
+
+@pytest.mark.parametrize("value", [Decimal("sNaN"), Decimal("1E400"), Decimal("0." + "1" * 30)])
+def test_a_decimal_that_json_cannot_hold_is_marked(blux, tmp_path, value):
+    push(blux, "upsert_users", [{"user_id": "a", "n": value}], rejects=rejects_in(tmp_path), max_rejects=1)
+
+    (line,) = lines(tmp_path / "try1.jsonl")
+    assert (line["record"]["n"], line["as_text"]) == (str(value), ["n"])
