@@ -27,7 +27,7 @@ No message contains a personal value or a secret: errors name records by number 
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 _LONGEST_NAME = 100
 _NUMBER = re.compile(r"\d(?:[\s()-]?\d){4,}")
@@ -44,6 +44,8 @@ class BluxError(Exception):
     status: int | None = None
     #: The API and the operation whose request led to it, as ``application.upsert_users``; ``None`` when none did.
     endpoint: str | None = None
+    #: The report of the delivery up to here, as an operator returns it; ``None`` outside of a delivery.
+    report: dict[str, Any] | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

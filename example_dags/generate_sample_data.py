@@ -92,7 +92,26 @@ def sample_files() -> dict[str, str]:
     for n, day in enumerate(PARTITION_DAYS):
         members = people[3_400 + n * USERS_A_PARTITION :][:USERS_A_PARTITION]
         files[f"partitions/{day}/users.jsonl"] = _lines(_flat_user(rng, person) for person in members)
+    files["corrected/crm.jsonl"] = _lines(_corrected(people[3_000:3_004]))
     return files
+
+
+def _corrected(people: list[Person]) -> list[dict[str, Any]]:
+    """Return the lines of a rejects file whose records were corrected, but for the last one."""
+    reason = "is a number and has already lost its leading zero; read the column as text (column '휴대폰')"
+    lines = [
+        {
+            "record_number": 1_000 * number,
+            "source": f"record {1_000 * number:,} of s3://crm/export.csv",
+            "outcome": "rejected",
+            "field": "phone_number",
+            "reason": reason,
+            "record": {"회원번호": person.user_id, "휴대폰": f"0100000{number:04}", "마케팅동의": "YN"[number % 2]},
+        }
+        for number, person in enumerate(people, 1)
+    ]
+    lines[-1]["record"] = {"회원번호": people[-1].user_id, "휴대폰": 1_000_000_004, "마케팅동의": "Y"}
+    return lines
 
 
 def _person(rng: random.Random, number: int) -> Person:

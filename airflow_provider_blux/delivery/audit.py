@@ -15,18 +15,24 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.delivery.batches import Reject
+from airflow_provider_blux.delivery.batches import Place, Reject
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
+from airflow_provider_blux.records.scalars import python_value
 
 
 class RejectsFile:
-    """The lines of one try: ``record_number``, ``outcome``, ``field``, ``reason``, ``record``; thread-safe."""
+    """The lines of one try: ``record_number``, ``source``, ``outcome``, ``field``, ``reason``, ``record``; thread-safe.
+
+    A line of a record with values that JSON cannot hold has ``as_text`` as well, which names their columns.
+    """
 
     def __init__(self, folder: Folder, name: str) -> None:
         self._lines = Lines(folder, name)
@@ -36,37 +42,72 @@ class RejectsFile:
         """Where the lines lie; empty as long as there are none."""
         return self._lines.urls
 
-    def add(self, rejects: Sequence[Reject]) -> None:
-        """Add records; they are durable after the next flush."""
-        self._lines.add([_line(reject) for reject in rejects])
+    def add(self, rejects: Sequence[Reject], place_of: Place = lambda _number: None) -> None:
+        """Add records; they are durable after the next flush.
+
+        :param place_of: tells where a record stands in the source.
+        """
+        self._lines.add([_line(reject, place_of(reject.record_number)) for reject in rejects])
 
     def flush(self) -> None:
         """Return when everything that was added is where it will outlive this process."""
         self._lines.flush()
 
 
-def _line(reject: Reject) -> bytes:
-    record = reject.record
-    if isinstance(record, BluxRecordError):  # nobody could read it
-        record = None
+def _line(reject: Reject, source: str | None) -> bytes:
+    line = {"record_number": reject.record_number, "source": source, **reject._asdict()}
+    # An error stands for what nobody could read.
+    record = None if isinstance(reject.record, BluxRecordError) else reject.record
     try:
-        line = json.dumps(_plain({**reject._asdict(), "record": record}))
+        as_text: list[str] = []
+        written = _written({**line, "record": _plain(record, as_text)}, as_text)
     except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
-        line = json.dumps({**reject._asdict(), "record": None})
-    return line.encode()
+        written = _written({**line, "record": None}, [])
+    return written
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON can carry; a record may have been rejected because it cannot."""
+def _written(line: dict[str, Any], as_text: list[str]) -> bytes:
+    """Return JSON that people can read. Half a character becomes the escape that JSON has for it."""
+    line = {**line, "as_text": as_text} if as_text else line
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
+    """Return what JSON can carry; a record may have been rejected because it cannot.
+
+    :param as_text: takes the column of what became text that does not mean the same.
+    """
+    value = python_value(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                _note(column or str(key), as_text)
+        return {str(key): _plain(item, as_text, column or str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | str) or type(value) is int:
+        return [_plain(item, as_text, column) for item in value]
+    if value is None or isinstance(value, bool | str):
         return value
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float | Decimal) and (number := _number(value)) is not None:
+        return number
+    written = value.isoformat() if isinstance(value, date | time) else str(value)
+    if not isinstance(value, date | time | UUID) or written == "NaT":  # what pandas calls a missing time
+        _note(column or "record", as_text)
+    return written
+
+
+def _number(value: float | Decimal) -> float | None:
+    """Return a number that means the same; a decimal one stays one, since an id may be rejected for it."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    number = float(value) if value.is_finite() else math.inf
+    return number if math.isfinite(number) and Decimal(repr(number)) == value else None
+
+
+def _note(column: str, as_text: list[str]) -> None:
+    if column not in as_text:
+        as_text.append(column)
 
 
 FIRST = "0" * 64

@@ -18,6 +18,21 @@ _WIDEST = 10
 _WIDEST_UNCHANGED = 1000
 
 
+Place = Callable[[int], str | None]
+"""Returns where the record of a number stands in its source (``record 12 of b.csv``); ``None`` where nobody knows."""
+
+
+def place_in(rows: Any) -> Place:
+    """Return what tells where records stand: the source's own ``place_of``, as far as it has one."""
+    found: Place = getattr(rows, "place_of", lambda _number: None)
+    return found
+
+
+def records_in_words(first: int, last: int, place: str | None) -> str:
+    """Return a range of records by their numbers, with the place of the first."""
+    return f"records {first}-{last}{f'; the first is {place}' if place else ''}"
+
+
 class Reject(NamedTuple):
     """A record that was not delivered, and why. ``record`` is its row, for the rejects file, never for a log."""
 
@@ -172,6 +187,7 @@ class Batch:
     :param contents: the identities of all its records, until the digest of the source is made of them.
     :param digest: the digest of the source up to here, by which a later try recognises it.
     :param in_doubt: whether an earlier try may have sent it.
+    :param place: where its first record stands in the source, for messages; ``None`` where nobody knows.
     """
 
     index: int
@@ -186,6 +202,7 @@ class Batch:
     contents: list[bytes] = field(default_factory=list)
     digest: str = ""
     in_doubt: bool = False
+    place: str | None = None
 
     @property
     def read(self) -> int:
@@ -222,7 +239,7 @@ class Batch:
             self.records[record.key] = Record(earlier.number, record.key, content, mark=mark)
 
     def __str__(self) -> str:
-        return f"batch {self.index} (records {self.first}-{self.last})"
+        return f"batch {self.index} ({records_in_words(self.first, self.last, self.place)})"
 
 
 def cut(

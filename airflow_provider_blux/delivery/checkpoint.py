@@ -14,11 +14,11 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import Any, Protocol
 
-from airflow_provider_blux.delivery.batches import Batch, Record
+from airflow_provider_blux.delivery.batches import Batch, Place, Record, records_in_words
 from airflow_provider_blux.delivery.storage import WAY_OUT, Store
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
-VERSION = 6
+VERSION = 7
 SAVE_EVERY_SECONDS = 2.0
 # Saving must not become the work: with a slow store it is done more rarely.
 _SHARE_OF_TIME = 10
@@ -112,27 +112,29 @@ class Checkpoint:
         if self._store:
             self._store.clear()
 
-    def pending(self, records: Iterator[Record], cut: Cut) -> Iterator[Batch]:
+    def pending(self, records: Iterator[Record], cut: Cut, place_of: Place = lambda _number: None) -> Iterator[Batch]:
         """Yield the batches that are still to be sent.
 
         :param records: the source from its first record.
         :param cut: makes batches of records that follow each other.
+        :param place_of: tells where a record stands in the source.
         :raises BluxCheckpointError: the source is not what it was; found out before a batch is yielded.
         """
         earlier, known = self._earlier, list[Batch]()
         self._source = sha256()
-        self._pass_over(records, 1, earlier.records, earlier.digest)
+        self._pass_over(records, 1, earlier.records, earlier.digest, place_of)
         self._index, read = int(earlier.counts.get("batches", 0)), earlier.records
         for first, (last, digest) in sorted({**earlier.ahead, **earlier.doubt}.items()):
             known += self._cut(islice(records, first - 1 - read), cut, read)
             if first in earlier.ahead:
-                self._pass_over(records, first, last, digest)
+                self._pass_over(records, first, last, digest, place_of)
             else:
-                known += self._doubtful(self._cut(islice(records, last - first + 1), cut, first - 1), last, digest)
+                batches = self._cut(islice(records, last - first + 1), cut, first - 1)
+                known += self._doubtful(batches, last, digest, place_of)
             read = last
         return chain(known, self._cut(records, cut, read))
 
-    def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str) -> None:
+    def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str, place_of: Place) -> None:
         """Read records that are settled, and see by their digest that they are what they were."""
         number = first - 1
         for record in islice(records, last - first + 1):
@@ -141,7 +143,7 @@ class Checkpoint:
         if number < last:
             raise _changed("it has become shorter")
         if last and self._digest() != digest:
-            raise _changed(f"in records {first}-{last}")
+            raise _changed(f"in {records_in_words(first, last, place_of(first))}")
 
     def _cut(self, records: Iterable[Record], cut: Cut, read: int) -> Iterator[Batch]:
         """Cut records into batches that know their digests."""
@@ -154,13 +156,14 @@ class Checkpoint:
             yield batch
 
     @staticmethod
-    def _doubtful(batches: Iterable[Batch], last: int, digest: str) -> list[Batch]:
+    def _doubtful(batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
         """Return what an earlier try was about to send, marked as such."""
         doubtful = list(batches)
         if not doubtful or doubtful[-1].last < last:
             raise _changed("it has become shorter")
         if doubtful[-1].digest != digest:
-            raise _changed(f"in records {doubtful[0].first}-{last}")
+            first = doubtful[0].first
+            raise _changed(f"in {records_in_words(first, last, place_of(first))}")
         for batch in doubtful:
             batch.in_doubt = True
         return doubtful

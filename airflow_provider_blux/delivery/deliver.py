@@ -13,7 +13,7 @@ from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import Limiter, RateLimiter
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
-from airflow_provider_blux.delivery.batches import Batch, Reading, cut
+from airflow_provider_blux.delivery.batches import Batch, Place, Reading, cut, place_in
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.engine import Engine
 from airflow_provider_blux.delivery.filters import Freshness, Suppression
@@ -24,7 +24,7 @@ from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.snapshot import Snapshot, Totals, check_absent
 from airflow_provider_blux.delivery.storage import Store
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
 from airflow_provider_blux.records.encoding import decode, encoded_merge_of
 from airflow_provider_blux.records.shapes import shape_of
@@ -99,19 +99,28 @@ class Delivery:
         """
         counts = self._checkpoint.load()
         try:
-            return self._run(rows, counts)
+            return self._reported(rows, counts)
         except BluxCheckpointError as error:
             # Upserts and deletions may be repeated safely, events would arrive twice.
             if self._operation == "send_events" or isinstance(rows, Iterator):
                 raise
             log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
         self._checkpoint.forget()
-        return self._run(rows, {})
+        return self._reported(rows, {})
 
-    def _run(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
-        settings = self._settings
-        report = Report(validate_only=settings.validate_only, rate_limit=settings.rate_limit)
-        account = Account(report, self._checkpoint, self._rejects, self._receipts)
+    def _reported(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
+        """Run; whatever is raised carries the report."""
+        report = Report(validate_only=self._settings.validate_only, rate_limit=self._settings.rate_limit)
+        try:
+            self._run(rows, counts, report)
+        except BluxError as error:
+            error.report = report.as_dict()
+            raise
+        return report
+
+    def _run(self, rows: Iterable[Any], counts: dict[str, Any], report: Report) -> None:
+        settings, place_of = self._settings, place_in(rows)
+        account = Account(report, self._checkpoint, self._rejects, self._receipts, place_of=place_of)
         account.resume(counts)
         if self._snapshot:
             self._snapshot.begin(account.replaces)
@@ -137,8 +146,9 @@ class Delivery:
                 batches = self._batches(rows)
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
         except BaseException as error:
-            self._finish_early(engine, error)
+            self._finish_early(engine, account, error)
             progress.close("stopped early")
+            account.log_reasons()
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
                 raise engine.failure from None
             raise
@@ -147,9 +157,8 @@ class Delivery:
         totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
         report.absent = totals.absent
         progress.close("ended")
-        self._end(account)
+        self._end(account, place_of)
         check_absent(totals, settings.max_absent)
-        return report
 
     def _settle(self, account: Account, batch: Batch, outcome: Outcome) -> None:
         if self._snapshot:
@@ -170,7 +179,11 @@ class Delivery:
             keeps_rows=self._rejects is not None,
             is_stopped=self._stop.is_requested,
         )
-        return self._checkpoint.pending(reading.records(rows), partial(cut, size=settings.batch_size, merge=merge))
+        cutting = partial(cut, size=settings.batch_size, merge=merge)
+        place_of = place_in(rows)
+        for batch in self._checkpoint.pending(reading.records(rows), cutting, place_of):
+            batch.place = place_of(batch.first)
+            yield batch
 
     def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
         """Count what would be sent, and look at the users among it."""
@@ -185,9 +198,9 @@ class Delivery:
         field = self._settings.updated_at_field
         return None if field is None else Freshness(field, self._settings.shaping, self._shape.header.lowered).check
 
-    def _end(self, account: Account) -> None:
+    def _end(self, account: Account, place_of: Place) -> None:
         """Close a delivery that came to its end, be it green or red."""
-        for suspicion in self._suspicions.found():
+        for suspicion in self._suspicions.found(place_of):
             log.warning("Suspicious: %s", suspicion)
         # An unchanged row is not looked at.
         if account.report.read and not account.report.unchanged and (names := self._shape.never_excluded()):
@@ -197,13 +210,13 @@ class Delivery:
         self._checkpoint.clear()
         account.close(self._settings.max_rejects)
 
-    def _finish_early(self, engine: Engine, error: BaseException) -> None:
+    def _finish_early(self, engine: Engine, account: Account, error: BaseException) -> None:
         """Save what is settled at once, since Airflow kills five seconds after it asked; then what was in flight."""
         # After a changed source another run follows, for which nothing must be stopped.
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()
         end = partial(self._snapshot.end, is_whole=False) if self._snapshot else lambda: None
-        for step in (self._checkpoint.save, engine.finish, end, self._checkpoint.save):
+        for step in (self._checkpoint.save, engine.finish, end, self._checkpoint.save, account.name_files):
             try:
                 step()
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends

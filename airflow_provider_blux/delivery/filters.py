@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_blux.delivery.audit import Hashes
-from airflow_provider_blux.delivery.batches import copied
+from airflow_provider_blux.delivery.batches import copied, place_in
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.columns import is_table_row
@@ -207,6 +207,9 @@ class _GuardedRows:
 
     def __len__(self) -> int:
         return self._number
+
+    def place_of(self, number: int) -> str | None:
+        return place_in(self._rows)(number)
 
     def __iter__(self) -> Iterator[Any]:
         state = "the source has grown since it was counted"

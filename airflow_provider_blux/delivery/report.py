@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -12,12 +13,15 @@ from fractions import Fraction
 from typing import Any
 
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
-from airflow_provider_blux.delivery.batches import Batch, Reject
+from airflow_provider_blux.delivery.batches import Batch, Place, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.reasons import Reasons, in_words
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
 
 OUTCOMES = ("delivered", "rejected", "suppressed", "unchanged", "merged", "unknown")
 _ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retries", "seconds")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -33,13 +37,15 @@ class Report:
     :param merged: folded into another record with the same id in the same request.
     :param unknown: may or may not have arrived, and was not to be sent again.
     :param resumed: how many of the delivered an earlier try had delivered.
-    :param absent: how many users of the snapshot the source does not name; ``None`` without a snapshot, for a full
-        refresh, and for a mapped task, which reads a part of the source.
+    :param absent: how many users of the snapshot the source does not name; ``None`` without a snapshot, and for a
+        mapped task, which reads a part of the source.
     :param valid: with ``validate_only``, what would have been sent.
     :param requests: requests of this try, ``retries`` of them repeating another; the times are this try's too.
     :param rate_limit: requests a second that this try kept to, shared with other tasks where the rate is shared.
     :param rejects: the files that hold the rejected and the unknown records, one for each try that had any.
     :param receipts: the files that hold the receipts of deletions.
+    :param reasons: why records are rejected or unknown: ``field``, ``reason`` and ``number`` of the most frequent, at
+        most twenty; the numbers add up to all of them.
     """
 
     read: int = 0
@@ -60,6 +66,7 @@ class Report:
     rate_limit: float | None = None
     rejects: list[str] | None = None
     receipts: list[str] | None = None
+    reasons: list[dict[str, Any]] | None = None
     validate_only: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -89,6 +96,9 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         absent=sum(absent) if (absent := [it.absent for it in many if it.absent is not None]) else None,
         rejects=[url for report in many for url in report.rejects or []] or None,
         receipts=[url for report in many for url in report.receipts or []] or None,
+        reasons=Reasons(
+            (one["field"], one["reason"], one["number"]) for report in many for one in report.reasons or []
+        ).most_frequent(),
         validate_only=any(report.validate_only for report in many),
     )
     whole.seconds = round(whole.seconds, 3)
@@ -182,6 +192,7 @@ class Account:
     """The account of a run, across the tries of its task.
 
     :param report: is kept true all the while, so that it can be read whatever happens.
+    :param place_of: tells where a record stands in the source.
     """
 
     def __init__(
@@ -190,14 +201,18 @@ class Account:
         checkpoint: Checkpoint,
         rejects: RejectsFile | None = None,
         receipts: ReceiptsFile | None = None,
+        *,
+        place_of: Place = lambda _number: None,
     ) -> None:
         self.report = report
         self._checkpoint = checkpoint
         self._rejects = rejects
         self._receipts = receipts
+        self._place_of = place_of
+        self._reasons = Reasons()
         self._earlier_rejects: list[str] = []
         self._earlier_receipts: list[str] = []
-        self._first: list[tuple[int, str | None, str]] = []
+        self._first: list[tuple[int, str | None, str, str | None]] = []
         #: What a full refresh replaces, which its next try goes on with; see `Snapshot.begin`.
         self.replaces: str | None = None
 
@@ -210,6 +225,8 @@ class Account:
         self._earlier_receipts = counts.get("receipts", [])
         self.replaces = counts.get("replaces")
         self._first = [tuple(reject) for reject in counts.get("first_rejects", [])]
+        self._reasons = Reasons(counts.get("reasons", []))
+        self.report.reasons = self._reasons.most_frequent()
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
         """Count a batch whose records all have their outcome."""
@@ -236,8 +253,19 @@ class Account:
         if not report.closed():
             raise BluxError(f"The account does not close, which is a fault of this package: {report.account()}.")
         allowed = max_rejects if isinstance(max_rejects, int) else Fraction(str(max_rejects)) * report.read
-        if report.rejected + report.unknown > allowed:
-            raise BluxRejectLimitError(self._too_many(max_rejects))
+        too_many = report.rejected + report.unknown > allowed
+        if report.reasons and not too_many:
+            log.warning("%s", self._summary(max_rejects))
+        self.log_reasons()
+        if too_many:
+            raise BluxRejectLimitError(self._summary(max_rejects))
+
+    def log_reasons(self) -> None:
+        """Log why records were not delivered, if any were not."""
+        if reasons := self.report.reasons:
+            log.warning(
+                "Rejected or unknown, by field and reason:%s", "".join(f"\n  {line}" for line in in_words(reasons))
+            )
 
     def name_files(self) -> None:
         """Put into the report where the rejected records and the receipts are, this try's and those of earlier ones."""
@@ -245,10 +273,16 @@ class Account:
         self.report.receipts = [*self._earlier_receipts, *(self._receipts.urls if self._receipts else [])] or None
 
     def _keep(self, rejects: list[Reject]) -> None:
+        if not rejects:
+            return
         if self._rejects:
-            self._rejects.add(rejects)
-        shown = rejects[: _SHOWN - len(self._first)]
-        self._first.extend((reject.record_number, reject.field, reject.reason) for reject in shown)
+            self._rejects.add(rejects, self._place_of)
+        for reject in rejects[: _SHOWN - len(self._first)]:
+            number = reject.record_number
+            self._first.append((number, reject.field, reject.reason, self._place_of(number)))
+        for reject in rejects:
+            self._reasons.add(reject.field, reject.reason)
+        self.report.reasons = self._reasons.most_frequent()
 
     def _counts(self) -> dict[str, Any]:
         self.name_files()
@@ -256,25 +290,38 @@ class Account:
         counts: dict[str, Any] = {name: getattr(report, name) for name in _KEPT}
         files = {"rejects": report.rejects or [], "receipts": report.receipts or []}
         # Lists, since Airflow's task state takes nothing but JSON.
-        return {**counts, **files, "replaces": self.replaces, "first_rejects": [list(reject) for reject in self._first]}
+        first = [list(reject) for reject in self._first]
+        return {
+            **counts,
+            **files,
+            "replaces": self.replaces,
+            "first_rejects": first,
+            "reasons": self._reasons.counted(),
+        }
 
-    def _too_many(self, max_rejects: float) -> str:
+    def _summary(self, max_rejects: float) -> str:
         report = self.report
         refused = [f"{report.rejected:,} rejected"] * bool(report.rejected)
         refused += [f"{report.unknown:,} unknown (they may or may not have arrived)"] * bool(report.unknown)
         others = f"{report.valid:,} are valid" if report.validate_only else f"{report.delivered:,} were delivered"
         limit = f"{max_rejects:,}" if isinstance(max_rejects, int) else f"{max_rejects:.4%} of them"
-        left = report.rejected + report.unknown - len(self._first)
         return "".join(
             [
                 f"Of {report.read:,} records, {others}, {' and '.join(refused)}; allowed are {limit} (max_rejects). ",
                 self._way_out(),
-                *(f"\n  record {number}, {field or 'as a whole'}: {reason}" for number, field, reason in self._first),
-                f"\n  and {left:,} more" if left > 0 else "",
+                *self._first_in_words(),
             ]
         )
 
+    def _first_in_words(self) -> Iterator[str]:
+        for number, name, reason, place in self._first:
+            yield f"\n  record {number}, {name or 'as a whole'}: {reason}{f' ({place})' if place else ''}"
+        left = self.report.rejected + self.report.unknown - len(self._first)
+        if left > 0:
+            yield f"\n  and {left:,} more"
+
     def _way_out(self) -> str:
         if files := self.report.rejects:
-            return f"All of them, with the reasons, are in {', '.join(files)}. Mend and send those records."
-        return "Mend them at the source; with rejects_path, all of them are written to a file."
+            kept = f"All of them, with the reasons, are in {', '.join(files)}."
+            return f"{kept} Correct the records there and send the file with file_format='rejects'."
+        return "Fix them at the source; with rejects_path, all of them are written to a file."

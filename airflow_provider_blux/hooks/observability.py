@@ -151,6 +151,8 @@ class TaskStateDisplay:
         }
         if not standing.report.validate_only:
             del shown["valid"]
+        if not shown["reasons"]:
+            del shown["reasons"]
         if standing.total is not None:
             shown["total"] = standing.total
         if standing.seconds_left is not None:

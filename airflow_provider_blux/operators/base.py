@@ -62,6 +62,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
     :param path: (templated) files in object storage: a URL or local path of a file, a folder or a glob, or a list.
     :param storage_conn_id: (templated) Airflow connection of the storage.
     :param file_format: ``jsonl``, ``json``, ``csv`` or ``parquet``; by each file's suffix unless given.
+        ``rejects`` sends the records of rejects files again, once they are corrected.
     :param encoding: of CSV files; UTF-8 unless given (``cp949`` is what Excel writes in Korea).
     :param delimiter: of CSV files; a comma unless given.
     :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -17,6 +17,8 @@ REMEMBERED = 100_000
 MANY_USERS = 10
 _SHOWN = 5
 _NO_DIGIT = re.compile(r"\D+")
+
+Place = Callable[[int], str | None]
 
 
 class _Seen:
@@ -31,9 +33,11 @@ class _Seen:
         # Batches are looked at by several threads: not in the order of the source.
         self._first = sorted([*self._first, number])[:_SHOWN] if number not in self._first else self._first
 
-    def __str__(self) -> str:
+    def in_words(self, place_of: Place) -> str:
         more = " and more" if self.count > len(self._first) else ""
-        return f"record{'s' if self.count > 1 else ''} {', '.join(map(str, self._first))}{more}"
+        places = ((number, place_of(number)) for number in self._first)
+        named = (f"{number} ({place})" if place else str(number) for number, place in places)
+        return f"record{'s' if self.count > 1 else ''} {', '.join(named)}{more}"
 
 
 class Suspicions:
@@ -70,10 +74,13 @@ class Suspicions:
             if isinstance(phone_number, str) and (digits := _NO_DIGIT.sub("", phone_number)):
                 self._compare(number, self._digest(digits), self._digest(str(user["user_id"])))
 
-    def found(self) -> list[str]:
-        """Return what is suspicious, a sentence each."""
+    def found(self, place_of: Place = lambda _number: None) -> list[str]:
+        """Return what is suspicious, a sentence each.
+
+        :param place_of: tells where a record stands in the source.
+        """
         with self._lock:
-            return [*self._night(), *self._numbers(), *self._consents()]
+            return [*self._night(place_of), *self._numbers(place_of), *self._consents()]
 
     def _digest(self, text: str) -> int:
         return int.from_bytes(blake2b(text.encode(), digest_size=8, key=self._key).digest())
@@ -96,20 +103,20 @@ class Suspicions:
             for first in self._sharing.pop(phone).values():
                 seen.add(first)
 
-    def _night(self) -> Iterator[str]:
+    def _night(self, place_of: Place) -> Iterator[str]:
         if seen := self._only_at_night.count:
             yield (
                 f"Users who consent to messages at night ({NIGHTTIME}) but not, or not in the same record, to messages "
-                f"at all ({MARKETING}): {seen:,} ({self._only_at_night})."
+                f"at all ({MARKETING}): {seen:,} ({self._only_at_night.in_words(place_of)})."
             )
 
-    def _numbers(self) -> Iterator[str]:
+    def _numbers(self, place_of: Place) -> Iterator[str]:
         if self._shared:
             most = max(self._shared.values(), key=lambda seen: seen.count)
             full = len(self._holder) >= self._remembered
             yield (
                 f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
-                f"most stands in {most.count:,} records ({most})."
+                f"most stands in {most.count:,} records ({most.in_words(place_of)})."
                 f"{f' Only the first {self._remembered:,} different numbers were compared.' if full else ''}"
             )
 

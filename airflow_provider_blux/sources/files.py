@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import PurePosixPath
@@ -31,8 +32,8 @@ class StorageSource:
 
     :param path: object-storage URLs or local paths: files, folders (read with everything below them), globs.
     :param conn_id: the Airflow connection of the storage.
-    :param file_format: ``jsonl``, ``json``, ``csv`` or ``parquet``; by each file's suffix unless given. Compression
-        (``.gz``, ``.bz2``, ``.zst``) is told by the suffix alone.
+    :param file_format: ``jsonl``, ``json``, ``csv``, ``parquet``, or ``rejects`` for rejects files; by each file's
+        suffix unless given. Compression (``.gz``, ``.bz2``, ``.zst``) is told by the suffix alone.
     :param encoding: of CSV files; UTF-8 unless given.
     :param delimiter: of CSV files; a comma unless given.
     :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
@@ -55,6 +56,7 @@ class StorageSource:
         self._dialect = dialect_of(encoding, delimiter)
         self._has_dialect = encoding is not None or delimiter is not None
         self._hive_partitioning = hive_partitioning
+        self._begins: list[tuple[int, str]] = []
 
     def __str__(self) -> str:
         return ", ".join(map(str, self._paths))
@@ -65,11 +67,28 @@ class StorageSource:
             raise BluxConfigError(f"encoding and delimiter are for CSV, and no file of {self} is CSV. Leave them out.")
         if self._hive_partitioning is None:
             self._warn_of_partitions([path for (_, path), _, _ in files])
+        self._begins, number = [], 0
         for (fs, path), name, layout in files:
+            self._begins.append((number + 1, name))
             columns = partitions_of(path) if self._hive_partitioning else {}
             with _opened(fs, path, name) as file:
                 found = records(file, name, layout)
-                yield from _with_columns(found, columns, name) if columns else found
+                for record in _with_columns(found, columns, name) if columns else found:
+                    number += 1
+                    yield record
+
+    def place_of(self, number: int) -> str | None:
+        """Return the file of a record that was read, and its number there; ``None`` for one that was not.
+
+        It is no line number: blank lines are no records, and a cell may hold line breaks.
+
+        :param number: which record of the source it is (1-based).
+        """
+        at = bisect_right(self._begins, number, key=lambda begin: begin[0])
+        if not at:
+            return None
+        first, name = self._begins[at - 1]
+        return f"record {number - first + 1:,} of {name}"
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each file in bytes, by the glob that finds this file alone: mostly its URL as it is."""

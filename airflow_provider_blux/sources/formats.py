@@ -14,15 +14,17 @@ from airflow_provider_blux.sources.csv_text import Dialect, comma_separated
 from airflow_provider_blux.sources.extras import PARQUET, ZSTD, library
 from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.parquet import parquet_rows
+from airflow_provider_blux.sources.rejects import rejected_records
 
-FileFormat = Literal["jsonl", "json", "csv", "parquet"]
-"""``"jsonl"``, ``"json"``, ``"csv"`` or ``"parquet"``."""
+FileFormat = Literal["jsonl", "json", "csv", "parquet", "rejects"]
+"""``"jsonl"``, ``"json"``, ``"csv"``, ``"parquet"``, or ``"rejects"`` for the files that ``rejects_path`` keeps."""
 
 READERS: dict[FileFormat, Callable[[BinaryIO, str], Iterator[Any]]] = {
     "jsonl": json_lines,
     "json": json_array,
     "csv": comma_separated,
     "parquet": parquet_rows,
+    "rejects": rejected_records,
 }
 SUFFIXES: dict[str, FileFormat] = {
     ".jsonl": "jsonl",

@@ -36,6 +36,10 @@ class FunctionSource:
     def __str__(self) -> str:
         return f"{self._name}()"
 
+    def place_of(self, number: int) -> str:
+        """Return which record of the function it is (1-based)."""
+        return f"record {number:,} of {self}"
+
     def __iter__(self) -> Iterator[Any]:
         """Yield the records.
 

@@ -34,6 +34,10 @@ class InlineSource:
     def __str__(self) -> str:
         return self._name
 
+    def place_of(self, number: int) -> str:
+        """Return which record of the value it is (1-based)."""
+        return f"record {number:,} of {self}"
+
     def __len__(self) -> int:
         """Return the number of records; 0 where it is not known yet, which is so of a mapped task's outputs."""
         if isinstance(self._records, list | tuple):

@@ -52,6 +52,10 @@ class SqlSource:
     def __str__(self) -> str:
         return f"the query on connection {self._conn_id}"
 
+    def place_of(self, number: int) -> str:
+        """Return which row of the query a record is (1-based)."""
+        return f"row {number:,} of {self}"
+
     def __iter__(self) -> Iterator[Any]:
         self._warn_of_any_order()
         hook = self._hook()

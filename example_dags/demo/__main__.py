@@ -72,6 +72,7 @@ STEPS = [
     Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
     Step("sync_users_from_sql", ["send_customers"], ["users"]),
     Step("notice_small_syncs", [], ["users"]),
+    Step("replay_rejects", ["send_corrected"], ["users"]),
     Step("backfill_users", ["send_part"], ["users"]),
     Step("backfill_customers", ["send_range"], ["users"], ["2026-08-01", "2026-09-01"]),
     Step("tag_buyers", ["send_sums"], ["profiles"]),

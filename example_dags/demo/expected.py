@@ -90,6 +90,21 @@ class Expected:
             )
         return self._upsert(rows)
 
+    def replay_rejects(self, _shop: Path) -> Source:
+        """Upsert the corrected records; a telephone number that is still a number leaves its record out."""
+        records = [line["record"] for line in _json_lines("corrected/*.jsonl")]
+        rows = [
+            {
+                "user_id": record["회원번호"],
+                "phone_number": record["휴대폰"],
+                "marketing_notification_consent": {"Y": True, "N": False}[record["마케팅동의"]],
+            }
+            for record in records
+            if isinstance(record["휴대폰"], str)
+        ]
+        self._upsert(rows)
+        return Source(len(records), len(records) - len(rows))
+
     def notice_small_syncs(self, _shop: Path) -> Source:
         """Send nothing."""
         return Source(0)

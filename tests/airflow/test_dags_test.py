@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ Lines = Callable[..., Path]
 OUTCOMES = ("delivered", "rejected", "suppressed", "merged", "unknown")
 # For so long only Airflow waits: the try ends at once.
 UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "86400"}}
+
+tells_callbacks = pytest.mark.skipif(
+    version("apache-airflow").startswith("3.0."), reason="here `dags test` does not tell callbacks the error"
+)
 
 
 def assert_adds_up(report: dict[str, Any], **expected: int) -> None:
@@ -261,3 +266,44 @@ def test_a_record_without_user_id_turns_the_task_red_and_holds_back_no_other(
     assert user_ids(blux) == {user["user_id"] for user in users(4)}
     assert "record 3" in run.log.lower()
     assert "user_id" in run.log
+
+
+@pytest.mark.parametrize(
+    ("max_rejects", "state", "words"),
+    [pytest.param(0, "failed", ["allowed are 0"], marks=tells_callbacks), (1, "success", [])],
+)
+def test_a_callback_can_tell_the_counts_and_the_reasons_be_the_task_green_or_red(
+    dag_tester: DagTester,
+    blux: Emulator,
+    write_lines: Lines,
+    tmp_path: Path,
+    max_rejects: int,
+    state: str,
+    words: list[str],
+) -> None:
+    alert, path = tmp_path / "alert.txt", write_lines([*users(2), {"grade": "gold"}])
+    run = dag_tester.run("users_with_alerts", path=str(path), alert=str(alert), max_rejects=max_rejects)
+
+    assert run.state == state, run.log
+    task, *error, counts, reason, rejects = alert.read_text("utf-8").splitlines()
+    assert task.startswith("users_with_alerts.deliver, run ")
+    assert task.endswith(", try 1")
+    assert (len(error), all(word in line for word, line in zip(words, error, strict=True))) == (len(words), True)
+    assert counts == "3 read = 2 delivered + 1 rejected"
+    assert reason == "- user_id: is missing (null); every record needs one ... 1 time"
+    assert rejects.startswith("Rejects: file://")
+
+
+@tells_callbacks
+def test_a_callback_is_told_the_counts_of_a_task_whose_retries_are_used_up(
+    dag_tester: DagTester, blux: Emulator, write_lines: Lines, tmp_path: Path
+) -> None:
+    alert, path = tmp_path / "alert.txt", write_lines(users(2))
+    blux.fault(**UNAVAILABLE)
+    run = dag_tester.run("users_with_alerts", path=str(path), alert=str(alert), max_rejects=0)
+
+    assert run.state == "failed", run.log
+    task, error, counts = alert.read_text("utf-8").splitlines()
+    assert task.endswith(", try 3")
+    assert "503" in error
+    assert counts == "0 read = 0 delivered"

@@ -14,6 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.batches import Reject
+from airflow_provider_blux.delivery.filters import guarded
 from airflow_provider_blux.delivery.settings import check, check_tolerance
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
@@ -43,6 +44,7 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
     assert lines(tmp_path / "folder" / "try1.jsonl") == [
         {
             "record_number": 4,
+            "source": None,
             "outcome": "rejected",
             "field": "user_id",
             "reason": "is missing (null); every record needs one",
@@ -50,6 +52,7 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
         },
         {
             "record_number": 2,
+            "source": None,
             "outcome": "rejected",
             "field": None,
             "reason": 'Blux refused it (400): "users[0] is refused"',
@@ -187,14 +190,105 @@ def test_what_json_cannot_carry_is_kept_as_text(blux, tmp_path):
 
     push(blux, "upsert_users", [row], rejects=rejects, max_rejects=1)
 
-    assert lines(tmp_path / "try1.jsonl")[0]["record"] == {
+    (line,) = lines(tmp_path / "try1.jsonl")
+    assert line["record"] == {
         "user_id": 1.5,
         "b": "b'\\xff'",
         "d": "2026-01-31",
         "n": "nan",
-        "m": "1.10",
+        "m": 1.1,
         "7": [{"x": "{1}"}],
     }
+    assert line["as_text"] == ["7", "b", "n"]
+
+
+def test_the_file_is_read_by_people_and_is_json_whatever_the_text(blux, tmp_path):
+    rows = [{"user_id": None, "이름": "김민수"}, {"user_id": None, "half": "\ud83d", "\udc00": "줄\n바꿈\u2028"}]
+
+    push(blux, "upsert_users", rows, rejects=rejects_in(tmp_path), max_rejects=2)
+
+    content = (tmp_path / "try1.jsonl").read_bytes()
+    assert '{"user_id": null, "이름": "김민수"}'.encode() in content
+    assert [json.loads(line)["record"] for line in content.split(b"\n") if line] == rows
+
+
+def test_each_line_and_each_message_says_where_the_record_is_in_its_file(blux, tmp_path, caplog):
+    (tmp_path / "a.csv").write_text("user_id,note\na1,x\n\n")
+    (tmp_path / "b.jsonl").write_text("")
+    (tmp_path / "c.jsonl").write_text('{"user_id": "c1"}\n\n{"user_id": 2.5}\n')
+    source = StorageSource([f"{tmp_path}/a.csv", f"{tmp_path}/b.jsonl", f"{tmp_path}/c.jsonl"])
+    blux.fault(kind="refuse", ids=["a1"])
+
+    push(blux, "upsert_users", source, rejects=rejects_in(tmp_path / "kept"), max_rejects=2)
+
+    kept = lines(tmp_path / "kept" / "try1.jsonl")
+    assert {line["record_number"]: line["source"] for line in kept} == {
+        1: f"record 1 of {tmp_path}/a.csv",
+        3: f"record 2 of {tmp_path}/c.jsonl",
+    }
+    assert "  record 3, user_id: is a decimal number" in caplog.text
+    assert f"(record 2 of {tmp_path}/c.jsonl)" in caplog.text
+
+
+def test_a_batch_that_fails_says_where_its_first_record_is(blux, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"user_id": "a"}\n')
+    (tmp_path / "b.jsonl").write_text('{"user_id": "b"}\n{"user_id": "c"}\n')
+    blux.fault(kind="status", status=401, skip=1)
+
+    with pytest.raises(BluxAuthError, match=rf"batch 2 \(records 2-2; the first is record 1 of {tmp_path}/b.jsonl\)"):
+        push(blux, "upsert_users", StorageSource(f"{tmp_path}/*.jsonl"), batch_size=1, concurrency=1)
+
+
+def test_of_records_that_were_counted_first_the_place_is_known_as_well(blux, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"user_id": "a"}\n{"user_id": null}\n')
+    rows = guarded(StorageSource(f"{tmp_path}/a.jsonl"), 10)
+
+    with pytest.raises(BluxRejectLimitError, match=r"record 2, user_id: .* \(record 2 of .*a\.jsonl\)"):
+        push(blux, "delete_users", rows)
+
+
+def test_tolerated_rejects_are_a_warning_with_the_first_ten_the_file_and_the_reasons(blux, tmp_path, caplog):
+    push(blux, "upsert_users", rows(5, 30), rejects=rejects_in(tmp_path), max_rejects=30)
+
+    tolerated, summary = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert tolerated.getMessage().startswith("Of 35 records, 5 were delivered, 30 rejected; allowed are 30")
+    assert tolerated.getMessage().count("\n  record ") == 10
+    assert f"{tmp_path}/try1.jsonl" in tolerated.getMessage()
+    assert summary.getMessage().splitlines()[1:] == [
+        "  user_id: is missing (null); every record needs one ... 30 times"
+    ]
+
+
+def test_the_summary_closes_the_log_of_a_delivery_that_fails_or_is_stopped_too(blux, caplog):
+    with pytest.raises(BluxRejectLimitError) as too_many:
+        push(blux, "upsert_users", rows(1, 1))
+    assert caplog.records[-1].getMessage().endswith("... 1 time")
+    blux.fault(kind="status", status=401)
+    with pytest.raises(BluxAuthError) as stopped:
+        push(blux, "upsert_users", [*rows(0, 20), *rows(1, 0), *rows(0, 10)], batch_size=2)
+    assert "is missing (null); every record needs one ... 20 times" in caplog.records[-1].getMessage()
+
+    for error, number in ((too_many.value, 1), (stopped.value, 20)):
+        assert error.report["rejected"] == number
+        assert [one["number"] for one in error.report["reasons"]] == [number]
+
+
+def test_a_delivery_without_rejects_warns_of_nothing(blux, caplog):
+    assert push(blux, "upsert_users", rows(3, 0)).reasons is None
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_the_reasons_of_all_tries_are_in_the_report(blux, tmp_path):
+    source = [{"user_id": None}, *({"user_id": str(number)} for number in range(600)), {"user_id": None}]
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=3)
+    with pytest.raises(BluxUnavailable):
+        push(blux, "upsert_users", source, store=store, concurrency=1)
+    blux.clear_faults()
+
+    report = push(blux, "upsert_users", source, store=store, rejects=rejects_in(tmp_path), max_rejects=2)
+
+    assert [(one["field"], one["number"]) for one in report.reasons] == [("user_id", 2)]
 
 
 def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
@@ -264,3 +358,28 @@ def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_after_it(tmp_path):
     rejects.flush()
 
     assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [1]
+
+
+def test_a_retry_of_a_request_names_the_place_of_its_records(blux, tmp_path, caplog):
+    (tmp_path / "a.jsonl").write_text('{"user_id": "a"}\n')
+    blux.fault(kind="status", status=503, times=1)
+
+    push(blux, "upsert_users", StorageSource(f"{tmp_path}/a.jsonl"))
+
+    assert f"batch 1 (records 1-1; the first is record 1 of {tmp_path}/a.jsonl)" in caplog.text
+
+
+@pytest.mark.parametrize("number", [Decimal("1.0"), Decimal("123"), 1.5])
+def test_a_number_that_was_rejected_as_an_id_is_no_id_after_a_replay(blux, tmp_path, number):
+    push(blux, "upsert_users", [{"user_id": number}], rejects=rejects_in(tmp_path), max_rejects=1)
+
+    with pytest.raises(BluxRejectLimitError, match="user_id: is a decimal number"):
+        push(blux, "upsert_users", StorageSource(f"{tmp_path}/try1.jsonl", file_format="rejects"))
+
+
+@pytest.mark.parametrize("value", [Decimal("sNaN"), Decimal("1E400"), Decimal("0." + "1" * 30)])
+def test_a_decimal_that_json_cannot_hold_is_marked(blux, tmp_path, value):
+    push(blux, "upsert_users", [{"user_id": "a", "n": value}], rejects=rejects_in(tmp_path), max_rejects=1)
+
+    (line,) = lines(tmp_path / "try1.jsonl")
+    assert (line["record"]["n"], line["as_text"]) == (str(value), ["n"])

@@ -161,7 +161,10 @@ def test_the_defaults_are_those_of_the_code(readme: Readme) -> None:
 def test_the_formats_are_those_of_the_code(readme: Readme) -> None:
     code = set(readme.inline_code)
 
-    assert {name for name in code if name in {*READERS, *SUFFIXES}} >= {*READERS, *(f".{name}" for name in READERS)}
+    assert {name for name in code if name in {*READERS, *SUFFIXES}} >= {
+        *READERS,
+        *(f".{name}" for name in SUFFIXES.values()),
+    }
     assert set(COMPRESSIONS) <= code
 
 

@@ -247,7 +247,8 @@ def test_the_first_line_of_the_log_says_what_goes_where(
         f"Blux application.upsert_users: a {type(records).__name__} to {blux_emulator.url}/prod by connection "
         "blux_default; 7 requests/s, 5 records each."
     )
-    assert ours[-1].startswith("Blux application.upsert_users ended: 1 read = 1 rejected")
+    assert ours[-2].startswith("Blux application.upsert_users ended: 1 read = 1 rejected")
+    assert ours[-1].startswith("Rejected or unknown, by field and reason:\n  phone_number: ")
     host = blux_emulator.url.removeprefix("http://")
     assert str(raised.value).startswith(f"Connection blux_default, application.upsert_users at {host}: Of 1 records")
 

@@ -25,7 +25,7 @@ from tests.operators.pipeline import Upstream, dag, rendered
 REPORT = {
     *("read", "delivered", "rejected", "suppressed", "unchanged", "merged", "unknown", "resumed", "absent", "valid"),
     *("batches", "requests", "retries", "seconds", "records_per_second", "rate_limit"),
-    *("rejects", "receipts", "validate_only"),
+    *("rejects", "receipts", "reasons", "validate_only"),
 }
 
 

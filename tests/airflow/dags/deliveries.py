@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_provider_blux.alerts import alert_text
 from airflow_provider_blux.operators.blux import (
     BluxDeleteUsersOperator,
     BluxSendEventsOperator,
@@ -89,6 +90,21 @@ with DAG("users_with_rejects_and_checkpoint", default_args=DEFAULT_ARGS):
         max_rejects=0.5,
         rejects_path="{{ dag_run.conf['folder'] }}/rejects",
         checkpoint_path="{{ dag_run.conf['folder'] }}/checkpoints",
+    )
+
+
+def keep_alert(context):
+    Path(context["dag_run"].conf["alert"]).write_text(alert_text(context), "utf-8")
+
+
+with DAG("users_with_alerts", default_args=DEFAULT_ARGS):
+    BluxUpsertUsersOperator(
+        task_id="deliver",
+        path="{{ dag_run.conf['path'] }}",
+        max_rejects="{{ dag_run.conf['max_rejects'] }}",
+        rejects_path="{{ dag_run.conf['path'] }}-rejects",
+        on_failure_callback=keep_alert,
+        on_success_callback=keep_alert,
     )
 
 with DAG("users_from_mapped_files", default_args=DEFAULT_ARGS):

@@ -31,6 +31,12 @@ def no_database(scene: Scene) -> None:
     operator(sql="SELECT 1 AS user_id")
 
 
+@says("Record … of … is no line of a rejects file")
+def no_rejects_file(scene: Scene) -> None:
+    (scene.folder / "users.jsonl").write_text('{"user_id": "a"}\n')
+    operator(path=str(scene.folder / "users.jsonl"), file_format="rejects").execute({})
+
+
 @says("max_rejects allows")
 def tolerance_without_a_folder(scene: Scene) -> None:
     operator(users=USERS, max_rejects=10)

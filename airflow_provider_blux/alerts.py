@@ -1,0 +1,56 @@
+"""What a callback can tell people about a delivery: the counts and the reasons, never a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_provider_blux.delivery.reasons import in_words
+from airflow_provider_blux.delivery.report import Report
+
+_SHOWN = 5
+
+
+def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the report of the task that a callback is called for, be it green or red.
+
+    A task that failed pushes no XCom; its error carries the report. ``None`` where there is none: the task failed
+    before it read anything, or its process was killed.
+
+    :param context: what Airflow calls ``on_failure_callback``, ``on_retry_callback`` and ``on_success_callback`` with.
+    """
+    error = context.get("exception")
+    if error is None:
+        instance = context["ti"]
+        found = instance.xcom_pull(task_ids=instance.task_id, map_indexes=instance.map_index)
+        return found if isinstance(found, dict) else None
+    # What fails at once is Airflow's AirflowFailException, whose context is the package's error.
+    errors = (error, getattr(error, "__context__", None))
+    return next((report for one in errors if (report := getattr(one, "report", None))), None)
+
+
+def alert_text(context: Mapping[str, Any]) -> str:
+    """Return a few lines for a person: the task, the error, the counts, the most frequent reasons, the rejects files.
+
+    Plain text, which is no template: column names and an API's error message may be part of it.
+
+    :param context: see :func:`report_of`.
+    """
+    return "\n".join(_lines(context))
+
+
+def _lines(context: Mapping[str, Any]) -> Iterator[str]:
+    instance, error, report = context["ti"], context.get("exception"), report_of(context)
+    number = f"[{instance.map_index}]" if instance.map_index >= 0 else ""
+    yield f"{instance.dag_id}.{instance.task_id}{number}, run {instance.run_id}, try {instance.try_number}"
+    if error is not None:
+        yield str(error).partition("\n")[0] or type(error).__name__
+    if report is None:
+        return
+    yield Report(**report).account()
+    reasons = report["reasons"] or []
+    yield from (f"- {line}" for line in in_words(reasons[:_SHOWN]))
+    if len(reasons) > _SHOWN:
+        yield f"- and {len(reasons) - _SHOWN} other reasons"
+    if report["rejects"]:
+        yield f"Rejects: {', '.join(report['rejects'])}"

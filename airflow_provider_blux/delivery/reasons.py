@@ -1,0 +1,69 @@
+"""How many records were not delivered for which reason: bounded in memory, and without anything of a single record."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: Most entries in a report.
+SHOWN = 20
+# Different reasons that are told apart; those that come after them are counted as others.
+_TOLD_APART = 50
+_LONGEST = 200
+_OTHERS: tuple[str | None, str] = (None, "other reasons")
+# What differs from record to record: an index, a position, the id that a server gives a request.
+_INDEX = re.compile(r"\[\d+\]")
+_POSITION = re.compile(r"\b(line|record|row|item|index|column|character|byte|position) [\d,]+", re.IGNORECASE)
+_NUMBER_OF_CELLS = re.compile(r"\b\d+ cells")
+_REQUEST_ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b", re.IGNORECASE)
+
+
+class Reasons:
+    """Counts rejected and unknown records by field and reason; the numbers always add up to all of them.
+
+    :param counted: what was counted before, as :meth:`counted` returns it.
+    """
+
+    def __init__(self, counted: Iterable[tuple[str | None, str, int]] = ()) -> None:
+        self._numbers: Counter[tuple[str | None, str]] = Counter()
+        for field, reason, number in counted:
+            self.add(field, reason, number)
+
+    def add(self, field: str | None, reason: str, number: int = 1) -> None:
+        """Count records; positions and indexes in their field and reason make no difference."""
+        found = field and _INDEX.sub("[…]", field), _general(reason)
+        if found not in self._numbers and len(self._numbers) >= _TOLD_APART:
+            found = _OTHERS
+        self._numbers[found] += number
+
+    def counted(self) -> list[list[Any]]:
+        """Return everything as JSON can carry it: field, reason and number."""
+        return [[*found, number] for found, number in self._numbers.items()]
+
+    def most_frequent(self) -> list[dict[str, Any]] | None:
+        """Return at most twenty, the most frequent first; beyond that the last one stands for all others."""
+        named = [(number, found) for found, number in self._numbers.items() if found != _OTHERS]
+        named.sort(key=lambda item: (-item[0], item[1][0] or "", item[1][1]))
+        others = self._numbers[_OTHERS]
+        if len(named) + bool(others) > SHOWN:
+            others += sum(number for number, _ in named[SHOWN - 1 :])
+            del named[SHOWN - 1 :]
+        if others:
+            named.append((others, _OTHERS))
+        return [{"field": field, "reason": reason, "number": number} for number, (field, reason) in named] or None
+
+
+def in_words(reasons: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each reason of a report: ``phone_number: is a number ... 812 times``."""
+    return [
+        f"{one['field'] + ': ' if one['field'] else ''}{one['reason']} ... {one['number']:,} "
+        f"{'time' if one['number'] == 1 else 'times'}"
+        for one in reasons
+    ]
+
+
+def _general(reason: str) -> str:
+    reason = _REQUEST_ID.sub("…", _NUMBER_OF_CELLS.sub("… cells", _POSITION.sub(r"\1 …", _INDEX.sub("[…]", reason))))
+    return reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"

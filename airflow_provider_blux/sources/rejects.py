@@ -1,0 +1,41 @@
+"""The records of rejects files, once somebody has corrected them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.sources.json_text import json_lines
+
+_KEYS = frozenset({"outcome", "field", "reason", "record"})
+
+
+def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
+    """Yield the record of each line, be its outcome ``rejected`` or ``unknown``; blank lines are passed over.
+
+    :raises BluxConfigError: a line is none of a rejects file.
+    """
+    for number, line in enumerate(json_lines(file, name), 1):
+        if isinstance(line, BluxRecordError):
+            yield line
+        elif not isinstance(line, dict) or not line.keys() >= _KEYS:
+            raise BluxConfigError(
+                f"Record {number:,} of {name} is no line of a rejects file, which has {', '.join(sorted(_KEYS))}. Set "
+                "file_format to that of the file, or narrow path to the rejects files."
+            )
+        else:
+            yield _record(line)
+
+
+def _record(line: dict[str, Any]) -> Any:
+    """Return the record of a line, which is a plain object: tables of several sources may be mixed in a file."""
+    field = line["field"] if isinstance(line["field"], str) else None
+    if line["record"] is None:
+        return BluxRecordError(field, str(line["reason"]))
+    if as_text := line.get("as_text"):
+        return BluxRecordError(
+            str(as_text[0]) if isinstance(as_text, list) else field,
+            "is text in place of a value that JSON cannot hold; correct it, and remove as_text from the line",
+        )
+    return line["record"]

@@ -1,0 +1,114 @@
+"""Rejects files as a source."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxRejectLimitError
+from airflow_provider_blux.hooks.blux import BluxHook
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+from airflow_provider_blux.sources.files import StorageSource
+
+MAPPING = {"회원번호": "user_id", "휴대폰": "phone_number"}
+
+
+def line(record: Any, outcome: str = "rejected", **more: Any) -> str:
+    kept = {"record_number": 1, "source": None, "outcome": outcome, "field": "grade", "reason": "is wrong"}
+    return json.dumps({**kept, "record": record, **more}, ensure_ascii=False)
+
+
+def file_of(folder: Path, *lines: str) -> str:
+    path = folder / "corrected.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    return str(path)
+
+
+def read(path: str) -> list[Any]:
+    return list(StorageSource(path, file_format="rejects"))
+
+
+def test_what_was_rejected_and_then_corrected_is_sent_with_the_same_mapping(
+    blux_emulator: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "users.csv").write_text("회원번호,휴대폰,등급\n001,010-1234-5678,gold\n 002,,\n", "utf-8")
+    nightly: dict[str, Any] = {"task_id": "send", "field_mapping": MAPPING}
+    report = BluxUpsertUsersOperator(
+        path=str(tmp_path / "users.csv"), rejects_path=str(tmp_path / "rejects"), max_rejects=1, **nightly
+    ).execute({})
+    (rejects,) = report["rejects"]
+    corrected = Path(rejects.removeprefix("file://"))
+    corrected.write_text(corrected.read_text("utf-8").replace('" 002"', '"002"'), "utf-8")
+
+    report = BluxUpsertUsersOperator(path=rejects, file_format="rejects", **nightly).execute({})
+
+    assert (report["read"], report["delivered"]) == (1, 1)
+    assert dict(blux_emulator.users()).keys() == {"001", "002"}
+
+
+def test_every_line_of_a_folder_is_a_record_whatever_its_outcome(tmp_path: Path) -> None:
+    file_of(tmp_path, line({"user_id": "a"}), "", line({"user_id": "b"}, "unknown"), line("id-3"))
+
+    assert read(str(tmp_path)) == [{"user_id": "a"}, {"user_id": "b"}, "id-3"]
+
+
+@pytest.mark.parametrize("other", ['{"user_id": "a"}', "[1]", '"text"', "null", '{"sequence": 1, "ids": []}'])
+def test_a_line_of_another_file_is_an_error_that_a_retry_cannot_help(tmp_path: Path, other: str) -> None:
+    path = file_of(tmp_path, line({"user_id": "a"}), other)
+
+    with pytest.raises(BluxConfigError, match=r"Record 2 of .*corrected\.jsonl is no line of a rejects file") as caught:
+        read(path)
+    assert not caught.value.retry_helps
+
+
+def test_a_line_that_is_no_json_any_more_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
+    broken, good = read(file_of(tmp_path, '{"record_number": 1, ', line({"user_id": "b"})))
+
+    assert "line 1 of" in broken.reason
+    assert good == {"user_id": "b"}
+
+
+def test_what_could_not_be_kept_is_rejected_for_the_same_reason(tmp_path: Path) -> None:
+    (error,) = read(file_of(tmp_path, line(None)))
+
+    assert isinstance(error, BluxRecordError)
+    assert (error.field, error.reason) == ("grade", "is wrong")
+
+
+def test_text_that_stands_for_another_value_is_not_sent_until_somebody_has_looked_at_it(
+    blux_emulator: Emulator, tmp_path: Path
+) -> None:
+    rows = [{"user_id": "a", "points": float("nan")}]
+    kept = tmp_path / "rejects"
+    report = BluxHook().upsert_users(rows, rejects_path=str(kept), max_rejects=1)
+    (path,) = report.rejects or []
+
+    with pytest.raises(BluxRejectLimitError, match="points: is text in place of a value that JSON cannot hold"):
+        BluxHook().upsert_users(StorageSource(path, file_format="rejects"))
+    place = Path(path.removeprefix("file://"))
+    place.write_text(place.read_text().replace('"points": "nan"', '"points": 5').replace(', "as_text": ["points"]', ""))
+    BluxHook().upsert_users(StorageSource(path, file_format="rejects"))
+
+    user = blux_emulator.user("a")
+    assert user is not None
+    assert user["custom_user_properties"] == {"points": 5}
+
+
+def test_the_lines_may_be_of_different_tables_and_a_misspelt_column_rejects_its_own_line(
+    blux_emulator: Emulator, tmp_path: Path
+) -> None:
+    path = file_of(
+        tmp_path,
+        line({"회원번호": "1", "휴대폰": "01012345678"}),
+        line({"회원번호": "2", "등급": "gold"}),
+        line({"회원번호": "3", "PHONE_NUMBER": "01012345678"}),
+    )
+
+    with pytest.raises(BluxRejectLimitError, match="PHONE_NUMBER: is phone_number but for its spelling"):
+        BluxHook().upsert_users(StorageSource(path, file_format="rejects"), field_mapping=MAPPING)
+
+    assert dict(blux_emulator.users()).keys() == {"1", "2"}

@@ -1,0 +1,94 @@
+"""What a callback can tell of a task that is over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_blux.alerts import alert_text, report_of
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
+from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+
+BAD = [{"user_id": None}, {"user_id": "a", "phone_number": 1012345678}, {"user_id": "b", "phone_number": 1012345678}]
+
+
+@dataclass
+class TaskInstance:
+    """What a callback finds under ``ti``."""
+
+    result: Any = None
+    dag_id: str = "crm"
+    task_id: str = "send"
+    run_id: str = "manual"
+    try_number: int = 2
+    map_index: int = -1
+
+    def xcom_pull(self, *, task_ids: str, map_indexes: int) -> Any:
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        return self.result
+
+
+def failed(users: list[Any], kind: type[Exception], **arguments: Any) -> dict[str, Any]:
+    """Return the context of a task that failed."""
+    with pytest.raises(kind) as caught:
+        BluxUpsertUsersOperator(task_id="send", users=users, **arguments).execute({})
+    return {"ti": TaskInstance(), "exception": caught.value}
+
+
+def test_a_task_with_too_many_rejects_tells_counts_and_the_most_frequent_reasons(blux_emulator: Emulator) -> None:
+    context = failed([*BAD, {"user_id": "c"}], AirflowFailException)
+
+    task, error, counts, *reasons = alert_text(context).splitlines()
+    assert task == "crm.send, run manual, try 2"
+    assert "allowed are 0 (max_rejects)" in error
+    assert counts == "4 read = 1 delivered + 3 rejected"
+    assert reasons == [
+        "- phone_number: is a number and has already lost its leading zero; read the column as text ... 2 times",
+        "- user_id: is missing (null); every record needs one ... 1 time",
+    ]
+    report = report_of(context)
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_what_a_retry_may_help_carries_the_report_too(blux_emulator: Emulator) -> None:
+    blux_emulator.fault(kind="status", status=503, headers={"Retry-After": "86400"})
+    context = failed([{"user_id": "a"}], BluxUnavailable)
+
+    assert "503" in alert_text(context)
+    report = report_of(context)
+    assert report is not None
+    assert report["requests"] == 1
+
+
+def test_a_green_task_tells_its_report_and_what_was_tolerated(blux_emulator: Emulator, tmp_path: Any) -> None:
+    operator = BluxUpsertUsersOperator(task_id="send", users=BAD, max_rejects=3, rejects_path=str(tmp_path))
+    instance = TaskInstance(operator.execute({}), map_index=4)
+
+    text = alert_text({"ti": instance})
+
+    assert text.startswith("crm.send[4], run manual, try 2\n3 read = 3 rejected\n- phone_number: ")
+    assert f"Rejects: file://{tmp_path}/" in text
+
+
+def test_of_many_reasons_five_are_named(blux_emulator: Emulator) -> None:
+    context = failed([{"user_id": "a", f"column_{number}": float("nan")} for number in range(8)], AirflowFailException)
+
+    assert alert_text(context).count("\n- column_") == 5
+    assert "\n- and 3 other reasons" in alert_text(context)
+
+
+@pytest.mark.parametrize("error", [AirflowFailException("wrong"), BluxConfigError("wrong"), "killed", KeyError()])
+def test_a_task_without_a_delivery_has_no_report_and_says_why(error: Any) -> None:
+    context = {"ti": TaskInstance(), "exception": error}
+
+    assert report_of(context) is None
+    assert alert_text(context).splitlines()[1] in {"wrong", "killed", "KeyError"}
+
+
+def test_no_value_of_a_record_is_in_an_alert(blux_emulator: Emulator) -> None:
+    assert "1012345678" not in alert_text(failed(BAD, AirflowFailException))
