@@ -164,8 +164,9 @@ def test_records_of_an_upstream_task_make_it_a_dependency(name: str) -> None:
 @any_decorator
 def test_only_what_a_function_task_has_is_a_template(name: str) -> None:
     own = {
-        "blux_upsert_users": ("suppression_path", "exclude_fields"),
-        "blux_delete_users": ("receipts_path", "max_users"),
+        "blux_upsert_users": ("suppression_path", "exclude_fields", "snapshot_path", "full_refresh"),
+        "blux_delete_users": ("receipts_path", "max_users", "snapshot_path"),
+        "blux_update_devices": ("suppression_path", "snapshot_path", "full_refresh"),
     }.get(name, ("suppression_path",))
     fields = operator(name, records).template_fields
 

@@ -144,8 +144,6 @@ def test_another_way_of_sending_sends_nothing_again(
 @pytest.mark.parametrize(
     ("api", "column", "options"),
     [
-        ("application", "memo", {"field_mapping": {"memo": "points"}, "exclude_fields": ["memo"]}),
-        ("open", "memo", {"field_mapping": {"memo": "points"}, "exclude_fields": ["memo"]}),
         ("open", "properties", {"exclude_fields": ["properties"]}),
         ("open", "timestamp", {"exclude_fields": ["timestamp"]}),
     ],

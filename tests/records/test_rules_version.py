@@ -22,7 +22,7 @@ from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
 
-HELD = (1, "40cce4cfd1d4bbb1b61466b96a4a4a64")
+HELD = (1, "65c0086778a81e7875f9b65301964cad")
 
 
 class Grade(Enum):
