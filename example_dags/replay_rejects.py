@@ -69,6 +69,8 @@ def replay_rejects() -> None:
         api="application",
         # Not the folder that is read: what is rejected again would be sent by the next run.
         rejects_path=f"{OUTPUT}/rejects",
+        # The same as of the task that sends these users, which must know that another row was sent.
+        snapshot_path=f"{OUTPUT}/snapshots/users",
         max_rejects=1,
         on_failure_callback=tell,
         on_success_callback=tell_of_rejects,

@@ -103,6 +103,9 @@ class Expected:
             if isinstance(record["휴대폰"], str)
         ]
         self._upsert(rows)
+        for record in records:
+            self.sent.pop(record["회원번호"], None)
+        self.sent.update({row["user_id"]: row for row in rows})
         return Source(len(records), len(records) - len(rows))
 
     def notice_small_syncs(self, _shop: Path) -> Source:
