@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import date, datetime
 from decimal import Decimal
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ import pytest
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.sources.inline import InlineSource
 
+with_recent_frames = pytest.mark.skipif(
+    version("apache-airflow").startswith("3.0."), reason="polars and pandas of 3.0's date give no such value singly"
+)
 IDS = ["00123", "b", "c"]
 
 
@@ -162,6 +166,7 @@ YEARS_DTYPE = "datetime64[s]"
 LATE = np.datetime64("10000-01-01", "s")
 
 
+@with_recent_frames
 @pytest.mark.parametrize(
     "frame",
     [
@@ -191,6 +196,7 @@ def test_only_the_record_is_rejected_whose_value_python_cannot_hold(frame: Any) 
     assert last["user_id"] == "c"
 
 
+@with_recent_frames
 def test_lists_of_polars_stay_lists_beside_a_value_that_python_cannot_hold() -> None:
     dates = pl.Series([0, 5_000_000], dtype=pl.Int32).cast(pl.Date)
 
