@@ -11,7 +11,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from airflow_provider_blux.delivery.batches import Batch, Mark, Record
 from airflow_provider_blux.delivery.known_rows import SIZE
 from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
+from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target
 from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
 from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
 from airflow_provider_blux.records.properties import OBJECTS
@@ -170,28 +169,14 @@ class Snapshot:
         totals = self._totals() if is_whole else Totals()
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
+            # What was met says less than the files: a suppressed user is forgotten in them only.
+            self._state = State()
+            self._rows = self._state.rows
             try:
-                merge_if_due(self._folder, self._target, self._seen())
+                merge_if_due(self._folder, self._target)
             except Exception as error:  # noqa: BLE001 - all is delivered and remembered; a later run merges
                 log.warning("Snapshot %s: its files could not be merged (%s).", self._folder, type(error).__name__)
         return totals
-
-    def _seen(self) -> State | None:
-        """Return what the files say now, if nobody else has written any; ``None`` where they must be read for it.
-
-        A full refresh that goes on where an earlier try stopped has not seen what that one stored.
-        """
-        if self._full_refresh:
-            return None
-        entry = Entry(
-            at=self._written[-1].at,
-            task=self._task,
-            stored=sum(entry.stored for entry in self._written),
-            forgotten=sum(entry.forgotten for entry in self._written),
-            named=self._written[-1].named,
-        )
-        own = [piece_name(self._token, number) for number in range(len(self._written))]
-        return replace(self._state, names=[*self._state.names, *own], history=[*self._state.history, entry])
 
     def _load(self) -> State:
         try:

@@ -67,29 +67,26 @@ def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | N
     raise BluxError(f"The snapshot {folder} changed each time it was read, {_ATTEMPTS} times; try again.")
 
 
-def merge_if_due(folder: SnapshotFolder, target: Target, seen: State | None = None) -> None:
+def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
     """Replace all files by one that says the same, where that is worth it and no run is open.
 
     A merge that is interrupted loses nothing: the merged file is written whole before the others are removed.
-
-    :param seen: what the files say together as a run has it in memory, which has ended; read anew where there are
-        others than it has seen.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
     if sum(pieces) * _WORTH < sum(sizes.values()) - sum(pieces) and len(pieces) <= _MANY:
         return
-    state = seen if seen and sizes.keys() <= {*seen.names} else load(folder)
+    state = load(folder)
     if state.is_open:
         return
     merged = Header(
         target=target,
         run=secrets.token_hex(8),
-        covers=list(sizes),
+        covers=state.names,
         history=state.history[-_LONGEST_HISTORY:],
     )
     folder.write_merged(merged, state.rows)
-    for name in sizes:
+    for name in state.names:
         folder.remove(name)
 
 

@@ -185,6 +185,16 @@ def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longe
     assert outcomes(send(blux, folder, USERS)) == {"delivered": 1, "unchanged": 249}
 
 
+def test_a_suppressed_user_is_not_known_again_by_a_merge(blux: Any, folder: Folder) -> None:
+    """So many rows have changed that the run merges the files of the snapshot when it ends."""
+    send(blux, folder, USERS)
+    suppression = Suppression(["u1"], Hashes(None), "the list")
+    changed = [row if row["user_id"] == "u1" else {**row, "points": -1} for row in USERS]
+    send(blux, folder, changed, suppression=suppression)
+
+    assert outcomes(send(blux, folder, changed)) == {"delivered": 1, "unchanged": 249}
+
+
 def test_devices_are_known_by_their_own_ids_and_suppressed_by_their_users(blux: Any, folder: Folder) -> None:
     devices = [{"device_id": f"d{number}", "user_id": f"u{number}", "token": "t"} for number in range(5)]
     send(blux, folder, devices, "update_devices", api="open")
