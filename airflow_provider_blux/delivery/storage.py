@@ -132,7 +132,7 @@ class Folder:
     def _make(self, path: str) -> None:
         if not self.is_local:
             self._fs.makedirs(path, exist_ok=True)
-        elif not os.path.isdir(path):
+        elif path and not os.path.isdir(path):
             self._make(os.path.dirname(path))  # `os.makedirs` gives its mode to the last folder only
             with suppress(FileExistsError):  # another task has made it meanwhile
                 os.mkdir(path, 0o700)

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxUnavailable
 from airflow_provider_blux.hooks.blux import BluxHook
@@ -56,3 +58,15 @@ def test_a_folder_that_is_there_keeps_its_mode(blux_emulator: Emulator, tmp_path
 
     assert mode(folder) == 0o775
     assert [mode(path) for path in folder.iterdir()] == [0o600]
+
+
+@pytest.mark.parametrize("path", ["rejects", "./rejects", "a/b"])
+def test_a_folder_may_be_named_relative_to_where_the_task_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Folder(LocalFileSystem(), path, "rejects_path")
+    folder.prepare()
+    folder.write("x", b"y")
+
+    assert (tmp_path / path / "x").read_bytes() == b"y"
