@@ -38,7 +38,9 @@ def _values(column: Any) -> list[Any]:
 
 def _to_the_microsecond(column: Any) -> Any:
     """Return a column without nanoseconds: Python has none, and pyarrow would give pandas' types, or fail."""
-    if "[ns" not in str(column.type):
+    kind = str(column.type)
+    # A list view loses lists when pyarrow casts it, and what is encoded by runs cannot be cast.
+    if "[ns" not in kind or "list_view<" in kind or "run_end_encoded<" in kind:
         return column
     return column.cast(_microseconds(column.type, import_module("pyarrow")), safe=False)
 

@@ -16,6 +16,7 @@ from airflow_provider_blux.sources.arrow import batch_rows
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, value_of
 
 _ROWS_A_SLICE = 1000
+_DOUBLE = 8  # its bytes
 
 Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordError]]]
 
@@ -92,6 +93,8 @@ def _plain(value: Any, numpy: Any) -> Any:
         return _within_python(import_module("pandas").Series([value]).tolist()[0])
     if isinstance(value, datetime):
         return _within_python(value)
+    if isinstance(value, numpy.floating) and value.dtype.itemsize < _DOUBLE:
+        return float(str(value))  # 1.1, not 1.100000023841858
     return value.item() if isinstance(value, numpy.generic | numpy.ndarray) else value
 
 

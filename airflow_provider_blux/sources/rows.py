@@ -98,8 +98,8 @@ def check_columns(columns: Sequence[Any], name: str) -> None:
             raise BluxSourceError(
                 f"{name}: the name of column {number} is of type {type(column).__name__}; name it with text."
             )
-        if not column:
-            raise BluxSourceError(f"{name}: column {number} has no name.")
+        if not column.strip():
+            raise BluxSourceError(f"{name}: column {number} has no name; name it, and leave out lines above the names.")
     if twice := named_twice(columns):
         # The name itself is not shown: without a header line it is a value.
         number = columns.index(twice[0]) + 1

@@ -24,6 +24,8 @@ _ABOUT_THE_STATEMENT = frozenset({"ProgrammingError", "OperationalError", "Inter
 _LONE_PERCENT = re.compile(r"%(?![%sbt(])")
 _NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL)
 _WITHIN = re.compile(r"\([^()]*\)")
+# The second is what PostgreSQL calls an expression.
+_NO_NAMES = ("", "?column?")
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
@@ -109,8 +111,9 @@ class SqlSource:
         if not cursor.description:
             raise BluxConfigError(f"{self} returns no rows; sql must be a SELECT.")
         columns = [column[0] for column in cursor.description]
-        if "" in columns:
-            raise BluxConfigError(f"{self}: column {columns.index('') + 1} has no name; name it with AS.")
+        for number, column in enumerate(columns, 1):
+            if column.strip() in _NO_NAMES:
+                raise BluxConfigError(f"{self}: column {number} has no name; name it with AS.")
         if twice := named_twice(columns):
             raise BluxConfigError(f"{self} returns {', '.join(twice)} twice; name the columns apart with AS.")
         return columns

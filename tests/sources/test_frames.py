@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.values import json_value
 from airflow_provider_blux.sources.inline import InlineSource
 
 with_recent_frames = pytest.mark.skipif(
@@ -146,6 +148,7 @@ def test_a_frame_without_rows_is_an_empty_source(frame: Any) -> None:
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "users: column 1 has the same name"),
         (pd.DataFrame([[1]]), "users: the name of column 1 is of type int"),
         (pd.DataFrame([[1]], columns=[""]), "users: column 1 has no name"),
+        (pd.DataFrame([[1]], columns=[" "]), "users: column 1 has no name"),
         (pd.DataFrame(index=[1, 2]), "users has 2 rows and no columns"),
         (pl.DataFrame({"a": [1]}).lazy(), "users is of type LazyFrame; it must be"),
         (pd.Series(["a"]), "users is of type Series; it must be"),
@@ -229,3 +232,28 @@ def test_no_library_is_imported_that_the_value_did_not_bring() -> None:
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "set()\n"
+
+
+NANOSECONDS = pa.array([1_000, 1_000], pa.timestamp("ns"))
+
+
+@pytest.mark.parametrize(
+    ("values", "value"),
+    [
+        (pa.array([[1_000], [1_000]], pa.list_view(pa.timestamp("ns"))), ["1970-01-01T00:00:00.000001"]),
+        (pa.array([[1_000], [1_000]], pa.large_list_view(pa.timestamp("ns"))), ["1970-01-01T00:00:00.000001"]),
+        (pc.run_end_encode(NANOSECONDS), "1970-01-01T00:00:00.000001"),
+    ],
+    ids=lambda values: str(getattr(values, "type", "")),
+)
+def test_what_pyarrow_cannot_cast_is_read_as_it_is(values: Any, value: Any) -> None:
+    rows = InlineSource(pa.table({"user_id": ["a", "b"], "v": values}), "users")
+
+    assert [json_value(row["v"], "v") for row in rows] == [value, value]
+
+
+@pytest.mark.parametrize("value", [np.float32(1.1), np.float16(1.1)])
+def test_a_short_float_among_objects_is_what_it_was_written_as(value: Any) -> None:
+    (row,) = InlineSource(pd.DataFrame({"v": pd.Series([value], dtype=object), "in": [[{"a": value}]]}), "users")
+
+    assert row == {"v": 1.1, "in": [{"a": 1.1}]}

@@ -165,9 +165,10 @@ def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:
         list(query("SELECT id, id, name, age, name FROM users"))
 
 
-def test_a_column_without_a_name_is_refused(shop: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("name", ["", " ", "?column?"])
+def test_a_column_without_a_name_is_refused(shop: sqlite3.Connection, name: str) -> None:
     with pytest.raises(BluxConfigError, match=r"^the query on connection shop: column 2 has no name; name it with AS"):
-        list(query('SELECT id, age AS "" FROM users'))
+        list(query('SELECT id, age AS "%s" FROM users'.replace("%s", name)))
 
 
 @pytest.mark.parametrize(
