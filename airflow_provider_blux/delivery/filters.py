@@ -96,14 +96,20 @@ class Suppression:
         self._hashes = hashes
         self._shaping = Shaping(check_ids=check_ids)
         self._ids, self._receipted = IdSet(), IdSet()
-        for number, row in enumerate(rows, 1):
-            try:
+        number = 0
+        try:
+            for number, row in enumerate(rows, 1):  # noqa: B007 - it is for the message
                 self._add(row)
-            except BluxRecordError as error:
-                raise BluxConfigError(
-                    f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
-                    "since a user could be missing from the list. Fix the list."
-                ) from None
+        except BluxRecordError as error:
+            raise BluxConfigError(
+                f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
+                "since a user could be missing from the list. Fix the list."
+            ) from None
+        except BluxConfigError as error:  # its way out is an argument, and none is for this list
+            raise BluxConfigError(
+                f"suppression_path: {error.message} Nothing was sent. The arguments for reading path do not apply to "
+                "this list: save it as UTF-8, with commas and a column user_id."
+            ) from None
 
     def __len__(self) -> int:
         return len(self._ids) + len(self._receipted)

@@ -124,9 +124,11 @@ def _store(options: KeepingOptions) -> Store | None:
 
 def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> Suppression:
     from airflow_provider_blux.delivery.filters import Suppression
+    from airflow_provider_blux.records.shapes import shape_of
     from airflow_provider_blux.sources.files import StorageSource
 
-    source = StorageSource(path, hive_partitioning=False)
+    header = shape_of("delete_users", "application").header
+    source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read)
     suppression = Suppression(source, hashes, str(source), check_ids=check_ids)
     log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
     return suppression

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance
+from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance, shaping_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
 from airflow_provider_blux.operators.observability import ObservedOperator
@@ -27,7 +27,7 @@ from airflow_provider_blux.operators.sources import (
 )
 from airflow_provider_blux.operators.templating import TemplatedOperator, is_template, known, read_rendered
 from airflow_provider_blux.records.options import Meaning
-from airflow_provider_blux.records.shapes import check_mapping
+from airflow_provider_blux.records.shapes import check_mapping, shape_of
 from airflow_provider_blux.records.timestamps import Unit
 from airflow_provider_blux.sources.formats import FileFormat
 
@@ -288,7 +288,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
     def _source(self) -> Iterable[Any]:
         """Return the source that the DAG author chose. What each of them needs is imported here."""
         if self._source_field == "path":
-            return files(self.path or [], self.storage_conn_id, self._file_options(), self.on_missing)
+            options = self._file_options()
+            return files(self.path or [], self.storage_conn_id, options, self.on_missing, self._check_columns_of)
         if self._source_field == "sql":
             from airflow_provider_blux.sources.sql import SqlSource
 
@@ -296,6 +297,14 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
         from airflow_provider_blux.sources.inline import InlineSource
 
         return InlineSource(revealed(getattr(self, self.records_field)), self.records_field)
+
+    def _check_columns_of(self, row: Any) -> None:
+        """Check the columns of a table without rows, whose one line may be a record without a header.
+
+        :raises BluxConfigError: naming the columns, or what is missing.
+        """
+        api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
+        shape_of(self.operation, api, shaping_of(self._options())).header.read(row)
 
     def _is_skipped(self, context: Context) -> bool:
         """Tell whether the records were to come from an upstream task that was skipped."""

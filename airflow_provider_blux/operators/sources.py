@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
@@ -77,14 +77,21 @@ def were_skipped(upstream: set[str], context: Context) -> bool:
     return any(str(state) == "skipped" for state in states)
 
 
-def files(path: Any, conn_id: str | None, options: FileOptions, on_missing: Absence) -> Iterable[Any]:
+def files(
+    path: Any,
+    conn_id: str | None,
+    options: FileOptions,
+    on_missing: Absence,
+    check_columns_of: Callable[[Any], object],
+) -> Iterable[Any]:
     """Return the records of files; none where there is no file at all and that is no fault.
 
+    :param check_columns_of: is called with a row of nulls where a CSV file has one line alone.
     :raises AirflowSkipException: there is no file, and then the task is to be skipped.
     """
     from airflow_provider_blux.sources.files import StorageSource
 
-    source = StorageSource(path, conn_id=conn_id, **options)
+    source = StorageSource(path, conn_id=conn_id, **options, check_columns_of=check_columns_of)
     if on_missing == "fail" or not source.has_no_file():
         return source
     if on_missing == "skip":

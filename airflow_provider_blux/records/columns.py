@@ -15,7 +15,7 @@ _SHOWN = 20
 _FIELDS = frozenset({*KNOWN, "user_id", "name", "timestamp", "device_id", "platform", "token"})
 LONGEST = 60
 # What no column is called: where one is, the first line of the file is a record and not to be shown.
-_VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false", re.IGNORECASE | re.DOTALL)
+_VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false|[\s\[]*\{.*|\s*<.*", re.IGNORECASE | re.DOTALL)
 # In a name of a CSV file's column: its delimiter is another than was said.
 _DELIMITER = re.compile(r"[;\t|]")
 
@@ -71,12 +71,15 @@ def renaming(columns: Mapping[str, str]) -> str:
     return f"field_mapping={{{mapping}}}{lower}"
 
 
-def alike(columns: Iterable[str]) -> BluxConfigError:
-    """Return the error for columns that are one field or one name."""
+def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
+    """Return the error for columns that are one field or one name.
+
+    :param own_group: the group that all but one of them can be mapped to; ``None`` where mapping does not help.
+    """
     names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
     return BluxConfigError(
         f"The columns {names} are read as the same, and all but one of them would be lost. Rename or remove the "
-        "others in the source."
+        f"others in the source{f', or map them to {own_group}.<name> with field_mapping' if own_group else ''}."
     )
 
 

@@ -113,7 +113,7 @@ class Header:
         for column, field in wrong.items():
             same = [name for name in row if wrong.get(name, self._shaping.field_mapping.get(name, name)) == field]
             if len(same) > 1:
-                error = alike(same)
+                error = alike(same, None if group else self._fields.own_group)
                 raise error if is_table_row(row) else BluxRecordError(f"{group}{column}", error.message)
         if is_table_row(row):
             raise misspelt(wrong, self._fields.own_group)

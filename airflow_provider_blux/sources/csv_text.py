@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
@@ -56,9 +56,15 @@ def _checked_delimiter(delimiter: Any) -> str:
     raise BluxConfigError("delimiter must be one character, neither a quote nor a line break; a tab is '\\t'.")
 
 
-def comma_separated(file: BinaryIO, name: str, dialect: Dialect = Dialect()) -> Iterator[Any]:  # noqa: B008 - frozen
+def comma_separated(
+    file: BinaryIO,
+    name: str,
+    dialect: Dialect = Dialect(),  # noqa: B008 - frozen
+    check_columns_of: Callable[[LineRow], object] | None = None,
+) -> Iterator[Any]:
     """Yield one record a row, all cells text, an empty cell null. The first row names the columns.
 
+    :param check_columns_of: is called with a row of nulls where no row follows the first one: that may be a record.
     :raises BluxConfigError: the file is of another encoding or has another delimiter.
     :raises BluxSourceError: it is empty, or no CSV.
     """
@@ -72,14 +78,21 @@ def comma_separated(file: BinaryIO, name: str, dialect: Dialect = Dialect()) -> 
                 "has the line that names its columns."
             )
         _check_header(header, name, dialect)
-        width = len(header)
+        width, has_rows = len(header), False
         for row in rows:
-            if len(row) == width:
+            has_rows = has_rows or bool(row)
+            if row == header:
+                yield BluxRecordError(
+                    None, f"line {rows.line_num} of {name} is the header once more, as of files put together; remove it"
+                )
+            elif len(row) == width:
                 yield LineRow(zip(header, [cell or None for cell in row] if "" in row else row))  # noqa: B905 - checked
             elif row:
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
                 )
+        if check_columns_of and not has_rows:
+            check_columns_of(LineRow(dict.fromkeys(header)))
     except UnicodeError:
         raise BluxConfigError(_not_of(dialect.encoding, f"line {rows.line_num + 1} of {name}")) from None
     except csv.Error as error:  # its words are fixed; they quote nothing

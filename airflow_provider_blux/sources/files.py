@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import PurePosixPath
 from typing import Any
@@ -38,6 +38,8 @@ class StorageSource:
     :param delimiter: of CSV files; a comma unless given.
     :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
         warning names such folders.
+    :param check_columns_of: is called with a row of nulls where a CSV file has one line alone, which may be a record;
+        raises where its columns are not those of the records.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class StorageSource:
         encoding: str | None = None,
         delimiter: str | None = None,
         hive_partitioning: bool | None = None,
+        check_columns_of: Callable[[Any], object] | None = None,
     ) -> None:
         self._paths = urls_of(path)
         self._conn_id = conn_id
@@ -56,6 +59,7 @@ class StorageSource:
         self._dialect = dialect_of(encoding, delimiter)
         self._has_dialect = encoding is not None or delimiter is not None
         self._hive_partitioning = hive_partitioning
+        self._check_columns_of = check_columns_of
         self._begins: list[tuple[int, str]] = []
 
     def __str__(self) -> str:
@@ -72,7 +76,7 @@ class StorageSource:
             self._begins.append((number + 1, name))
             columns = partitions_of(path) if self._hive_partitioning else {}
             with _opened(fs, path, name) as file:
-                found = records(file, name, layout)
+                found = records(file, name, layout, self._check_columns_of)
                 for record in _with_columns(found, columns, name) if columns else found:
                     number += 1
                     yield record

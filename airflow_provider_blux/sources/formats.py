@@ -15,6 +15,7 @@ from airflow_provider_blux.sources.extras import PARQUET, ZSTD, library
 from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.parquet import parquet_rows
 from airflow_provider_blux.sources.rejects import rejected_records
+from airflow_provider_blux.sources.rows import LineRow
 
 FileFormat = Literal["jsonl", "json", "csv", "parquet", "rejects"]
 """``"jsonl"``, ``"json"``, ``"csv"``, ``"parquet"``, or ``"rejects"`` for the files that ``rejects_path`` keeps."""
@@ -81,11 +82,14 @@ def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dial
     return Layout(found, compression, dialect)
 
 
-def records(file: BinaryIO, name: str, layout: Layout) -> Iterator[Any]:
+def records(
+    file: BinaryIO, name: str, layout: Layout, check_columns_of: Callable[[LineRow], object] | None = None
+) -> Iterator[Any]:
     """Yield the records of a file.
 
     :param file: the file as the storage gives it.
     :param name: what the file is called, for messages.
+    :param check_columns_of: is called with a row of nulls where a CSV file has one line alone.
     """
     read = READERS[layout.file_format]
     if layout.file_format == "parquet":
@@ -93,7 +97,7 @@ def records(file: BinaryIO, name: str, layout: Layout) -> Iterator[Any]:
     text = reader(file, name, layout.compression)
     _check_beginning(text, name, layout)
     if layout.file_format == "csv":
-        return comma_separated(cast("BinaryIO", text), name, layout.dialect)
+        return comma_separated(cast("BinaryIO", text), name, layout.dialect, check_columns_of)
     return read(cast("BinaryIO", text), name)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxUnavailable
+from airflow_provider_blux.hooks.blux import BluxHook
 from tests.delivery.pushing import Memory, held, push
 from tests.delivery.test_receipts import KEY, lines, receipts_in
 
@@ -112,3 +116,20 @@ def test_a_receipt_of_the_right_key_that_is_damaged_in_itself_stops_everything(i
 def test_an_entry_that_could_not_be_read_is_told_with_its_own_reason():
     with pytest.raises(BluxConfigError, match="line 7 is not JSON"):
         listed(BluxRecordError(None, "line 7 is not JSON"))
+
+
+def of_a_file(path: Path, content: str) -> Any:
+    path.write_text(content, "utf-8")
+    return BluxHook().upsert_users([{"user_id": "kim"}], suppression_path=str(path))
+
+
+@pytest.mark.parametrize("content", ["kim\n", "kim\nlee\n", "USER_ID\nkim\n", "user_id;since\nkim;2026\n"])
+def test_a_list_without_the_column_suppresses_nobody_and_names_no_argument_alone(blux_emulator, tmp_path, content):
+    with pytest.raises(BluxConfigError, match=r"^suppression_path: .*save it as UTF-8, with commas and"):
+        of_a_file(tmp_path / "erased.csv", content)
+
+    assert not list(blux_emulator.users())
+
+
+def test_a_list_of_a_header_alone_leaves_nobody_out(blux_emulator, tmp_path):
+    assert of_a_file(tmp_path / "erased.csv", "user_id\n").delivered == 1

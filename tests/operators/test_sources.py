@@ -33,7 +33,7 @@ def run(kind: type[BluxOperator], **arguments: Any) -> dict[str, Any]:
 @pytest.fixture
 def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """By source, the arguments that lead to no record."""
-    (tmp_path / "empty.csv").write_text("user_id\n", "utf-8")
+    (tmp_path / "empty.csv").write_text("user_id,name,device_id\n", "utf-8")
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
         connection.execute("CREATE TABLE users (user_id TEXT)")
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "shop.db")}))
@@ -41,6 +41,22 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[s
         "path": {"path": str(tmp_path / "empty.csv")},
         "sql": {"sql": "SELECT user_id FROM users ORDER BY 1", "sql_conn_id": "shop"},
     }
+
+
+@any_operator
+@pytest.mark.parametrize(
+    "line",
+    ["kim", "kim,01012345678,true", '[{"user_id": "kim"}]', '{"error": "user kim"}', "<html>Log in</html>"],
+)
+def test_the_one_line_of_a_file_is_no_header_where_it_lacks_the_columns(
+    blux_emulator: Emulator, tmp_path: Path, kind: type[BluxOperator], line: str
+) -> None:
+    (tmp_path / "one.csv").write_text(f"{line}\n", "utf-8")
+
+    with pytest.raises(AirflowFailException, match=r"There is no column .*_id, and every record needs one") as raised:
+        run(kind, path=str(tmp_path / "one.csv"))
+    assert "kim" not in str(raised.value)
+    assert "first line, which should name them, is missing" in str(raised.value)
 
 
 @any_operator

@@ -177,6 +177,15 @@ def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None
         (b"a,b\n1,2,3\n4,5\n", ["line 2 of f has 3 cells, the header has 2", {"a": "4", "b": "5"}]),
         (b"a,b\n1\n4,5\n", ["line 2 of f has 1 cells, the header has 2", {"a": "4", "b": "5"}]),
         (b'a,b\n"1\n2",3,4\n', ["line 3 of f has 3 cells, the header has 2"]),
+        (
+            b"a,b\n1,2\r\na,b\n3,4\n",
+            [
+                {"a": "1", "b": "2"},
+                "line 3 of f is the header once more, as of files put together; remove it",
+                {"a": "3", "b": "4"},
+            ],
+        ),
+        (b"a\na\n", ["line 2 of f is the header once more, as of files put together; remove it"]),
     ],
 )
 def test_csv(content: bytes, records: list[Any]) -> None:
@@ -186,7 +195,9 @@ def test_csv(content: bytes, records: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"a,,c\n1,2,3\n", "the header of f: column 2 has no name."),
+        (b"sep=,\na,b\n1,2\n", "the header of f: column 2 has no name; name it, and leave out lines above the names."),
+        (b"a, ,c\n1,2,3\n", "the header of f: column 2 has no name"),
+        (b"a,,c\n1,2,3\n", "the header of f: column 2 has no name; name it, and leave out lines above the names."),
         (
             b"a,b,a,b,b\n",
             "the header of f: column 1 has the same name as another one, and one of the two would be lost.",
