@@ -9,7 +9,7 @@ from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, 
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField
-from airflow_provider_blux.operators.templating import is_template
+from airflow_provider_blux.operators.templating import check_given, is_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -28,8 +28,11 @@ class _SuppressibleOperator(BluxOperator):
     def __init__(self, *, suppression_path: str | Sequence[str] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.suppression_path = suppression_path
+        self._is_suppressing = suppression_path is not None
 
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+        if self._is_suppressing:
+            check_given("suppression_path", self.suppression_path)
         report: Report = getattr(hook, self.operation)(source, suppression_path=self.suppression_path, **options)
         return report
 
@@ -143,6 +146,7 @@ class BluxDeleteUsersOperator(BluxOperator):
         super().__init__(**kwargs)
         self.max_users = max_users
         self.receipts_path = receipts_path
+        self._is_receipted = receipts_path is not None
         self.snapshot_path = snapshot_path
         if not is_template(max_users):
             check_max_users(max_users)
@@ -151,6 +155,8 @@ class BluxDeleteUsersOperator(BluxOperator):
         return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
 
     def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+        if self._is_receipted:
+            check_given("receipts_path", self.receipts_path)
         return hook.delete_users(source, max_users=self.max_users, receipts_path=self.receipts_path, **options)
 
 

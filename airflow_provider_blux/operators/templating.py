@@ -91,6 +91,18 @@ def is_template(value: Any) -> bool:
     return callable(getattr(value, "resolve", None))
 
 
+def check_given(name: str, value: Any) -> None:
+    """Check that an argument which the DAG author gave is still there once it is rendered.
+
+    :raises BluxConfigError: a template, or an upstream task, made nothing of it.
+    """
+    if value is None:
+        raise BluxConfigError(
+            f"{name} is given, but its template or upstream task made None of it, and nothing was sent without it. "
+            "Let that name a path, or leave the argument out."
+        )
+
+
 def read_rendered(operator: Any, names: Iterable[str]) -> None:
     """Replace rendered text by what it stands for, and the paths of mapped upstream tasks by a list.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow_provider_blux.records.spelling import meant_by
 
 GROUPS = ("user_properties", "custom_user_properties", "properties")
 _CONSENTS = "consents"
+_BETWEEN_NAMES = re.compile(r"[,;\s]")
 # Names a property of the customer's own, whatever field its name is like.
 _OWN = "custom_user_properties."
 
@@ -38,6 +40,9 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
             f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; name "
             "that one."
         )
+    parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
+    if len(parts) > 1 and parts.intersection((*KNOWN, _CONSENTS)):
+        raise BluxConfigError(f"exclude_fields: {name!r} is one name; write several as a list.")
     if meant := meant_by(name, (*KNOWN, *GROUPS, _CONSENTS)):
         raise BluxConfigError(
             f"exclude_fields: {name!r} is none of the fields that Blux knows. Did you mean {meant!r}? (A property of "

@@ -212,3 +212,32 @@ def test_what_an_upstream_task_returned_decides(blux_emulator: Emulator) -> None
 def test_a_literal_is_checked_when_the_dag_is_parsed(arguments: dict[str, Any]) -> None:
     with pytest.raises(BluxConfigError, match=next(iter(arguments))):
         BluxUpsertUsersOperator(task_id="push", users=[], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "records"),
+    [
+        (BluxUpsertUsersOperator, "suppression_path", {"users": [{"user_id": "a"}]}),
+        (BluxDeleteUsersOperator, "receipts_path", {"user_ids": ["a"]}),
+    ],
+)
+def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
+    blux_emulator: Emulator, kind: Any, argument: str, records: dict[str, Any]
+) -> None:
+    with dag(render_template_as_native_obj=True):
+        upstream = Upstream(task_id="upstream")
+        operators = [
+            kind(task_id="template", **records, **{argument: "{{ none }}"}),
+            kind(task_id="output", **records, **{argument: upstream.output}),
+        ]
+    for operator in operators:
+        with pytest.raises(AirflowFailException, match=f"^{argument} is given, but its template or upstream task made"):
+            rendered(operator).execute({})
+
+    assert not list(blux_emulator.users())
+
+
+@pytest.mark.parametrize("text", ["phone_number,email_address", "consents, grade", "grade;phone_number"])
+def test_several_excluded_names_in_one_text_are_not_one_name(text: str) -> None:
+    with pytest.raises(BluxConfigError, match="write several as a list"):
+        BluxUpsertUsersOperator(task_id="push", users=[], exclude_fields=text)
