@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.fields import CONSENTS
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
@@ -20,7 +20,7 @@ from airflow_provider_blux.records.properties import (
     put_group,
     required,
 )
-from airflow_provider_blux.records.spelling import meant_by
+from airflow_provider_blux.records.spelling import letters_of, meant_by
 from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.values import json_value, text
 
@@ -32,6 +32,7 @@ _GROUPS = frozenset({"user_properties", "custom_user_properties"})
 _NESTED = frozenset({"user_id", "properties", "timestamp"})
 # `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
+_BY_LETTERS = {letters_of(field): field for field in KNOWN}
 
 # The types of values that need no check, of each known field.
 _PLAIN: dict[str, frozenset[type]] = {
@@ -49,6 +50,8 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :raises BluxRecordError: naming the first field at fault.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
+    if isinstance(row, Mapping) and isinstance(held := row.get("properties"), Mapping):
+        _check_own(held, shaping)
     user_id, known, custom = _sorted(row, shaping)
     record: dict[str, Any] = {"user_id": user_id}
     if known:
@@ -102,6 +105,18 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
         if group in earlier and group in later:
             both[group] = {**earlier[group], **later[group]}
     return both
+
+
+def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
+    """Check that an object of the customer's own is not all the properties of a user, as the Open API has them."""
+    for name in held:
+        field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None
+        if field and "properties" not in shaping.excluded:
+            raise BluxRecordError(
+                "properties",
+                f"holds {field}, as the Open API has it, and would be one property of your own here; put it in "
+                "user_properties, or set api='open'",
+            )
 
 
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:

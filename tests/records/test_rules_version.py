@@ -22,7 +22,7 @@ from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
 
-HELD = (1, "65c0086778a81e7875f9b65301964cad")
+HELD = (1, "290eb04fe1b94cb4d56af0c1c3eb766d")
 
 
 class Grade(Enum):

@@ -352,3 +352,22 @@ def test_the_column_in_a_reason_is_bounded_and_redacted() -> None:
         shape_of(*USER, Shaping(field_mapping={column: "phone_number"}))({"user_id": "u", column: 5})
     assert "58267341" not in str(raised.value)
     assert "x" * 61 not in str(raised.value)
+
+
+@pytest.mark.parametrize("field", [*KNOWN, "Phone_Number", "marketing-notification-consent"])
+def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str) -> None:
+    row = {"user_id": "u", "properties": {"grade": "gold", field: False}}
+
+    check(shape_of(*USER), row, Rejected("properties", "as the Open API has it"))
+    assert shape_of(*USER)({"user_id": "u", "properties": {"grade": "gold"}})[1]["custom_user_properties"]
+    assert shape_of(*USER, Shaping(exclude_fields=["properties"]))(row)[1] == {"user_id": "u"}
+    own = shape_of(*USER, Shaping(field_mapping={"properties": "custom_user_properties.properties"}))(row)
+    assert own[1]["custom_user_properties"] == {"properties": row["properties"]}
+
+
+def test_of_two_spellings_of_a_field_one_may_be_mapped() -> None:
+    row = {"user_id": "u", "userid": "kim"}
+
+    assert "or map them to custom_user_properties.<name> with field_mapping" in refusal(USER, row)
+    shape = shape_of(*USER, Shaping(field_mapping={"userid": "custom_user_properties.userid"}))
+    assert shape(TableRow(row))[1] == {"user_id": "u", "custom_user_properties": {"userid": "kim"}}
