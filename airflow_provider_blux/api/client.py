@@ -22,6 +22,7 @@ from airflow_provider_blux import __version__, exceptions
 from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.endpoints import Api, Endpoint
 from airflow_provider_blux.api.redaction import redacted_message
+from airflow_provider_blux.api.retry import LONGEST_RETRY_AFTER
 from airflow_provider_blux.api.session import Departure, reporting_to, session
 
 CONNECT_TIMEOUT = 10.0
@@ -264,6 +265,10 @@ def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> ex
     if status >= 500 or status in _TRANSIENT_4XX:
         retry_after = _retry_after(answer.headers.get("Retry-After"))
         in_doubt = status in _BY_THE_GATEWAY
+        if retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
+            answered = (
+                f"{answered} It asks for {retry_after:,.0f} s (Retry-After), longer than a try of the task waits."
+            )
         return exceptions.BluxUnavailable(answered, **said, retry_after=retry_after, in_doubt=in_doubt)
     if status == 404:
         answered = f"{answered} {NOT_FOUND[endpoint.api]}"

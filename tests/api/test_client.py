@@ -137,6 +137,16 @@ def test_retry_after_is_read_in_seconds(blux, header, seconds):
     assert caught.value.retry_after == seconds
 
 
+@pytest.mark.parametrize(("header", "is_said"), [("3600", False), ("86400", True), ("1795849397", True)])
+def test_a_wait_that_ends_the_try_is_said(blux, header, is_said):
+    blux.fault(kind="status", status=503, headers={"Retry-After": header})
+
+    with pytest.raises(BluxUnavailable) as caught:
+        send(blux, UPSERT, [USER])
+
+    assert ("(Retry-After), longer than a try of the task waits" in str(caught.value)) is is_said
+
+
 def test_retry_after_is_read_as_a_date(blux):
     blux.fault(
         kind="status", status=503, headers={"Retry-After": email.utils.formatdate(time.time() + 90, usegmt=True)}
