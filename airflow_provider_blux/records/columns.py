@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, shown
 from airflow_provider_blux.records.fields import KNOWN
+from airflow_provider_blux.records.spelling import letters_of
 
 _SHOWN = 20
 # Where none of these is in the first line of a file, that line may be a record.
@@ -112,7 +113,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _nearest(wanted: str, names: list[str]) -> str | None:
-    """Return the column that differs least, letter case, blanks and dashes aside."""
-    plain: Mapping[str, str] = {re.sub(r"[\W_]", "", name.casefold()): name for name in reversed(names)}
-    found = get_close_matches(re.sub(r"[\W_]", "", wanted.casefold()), plain, n=1)
+    """Return the column that differs least, letter case, blanks, dashes and the forms of Unicode aside."""
+    plain: Mapping[str, str] = {letters_of(name): name for name in reversed(names)}
+    found = get_close_matches(letters_of(wanted), plain, n=1)
     return plain[found[0]] if found else None

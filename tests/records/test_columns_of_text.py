@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import shape_of
-from airflow_provider_blux.sources.rows import TableRow
+from airflow_provider_blux.sources.rows import LineRow, TableRow
 from tests.delivery.pushing import push
 from tests.records.outcomes import Rejected, check
 from tests.records.test_invariants import repeatable
@@ -241,3 +242,18 @@ def test_the_operators_take_the_arguments(blux_emulator: Emulator, tmp_path: Pat
 def test_a_wrong_argument_fails_when_the_dag_is_parsed(argument: str, value: Any) -> None:
     with pytest.raises(BluxConfigError, match=argument):
         BluxUpsertUsersOperator(task_id="users", users=[], **{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("header", "mapping"),
+    [
+        (unicodedata.normalize("NFD", "회원번호"), {"회원번호": "user_id"}),
+        ("\uff55\uff53\uff45\uff52\uff3f\uff49\uff44", {}),
+    ],
+)
+def test_a_name_in_another_form_of_unicode_is_the_nearest(header: str, mapping: dict[str, str]) -> None:
+    row = LineRow({header: "a", "grade": "gold"})
+    with pytest.raises(BluxConfigError, match=r"Is .* meant|Is .* Then set") as raised:
+        shape_of("upsert_users", "application", Shaping(field_mapping=mapping))(row)
+
+    assert header in str(raised.value)
