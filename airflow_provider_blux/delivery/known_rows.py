@@ -106,6 +106,10 @@ class KnownRows(DigestMap):
         """Forget a user, and keep :meth:`learn` from knowing the user again."""
         self.put(user, _NO_ROW + bytes([_BARRED]))
 
+    def leave(self, user: bytes) -> None:
+        """Forget a user who was met, and keep :meth:`learn` from knowing the user again."""
+        self.put(user, _NO_ROW + bytes([_MET_BARRED]))
+
     def meet(self, user: bytes, row: bytes | None) -> bool:
         """Note that the source has a row of a user; return whether the user is known with just that row.
 

@@ -212,6 +212,8 @@ class Snapshot:
         for batch in batches:
             self._forgotten += b"".join([record.mark.user for record in batch.records.values() if record.mark])
             self._forgotten += b"".join(batch.left)
+            for user in batch.left:  # a row that is suppressed may be the known one
+                self._rows.leave(user)
         if self._forgotten:
             self._write()
 

@@ -177,12 +177,15 @@ def test_a_deletion_is_forgotten_before_its_request_leaves(blux: Any, folder: Fo
     assert outcomes(send(blux, folder, USERS)) == {"delivered": 1, "unchanged": 249}
 
 
-def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longer(blux: Any, folder: Folder) -> None:
-    send(blux, folder, USERS)
-    suppression = Suppression(["u1"], Hashes(None), "the list")
+@pytest.mark.parametrize("number", [3, 250], ids=["merged at the end", "not merged"])
+def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longer(
+    blux: Any, folder: Folder, number: int
+) -> None:
+    users, suppression = USERS[:number], Suppression(["u1"], Hashes(None), "the list")
+    send(blux, folder, users)
 
-    assert outcomes(send(blux, folder, USERS, suppression=suppression)) == {"suppressed": 1, "unchanged": 249}
-    assert outcomes(send(blux, folder, USERS)) == {"delivered": 1, "unchanged": 249}
+    assert outcomes(send(blux, folder, users, suppression=suppression)) == {"suppressed": 1, "unchanged": number - 1}
+    assert outcomes(send(blux, folder, users)) == {"delivered": 1, "unchanged": number - 1}
 
 
 def test_a_suppressed_user_is_not_known_again_by_a_merge(blux: Any, folder: Folder) -> None:
@@ -240,6 +243,16 @@ def test_an_older_row_is_rejected_also_behind_one_that_is_unchanged(blux: Any, f
     with pytest.raises(BluxRejectLimitError, match="at: is older than an earlier record"):
         send(blux, folder, [newer, older], updated_at_field="at")
     assert held(blux)["u"]["x"] == 2
+
+
+def test_a_known_row_that_is_rejected_by_its_excluded_moment_is_known_no_longer(blux: Any, folder: Folder) -> None:
+    options = {"excluded": ["at"], "exclude_fields": ["at"], "updated_at_field": "at"}
+    row = {"user_id": "u", "at": "2026-01-01T00:00:00Z"}
+    send(blux, folder, [row], **options)
+    with pytest.raises(BluxRejectLimitError, match="at: is not an ISO 8601 timestamp"):
+        send(blux, folder, [{**row, "at": "yesterday"}], **options)
+
+    assert outcomes(send(blux, folder, [row], **options)) == {"delivered": 1}
 
 
 class Dying(LocalFileSystem):
