@@ -20,7 +20,7 @@ ROW_BYTES = 11
 # What msgspec encodes so that no two different values look alike: 1, 1.0, "1" and true are four.
 _PLAIN: frozenset[type] = frozenset({str, int, float, bool, type(None)})
 # Types that msgspec would write as text, and whose `repr` is complete.
-_BY_REPR = (date, time, Decimal, UUID, Enum)
+_BY_REPR = (Decimal, UUID)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -50,7 +50,8 @@ class RowDigests:
         if self._excluded:
             row = {column: value for column, value in row.items() if column not in self._excluded}
         try:
-            content = _encode(row if _PLAIN.issuperset(map(type, row.values())) else _exact(row))
+            is_plain = isinstance(row, dict) and _PLAIN.issuperset(map(type, row.values()))
+            content = _encode(row if is_plain else _exact(row))
         except (TypeError, ValueError, OverflowError, RecursionError):
             return None
         digest = self._rows.copy()
@@ -70,6 +71,14 @@ def _exact(value: Any) -> Any:
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_exact(item) for item in value]
+    if isinstance(value, Enum):  # an enumeration may have a `repr` of its own, without the value
+        return _typed(kind, _encode(_exact(value.value)))
+    if isinstance(value, date | time):  # pendulum's `repr` lacks `fold`, and that of a zone may lack its offset
+        return _typed(kind, f"{value!r} {value.isoformat()} {getattr(value, 'fold', 0)}".encode())
     if isinstance(value, _BY_REPR) or (kind.__module__ == "numpy" and not hasattr(value, "__len__")):
-        return msgspec.msgpack.Ext(0, f"{kind.__module__}.{kind.__qualname__} {value!r}".encode())
+        return _typed(kind, repr(value).encode())
     raise TypeError(f"values of type {kind.__name__} cannot be compared")
+
+
+def _typed(kind: type, content: bytes) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(0, f"{kind.__module__}.{kind.__qualname__} ".encode() + content)

@@ -123,11 +123,14 @@ class Snapshot:
         if not isinstance(row, OBJECTS):
             return None
         user_id = row.get(self._id_column)
-        if type(user_id) is not str:
-            if type(number := python_value(user_id)) is not int:
-                return None
-            user_id = str(number)
-        user, digest = self._digests.user(user_id), self._digests.row(row)
+        try:
+            if type(user_id) is not str:
+                if type(number := python_value(user_id)) is not int:
+                    return None
+                user_id = str(number)
+            user, digest = self._digests.user(user_id), self._digests.row(row)
+        except ValueError:  # half a character, or more digits than Python writes: it is rejected when it is shaped
+            return None
         return Mark(user_id, user, digest, self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:

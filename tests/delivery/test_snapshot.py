@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
+import pendulum
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
@@ -127,6 +130,67 @@ def test_values_that_look_alike_are_not_taken_for_each_other() -> None:
 
     assert len({*digests}) == len(DIFFERENT)
     assert None not in digests
+
+
+LONDON = [pendulum.datetime(2026, 10, 25, 1, 30, tz="Europe/London", fold=fold) for fold in (0, 1)]
+
+
+class Shift(tzinfo):
+    """A zone whose `repr` does not say its offset."""
+
+    def __init__(self, hours: int) -> None:
+        self._offset = timedelta(hours=hours)
+
+    def utcoffset(self, _moment: datetime | None) -> timedelta:
+        return self._offset
+
+    def __repr__(self) -> str:
+        return "local"
+
+
+def grade_of(value: str) -> Enum:
+    class Grade(str, Enum):
+        GOLD = value
+
+        def __repr__(self) -> str:
+            return "Grade.GOLD"
+
+    return Grade.GOLD
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        LONDON,
+        [pendulum.DateTime(2026, 10, 25, 1, 30, fold=fold) for fold in (0, 1)],
+        [datetime(2026, 1, 31, tzinfo=Shift(hours)) for hours in (0, 9)],
+        [grade_of("gold"), grade_of("or")],
+        [{"at": LONDON[0]}, {"at": LONDON[1]}],
+    ],
+    ids=["an hour that comes twice", "the same without a zone", "a zone", "an enumeration", "nested"],
+)
+def test_values_with_the_same_repr_are_not_taken_for_each_other(one: Any, other: Any) -> None:
+    snapshot = snapshot_in(Folder(MemoryFileSystem(), "/alike", "snapshot_path"))
+    digests = [snapshot._digests.row({"user_id": "u", "x": value}) for value in (one, other)]
+
+    assert repr(one) == repr(other)
+    assert None not in digests
+    assert digests[0] != digests[1]
+
+
+def test_a_row_that_is_an_object_but_no_dict_is_compared(blux: Any, folder: Folder) -> None:
+    for _ in range(2):
+        report = send(blux, folder, [UserDict(row) for row in USERS])
+
+    assert outcomes(report) == {"unchanged": 250}
+
+
+@pytest.mark.parametrize("user_id", ["\ud800", 10**5000], ids=["half a character", "too many digits"])
+def test_a_row_whose_id_cannot_be_written_is_rejected(blux: Any, folder: Folder, user_id: Any) -> None:
+    with pytest.raises(BluxRejectLimitError, match="record 1, user_id: "):
+        send(blux, folder, [{"user_id": user_id}, *USERS])
+
+    assert outcomes(send(blux, folder, USERS)) == {"unchanged": 250}
 
 
 @pytest.mark.parametrize(
