@@ -98,6 +98,10 @@ class Delivery:
         :raises BluxError: what stopped the delivery; what was on its way has been waited for and counted.
         """
         counts = self._checkpoint.load()
+        if counts and self._settings.full_refresh and not counts.get("replaces"):
+            log.info("An earlier try was no full refresh, so all of the source is sent.")
+            self._checkpoint.forget()
+            counts = {}
         try:
             return self._reported(rows, counts)
         except BluxCheckpointError as error:

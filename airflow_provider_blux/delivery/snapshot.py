@@ -115,7 +115,9 @@ class Snapshot:
         for user in state.contested:
             self._rows.bar(user)
         self._open(state.names)
-        self._replaces = (replaces or self._token) if self._full_refresh else None
+        # Where what the earlier try has written was merged with the rest, all that is there is void.
+        can_go_on = replaces is not None and piece_name(replaces, 0) in state.names
+        self._replaces = (replaces if can_go_on else self._token) if self._full_refresh else None
         log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
 
     def mark(self, row: Any) -> Mark | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import pendulum
@@ -45,9 +45,10 @@ def send(blux: Any, folder: Any, rows: Any, operation: Any = "upsert_users", **o
     names = ("key", "reading", "excluded", "map_index", "task_id", "target", "full_refresh", "read_only", "clock")
     of_snapshot = {name: options.pop(name) for name in names if name in options}
     snapshot = snapshot_in(folder, operation, options.get("api", "application"), **of_snapshot)
-    if of_snapshot.get("read_only"):
-        options["validate_only"] = True
-    return push(blux, operation, rows, snapshot=snapshot, **options)
+    settings = {"validate_only": of_snapshot.get("read_only", False)}
+    if operation != "delete_users":
+        settings["full_refresh"] = of_snapshot.get("full_refresh", False)
+    return push(blux, operation, rows, snapshot=snapshot, **settings, **options)
 
 
 def outcomes(report: Any) -> dict[str, int]:
@@ -132,7 +133,7 @@ def test_values_that_look_alike_are_not_taken_for_each_other() -> None:
     assert None not in digests
 
 
-LONDON = [pendulum.datetime(2026, 10, 25, 1, 30, tz="Europe/London", fold=fold) for fold in (0, 1)]
+LONDON = tuple(pendulum.datetime(2026, 10, 25, 1, 30, tz="Europe/London", fold=fold) for fold in (0, 1))
 
 
 class Shift(tzinfo):
@@ -148,8 +149,8 @@ class Shift(tzinfo):
         return "local"
 
 
-def grade_of(value: str) -> Enum:
-    class Grade(str, Enum):
+def grade_of(value: str) -> StrEnum:
+    class Grade(StrEnum):
         GOLD = value
 
         def __repr__(self) -> str:
@@ -162,10 +163,10 @@ def grade_of(value: str) -> Enum:
     ("one", "other"),
     [
         LONDON,
-        [pendulum.DateTime(2026, 10, 25, 1, 30, fold=fold) for fold in (0, 1)],
-        [datetime(2026, 1, 31, tzinfo=Shift(hours)) for hours in (0, 9)],
-        [grade_of("gold"), grade_of("or")],
-        [{"at": LONDON[0]}, {"at": LONDON[1]}],
+        tuple(pendulum.DateTime(2026, 10, 25, 1, 30, fold=fold) for fold in (0, 1)),
+        tuple(datetime(2026, 1, 31, tzinfo=Shift(hours)) for hours in (0, 9)),
+        (grade_of("gold"), grade_of("or")),
+        ({"at": LONDON[0]}, {"at": LONDON[1]}),
     ],
     ids=["an hour that comes twice", "the same without a zone", "a zone", "an enumeration", "nested"],
 )
@@ -418,6 +419,35 @@ def test_a_full_refresh_that_fails_leaves_what_was_known_of_the_others(blux: Any
     report = send(blux, folder, USERS)
     assert report.delivered + report.unchanged == 250
     assert report.unchanged >= 100
+
+
+def test_a_full_refresh_sends_what_a_try_before_it_has_settled_that_was_none(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    rows = [*USERS[:200], *({**row, "points": -1} for row in USERS[200:])]
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, rows, concurrency=1, batch_size=10, store=store)
+    blux.clear_faults()
+
+    report = send(blux, folder, rows, full_refresh=True, batch_size=10, store=store)
+
+    assert (outcomes(report), report.resumed) == ({"delivered": 250}, 0)
+    assert outcomes(send(blux, folder, rows)) == {"unchanged": 250}
+
+
+def test_a_full_refresh_whose_first_try_was_merged_meanwhile_forgets_who_is_gone(blux: Any, folder: Folder) -> None:
+    send(blux, folder, [*USERS, {"user_id": "gone"}])
+    store = Memory()
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, USERS, full_refresh=True, concurrency=1, store=store)
+    blux.clear_faults()
+    send(blux, folder, [{"user_id": "of another task"}])
+
+    send(blux, folder, USERS, full_refresh=True, store=store)
+
+    assert outcomes(send(blux, folder, [{"user_id": "gone"}])) == {"delivered": 1}
 
 
 @pytest.mark.parametrize(
