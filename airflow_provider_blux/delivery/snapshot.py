@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -263,8 +264,10 @@ class Forgetting(Snapshot):
         :raises BluxSnapshotError: those of another target.
         """
         names = list(self._folder.sizes())
-        if names:
-            self._folder.header(names[0])
+        for name in names:
+            with suppress(FileNotFoundError):  # merged with the others meanwhile
+                self._folder.header(name)
+                break
         self._open(names)
 
     def mark(self, row: Any) -> None:

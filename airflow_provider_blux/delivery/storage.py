@@ -93,9 +93,13 @@ class Folder:
             self._fs.pipe_file(path, content)
             return
         if not self.is_local:
-            with self._fs.open(path, "wb") as file:
-                for part in parts:
-                    file.write(part)
+            try:
+                with self._fs.open(path, "wb") as file:
+                    for part in parts:
+                        file.write(part)
+            except BaseException:  # closing the file has uploaded what there was of it
+                self.remove(name)
+                raise
             return
         unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
         self._make(os.path.dirname(path))

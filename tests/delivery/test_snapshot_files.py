@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.delivery.batches import Batch, Record
 from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
@@ -186,6 +187,57 @@ def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) ->
         assert known(tmp_path) == 31
 
     assert send(blux, tmp_path, [*USERS, {"user_id": "other"}]).unchanged == 31
+
+
+class Interrupted(MemoryFileSystem):
+    """Object storage to which the connection breaks while a file is written part by part; that part is there then."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        file = super().open(path, mode, **options)
+        if mode == "wb" and "data" not in options:  # not what is uploaded at once
+            file.write(b"the first part")
+            file.write = self._break
+        return file
+
+    def _break(self, _part: bytes) -> None:
+        raise OSError(5, "gone")
+
+
+def test_a_merge_whose_upload_is_interrupted_leaves_no_part_of_a_file(
+    blux: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fs = MemoryFileSystem()
+    fs.store.clear()
+    send(blux, Folder(Interrupted(), "/interrupted", "snapshot_path"))
+    assert "its files could not be merged (OSError)" in caplog.text
+
+    assert not [name for name in fs.ls("/interrupted", detail=False) if name.endswith(MERGED)]
+    assert send(blux, Folder(fs, "/interrupted", "snapshot_path")).unchanged == 30
+    fs.store.clear()
+
+
+class Merging(LocalFileSystem):
+    """A disk on which another run merges a snapshot as soon as its folder has been listed."""
+
+    cachable = False
+
+    def ls(self, path: str, **options: Any) -> Any:
+        found = super().ls(path, **options)
+        send(self.blux, Path(path), [{"user_id": "of another task"}])
+        return found
+
+
+def test_a_deletion_begins_while_another_run_merges_what_it_has_found(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    fs = Merging()
+    fs.blux = blux
+
+    snapshot = snapshot_in(Folder(fs, str(tmp_path), "snapshot_path"), "delete_users")
+    assert push(blux, "delete_users", ["u3"], snapshot=snapshot).delivered == 1
+
+    assert send(blux, tmp_path).delivered >= 1
 
 
 def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
