@@ -100,7 +100,10 @@ class _Files:
         pieces = dict(self._read([name for name in self._names if not name.endswith(MERGED)], folder.piece))
         merged = dict(self._read([name for name in self._names if name.endswith(MERGED)], folder.header))
         covered = {name for header in merged.values() for name in header.covers or ()}
-        void = set(self._names) if is_replaced else covered | _replaced(pieces)
+        replaced = _replaced(pieces)
+        # A merged file of nothing but what a full refresh has replaced was written behind its back.
+        stale = {name for name, header in merged.items() if header.covers and replaced.issuperset(header.covers)}
+        void = set(self._names) if is_replaced else covered | replaced | stale
         for name, error in self._errors.items():
             if name not in void:
                 raise error

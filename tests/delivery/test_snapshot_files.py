@@ -240,6 +240,30 @@ def test_a_deletion_begins_while_another_run_merges_what_it_has_found(blux: Any,
     assert send(blux, tmp_path).delivered >= 1
 
 
+class Slow(LocalFileSystem):
+    """A disk on which a full refresh takes place just before a merged file is written."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "w" in mode and MERGED in path and self.blux:
+            blux, self.blux = self.blux, None
+            folder = Path(path).parent
+            begun(folder, [{"user_id": "of an open run"}])  # so that the refresh does not merge
+            assert send(blux, folder, USERS[:10], full_refresh=True).delivered == 10
+        return super().open(path, mode, **options)
+
+
+def test_a_merge_that_ends_after_a_full_refresh_brings_nobody_back(blux: Any, tmp_path: Path) -> None:
+    fs = Slow()
+    fs.blux = blux
+
+    send(blux, Folder(fs, str(tmp_path), "snapshot_path"))
+
+    assert any(name.endswith(MERGED) for name in files(tmp_path))
+    assert known(tmp_path) == 10
+
+
 def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
     for number, rows in enumerate([[("a", 1), ("b", 1), ("c", 1)], [("a", 1), ("b", 2), ("d", 1)]]):
         one = tmp_path / str(number)
