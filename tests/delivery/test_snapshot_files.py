@@ -240,6 +240,34 @@ def test_a_deletion_begins_while_another_run_merges_what_it_has_found(blux: Any,
     assert send(blux, tmp_path).delivered >= 1
 
 
+class Listed(LocalFileSystem):
+    """A disk on which a run ends as soon as its folder has been listed for the first time."""
+
+    cachable = False
+
+    def ls(self, path: str, **options: Any) -> Any:
+        found = super().ls(path, **options)
+        if self.end:
+            end, self.end = self.end, None
+            end()
+        return found
+
+
+def test_a_run_that_ends_while_others_are_merged_is_merged_with_all_its_files(blux: Any, tmp_path: Path) -> None:
+    other, records = begun(tmp_path, USERS[:5])
+
+    def end() -> None:
+        other.accepted(records)
+        other.end(is_whole=False)
+
+    fs = Listed()
+    fs.end = end
+    merge_if_due(SnapshotFolder(Folder(fs, str(tmp_path), "snapshot_path"), target_of()), target_of())
+
+    assert len(files(tmp_path)) == 1
+    assert known(tmp_path) == 5
+
+
 class Slow(LocalFileSystem):
     """A disk on which a full refresh takes place just before a merged file is written."""
 
