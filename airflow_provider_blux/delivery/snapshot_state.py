@@ -161,9 +161,11 @@ class _Files:
         return True
 
     def _is_blind(self, run: str) -> bool:
-        """Tell whether a run has not found all that was merged, so that it may have touched what was merged unseen."""
-        known = self._found[run] | {piece.header.name for piece in self._runs[run]}
-        return any(name not in known and not known.issuperset(it.covers or ()) for name, it in self._merged.items())
+        """Tell whether the first files of a run, which was taken for dead, were merged: what it had found is gone.
+
+        Any other run that was not merged began when all that was merged had ended: it is the later one.
+        """
+        return self._runs[run][0].header.sequence > 0
 
 
 class _Resolution:

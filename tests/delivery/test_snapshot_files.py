@@ -268,6 +268,41 @@ def test_a_run_that_ends_while_others_are_merged_is_merged_with_all_its_files(bl
     assert known(tmp_path) == 5
 
 
+class Late(LocalFileSystem):
+    """A disk on which another run takes place, and merges, just before a run writes its first file."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "w" in mode and self.blux:
+            blux, self.blux = self.blux, None
+            send(blux, Path(path).parent, [{**row, "x": 1} for row in USERS[:10]])
+        return super().open(path, mode, **options)
+
+
+def test_a_run_that_began_while_another_merged_is_the_later_one(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    fs = Late()
+    fs.blux = blux
+    rows = [{**row, "x": 2} for row in USERS[:20]]
+
+    assert send(blux, Folder(fs, str(tmp_path), "snapshot_path"), rows).delivered == 20
+
+    assert send(blux, tmp_path, rows).unchanged == 20
+
+
+def test_what_a_run_writes_that_was_taken_for_dead_is_not_known(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    late, records = begun(tmp_path, [{**row, "x": 1} for row in USERS[:5]])
+    for path in tmp_path.iterdir():  # merged after half a day
+        if not path.name.endswith(MERGED):
+            path.unlink()
+    late.accepted(records)
+    late.end(is_whole=False)
+
+    assert known(tmp_path) == 25
+
+
 class Slow(LocalFileSystem):
     """A disk on which a full refresh takes place just before a merged file is written."""
 
