@@ -1,10 +1,11 @@
-"""Processes that are killed while they send what has changed, and a run after them."""
+"""Runs at the same time on one snapshot, and processes that are killed while they send what has changed."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from airflow_provider_blux.delivery.snapshot_state import load
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
 from tests.delivery.killed_with_snapshot import USERS, deliver, rows_of
-from tests.delivery.pushing import held, target_of
+from tests.delivery.pushing import held, push, snapshot_in, target_of
 
 ROUNDS = 12
 DIGESTS = RowDigests(None, "as it is")
@@ -69,3 +70,18 @@ def test_after_processes_were_killed_at_any_moment_every_user_has_the_last_row(
         report = deliver(blux, tmp_path, value)
         assert report.read == report.delivered + report.unchanged == USERS
         assert held(blux) == {row["user_id"]: {"x": row["x"]} for row in rows_of(value)}
+
+
+@pytest.mark.slow
+def test_mapped_tasks_at_the_same_time_send_what_has_changed_and_nothing_else(blux: Emulator, tmp_path: Path) -> None:
+    tasks, users = 16, 800
+
+    def run(part: int, value: int) -> Any:
+        rows = [{"user_id": f"u{number}", "x": value if number % 5 else 0} for number in range(part, users, tasks)]
+        return push(blux, "upsert_users", rows, snapshot=snapshot_in(tmp_path, map_index=part), batch_size=20)
+
+    for value, changed in ((1, users), (2, users * 4 // 5), (2, 0), (1, users * 4 // 5), (1, 0)):
+        with ThreadPoolExecutor(tasks) as pool:
+            reports = list(pool.map(run, range(tasks), [value] * tasks))
+        assert sum(report.delivered for report in reports) == changed
+        assert held(blux) == {f"u{number}": {"x": value if number % 5 else 0} for number in range(users)}
