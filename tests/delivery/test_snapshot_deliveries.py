@@ -51,6 +51,8 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "status", "status": 500, "processed": True, "times": 1},
 ]
 
+Rows = Sequence[tuple[str, Any, int]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -65,7 +67,7 @@ class Run:
     :param inner: a run that begins and ends when half of the rows are read.
     """
 
-    rows: Sequence[tuple[str, Any, int]]
+    rows: Rows
     reading: int = 0
     deletes: bool = False
     refresh: bool = False
@@ -90,8 +92,11 @@ class Run:
         return self.files is not None or (self.inner is not None and self.inner.dies)
 
 
-def some_run(chance: Random, *, may_die: bool, may_hold_another: bool = True) -> Run:
-    """Return a run of which now and then something is not as usual."""
+def some_run(chance: Random, before: Rows, *, may_die: bool, may_hold_another: bool = True) -> Run:
+    """Return a run of which now and then something is not as usual.
+
+    :param before: the rows of the run before it, most of which come again.
+    """
 
     def rarely(value: Callable[[], Any], otherwise: Any) -> Any:
         return value() if chance.random() < 0.15 else otherwise
@@ -100,9 +105,10 @@ def some_run(chance: Random, *, may_die: bool, may_hold_another: bool = True) ->
         return frozenset(chance.sample(IDS, 2))
 
     users = chance.choices(IDS, k=chance.randint(0, 8))
+    again = [row for row in before if chance.random() < 0.8] if chance.random() < 0.7 else []
     values = VALUES if chance.random() < 0.3 else VALUES[:3]  # a value that was there before must be likely
     return Run(
-        rows=[(user, chance.choice(values), chance.randint(0, 1)) for user in users],
+        rows=again + [(user, chance.choice(values), chance.randint(0, 1)) for user in users[len(again) :]],
         reading=rarely(lambda: chance.randrange(len(READINGS)), 0),
         deletes=rarely(lambda: True, False),
         refresh=rarely(lambda: True, False),
@@ -114,7 +120,7 @@ def some_run(chance: Random, *, may_die: bool, may_hold_another: bool = True) ->
         batch_size=chance.randint(1, 4),
         writes_each_batch=chance.random() < 0.5,
         retry=chance.choice([None, False, False, True]),
-        inner=rarely(lambda: some_run(chance, may_die=may_die, may_hold_another=False), None)
+        inner=rarely(lambda: some_run(chance, before, may_die=may_die, may_hold_another=False), None)
         if may_hold_another
         else None,
     )
@@ -165,6 +171,8 @@ class History:
             report, is_whole = self._push(replace(run, files=None, refresh=run.refresh or run.retry), store)
         if is_whole:
             self._look(run, overlapped)
+            is_left_out = [user in run.suppressed and not is_nan(x) for user, x, _ in run.rows]
+            assert report.suppressed == (0 if run.deletes else sum(is_left_out))
         return report
 
     def _push(self, run: Run, store: Any) -> tuple[Report, bool]:
@@ -220,12 +228,16 @@ class History:
                 assert json.dumps(sent) == json.dumps(row), user
 
 
+def is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def last_rows(run: Run) -> Mapping[str, dict[str, Any]]:
     """Return what Blux has to hold of each user's last row that is valid."""
     column = "z" if run.reading == 1 else "x"
     rows = {}
     for user, x, seen in run.rows:
-        if run.deletes or not (isinstance(x, float) and math.isnan(x)):
+        if run.deletes or not is_nan(x):
             rows[user] = {column: x} | ({} if run.reading == 2 else {"seen": seen})
     return rows
 
@@ -270,7 +282,9 @@ def check_histories(blux: Emulator, folder: Path, seeds: range) -> None:
     for seed in seeds:
         chance = Random(seed)  # noqa: S311 - the same histories each time
         may_die = bool(seed % 2)
-        history = [some_run(chance, may_die=may_die) for _ in range(chance.randint(2, 8))]
+        history: list[Run] = []
+        for _ in range(chance.randint(2, 8)):
+            history.append(some_run(chance, history[-1].rows if history else (), may_die=may_die))
         try:
             check(blux, folder / str(seed), history)
         except Exception as error:
