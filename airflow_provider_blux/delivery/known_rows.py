@@ -69,16 +69,8 @@ class KnownRows(DigestMap):
         return sum(map(len, self._buckets.values())) // SIZE
 
     def packed(self) -> Iterator[bytes]:
-        """Yield the entries of the users that are known, as :meth:`unpack` takes them."""
-        for bucket in self._buckets.values():
-            states = bucket[SIZE - 1 :: SIZE]
-            if any(states):
-                entries = (
-                    bucket[at : at + SIZE - 1] for at in range(0, len(bucket), SIZE) if bucket[at + SIZE - 1] <= _SAME
-                )
-                yield b"".join(entry + b"\0" for entry in entries)
-            else:
-                yield bytes(bucket)
+        """Yield the entries of all users, as :meth:`unpack` takes them; before any is met."""
+        return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
         """Add whole entries of users who are not there yet."""
@@ -105,10 +97,6 @@ class KnownRows(DigestMap):
     def bar(self, user: bytes) -> None:
         """Forget a user, and keep :meth:`learn` from knowing the user again."""
         self.put(user, _NO_ROW + bytes([_BARRED]))
-
-    def leave(self, user: bytes) -> None:
-        """Forget a user who was met, and keep :meth:`learn` from knowing the user again."""
-        self.put(user, _NO_ROW + bytes([_MET_BARRED]))
 
     def meet(self, user: bytes, row: bytes | None) -> bool:
         """Note that the source has a row of a user; return whether the user is known with just that row.

@@ -17,10 +17,10 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from airflow_provider_blux.delivery.batches import Batch, Mark, Record
-from airflow_provider_blux.delivery.known_rows import SIZE
-from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
+from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
+from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target
+from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
 from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
 from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
 from airflow_provider_blux.records.properties import OBJECTS
@@ -87,15 +87,14 @@ class Snapshot:
         self._target = target
         self._digests = digests
         self._run = run
-        self._task = run.task
         self._id_column = id_column
         self._full_refresh = full_refresh
         self._read_only = read_only
         self._clock = clock
-        self._state = State()
-        self._rows, self._known = self._state.rows, 0
+        self._rows, self._known = KnownRows(), 0
+        self._history: Sequence[Entry] = ()
         self._stored, self._forgotten = bytearray(), bytearray()
-        self._token, self._written = "", list[Entry]()
+        self._token, self._sequence = "", 0
         self._replaces: str | None = None
 
     @property
@@ -109,10 +108,9 @@ class Snapshot:
         :param replaces: of a full refresh that an earlier try has begun, what that try's snapshot said it replaces.
         :raises BluxSnapshotError: it cannot be read, or is of another target.
         """
-        self._state = State()  # what an earlier reading of the source has left here goes first
-        self._rows = self._state.rows
-        self._state = state = self._load()
-        self._rows, self._known = state.rows, len(state.rows)
+        self._rows = KnownRows()  # what an earlier reading of the source has left here goes first
+        state = self._load()
+        self._rows, self._known, self._history = state.rows, len(state.rows), state.history
         for user in state.contested:
             self._rows.bar(user)
         self._open(state.names)
@@ -176,8 +174,7 @@ class Snapshot:
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
             # What was met says less than the files: a suppressed user is forgotten in them only.
-            self._state = State()
-            self._rows = self._state.rows
+            self._rows = KnownRows()
             try:
                 merge_if_due(self._folder, self._target)
             except Exception as error:  # noqa: BLE001 - all is delivered and remembered; a later run merges
@@ -194,7 +191,7 @@ class Snapshot:
             return load(self._folder, is_replaced=True)
 
     def _open(self, found: Sequence[str]) -> None:
-        self._token, self._written = secrets.token_hex(8), []
+        self._token, self._sequence = secrets.token_hex(8), 0
         self._write(found=found)
 
     def _totals(self) -> Totals:
@@ -202,7 +199,7 @@ class Snapshot:
         if self._run.map_index >= 0:
             return Totals()
         named = self._rows.met_known + self._rows.met_others
-        named_before = (entry.named for entry in reversed(self._state.history) if entry.task == self._task)
+        named_before = (entry.named for entry in reversed(self._history) if entry.task == self._run.task)
         last = next((number for number in named_before if number is not None), None)
         if last and named * 2 < last:
             log.warning(
@@ -218,8 +215,6 @@ class Snapshot:
         for batch in batches:
             self._forgotten += b"".join([record.mark.user for record in batch.records.values() if record.mark])
             self._forgotten += b"".join(batch.left)
-            for user in batch.left:  # a row that is suppressed may be the known one
-                self._rows.leave(user)
         if self._forgotten:
             self._write()
 
@@ -227,20 +222,13 @@ class Snapshot:
         """Write a file with all that is new; return when it is durable."""
         if self._read_only:
             return
-        written = Entry(
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-            task=self._task,
-            stored=len(self._stored) // SIZE,
-            forgotten=len(self._forgotten) // USER_BYTES,
-            named=header.get("named"),
-        )
         beginning = Header(
             target=self._target,
             run=self._token,
-            sequence=len(self._written),
-            at=written.at,
-            task=self._task,
-            stored=written.stored,
+            sequence=self._sequence,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            task=self._run.task,
+            stored=len(self._stored) // SIZE,
             **header,
         )
         try:
@@ -250,7 +238,7 @@ class Snapshot:
                 f"snapshot_path: {self._folder} cannot be written to ({type(error).__name__}), so nothing more is "
                 "sent. What was sent since the last write is sent again by the next run."
             ) from error
-        self._written.append(written)
+        self._sequence += 1
         self._stored.clear()
         self._forgotten.clear()
 

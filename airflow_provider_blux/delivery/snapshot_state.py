@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import TypeVar
@@ -44,11 +44,11 @@ class State:
     :param contested: the users whom such runs were about to send when they wrote last.
     """
 
-    rows: KnownRows = field(default_factory=KnownRows)
-    names: Sequence[str] = ()
-    history: Sequence[Entry] = ()
-    is_open: bool = False
-    contested: frozenset[bytes] = frozenset()
+    rows: KnownRows
+    names: Sequence[str]
+    history: Sequence[Entry]
+    is_open: bool
+    contested: frozenset[bytes]
 
 
 def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | None = None) -> State:
