@@ -25,7 +25,7 @@ def test_five_percent_of_every_fault_and_everything_arrives_and_the_retries_are_
     """More than a quarter of the requests fail, so now and then the six attempts of one run out: then another try."""
     for fault in FIVE_PERCENT:
         blux.fault(**fault, probability=0.05)
-    blux.fault(kind="delay", seconds=3, probability=0.02, times=3)
+    blux.fault(kind="delay", seconds=60, probability=0.02, times=3)
     rows = [{"user_id": str(number % 3000), "n": number} for number in range(6000)]
     store = Memory()
 
