@@ -59,9 +59,11 @@ def press_test(browser: Chromium, site: Site, connection_id: str) -> tuple[bool,
     button = f"{row_of(connection_id)}//button[@aria-label='Test Connection']"
     browser.find(button).click()
     icon = f"{button}//*[@color='green' or @color='red']"
-    outcome = browser.until(lambda: browser.find_now(icon)[:1], "the button says how it went")[0]
-    works = outcome.get_attribute("color") == "green"
-    return works, "" if works else browser.find("//*[@data-scope='toast' and @data-part='root']").text
+    toast = "//*[@data-scope='toast' and @data-part='root']"
+    # Airflow draws the row once more with each answer, so what was found before may be gone.
+    color = browser.until(lambda: [found.get_attribute("color") for found in browser.find_now(icon)], "how it went")[0]
+    works = color == "green"
+    return works, "" if works else browser.until(lambda: browser.find(toast).text, "what the API said")
 
 
 def press_test_in_the_form(browser: Chromium) -> str:
