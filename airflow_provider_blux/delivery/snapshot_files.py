@@ -95,6 +95,10 @@ def piece_name(run: str, sequence: int) -> str:
     return f"{run}.{sequence:06}{SUFFIX}"
 
 
+# Made once, here: msgspec does not survive that several threads are the first to decode a type.
+_decode_header = msgspec.json.Decoder(Header).decode
+
+
 class Piece(NamedTuple):
     """A file that a run has appended, read."""
 
@@ -218,7 +222,7 @@ class SnapshotFolder:
                 f"Install that version here as well; or: {WAY_OUT}"
             )
         try:
-            header = msgspec.json.decode(line if words[:1] == [_MAGIC] and len(words) == _WORDS else b"", type=Header)
+            header = _decode_header(line if words[:1] == [_MAGIC] and len(words) == _WORDS else b"")
         except msgspec.MsgspecError:
             raise self._damaged(name) from None
         if self._target is not None and header.target != self._target:

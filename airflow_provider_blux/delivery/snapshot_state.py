@@ -95,15 +95,13 @@ class _Files:
 
     def __init__(self, folder: SnapshotFolder, *, is_replaced: bool) -> None:
         self._folder = folder
-        self._names = list(folder.sizes())
+        self._names = _listed(folder)
         self._errors: dict[str, BluxSnapshotError] = {}
         pieces = dict(self._read([name for name in self._names if not name.endswith(MERGED)], folder.piece))
         merged = dict(self._read([name for name in self._names if name.endswith(MERGED)], folder.header))
         covered = {name for header in merged.values() for name in header.covers or ()}
         replaced = _replaced(pieces)
-        # A merged file of nothing but what a full refresh has replaced was written behind its back.
-        stale = {name for name, header in merged.items() if header.covers and replaced.issuperset(header.covers)}
-        void = set(self._names) if is_replaced else covered | replaced | stale
+        void = set(self._names) if is_replaced else covered | replaced | _overtaken(merged, replaced)
         for name, error in self._errors.items():
             if name not in void:
                 raise error
@@ -212,10 +210,28 @@ class _Resolution:
         return number.to_bytes(_NUMBER_BYTES)
 
 
+def _listed(folder: SnapshotFolder) -> list[str]:
+    """Return the names of all files.
+
+    :raises FileNotFoundError: a merge may have removed some while they were listed, and its own file be missing.
+    """
+    names = list(folder.sizes())
+    if any(name.endswith(MERGED) for name in folder.sizes().keys() - names):
+        raise FileNotFoundError("merged")
+    return names
+
+
 def _replaced(pieces: Mapping[str, Piece]) -> set[str]:
     """Return the names of the files that full refreshes have replaced."""
     runs = [piece.header.replaces for piece in pieces.values() if piece.header.replaces]
     return {name for run in runs for name in _found(run, pieces)}
+
+
+def _overtaken(merged: Mapping[str, Header], replaced: set[str]) -> set[str]:
+    """Return the names of merged files that were written when a full refresh or a merge of more had taken place."""
+    covers = {name: frozenset(header.covers or ()) for name, header in merged.items()}
+    by_merge = {name for name, part in covers.items() if any(part < whole for whole in covers.values())}
+    return by_merge | {name for name, part in covers.items() if part and part <= replaced}
 
 
 def _by_run(pieces: Mapping[str, Piece], void: set[str]) -> dict[str, list[Piece]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.columns import alike, is_table_row, missing_column, missing_field, misspelt, renaming
 from airflow_provider_blux.records.mapping import Fields
@@ -130,11 +128,13 @@ class Header:
         return self._by_letters.get(letters_of(column))
 
     def _parsed(self, row: Row) -> Row:
+        from msgspec.json import decode  # which the parsing of DAG files does without
+
         parsed = {}
         for column in self._shaping.json_names:
             if isinstance(value := row.get(column), _JSON):
                 try:
-                    parsed[column] = msgspec.json.decode(value)
+                    parsed[column] = decode(value)
                 except (ValueError, RecursionError):
                     raise BluxRecordError(
                         column, "is no JSON although json_columns names it; correct the text, or take the column out"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from airflow import __version__ as airflow_version
 
 from airflow_provider_blux.emulator import Emulator
 from tests.airflow.dag_tester import DagTester
@@ -52,6 +53,7 @@ def name_of(blux: Emulator, number: int) -> object:
     return (blux.user(str(number)) or {}).get("custom_user_properties", {}).get("name")
 
 
+@pytest.mark.skipif(airflow_version.startswith("3.0"), reason="only a scheduler of Airflow 3.0 activates the outlet")
 def test_no_change_is_lost_by_a_run_that_fails(examples: DagTester, blux: Emulator, shop: Path) -> None:
     first = examples.run(DAG)
     assert first.state == "success", first.log

@@ -189,6 +189,31 @@ def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) ->
     assert send(blux, tmp_path, [*USERS, {"user_id": "other"}]).unchanged == 31
 
 
+class Torn(LocalFileSystem):
+    """A disk that is listed while another run merges: what it wrote is missing, and the first that it removed."""
+
+    cachable = False
+    calls = 0
+
+    def ls(self, path: str, **options: Any) -> Any:
+        self.calls += 1
+        return [file for file in super().ls(path, **options) if self.calls > 1 or MERGED not in file["name"]]
+
+
+def test_a_listing_during_a_merge_loses_nothing(tmp_path: Path) -> None:
+    run, records = begun(tmp_path, USERS)
+    run.accepted(records)
+    run.end(is_whole=False)
+    pieces = {path: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+    merge_if_due(folder_of(tmp_path), target_of())
+    for path in list(pieces)[1:]:
+        path.write_bytes(pieces[path])
+
+    folder = Folder(Torn(), str(tmp_path), "snapshot_path")
+
+    assert len(load(SnapshotFolder(folder, target_of())).rows) == 30
+
+
 class Interrupted(MemoryFileSystem):
     """Object storage to which the connection breaks while a file is written part by part; that part is there then."""
 
@@ -301,6 +326,28 @@ def test_what_a_run_writes_that_was_taken_for_dead_is_not_known(blux: Any, tmp_p
     late.end(is_whole=False)
 
     assert known(tmp_path) == 25
+
+
+class Overtaken(LocalFileSystem):
+    """A disk on which another run takes place, and merges, just before a merged file is written."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "w" in mode and MERGED in path and self.blux:
+            blux, self.blux = self.blux, None
+            assert send(blux, Path(path).parent, [{"user_id": "another"}]).delivered == 1
+        return super().open(path, mode, **options)
+
+
+def test_a_merge_that_another_of_more_has_overtaken_makes_nobody_unknown(blux: Any, tmp_path: Path) -> None:
+    fs = Overtaken()
+    fs.blux = blux
+
+    send(blux, Folder(fs, str(tmp_path), "snapshot_path"))
+
+    assert len([name for name in files(tmp_path) if name.endswith(MERGED)]) == 2
+    assert known(tmp_path) == len(USERS) + 1
 
 
 class Slow(LocalFileSystem):
