@@ -79,10 +79,10 @@ $(CLUSTER)/.ready $(BENCH)/.ready $(MUTANTS)/.ready: .venvs/%/.ready: requiremen
 	@VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-pictures: $(READY)  ## Take the pictures of the documentation anew (needs Chromium)
+pictures: $(READY)  ## Take the pictures of the documentation again (needs Chromium)
 	@$(BIN)/python -m tests.airflow.browser.pictures
 
-pins: $(READY)  ## Compile the pinned requirements anew
+pins: $(READY)  ## Compile the pinned requirements again
 	@PIN="$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-index-url"; \
 	$$PIN requirements/airflow-3.3.in -o requirements/airflow-3.3.txt; \
 	$$PIN requirements/cluster.in -o requirements/cluster.txt; \

@@ -51,7 +51,7 @@ pygments_dark_style = "github-dark"
 
 # Files at the root of the repository that are pages of the site.
 PAGES = {
-    "README.md": "quickstart.md",
+    "README.md": "index.md",
     "README.ko.md": "korean.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",

@@ -1,15 +1,15 @@
-"""Send the customers that changed in a month, one range of their numbers a task; Airflow's own backfill sends years.
+"""Send the customers that changed in a month, one range of customer numbers per task; an Airflow backfill sends years.
 
-Each run has a month as its data interval and sends the month that is over. For the months before the DAG was switched
-on, Airflow 3 makes the runs::
+Each run has a month as its data interval and sends the month that has ended. For the months before the DAG was
+enabled, Airflow 3 makes the runs::
 
     airflow backfill create --dag-id backfill_customers --from-date 2026-01-01 --to-date 2026-09-01 --max-active-runs 1
 
-``ranges`` cuts the table by its key, ``expand`` makes a task of each range, and the query reads only its own. The cut
-is by the user's number, so all rows of a user are in one task, and their order holds. What was true months ago need not
-be true now: consents are left out, and so is who was erased.
+``ranges`` cuts the table by its key, ``expand`` makes a task of each range, and the query reads only that range. The
+table is cut by the user's number, so all rows of a user are in one task, and their order is kept. Old consents may have
+been withdrawn since, so consents are not sent, and neither are users who were deleted.
 
-Needs the connection ``blux_example_shop`` (``sync_users_from_sql`` says how to make it).
+Needs the connection ``blux_example_shop`` (``sync_users_from_sql`` explains how to make it).
 """
 
 from __future__ import annotations

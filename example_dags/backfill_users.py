@@ -1,14 +1,14 @@
-"""Send files of users that were never sent: a task cuts them into parts, and each part is sent by a mapped task.
+"""Send many files of users as a backfill: one task cuts them into parts, and a mapped task sends each part.
 
-``parts`` lists what lies in the folder at run time, ``expand`` makes a task of each part, and ``sum_up`` makes one
-report of theirs. A part that fails is retried alone and goes on where it stopped; clear it, and only it is sent again.
-Start the DAG by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few days only.
+``parts`` lists the files in the folder at run time, ``expand`` makes a task of each part, and ``sum_up`` adds up their
+reports. A part that fails is retried alone and continues where it stopped. To send one part again, clear only its task.
+Trigger the DAG by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few days only.
 
-Old files hold users who have been erased since: ``suppression_path`` names the receipts of their deletion, and they are
-left out (``sync_users_from_files`` says how to begin with an empty list).
+Old files may contain users who have been deleted since. ``suppression_path`` names the receipts of their deletion, and
+they are not sent (``sync_users_from_files`` explains how to start with an empty list).
 
-Tasks that run at once share one rate. Here at most two run, and each keeps to its half; with a Redis, give its
-connection instead (``rate_limit_conn_id``), and they share the rate as it is needed.
+Tasks that run at the same time must share one rate. Here at most two run, and each uses half of it. With a Redis, set
+``rate_limit_conn_id`` instead, and they share the rate as needed.
 """
 
 from __future__ import annotations

@@ -1,22 +1,23 @@
-"""Delete the users who asked for it, through both APIs, and keep a receipt of what each accepted.
+"""Delete users on request through both APIs, and keep a receipt of what each API accepted.
 
-The requests stand in a table of the shop's database, and that is the only place of their ids: the tasks hand each other
-numbers, of users and of requests. A request is marked done when the receipts show that both APIs accepted its id. An id
-that cannot be sent or is refused stays open and holds back no other; the rejects file says why.
+The requests are in a table of the shop's database, and their ids stay there: tasks pass only numbers of users and of
+requests to each other. A request is marked done when the receipts show that both APIs accepted its id. An id that
+cannot be sent or is refused stays open and does not stop the others; the rejects file says why.
 
-More users than ``usual_users`` are deleted only once a person approves. Airflow asks from 3.1 on (before 3.3 it needs a
-triggerer for that); an earlier one stops, and ``{"approved": true}`` in the configuration of a new run is the approval.
+More users than ``usual_users`` are deleted only after a person approves. Airflow 3.1 and later ask in the UI (before
+3.3 this needs a triggerer). On earlier versions the run stops, and a new run with the configuration
+``{"approved": true}`` is the approval.
 
-``deadline_days`` is how long the law gives for an answer: 10 days in Korea; for the month of the European Union 28 are
-on the safe side. Every run ends by naming the requests that have fewer than ``warn_days`` left, by their number.
+``deadline_days`` is how long the law gives for an answer: 10 days in Korea; for the one month of the European Union, 28
+days are safe. Every run ends by listing the numbers of the requests with fewer than ``warn_days`` left.
 
-Accepted is not erased: neither API tells when it is done. docs/deletion.md says more.
+Accepted is not erased: neither API tells when a deletion is finished. docs/deletion.md says more.
 
-Whom the Application API deletes is forgotten by the snapshot of ``sync_users_from_files``, so that a user who registers
-again with the same data is sent. A snapshot is of one API, and no task keeps one of the profiles.
+The snapshot of ``sync_users_from_files`` forgets the users that the Application API deletes, so that a user who
+registers again with the same data is sent. A snapshot belongs to one API, and no task keeps one of the profiles.
 
-Needs the connection ``blux_example_shop`` (see ``sync_users_from_sql``), and in the connection to Blux a
-``receipt_key``. Receipts and rejects are written below ``BLUX_EXAMPLE_OUTPUT``.
+Needs the connection ``blux_example_shop`` (see ``sync_users_from_sql``), and a ``receipt_key`` in the connection to
+Blux. Receipts and rejects are written below ``BLUX_EXAMPLE_OUTPUT``.
 """
 
 from __future__ import annotations

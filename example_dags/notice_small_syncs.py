@@ -1,9 +1,9 @@
-"""Notice when far fewer users were sent than the times before: a sync of half an export is green, and yet wrong.
+"""Warn when a sync sent far fewer users than before: a sync of half an export is green, but wrong.
 
-Nothing starts this DAG but the asset that ``sync_users_from_sql`` declares as its outlet, so it runs whenever that DAG
-has changed the users. The asset's events carry the reports of the tasks that changed it: the counts, never a record.
+This DAG is started only by the asset that ``sync_users_from_sql`` declares as its outlet, so it runs whenever that DAG
+has changed users. The events of the asset carry the reports of its tasks: the counts, never a record.
 
-The asset is named by the application's id, as the connection has it: set ``BLUX_EXAMPLE_APPLICATION`` to yours.
+The URI of the asset contains the application's id from the connection: set ``BLUX_EXAMPLE_APPLICATION`` to yours.
 """
 
 from __future__ import annotations

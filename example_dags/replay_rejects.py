@@ -1,11 +1,11 @@
-"""Send rejected records again, once somebody has corrected them: the dead letters of the CRM's nightly export.
+"""Send rejected records (dead letters) of the CRM's nightly export again, after somebody has corrected them.
 
 A task with a ``rejects_path`` writes the records that it could not deliver to a file, with the reasons. Copy the file,
-correct the records in it, remove the lines that are not to be sent, and trigger this DAG with the copy's path. The
-arguments that say how a record is read are those of the task that rejected it; here both would use ``READING``.
+correct the records in it, remove the lines that should not be sent, and trigger this DAG with the path of the copy. The
+arguments that say how a record is read must be those of the task that rejected it; here both would use ``READING``.
 
-Nobody waits for a DAG that is started by hand, so its end is told: in Slack where Airflow's provider for Slack is
-installed (connection ``slack_api_default``), else in the log.
+Nobody watches a DAG that is triggered by hand, so its callbacks report the end: in Slack if Airflow's provider for
+Slack is installed (connection ``slack_api_default``), otherwise in the log.
 """
 
 from __future__ import annotations

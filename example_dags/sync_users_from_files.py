@@ -1,16 +1,15 @@
 """Send yesterday's exports to Blux every night: one CSV of the CRM, then a folder of JSON lines of the app.
 
-Every export is whole, but only who is new or has changed since the last run is sent: the snapshot remembers what was
-sent. Both tasks name the same one, since both send users of one application. A user whom both exports hold is sent by
-both each night, in the order of the tasks, because the one changes what the other has sent.
+Every export is complete, but only users who are new or have changed since the last run are sent: the snapshot remembers
+what was sent. Both tasks use the same snapshot, since both send users of one application. A user who is in both exports
+is sent by both tasks each night, in the order of the tasks, because each overwrites what the other has sent.
 
-A cell that is empty or null says nothing about the user and
-leaves what Blux knows: a consent is never made up. The same user twice is fine, the later row wins; that is also why
-the app's files wait for the CRM's.
+An empty or null cell says nothing about the user and leaves the value in Blux as it is: a consent is never made up. The
+same user may be in an export twice, and the later row wins. That is also why the app's files wait for the CRM's.
 
-The exports may still hold users who were erased meanwhile. Those whose deletion has a receipt (``delete_users`` writes
-it) are left out and counted as suppressed. A list that is missing stops the task, lest everyone come back: before the
-first deletion, make the folder with a list in it that is empty, or holds the ids that were erased earlier::
+The exports may still contain users who were deleted meanwhile. Those whose deletion has a receipt (``delete_users``
+writes it) are not sent and are counted as suppressed. A missing list stops the task, because deleted users would come
+back. So before the first deletion make the folder with a list that is empty, or has the ids that were deleted earlier::
 
     mkdir -p build/examples/receipts && touch build/examples/receipts/earlier.jsonl
 

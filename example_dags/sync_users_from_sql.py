@@ -1,12 +1,12 @@
 """Send the shop's customers from its database to Blux every night.
 
-The query does the shaping: its column names are Blux's fields, every other column becomes a custom property, and its
+The query translates the columns: they are named like Blux's fields, every other column becomes a custom property, and
 consents are true, false or NULL (never asked), never a guess. Rows are streamed, so the table may be large, and the
-``ORDER BY`` lets a retry find its place again.
+``ORDER BY`` lets a retry continue where the last try stopped.
 
-Each run reads what has changed since the end of the interval of the last run that succeeded, and an hour before it: so
-nothing is lost by runs that fail, are cleared or never start, and a row that is committed late is read by the next one.
-The first run begins at ``changed_since``.
+Each run reads what has changed since one hour before the end of the interval of the last successful run. So nothing is
+lost by runs that fail, are cleared or never start, and a row that is committed late is read by the next run. The first
+run begins at ``changed_since``.
 
 The users of the application are the task's outlet, an asset: ``notice_small_syncs`` runs whenever it is updated.
 

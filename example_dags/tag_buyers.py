@@ -1,7 +1,7 @@
 """Count what each user bought and keep the sum in their Blux profile: the hook inside an ordinary ``@task``.
 
-Use the hook where records are made by Python. It takes any iterable, paces, batches and retries as the operators do,
-and the records never pass through XCom: only the counts leave the task.
+Use the hook if a task does other things as well as sending records. It takes any iterable, keeps to the rate limit,
+batches and retries like the operators, and the records never go through XCom: only the counts leave the task.
 """
 
 from __future__ import annotations

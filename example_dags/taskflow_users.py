@@ -1,12 +1,11 @@
-"""Tell Blux what each user looked for last, and how often they come: ``@task.blux_upsert_users`` on functions.
+"""Tell Blux what each user searched for last, and how often they come: ``@task.blux_upsert_users`` on functions.
 
-Use the decorator where the records are all that a function makes: what it returns or yields is sent, and the task
-returns the report. A function that yields is read as it goes, so that it may yield more than fits into memory, and no
-record passes through XCom. Where a task does more than make records, use the hook in an ordinary ``@task``
-(``tag_buyers``).
+Use the decorator if the function only makes records: what it returns or yields is sent, and the task returns the
+report. A function that yields is read record by record, so it may yield more than fits into memory, and no record goes
+through XCom. If the task does other things too, use the hook in an ordinary ``@task`` (``tag_buyers``).
 
 Arguments come from upstream tasks as with any ``@task``, and ``partial`` and ``expand`` map it. The counts of each kind
-of event are sent one kind after the other, since every task keeps to the allowed rate for itself alone.
+of event are sent one kind after the other, because every task uses the whole rate limit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tell Blux which device belongs to whom and how to reach it, from the app's list of devices.
+"""Tell Blux the user and the push token of each device, from the app's list of devices.
 
-Devices change slowly, so one weekly run is enough; a device is recognised by its ``device_id``.
+Devices change slowly, so one run per week is enough. A device is identified by its ``device_id``.
 """
 
 from __future__ import annotations

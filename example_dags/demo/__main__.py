@@ -95,7 +95,7 @@ def main() -> int:
     airflow_version = version("apache-airflow")
     _say(f"Airflow {airflow_version} on Python {platform.python_version()}")
     with Emulator(state=STATE, police_rates=True) as blux:
-        _say(f"The emulator listens on {blux.url}/ and answers 429 to whoever exceeds the rates.\n")
+        _say(f"The emulator listens on {blux.url}/ and answers 429 above the rates.\n")
         connections = {
             "blux_default": _with_receipt_key(blux.connection()),
             "blux_example_shop": json.dumps({"conn_type": "sqlite", "host": str(SHOP)}),
@@ -116,14 +116,14 @@ def main() -> int:
 
 
 def _load_shop() -> None:
-    """Make the shop's database anew from its text."""
+    """Make a new database of the shop from its text."""
     SHOP.unlink(missing_ok=True)
     with closing(sqlite3.connect(SHOP)) as database:
         database.executescript((DATA / "shop.sql").read_text(encoding="utf-8"))
 
 
 def _begin_receipts() -> None:
-    """Make the folder of receipts anew, with an empty list, since nobody has been erased yet."""
+    """Make a new folder of receipts with an empty list, since nobody has been deleted yet."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     RECEIPTS.mkdir(parents=True)
     (RECEIPTS / "earlier.jsonl").touch()

@@ -1,4 +1,4 @@
-"""What a reader of the README has after following it: DAG files, and the data that the examples read."""
+"""What a reader of the pages has after following them: DAG files, and the data that the examples read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,30 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from tests.docs.readme import ENGLISH
+from tests.docs.readme import ENGLISH, Readme
 
 # The places of the examples that are not here, and the folders that stand in for them.
 BUCKETS = {"s3://my_aws@crm-exports": "exports", "s3://my_aws@crm-private": "private"}
 DAY = "2026-10-01"
-# What the README calls the receipt key, in the connection and where receipts are verified.
+# What the README calls the receipt key.
 RECEIPT_KEY = "YOUR_RECEIPT_KEY"
+TESTING = Readme("docs/testing.md")
 
 FILES = {block.file: block.code for block in ENGLISH.code("python") if block.file}
-EXAMPLES = [block.code for block in ENGLISH.code("python") if not block.file]
+FILES["tests/test_crm.py"] = next(block.code for block in TESTING.code("python") if block.file == "tests/test_crm.py")
 
-# Where the README's comment says that it is on earlier versions.
+
+def _examples() -> list[str]:
+    nightly = [block.code for block in Readme("docs/nightly-sync.md").code("python")]
+    others = ("docs/deletion.md", "docs/send-events.md", "docs/operators/devices.md")
+    tasks = ([block.code for block in Readme(page).code("python") if block.code.startswith("Blux")] for page in others)
+    return [*nightly, *(next(iter(found)) for found in tasks)]
+
+
+# The imports, and one block a task, of the pages on each kind of record.
+EXAMPLES = _examples()
+
+# Where the page's comment says that it is on earlier versions.
 AIRFLOW = Version(version("apache-airflow")).release
 DAGBAG = "airflow.dag_processing.dagbag" if AIRFLOW >= (3, 2) else "airflow.models.dagbag"
 
@@ -37,7 +49,7 @@ def write_quick_start(folder: Path) -> None:
 
 
 def write_examples(file: Path, place: Path) -> None:
-    """Put the examples into a DAG, as the README says they stand, with folders instead of buckets."""
+    """Put the examples into a DAG, as the pages say they stand, with folders instead of buckets."""
     imports, *examples = EXAMPLES
     head = f"from datetime import datetime\nfrom airflow.providers.common.compat.sdk import DAG\n{imports}"
     dag = 'with DAG("examples", schedule=None, start_date=datetime(2026, 1, 1)):\n'

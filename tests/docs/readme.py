@@ -1,4 +1,4 @@
-"""The two READMEs, taken apart: headings, code blocks, tables, inline code."""
+"""The READMEs and the pages, taken apart: headings, code blocks, tables, inline code."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Block:
 
 
 class Readme:
-    """One README.
+    """A README or a page.
 
-    :param name: its file.
+    :param name: its file, from the root of the repository.
     """
 
     def __init__(self, name: str) -> None:
-        text = (ROOT / name).read_text("utf-8")
-        self.blocks = [Block(*found) for found in _BLOCK.findall(text)]
-        self.prose = _BLOCK.sub("", text)
+        self.text = (ROOT / name).read_text("utf-8")
+        self.blocks = [Block(*found) for found in _BLOCK.findall(self.text)]
+        self.prose = _BLOCK.sub("", self.text)
         self.headings = re.findall(r"^#+", self.prose, re.MULTILINE)
         self.links = re.findall(r"\]\(([^)]+)\)", self.prose)
         self.inline_code = re.findall(r"`([^`\n]+)`", self.prose)

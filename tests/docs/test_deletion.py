@@ -1,4 +1,4 @@
-"""What docs/deletion.md and docs/consents.md say is so."""
+"""What the pages on deletions, receipts, consents and privacy say is so."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from airflow_provider_blux.records.users import CONSENTS
 from tests.docs.readme import ROOT, Readme, names
 
 DELETION, CONSENT = Readme("docs/deletion.md"), Readme("docs/consents.md")
+RECEIPTS, PRIVACY = Readme("docs/receipts.md"), Readme("docs/privacy.md")
 KEY = "a receipt key"
 
 
@@ -34,14 +35,14 @@ def receipts(blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_the_table_of_a_receipt_names_every_field_in_its_order(receipts: Path) -> None:
     [file] = receipts.iterdir()
-    shown = [name for row in DELETION.table_of("sequence") for name in names(row[0])]
+    shown = [name for row in RECEIPTS.table_of("sequence") for name in names(row[0])]
 
     assert shown == list(json.loads(file.read_text()))
 
 
 @pytest.mark.slow
 def test_the_commands_verify(receipts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export, *commands = DELETION.code("bash")[0].code.splitlines()
+    export, *commands = RECEIPTS.code("bash")[0].code.splitlines()
     monkeypatch.setenv(KEY_VARIABLE, KEY)
 
     assert export == f"export {KEY_VARIABLE}=..."
@@ -50,7 +51,7 @@ def test_the_commands_verify(receipts: Path, monkeypatch: pytest.MonkeyPatch) ->
         words = [str(receipts) if word == "PATH" else word for word in command.split()]
         done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, check=True)  # noqa: S603
         assert "VERIFIED: no receipt was changed" in done.stdout
-    assert _without_names(DELETION.code("text")[0].code) == _without_names(done.stdout)
+    assert _without_names(RECEIPTS.code("text")[0].code) == _without_names(done.stdout)
 
 
 def _without_names(said: str) -> str:
@@ -77,7 +78,7 @@ def test_the_guard_is_the_one_of_the_code() -> None:
     assert f"{MAX_USERS:,}" in DELETION.prose
 
 
-@pytest.mark.parametrize("page", [DELETION, CONSENT], ids=["deletion", "consents"])
+@pytest.mark.parametrize("page", [DELETION, CONSENT, PRIVACY], ids=["deletion", "consents", "privacy"])
 def test_every_file_that_is_named_exists(page: Readme) -> None:
     named = [code for code in page.inline_code if code.startswith(("tests/", "example_dags/"))]
     linked = [link for link in page.links if "://" not in link]

@@ -1,4 +1,4 @@
-"""What docs/observability.md says is so."""
+"""What docs/observability.md and docs/metrics.md say is so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ try:
 except ImportError:
     from airflow.models.dagbag import DagBag
 
-PAGE = Readme("docs/observability.md")
+PAGE, METRICS = Readme("docs/observability.md"), Readme("docs/metrics.md")
 
 
 class Held(dict[str, Any]):
@@ -74,7 +74,7 @@ def test_the_snippet_makes_the_task_that_it_shows() -> None:
 def test_the_table_of_metrics_names_all_that_are_sent() -> None:
     source = inspect.getsource(observability.Metrics)
     counted = set(re.findall(r'_count\(standing, "(\w+)"', source)) | set(re.findall(r'timing\("blux\.(\w+)"', source))
-    rows = PAGE.table_of("blux.records")
+    rows = METRICS.table_of("blux.records")
 
     assert {names(row[0])[0] for row in rows} == {f"blux.{name}" for name in counted}
     assert {*OUTCOMES, "valid"} <= set(names(rows[0][2]))

@@ -23,6 +23,13 @@ OPERATORS = {
     "events": blux.BluxSendEventsOperator,
     "devices": blux.BluxUpdateDevicesOperator,
 }
+# Where the example DAG of each kind of record is.
+GUIDES = {
+    "users": "nightly-sync.md",
+    "deletions": "deletion.md",
+    "events": "send-events.md",
+    "devices": "operators/devices.md",
+}
 of_each_operator = pytest.mark.parametrize("name", OPERATORS)
 
 
@@ -63,6 +70,53 @@ def test_every_page_is_in_the_contents() -> None:
     assert sorted(entries) == sorted(pages)
 
 
+# A list of messages, which grows with the package.
+LONG = {"docs/troubleshooting.md"}
+MAX_WORDS = 1_200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_is_short_but_for_its_tables_and_code(page: Path) -> None:
+    prose = re.sub(r"^\|.*$", "", Readme(named(page)).prose, flags=re.MULTILINE)
+
+    assert len(prose.split()) <= MAX_WORDS or named(page) in LONG
+
+
+# The words that a person from the field searches for, and the page that answers.
+SOUGHT = {
+    "dry run": "dry-run",
+    "incremental": "queries",
+    "dead letter": "replay-rejects",
+    "replay": "replay-rejects",
+    "encoding": "sources",
+    "delimiter": "sources",
+    "Snowflake": "snowflake",
+    "BigQuery": "bigquery",
+    "constraints": "installation",
+    "Docker": "docker",
+    "alert": "alerts",
+    "backfill": "backfill",
+    "rate limit": "share-the-rate",
+    "metrics": "metrics",
+    "retries": "pace",
+    "tutorial": "tutorial",
+}
+BEGINNING = 12
+
+
+@pytest.mark.parametrize("word", SOUGHT)
+def test_a_topic_is_found_by_the_word_of_the_field(word: str) -> None:
+    page = DOCS / f"{SOUGHT[word]}.md"
+    if word == "Docker" and not page.exists():
+        pytest.skip("there is no such page yet")
+    text = page.read_text("utf-8")
+    seen = [*text.splitlines()[:BEGINNING], *re.findall(r"^#+ .*$", text, re.MULTILINE)]
+
+    assert word.lower() in " ".join(seen).lower().replace("-", " ")
+    assert SOUGHT[word] in " ".join(Readme("docs/index.md").links)
+    assert word.lower() in (DOCS / "index.md").read_text("utf-8").lower()
+
+
 def test_every_picture_is_shown() -> None:
     shown = {Path(link).name for page in PAGES for link in Readme(named(page)).links if "images/" in link}
 
@@ -100,8 +154,8 @@ def test_the_page_has_the_endpoints_of_its_operation(name: str) -> None:
 
 
 @of_each_operator
-def test_the_example_on_the_page_is_one_that_the_demo_runs(name: str) -> None:
-    page = DOCS / "operators" / f"{name}.md"
+def test_the_example_of_its_guide_is_one_that_the_demo_runs(name: str) -> None:
+    page = DOCS / GUIDES[name]
     examples = [page.parent / file for file in included(page.read_text("utf-8")) if file.endswith(".py")]
 
     assert examples
@@ -119,7 +173,8 @@ def test_every_example_dag_is_on_a_page() -> None:
 @of_each_operator
 def test_the_record_on_the_page_is_valid(name: str, blux_emulator: Emulator) -> None:
     operator = OPERATORS[name]
-    records = [ast.literal_eval(block.code) for block in Readme(f"docs/operators/{name}.md").code("python")]
+    blocks = Readme(f"docs/operators/{name}.md").code("python")
+    records = [ast.literal_eval(block.code) for block in blocks if block.code.startswith("{")]
     send = operator(task_id="send", validate_only=True, **{operator.records_field: records})
 
     assert send.execute({})["valid"] == len(records)

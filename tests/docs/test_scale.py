@@ -1,4 +1,7 @@
-"""What docs/scale.md says is so; its query by a hash is tested where PostgreSQL is, in tests/sources."""
+"""What the pages on scale, backfills and a shared rate say is so.
+
+The query by a hash is tested where PostgreSQL is, in tests/sources.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ from airflow_provider_blux.hooks import connection
 from airflow_provider_blux.operators import blux as operators
 from tests.docs.readme import Readme, names
 
-SCALE = Readme("docs/scale.md")
+SCALE, BACKFILL = Readme("docs/scale.md"), Readme("docs/backfill.md")
+SHARE = Readme("docs/share-the-rate.md")
 
 
 def test_the_table_of_functions_is_the_module() -> None:
-    table = next(table for table in SCALE.tables if "split_files" in table[0][0])
+    table = next(table for table in BACKFILL.tables if "split_files" in table[0][0])
     shown = {names(row[0])[0] for row in table}
     signatures = set()
     for name in backfill.__all__:
@@ -44,7 +48,7 @@ def test_the_times_at_the_published_limit_are_those_of_the_endpoints() -> None:
 
 def test_the_snippets_make_the_tasks_that_they_show() -> None:
     given = {"path": "s3://b/users.jsonl", "parts": [["s3://b/1.jsonl"]]}
-    for block in SCALE.code("python"):
+    for block in [*BACKFILL.code("python"), *SHARE.code("python")]:
         shown: dict[str, Any] = {}
         exec(f"task = {block.code}", {**vars(operators), **given}, shown)  # noqa: S102 - the docs' own text
 
@@ -53,12 +57,12 @@ def test_the_snippets_make_the_tasks_that_they_show() -> None:
 
 
 def test_the_ways_to_go_on_without_redis_are_those_of_the_argument() -> None:
-    shown = {names(row[0])[0].strip('"') for row in SCALE.table_of('"fail"')}
+    shown = {names(row[0])[0].strip('"') for row in SHARE.table_of('"fail"')}
 
     assert shown == set(Fallback.__args__)
 
 
 def test_the_limits_that_are_shown_are_taken_by_the_connection() -> None:
-    (block,) = SCALE.code("json")
+    (block,) = SHARE.code("json")
 
     assert connection._rate_limits(json.loads(block.code)["rate_limits"]) == {"upsert_users": 40}
