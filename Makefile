@@ -10,16 +10,22 @@ DOCS := .venvs/docs
 CLUSTER := .venvs/cluster
 BENCH := .venvs/bench
 MUTANTS := .venvs/mutants
+HOOKS := .venvs/hooks
+DIST := .venvs/dist
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit lint types contract emulator cluster-test bench mutants pictures pins clean
+.PHONY: help setup demo docs hooks ci test unit lint types contract emulator cluster-test bench mutants pictures pins dist \
+        clean
 
+# A line that begins with ##@ is a heading of the list.
 help:  ## This list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s%s\n", $$1, $$2}' \
+	  $(MAKEFILE_LIST)
 
+##@ See it work
 setup: $(READY)  ## Only set up .venv
 
 $(READY): requirements/airflow-3.3.txt pyproject.toml
@@ -35,6 +41,9 @@ $(READY): requirements/airflow-3.3.txt pyproject.toml
 demo: $(READY)  ## Run the example DAGs under real Airflow against the emulator
 	@$(BIN)/python -m example_dags.demo
 
+emulator: $(READY)  ## Start the emulator on port 8088
+	@$(BIN)/python -m airflow_provider_blux.emulator
+
 docs: $(DOCS)/.ready  ## Build the documentation into build/site; a warning is an error
 	@rm -rf build/site
 	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --doctree-dir build/doctrees docs build/site
@@ -44,6 +53,18 @@ $(DOCS)/.ready: requirements/docs.txt $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
 	@VIRTUAL_ENV=$(DOCS) $(BIN)/uv pip install --quiet -r requirements/docs.txt
 	@touch $@
+
+##@ Check a change
+hooks: $(HOOKS)/.ready  ## Run the quick checks before each commit from now on
+	@$(HOOKS)/bin/pre-commit install
+
+$(HOOKS)/.ready: $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(HOOKS)
+	@VIRTUAL_ENV=$(HOOKS) $(BIN)/uv pip install --quiet pre-commit==4.7.0
+	@touch $@
+
+ci:  ## Everything that must hold before a change is merged
+	@bash .ci/run
 
 test: $(READY)  ## Run every test, real Airflow included
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
@@ -60,9 +81,7 @@ types: $(READY)  ## Strict types
 contract: $(READY)  ## Which module may import which
 	@$(BIN)/lint-imports
 
-emulator: $(READY)  ## Start the emulator on port 8088
-	@$(BIN)/python -m airflow_provider_blux.emulator
-
+##@ Measure
 cluster-test: $(CLUSTER)/.ready  ## A million users on two Celery workers, one is killed; OPTIONS=--help
 	@$(CLUSTER)/bin/python -m benchmarks.cluster $(OPTIONS)
 
@@ -79,6 +98,7 @@ $(CLUSTER)/.ready $(BENCH)/.ready $(MUTANTS)/.ready: .venvs/%/.ready: requiremen
 	@VIRTUAL_ENV=$(@D) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
+##@ Maintain
 pictures: $(READY)  ## Take the pictures of the documentation again (needs Chromium)
 	@$(BIN)/python -m tests.airflow.browser.pictures
 
@@ -93,6 +113,16 @@ pins: $(READY)  ## Compile the pinned requirements again
 	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \
 	$$PIN --exclude-newer 2025-09-15 --exclude-newer-package apache-airflow-providers-common-compat=2026-12-31 \
 	  requirements/airflow-3.0.in -o requirements/airflow-3.0.txt
+
+dist: $(DIST)/.ready  ## Build wheel and sdist into dist/, and check what an index would show of them
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+	@$(DIST)/bin/twine check --strict dist/*
+
+$(DIST)/.ready: $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DIST)
+	@VIRTUAL_ENV=$(DIST) $(BIN)/uv pip install --quiet twine==7.0.0
+	@touch $@
 
 clean:  ## Remove what the other targets made
 	@rm -rf .venv .venvs build dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

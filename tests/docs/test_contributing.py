@@ -1,11 +1,14 @@
-"""The commands and the places that CONTRIBUTING.md and CHANGELOG.md name are there."""
+"""The commands and the places that CONTRIBUTING.md and CHANGELOG.md name are there, and so is what checks a change."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import tomllib
 
 import pytest
+import yaml
 
 from airflow_provider_blux import backfill
 from airflow_provider_blux.emulator import pytest_plugin
@@ -26,7 +29,43 @@ def test_every_target_of_make_is_in_the_makefile() -> None:
     named = {code.split()[1] for code in commands() if code.startswith("make ")}
 
     assert named <= targets
-    assert {"setup", "unit", "test", "lint", "types", "contract", "docs", "demo"} <= named
+    assert {"setup", "hooks", "unit", "test", "lint", "types", "contract", "docs", "demo", "dist"} <= named
+
+
+def test_make_lists_every_target_under_a_heading() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+    groups = [group.splitlines() for group in shown.split("\n\n")[1:]]
+    text = (ROOT / "Makefile").read_text("utf-8")
+
+    assert {line.split()[0] for group in groups for line in group[1:]} | {"help"} == set(_phony(text))
+    assert all(not group[0].startswith(" ") for group in groups)
+
+
+def _phony(makefile: str) -> list[str]:
+    named = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert named
+    return named[1].replace("\\", "").split()
+
+
+def test_the_workflow_runs_all_of_ci_on_every_python_that_is_declared() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    steps = workflow["jobs"]["ci"]["steps"]
+    pythons = next(step["with"]["python-version"].split() for step in steps if "setup-python" in step.get("uses", ""))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    assert [step["run"] for step in steps if "run" in step] == ["bash .ci/run"]
+    assert sorted(pythons) == sorted(name.rpartition(" ")[2] for name in project["classifiers"] if ":: 3." in name)
+
+
+def test_the_hooks_are_those_of_ci_or_pinned() -> None:
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    commands = {hook["id"]: hook["entry"] for each in repositories if each["repo"] == "local" for hook in each["hooks"]}
+    files = [word for command in commands.values() for word in command.split() if word.endswith(".py")]
+
+    assert {"ruff-check", "ruff-format", "mypy", "words"} == set(commands)
+    assert all(command.startswith(".venv/bin/") for command in commands.values())
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    assert all(re.fullmatch(r"v[\d.]+", each["rev"]) for each in repositories if each["repo"] != "local")
 
 
 def test_every_benchmark_is_named() -> None:
