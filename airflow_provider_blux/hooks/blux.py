@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ from airflow_provider_blux.exceptions import (
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.connection import Credentials, read
 from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_limiter
+from airflow_provider_blux.hooks.options import DeletionOptions, DeviceOptions, EventOptions, HookOptions, UserOptions
+from airflow_provider_blux.signatures import keys_of, listing, misnamed
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -39,10 +42,6 @@ _OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxReje
 MAX_USERS = 100_000
 
 log = logging.getLogger(__name__)
-
-
-class HookOptions(DeliveryOptions, KeepingOptions, total=False):
-    """The arguments that every method of the hook takes beside the records."""
 
 
 class BluxHook(BaseHook):
@@ -102,12 +101,13 @@ class BluxHook(BaseHook):
             pool_size=pool_size,
         )
 
+    @listing(keys_of(UserOptions))
     def upsert_users(
         self,
         records: Iterable[Any],
         *,
         suppression_path: str | Sequence[str] | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[UserOptions],
     ) -> Report:
         """Create users, or update the properties that are given.
 
@@ -117,13 +117,14 @@ class BluxHook(BaseHook):
         """
         return self._deliver("upsert_users", records, options, suppression_path=suppression_path)
 
+    @listing(keys_of(DeletionOptions))
     def delete_users(
         self,
         records: Iterable[Any],
         *,
         max_users: int | None = MAX_USERS,
         receipts_path: str | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[DeletionOptions],
     ) -> Report:
         """Delete users.
 
@@ -137,16 +138,17 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.records.shapes import shape_of
 
         # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
-        shape = shape_of("delete_users", "application", shaping_of(options))
+        shape = shape_of("delete_users", "application", shaping_of(_split(options)[0]))
         guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
 
+    @listing(keys_of(EventOptions))
     def send_events(
         self,
         records: Iterable[Any],
         *,
         suppression_path: str | Sequence[str] | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[EventOptions],
     ) -> Report:
         """Send events.
 
@@ -155,13 +157,14 @@ class BluxHook(BaseHook):
         """
         return self._deliver("send_events", records, options, suppression_path=suppression_path)
 
+    @listing(keys_of(DeviceOptions))
     def update_devices(
         self,
         records: Iterable[Any],
         *,
         list_key: str = "devices",
         suppression_path: str | Sequence[str] | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[DeviceOptions],
     ) -> Report:
         """Create devices, or update them.
 
@@ -212,7 +215,7 @@ class BluxHook(BaseHook):
         self,
         operation: Operation,
         records: Iterable[Any],
-        options: HookOptions,
+        options: Mapping[str, Any],
         *,
         guard: Callable[[Iterable[Any]], Iterable[Any]] = lambda rows: rows,
         list_key: str | None = None,
@@ -221,6 +224,9 @@ class BluxHook(BaseHook):
     ) -> Report:
         from airflow_provider_blux.delivery.run import Stop
 
+        known = {*signature(getattr(BluxHook, operation)).parameters, *HookOptions.__annotations__}
+        if error := misnamed(f"BluxHook.{operation}", options, known):
+            raise error
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         delivery_options, keeping = _split(options)
         settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
@@ -314,7 +320,7 @@ class BluxHook(BaseHook):
             self._stop.request()
 
 
-def _split(options: HookOptions) -> tuple[DeliveryOptions, KeepingOptions]:
+def _split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:
     """Tell how a delivery goes about it from what it keeps."""
     keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
     delivery = {name: value for name, value in options.items() if name not in keeping}

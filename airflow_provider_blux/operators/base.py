@@ -6,14 +6,15 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance, shaping_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
-from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
+from airflow_provider_blux.hooks.blux import BluxHook, check_api
+from airflow_provider_blux.operators.arguments import BaseArguments, Flag, Number, Reference, Text
 from airflow_provider_blux.operators.observability import ObservedOperator
 from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
 from airflow_provider_blux.operators.sources import (
@@ -29,6 +30,7 @@ from airflow_provider_blux.operators.templating import TemplatedOperator, is_tem
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping, shape_of
 from airflow_provider_blux.records.timestamps import Unit
+from airflow_provider_blux.signatures import ListedArguments, misnamed
 from airflow_provider_blux.sources.formats import FileFormat
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.hooks.options import HookOptions
     from airflow_provider_blux.sources.paths import AnyPath
 
 TEMPLATED = (
@@ -113,21 +116,22 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
     #: The hook's method, and the name of the record argument: what a subclass sets.
     operation: ClassVar[Operation]
     records_field: ClassVar[str]
+    __signature__ = ListedArguments(last=BaseOperator)
 
     def __init__(
         self,
         *,
-        path: AnyPath | Sequence[AnyPath] | None = None,
-        storage_conn_id: str | None = None,
+        path: AnyPath | Sequence[AnyPath] | Reference | None = None,
+        storage_conn_id: Text | None = None,
         file_format: FileFormat | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
         hive_partitioning: bool | None = None,
         on_missing: Absence = "fail",
         on_empty: Absence = "succeed",
-        sql: str | None = None,
-        sql_conn_id: str | None = None,
-        sql_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        sql: Text | None = None,
+        sql_conn_id: Text | None = None,
+        sql_parameters: Mapping[str, Any] | Sequence[Any] | Reference | None = None,
         field_mapping: Mapping[str, str] | None = None,
         true_values: Sequence[Meaning] = (),
         false_values: Sequence[Meaning] = (),
@@ -138,30 +142,27 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
         check_ids: bool = True,
         timestamp_unit: Unit | None = None,
         phone_region: str | None = None,
-        blux_conn_id: str = BluxHook.default_conn_name,
+        blux_conn_id: Text = BluxHook.default_conn_name,
         api: Api | None = None,
         batch_size: int | None = None,
         rate_limit: float | None = None,
-        rate_limit_conn_id: str | None = None,
+        rate_limit_conn_id: Text | None = None,
         rate_limit_share: float | None = None,
         rate_limit_fallback: Fallback = "fail",
         concurrency: int | None = None,
-        max_rejects: float = 0,
-        rejects_path: str | None = None,
-        resume: bool = True,
-        checkpoint_path: str | None = None,
-        validate_only: bool = False,
-        **kwargs: Any,
+        max_rejects: Number = 0,
+        rejects_path: Text | None = None,
+        resume: Flag = True,
+        checkpoint_path: Text | None = None,
+        validate_only: Flag = False,
+        **kwargs: Unpack[BaseArguments],
     ) -> None:
         try:
             super().__init__(**kwargs)
         except Exception:
             # Airflow repeats an argument that it does not know, and that may be the records, misspelt.
-            if unknown := sorted(kwargs.keys() - signature(BaseOperator.__init__).parameters.keys()):
-                raise BluxConfigError(
-                    f"{type(self).__name__} has no argument {', '.join(unknown)}; records are passed as "
-                    f"{self.records_field}, path or sql."
-                ) from None
+            if error := self._misnamed(self.operator_name, kwargs):
+                raise error from None
             raise
         records = getattr(self, self.records_field)
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
@@ -203,6 +204,21 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
         self.validate_only = validate_only
         self._check()
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Return a part of a mapped task: these arguments are the same for each of its instances.
+
+        :raises BluxConfigError: naming an argument that does not exist, and the nearest one that does.
+        """
+        if error := cls._misnamed(f"{cls.__name__}.partial", kwargs):
+            raise error
+        return super().partial(**kwargs)
+
+    @classmethod
+    def _misnamed(cls, owner: str, given: Iterable[str]) -> BluxConfigError | None:
+        hint = f"records are passed as {cls.records_field}, path or sql."
+        return misnamed(owner, given, signature(cls).parameters, hint)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the records; return the report.
 
@@ -232,7 +248,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
             self._hook.stop()
 
     @abstractmethod
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
         """Call the hook's method with the arguments that only this operator has."""
 
     def _hook_options(self, context: Context) -> HookOptions:
