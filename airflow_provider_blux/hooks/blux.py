@@ -6,14 +6,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from inspect import signature
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, Settings, check_tolerance, settled, shaping_of
+from airflow_provider_blux.delivery.settings import Settings, check_tolerance, settled, shaping_of
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxCheckpointError,
@@ -25,9 +24,16 @@ from airflow_provider_blux.exceptions import (
 )
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.connection import Credentials, read
-from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_limiter
-from airflow_provider_blux.hooks.options import DeletionOptions, DeviceOptions, EventOptions, HookOptions, UserOptions
-from airflow_provider_blux.signatures import keys_of, listing, misnamed
+from airflow_provider_blux.hooks.delivery import Kept, opened, shared_limiter
+from airflow_provider_blux.hooks.options import (
+    DeletionOptions,
+    DeviceOptions,
+    EventOptions,
+    UserOptions,
+    check_names,
+    split,
+)
+from airflow_provider_blux.signatures import keys_of, listing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -138,7 +144,7 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.records.shapes import shape_of
 
         # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
-        shape = shape_of("delete_users", "application", shaping_of(_split(options)[0]))
+        shape = shape_of("delete_users", "application", shaping_of(split(options)[0]))
         guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
 
@@ -224,11 +230,9 @@ class BluxHook(BaseHook):
     ) -> Report:
         from airflow_provider_blux.delivery.run import Stop
 
-        known = {*signature(getattr(BluxHook, operation)).parameters, *HookOptions.__annotations__}
-        if error := misnamed(f"BluxHook.{operation}", options, known):
-            raise error
+        check_names(getattr(BluxHook, operation), options)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
-        delivery_options, keeping = _split(options)
+        delivery_options, keeping = split(options)
         settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
         if operation == "send_events" and keeping.get("snapshot_path") is not None:
@@ -318,13 +322,6 @@ class BluxHook(BaseHook):
         self._is_stopped = True
         if self._stop:
             self._stop.request()
-
-
-def _split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:
-    """Tell how a delivery goes about it from what it keeps."""
-    keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
-    delivery = {name: value for name, value in options.items() if name not in keeping}
-    return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)
 
 
 def _described(records: Iterable[Any]) -> str:

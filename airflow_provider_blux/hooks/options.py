@@ -1,12 +1,14 @@
-"""The arguments of the hook's methods, for mypy and editors."""
+"""The arguments of the hook's methods with their types, for mypy and editors, and the check of their names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
+from typing import Any, TypedDict, cast
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions
 from airflow_provider_blux.hooks.delivery import KeepingOptions, RunOptions
+from airflow_provider_blux.signatures import misnamed
 
 
 class HookOptions(DeliveryOptions, KeepingOptions, total=False):
@@ -46,3 +48,20 @@ class EventOptions(MethodOptions, total=False):
 
 class DeviceOptions(MethodOptions, SnapshotOptions, total=False):
     """The arguments of ``update_devices``."""
+
+
+def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
+    """Check the names of the arguments of a method; one of another method is not checked here.
+
+    :raises BluxConfigError: naming each that does not exist, and the nearest one that does.
+    """
+    known = {*signature(method).parameters, *HookOptions.__annotations__} - {"self", "records"}
+    if error := misnamed(method.__qualname__, given, known):
+        raise error
+
+
+def split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:
+    """Tell how a delivery goes about it from what it keeps."""
+    keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
+    delivery = {name: value for name, value in options.items() if name not in keeping}
+    return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)

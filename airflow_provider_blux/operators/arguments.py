@@ -1,19 +1,24 @@
-"""The arguments of the operators and decorators with their types, for mypy and editors.
+"""The arguments of the operators and decorators with their types, for mypy and editors, and the check of their names.
 
 Which of them are accepted, and their defaults, the constructors say; a test holds the two together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Required, TypedDict
+
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_blux.delivery.settings import OnUnknown, PaceOptions, ShapingOptions
 from airflow_provider_blux.operators.sources import Absence, FileOptions
+from airflow_provider_blux.signatures import ListedArguments, misnamed
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.endpoints import Api
+    from airflow_provider_blux.exceptions import BluxConfigError
     from airflow_provider_blux.sources.paths import AnyPath
 
 
@@ -177,3 +182,26 @@ class UpdateDevicesArguments(TaskArguments, SnapshotArguments, total=False):
     """The arguments of ``@task.blux_update_devices``."""
 
     list_key: str
+
+
+class CheckedOperator(BaseOperator):
+    """An operator whose signature lists every argument, and that answers a typo with the nearest one."""
+
+    #: The name of the record argument: what a subclass sets.
+    records_field: ClassVar[str]
+    __signature__ = ListedArguments(last=BaseOperator)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Return what a mapped task is made of: these arguments are the same for each of its instances.
+
+        :raises BluxConfigError: naming an argument that does not exist, and the nearest one that does.
+        """
+        if error := cls._misnamed(f"{cls.__name__}.partial", kwargs):
+            raise error
+        return super().partial(**kwargs)
+
+    @classmethod
+    def _misnamed(cls, owner: str, given: Iterable[str]) -> BluxConfigError | None:
+        hint = f"records are passed as {cls.records_field}, path or sql."
+        return misnamed(owner, given, signature(cls).parameters, hint)

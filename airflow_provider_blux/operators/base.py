@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
-from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance, shaping_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, check_api
-from airflow_provider_blux.operators.arguments import BaseArguments, Flag, Number, Reference, Text
+from airflow_provider_blux.operators.arguments import BaseArguments, CheckedOperator, Flag, Number, Reference, Text
 from airflow_provider_blux.operators.observability import ObservedOperator
 from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
 from airflow_provider_blux.operators.sources import (
@@ -30,7 +29,6 @@ from airflow_provider_blux.operators.templating import TemplatedOperator, is_tem
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping, shape_of
 from airflow_provider_blux.records.timestamps import Unit
-from airflow_provider_blux.signatures import ListedArguments, misnamed
 from airflow_provider_blux.sources.formats import FileFormat
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ TEMPLATED = (
 )
 
 
-class BluxOperator(TemplatedOperator, ObservedOperator):
+class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     """Push records to Blux; the base of the operators for one kind of record each.
 
     Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
@@ -113,10 +111,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
     ui_color = "#e8f1ff"
 
-    #: The hook's method, and the name of the record argument: what a subclass sets.
+    #: The hook's method: what a subclass sets.
     operation: ClassVar[Operation]
-    records_field: ClassVar[str]
-    __signature__ = ListedArguments(last=BaseOperator)
 
     def __init__(
         self,
@@ -203,21 +199,6 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
         self.checkpoint_path = checkpoint_path
         self.validate_only = validate_only
         self._check()
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """Return a part of a mapped task: these arguments are the same for each of its instances.
-
-        :raises BluxConfigError: naming an argument that does not exist, and the nearest one that does.
-        """
-        if error := cls._misnamed(f"{cls.__name__}.partial", kwargs):
-            raise error
-        return super().partial(**kwargs)
-
-    @classmethod
-    def _misnamed(cls, owner: str, given: Iterable[str]) -> BluxConfigError | None:
-        hint = f"records are passed as {cls.records_field}, path or sql."
-        return misnamed(owner, given, signature(cls).parameters, hint)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the records; return the report.
