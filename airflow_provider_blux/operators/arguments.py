@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Required, TypedDict
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_blux.delivery.settings import OnUnknown, PaceOptions, ShapingOptions
-from airflow_provider_blux.operators.sources import Absence, FileOptions
+from airflow_provider_blux.operators.sources import Absence
 from airflow_provider_blux.signatures import ListedArguments, misnamed
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.endpoints import Api
     from airflow_provider_blux.exceptions import BluxConfigError
+    from airflow_provider_blux.sources.formats import FileFormat
     from airflow_provider_blux.sources.paths import AnyPath
 
 
@@ -118,11 +119,15 @@ class DeliveryArguments(ShapingOptions, PaceOptions, total=False):
     validate_only: Flag
 
 
-class OperatorArguments(BaseArguments, DeliveryArguments, FileOptions, total=False):
+class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
     """What is an argument of every operator."""
 
     path: AnyPath | Sequence[AnyPath] | Reference | None
     storage_conn_id: Text | None
+    file_format: FileFormat | None
+    encoding: str | None
+    delimiter: str | None
+    hive_partitioning: bool | None
     on_missing: Absence
     sql: Text | None
     sql_conn_id: Text | None
