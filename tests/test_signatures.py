@@ -208,7 +208,7 @@ def test_a_typo_is_answered_with_the_nearest_argument(operation: str, wrong: str
     answer(name, decorator(operation))
     answer(name, lambda **given: decorator(operation)(list, **given))
     with dag():
-        answer(name, lambda **given: decorator(operation)(lambda: []).override(**given)())
+        answer(name, lambda **given: decorator(operation)(list).override(**given)())
 
 
 @any_operation
@@ -234,6 +234,8 @@ def test_an_argument_that_is_like_none_is_named_alone(operation: str) -> None:
         kind(task_id="push", xyz=[])
     with pytest.raises(BluxConfigError, match=rf"^@task\.blux_{operation} has no argument xyz\.$"):
         decorator(operation)(xyz=[])
+    with dag(), pytest.raises(BluxConfigError, match=rf"^@task\.blux_{operation} has no argument xyz\.$"):
+        decorator(operation)(list).override(xyz=[])()
     with pytest.raises(BluxConfigError, match=rf"^BluxHook\.{operation} has no argument xyz\.$"):
         getattr(BluxHook(), operation)([], xyz=1)
 
