@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from airflow_provider_blux.api.endpoints import Endpoint, Operation
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -14,8 +14,11 @@ from airflow_provider_blux.records.options import DEFAULT, Meaning, Shaping
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.timestamps import Unit
 
-OnUnknown = Literal["resend", "reject"]
-"""``"resend"`` (each event at least once) or ``"reject"`` (at most once)."""
+OnUnknown = Literal["resend", "keep"]
+"""An event that may have arrived is sent again: ``"resend"``; or it is kept as unknown, and not sent again: ``"keep"``.
+
+``"resend"`` sends each event at least once, ``"keep"`` at most once.
+"""
 
 Fallback = Literal["fail", "share"]
 """While the Redis of a shared rate does not answer: ``"fail"``, or ``"share"``, which keeps to a share of the rate."""
@@ -199,8 +202,8 @@ def check(options: DeliveryOptions) -> None:
     for name in ("resume", "validate_only", "full_refresh"):
         if not isinstance(options.get(name, False), bool):
             raise BluxConfigError(f"{name} must be True or False.")
-    if options.get("on_unknown", "resend") not in ("resend", "reject"):
-        raise BluxConfigError("on_unknown must be 'resend' or 'reject'.")
+    if options.get("on_unknown", "resend") not in get_args(OnUnknown):
+        raise BluxConfigError("on_unknown must be 'resend' or 'keep'.")
     _check_tolerance("max_rejects", options.get("max_rejects", 0))
     if options.get("max_absent") is not None:
         _check_tolerance("max_absent", options.get("max_absent"))

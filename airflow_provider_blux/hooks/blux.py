@@ -31,6 +31,7 @@ from airflow_provider_blux.hooks.options import (
     EventOptions,
     UserOptions,
     check_names,
+    on_unknown_of,
     split,
 )
 from airflow_provider_blux.signatures import keys_of, listing
@@ -161,6 +162,8 @@ class BluxHook(BaseHook):
         :param records: events as :func:`airflow_provider_blux.records.events.event` takes them.
         :param suppression_path: files of ids, or receipts of deletions: users whose events are not sent.
         """
+        if "on_unknown" in options:
+            options["on_unknown"] = on_unknown_of(options["on_unknown"])
         return self._deliver("send_events", records, options, suppression_path=suppression_path)
 
     @listing(keys_of(DeviceOptions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from typing import Any, TypedDict, cast
@@ -58,6 +59,20 @@ def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
     known = {*signature(method).parameters, *HookOptions.__annotations__} - {"self", "records"}
     if error := misnamed(method.__qualname__, given, known):
         raise error
+
+
+def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
+    """Return ``"keep"`` for ``"reject"``, as it was called before, and warn of it. Until 1.0.
+
+    :param stacklevel: how far up the call stands that the warning is about.
+    """
+    if word != "reject":
+        return word
+    from airflow.exceptions import AirflowProviderDeprecationWarning
+
+    message = "on_unknown='reject' is now called 'keep'; from 1.0 on the old word is refused."
+    warnings.warn(message, AirflowProviderDeprecationWarning, stacklevel=stacklevel)
+    return "keep"
 
 
 def split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:

@@ -242,9 +242,9 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             options["checkpoint_path"] = self.checkpoint_path
         elif state is not None:
             options["checkpoint"] = TaskStateStore(state)
-        elif options.get("on_unknown") == "reject" and self.resume and "ti" in context:
+        elif options.get("on_unknown") == "keep" and self.resume and "ti" in context:
             raise BluxConfigError(
-                "on_unknown='reject' promises that nothing is sent twice, so what was sent must be kept for a retry: "
+                "on_unknown='keep' promises that nothing is sent twice, so what was sent must be kept for a retry: "
                 "set checkpoint_path (Airflow before 3.3 keeps no task state)."
             )
         elif self.resume:

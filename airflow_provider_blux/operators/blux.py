@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, check_max_users, check_snapshot
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.hooks.options import on_unknown_of
 from airflow_provider_blux.operators.arguments import (
     Flag,
     OperatorArguments,
@@ -187,8 +188,8 @@ class BluxSendEventsOperator(_SuppressibleOperator):
 
     :param events: (templated) a list of events; an upstream task's output, a mapped task's outputs, or a JSON string
         of a list.
-    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or left alone
-        and counted as unknown (``reject``: each at most once).
+    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or kept as unknown
+        and not sent again (``keep``: each at most once).
     :param suppression_path: (templated) files of ids, or receipts of deletions: users whose events are left out.
     """
 
@@ -201,7 +202,7 @@ class BluxSendEventsOperator(_SuppressibleOperator):
         self, *, events: Any = None, on_unknown: OnUnknown = "resend", **kwargs: Unpack[SuppressibleOperatorArguments]
     ) -> None:
         self.events = events
-        self.on_unknown = on_unknown
+        self.on_unknown = on_unknown_of(on_unknown, stacklevel=4)
         super().__init__(**kwargs)
 
     def _options(self) -> DeliveryOptions:

@@ -269,4 +269,4 @@ def refused_record(scene: Scene) -> None:
 @says("as a whole: may or may not")
 def unknown_record(scene: Scene) -> None:
     scene.blux.fault(kind="reset", processed=True, times=1)
-    BluxHook().send_events(EVENTS, on_unknown="reject")
+    BluxHook().send_events(EVENTS, on_unknown="keep")
