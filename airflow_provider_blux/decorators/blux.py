@@ -31,6 +31,8 @@ from airflow_provider_blux.sources.function import FunctionSource
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
+__all__ = ["delete_users_task", "send_events_task", "update_devices_task", "upsert_users_task"]
+
 # The operators' arguments for records from elsewhere, beside ``users``, ``user_ids``, ``events`` or ``devices``.
 _ELSEWHERE = (
     *("path", "storage_conn_id", "file_format", "encoding", "delimiter", "hive_partitioning", "on_missing"),

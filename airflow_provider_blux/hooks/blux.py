@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Stop
 
+__all__ = ["BluxHook"]
+
 # What is said of the delivery as a whole; other errors are of a source, or of an argument.
 _OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxRejectLimitError)
 MAX_USERS = 100_000
