@@ -29,6 +29,25 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Self
 
+__all__ = [
+    "BluxAbsentError",
+    "BluxApiError",
+    "BluxAuthError",
+    "BluxCheckpointError",
+    "BluxConfigError",
+    "BluxError",
+    "BluxGuardError",
+    "BluxPaceError",
+    "BluxReceiptError",
+    "BluxRecordError",
+    "BluxRejectLimitError",
+    "BluxRequestError",
+    "BluxSnapshotError",
+    "BluxSourceError",
+    "BluxStopped",
+    "BluxUnavailable",
+]
+
 _LONGEST_NAME = 100
 _NUMBER = re.compile(r"\d(?:[\s()-]?\d){4,}")
 # From the beginning of a word or of a key in it: else a long one would be searched from each of its letters to its end.

@@ -32,6 +32,8 @@ import pytest
 if TYPE_CHECKING:
     from airflow_provider_blux.emulator import Emulator
 
+__all__ = ["blux_emulator"]
+
 
 @pytest.fixture(scope="session")
 def _blux_emulator_server() -> Iterator[Emulator]:

@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class KeepingOptions(TypedDict, total=False):
-    """Where a run keeps what must outlive it.
+class RunOptions(TypedDict, total=False):
+    """Where any run keeps what must outlive it.
 
-    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``snapshot_path``: the folder that remembers what
-    was sent: the same row of a user or device is not sent again, and a user who is deleted is forgotten.
+    ``rejects_path``, ``checkpoint_path``: folders in object storage.
     ``checkpoint``: keeps progress in place of a folder. ``run``: names the files; a ``checkpoint_path`` needs one,
     since another try must find its file. ``watchers``: are told where the delivery stands, see
     :data:`airflow_provider_blux.delivery.progress.Watcher`.
@@ -40,10 +39,19 @@ class KeepingOptions(TypedDict, total=False):
 
     rejects_path: str | None
     checkpoint_path: str | None
-    snapshot_path: str | None
     checkpoint: Store | None
     run: Run | None
     watchers: Sequence[Watcher]
+
+
+class KeepingOptions(RunOptions, total=False):
+    """Where a run keeps what must outlive it.
+
+    ``snapshot_path``: the folder that remembers what was sent: the same row of a user or device is not sent again, and
+    a user who is deleted is forgotten.
+    """
+
+    snapshot_path: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
