@@ -8,9 +8,10 @@ from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.hooks.compat import determine_kwargs
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.operators.blux import (
     BluxDeleteUsersOperator,
