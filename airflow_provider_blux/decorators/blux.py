@@ -8,9 +8,10 @@ from functools import partial
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.hooks.compat import determine_kwargs
 from airflow_provider_blux.operators.arguments import (
     DeleteUsersArguments,
     SendEventsArguments,

@@ -23,6 +23,7 @@ from airflow_provider_blux.exceptions import (
     BluxRejectLimitError,
 )
 from airflow_provider_blux.hooks import connection_form
+from airflow_provider_blux.hooks.compat import mask_secret
 from airflow_provider_blux.hooks.connection import Credentials, read
 from airflow_provider_blux.hooks.delivery import Kept, opened, shared_limiter
 from airflow_provider_blux.hooks.options import (
@@ -86,8 +87,6 @@ class BluxHook(BaseHook):
     @cached_property
     def credentials(self) -> Credentials:
         """The connection, read once and checked."""
-        from airflow.providers.common.compat.sdk import mask_secret
-
         credentials = read(self.get_connection(self.blux_conn_id))
         secrets = [secret for access in credentials.access.values() for secret in access.secrets()]
         for secret in [*secrets, credentials.receipt_key]:

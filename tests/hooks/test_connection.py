@@ -15,7 +15,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.hooks.connection import Credentials
 
-REFUSES_EXTRAS = version("apache-airflow").startswith(("2.", "3.0."))
+REFUSES_EXTRAS = version("apache-airflow").startswith(("2.", "3.0.", "3.1."))
 
 SECRET, OPEN_KEY = "s3cr3t-Key-41f", "0pen-Key-77b"
 APPLICATION = {"login": "app", "password": SECRET}
