@@ -154,7 +154,7 @@ class Delivery:
             progress.close("stopped early")
             account.log_reasons()
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
-                raise engine.failure from None
+                raise engine.failure from engine.failure.__cause__
             raise
         engine.finish()
         self._checkpoint.save()  # what fails from here on is not to send everything again

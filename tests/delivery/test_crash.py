@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxAuthError, BluxUnavailable
 from tests.delivery.killed import EVENTS, deliver
-from tests.delivery.pushing import Memory, push
+from tests.delivery.pushing import Memory, own_threads, push
 
 LATENCY = 0.1
 # At 200 requests a second so many are on their way at a time, and as many answers may be waiting to be counted.
@@ -168,12 +168,12 @@ def test_what_could_not_be_noted_was_not_sent_and_is_not_in_doubt(blux):
 
 def test_a_store_that_fails_leaves_no_thread_and_hides_no_error(blux, caplog):
     caplog.set_level("INFO")
-    before = threading.active_count()
+    before = own_threads()
     blux.fault(kind="status", status=401, skip=5)
 
     with pytest.raises(BluxAuthError):
         push(blux, "upsert_users", [{"user_id": str(n)} for n in range(5000)], store=Failing(failing=99), concurrency=4)
 
-    assert threading.active_count() == before
+    assert own_threads() == before
     assert "The progress could not be kept (OSError)" in caplog.text
     assert "stopped early" in caplog.text
