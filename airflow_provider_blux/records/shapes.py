@@ -15,7 +15,7 @@ from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_t
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Of what is sent for a row. A snapshot is bound to it: where another is sent for the same row, everything is."""
 
 _SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
