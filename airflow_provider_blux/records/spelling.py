@@ -19,7 +19,10 @@ _SYNONYMS = {
     **dict.fromkeys(("mobile", "tel", "telephone", "cellphone"), "phone"),
     **dict.fromkeys(("no", "num"), "number"),
     **dict.fromkeys(("agree", "agreed", "agreement", "optin"), "consent"),
-    "mail": "email", "addr": "address", "night": "nighttime", "noti": "notification",
+    "mail": "email",
+    "addr": "address",
+    "night": "nighttime",
+    "noti": "notification",
 }
 _AFTER_PREFIX = {"time": "timestamp"}
 _ALONE = frozenset({"phone", "email"})

@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.rows import Unreadable, value_of
 
 log = logging.getLogger(__name__)
@@ -68,13 +69,11 @@ def reading_cursor(connection: Any) -> Any:
 
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
     """Yield rows as sequences, whatever the driver makes of them."""
+    columns = cursor.description if _driver(cursor) in _DUCKDB else ()
     # DuckDB gives text for a date that Python cannot hold.
-    dates = [
-        number
-        for number, column in enumerate(cursor.description if _driver(cursor) in _DUCKDB else ())
-        if str(column[1]).startswith(("DATE", "TIME"))
-    ]
-    for row in rows:
+    dates = [number for number, column in enumerate(columns) if str(column[1]).startswith(("DATE", "TIME"))]
+    corrections = [_correction_of_duckdb(column[1]) for column in columns]
+    for row in floats.corrected_rows(rows, corrections):
         # A connection may have its driver return dicts (its extra `cursor`).
         values = row.values() if isinstance(row, dict) else row
         if any(isinstance(row[number], str) for number in dates):
@@ -83,6 +82,17 @@ def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
                 for number, value in enumerate(row)
             ]
         yield values
+
+
+def _correction_of_duckdb(kind: Any) -> floats.Correction | None:
+    if str(kind) == "FLOAT":
+        return floats.single
+    if "FLOAT" not in str(kind) or not hasattr(kind, "children"):
+        return None
+    children = {name: _correction_of_duckdb(child) for name, child in kind.children if hasattr(child, "id")}
+    if kind.id == "map":
+        return floats.of_values(children["value"])
+    return floats.of_fields(children) if kind.id == "struct" else floats.of_items(children.get("child"))
 
 
 def _driver(value: Any) -> str:

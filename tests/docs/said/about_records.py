@@ -115,7 +115,7 @@ def columns_in_capitals(scene: Scene) -> None:
 
 
 @says("These columns are sent")
-def nearly_a_field(scene: Scene) -> None:
+def column_nearly_a_field(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,mobile\n1,010\n")).execute({})
 
 
