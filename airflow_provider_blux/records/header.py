@@ -8,6 +8,7 @@ from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check
 from airflow_provider_blux.records.columns import (
     alike,
     is_table_row,
@@ -180,6 +181,9 @@ class Header:
             if isinstance(value := row.get(column), _JSON):
                 try:
                     parsed[column] = decode(value)
+                    check(bytes(value) if isinstance(value, bytearray) else value, parsed[column])
+                except RepeatedKeyError as error:
+                    raise BluxRecordError(f"{column}.{error.key}", REASON) from None
                 except (ValueError, RecursionError):
                     raise BluxRecordError(
                         column, "is no JSON although json_columns names it; correct the text, or take the column out"

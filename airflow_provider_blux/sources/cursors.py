@@ -6,7 +6,6 @@ drivers are told to give an :class:`Unreadable` for a value that Python cannot h
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,6 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from airflow_provider_blux.json_objects import loads
 from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.rows import Unreadable, value_of
 
@@ -109,6 +109,7 @@ def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
 
 
 def _tolerate_in_psycopg(connection: Any) -> None:
+    import_module("psycopg.types.json").set_json_loads(loads, connection)
     adapters = connection.adapters
     for name in _POSTGRES_TYPES:
         oid = adapters.types[name].oid
@@ -152,11 +153,11 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
         extensions.register_type(caster, connection)
         extensions.register_type(extensions.new_array_type(many.values, f"{name}ARRAY", caster), connection)
 
-    def loads(text: str) -> Any:
-        return value_of(partial(json.loads, text))
+    def loads_of(text: str) -> Any:
+        return value_of(partial(loads, text))
 
-    extras.register_default_json(connection, loads=loads)
-    extras.register_default_jsonb(connection, loads=loads)
+    extras.register_default_json(connection, loads=loads_of)
+    extras.register_default_jsonb(connection, loads=loads_of)
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:

@@ -10,12 +10,14 @@ a number of more than 4,300 digits; its exact one takes eighteen times as long.
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check, loads, object_of
 from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -33,7 +35,13 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     decode = Decoder().decode
     for number, line in enumerate(lines_of(file, name), 1):
         try:
-            yield decode(line)
+            record = decode(line)
+            # What `check` does first, without the call.
+            if type(record) is not dict or line.count(b":") != len(record):
+                check(line, record)
+            yield record
+        except RepeatedKeyError as error:
+            yield _rejected(error)
         except (MsgspecError, ValueError, RecursionError):
             # A blank line, NaN, half a character: for the standard library to judge.
             yield from _judged(line, number, name)
@@ -44,9 +52,27 @@ def _judged(line: bytes, number: int, name: str) -> list[Any]:
     try:
         # A byte order mark also stands within a file that was put together from several.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
-        return [json.loads(text)] if text else []
+        return [loads(text)] if text else []
+    except RepeatedKeyError as error:
+        return [_rejected(error)]
     except (ValueError, RecursionError):
         return [BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")]
+
+
+def _rejected(error: RepeatedKeyError) -> BluxRecordError:
+    return BluxRecordError(error.key, REASON)
+
+
+def json_text(text: str, name: str) -> Any:
+    """Return what a text holds; an error in place of a record with a key twice.
+
+    :param name: what the text is called, for messages.
+    :raises ValueError: it is no JSON.
+    """
+    try:
+        return loads(text)
+    except RepeatedKeyError:
+        return list(json_array(io.BytesIO(text.encode()), name))
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
@@ -61,7 +87,8 @@ class _Array:
         self._file = file
         self._name = name
         self._bytes = codecs.getincrementaldecoder("utf-8-sig")()
-        self._item_at = json.JSONDecoder().raw_decode
+        self._item_at = json.JSONDecoder(object_pairs_hook=self._object).raw_decode
+        self._repeated: RepeatedKeyError | None = None
         self._text = ""
         self._at = 0
         self._before = 0
@@ -97,8 +124,16 @@ class _Array:
             raise self._fault(self._at)
         self._at += 1
 
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        try:
+            return object_of(pairs)
+        except RepeatedKeyError as error:
+            self._repeated = error
+            return {}
+
     def _item(self) -> Any:
         while True:
+            self._repeated = None
             try:
                 item, end = self._item_at(self._text, self._at)
             except json.JSONDecodeError as error:
@@ -111,7 +146,7 @@ class _Array:
             if len(self._text) - end >= len("e+5") or not self._grow():
                 self._at = end
                 self._items += 1
-                return item
+                return _rejected(self._repeated) if self._repeated else item
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
         """Tell what the window cuts off from what is wrong."""

@@ -56,7 +56,8 @@ def test_values_are_pythons() -> None:
 
 def test_a_float_of_four_bytes_is_what_was_written() -> None:
     sql = """SELECT 1.1::FLOAT AS a, [1.1::FLOAT] AS b, {'x': 1.1::FLOAT, 'y': 1.1::FLOAT::DOUBLE} AS c,
-                    NULL::FLOAT AS d, map {'k': [1.1::FLOAT]} AS e, 1.1::FLOAT::DOUBLE AS f, [1.1, NULL]::FLOAT[2] AS g ORDER BY 1"""
+                    NULL::FLOAT AS d, map {'k': [1.1::FLOAT]} AS e, 1.1::FLOAT::DOUBLE AS f,
+                    [1.1, NULL]::FLOAT[2] AS g ORDER BY 1"""
     double = 1.100000023841858
 
     ((*found,),) = (row.values() for row in query(sql))

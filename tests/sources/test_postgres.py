@@ -206,6 +206,14 @@ def test_only_the_record_is_rejected_whose_value_python_cannot_hold(value: str, 
 
 
 @pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize("value", ["""'{"a": 1, "a": 2}'::json""", """array['{"a": {"b": 1, "b": true}}'::json]"""])
+def test_a_column_of_json_with_a_key_twice_is_rejected(value: str, connect: Callable[[], Any]) -> None:
+    with reading(connect) as cursor:
+        (row,) = query(f'SELECT {value} AS v, \'{{"a": 1, "a": 1}}\'::json AS w ORDER BY 1 + 1')._rows(cursor)
+    assert str(row).startswith("v: is a map that has a key twice")
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
 def test_values_that_python_can_hold_stay_as_they_are(connect: Callable[[], Any]) -> None:
     with reading(connect) as cursor:
         cursor.execute(
