@@ -38,7 +38,7 @@ class Frame:
         self._columns = list(columns)
         check_columns(self._columns, name)
         if len(value) and not self._columns:
-            raise BluxSourceError(f"{name} has {len(value):,} rows and no columns.")
+            raise BluxSourceError(f"{name} has {len(value):,} rows and no columns.", retry_helps=False)
 
     def __len__(self) -> int:
         return len(self._value)

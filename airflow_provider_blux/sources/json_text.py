@@ -93,12 +93,14 @@ class _Array:
         self._at = 0
         self._before = 0
         self._items = 0
-        self._undecodable = False
+        self._undecodable = self._ends_undecoded = False
 
     def __iter__(self) -> Iterator[Any]:
         start = self._mark()
         if start and start != "[":
-            raise BluxSourceError(f"{self._name} holds no JSON array. One object a line is file_format='jsonl'.")
+            raise BluxSourceError(
+                f"{self._name} holds no JSON array. One object a line is file_format='jsonl'.", retry_helps=False
+            )
         self._pass("[")
         if self._mark() != "]":
             yield self._item()
@@ -120,8 +122,8 @@ class _Array:
                 return ""
 
     def _pass(self, mark: str) -> None:
-        if self._mark() != mark:
-            raise self._fault(self._at)
+        if (found := self._mark()) != mark:
+            raise self._fault(self._at, is_cut_off=not found)
         self._at += 1
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -137,8 +139,8 @@ class _Array:
             try:
                 item, end = self._item_at(self._text, self._at)
             except json.JSONDecodeError as error:
-                if not (self._may_go_on(error) and self._grow()):
-                    raise self._fault(error.pos) from None
+                if not (may_go_on := self._may_go_on(error)) or not self._grow():
+                    raise self._fault(error.pos, is_cut_off=may_go_on) from None
                 continue
             except (ValueError, RecursionError):  # a number of thousands of digits; nested a thousand deep
                 raise self._fault(self._at) from None
@@ -158,12 +160,12 @@ class _Array:
         if ahead > LONGEST_RECORD:
             raise self._fault(self._at)
         if self._undecodable:
-            raise self._fault(len(self._text), "UTF-8")
+            raise self._fault(len(self._text), "UTF-8", is_cut_off=self._ends_undecoded)
         data = self._file.read(max(_WINDOW, ahead))
         try:
             text = self._bytes.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            self._undecodable = True  # after the items before it
+            self._undecodable, self._ends_undecoded = True, not data  # after the items before it
             text = error.object[: error.start].decode()
         if not (text or data or self._undecodable):
             return False
@@ -172,8 +174,10 @@ class _Array:
         self._at = 0
         return True
 
-    def _fault(self, position: int, what: str = "JSON") -> BluxError:
+    def _fault(self, position: int, what: str = "JSON", *, is_cut_off: bool = False) -> BluxError:
+        """Return the error of a file that is no JSON; one that is cut off may be whole at the next try."""
         return BluxSourceError(
             f"{self._name} is not {what} at character {self._before + position:,}, after {self._items:,} records (cut "
-            "off, or another format; see file_format)."
+            "off, or another format; see file_format).",
+            retry_helps=is_cut_off,
         )

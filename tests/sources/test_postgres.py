@@ -105,6 +105,7 @@ def test_an_error_of_the_database_is_told_without_a_value(sql: str, words: str) 
         list(query(sql))
 
     assert words in str(raised.value)
+    assert raised.value.retry_helps is words.startswith("InvalidText")
     assert 'type integer: "john"' not in str(raised.value)
 
 
@@ -120,8 +121,11 @@ def test_an_error_of_the_database_keeps_what_is_no_data() -> None:
 
 def test_a_per_cent_sign_beside_parameters_is_explained() -> None:
     sql = "SELECT relname FROM pg_class WHERE relname LIKE '%.kr' AND relname > %(after)s ORDER BY 1"
-    with pytest.raises(BluxSourceError, match=r"a % that is no placeholder is written %%, as in LIKE '%%\.kr'"):
+    with pytest.raises(
+        BluxSourceError, match=r"a % that is no placeholder is written %%, as in LIKE '%%\.kr'"
+    ) as raised:
         list(SqlSource(sql, conn_id="shop", parameters={"after": "a"}))
+    assert not raised.value.retry_helps
 
 
 def test_a_server_that_refuses_the_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +133,7 @@ def test_a_server_that_refuses_the_connection_is_named(monkeypatch: pytest.Monke
 
     with pytest.raises(BluxSourceError) as raised:
         list(SqlSource("SELECT 1 AS user_id ORDER BY 1", conn_id="db"))
+    assert raised.value.retry_helps
     assert "(postgres at 127.0.0.1:1) failed: OperationalError" in str(raised.value)
     assert str(raised.value).endswith("check host, port and login of the connection, and the server.)")
 
