@@ -70,7 +70,7 @@ def damage_of(written: str) -> str | None:
             "is text that a damaged whole number looks like, with a decimal point or an exponent; read the column as "
             "text at the source (check_ids=False sends it as it is)"
         )
-    if missing := missing_in(written):
+    if (len(written) <= _LONGEST_WORD or written[0] == "#") and (missing := missing_in(written)):
         return missing
     if written.startswith(_MARKS_OF_TEXT):
         return (

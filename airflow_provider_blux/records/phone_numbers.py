@@ -17,7 +17,8 @@ from airflow_provider_blux.records.values import text
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+", re.ASCII)
 _NO_DIGIT = re.compile(r"\D+")
 # A Korean mobile number without its leading zero, as a spreadsheet leaves it. No American number begins so.
-_WITHOUT_ZERO = re.compile(r"10[ .-]?\d{4}[ .-]?\d{4}", re.ASCII)
+_START_WITHOUT_ZERO = "10"
+_WITHOUT_ZERO = re.compile(_START_WITHOUT_ZERO + r"[ .-]?\d{4}[ .-]?\d{4}", re.ASCII)
 _DASHES = str.maketrans("‐‑‒–—−", "------")
 
 
@@ -31,6 +32,8 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
     written = text(value, field)
+    if region is None and written.isascii() and written.isdigit() and not written.startswith(_START_WITHOUT_ZERO):
+        return written  # nearly all, and none that is damaged
     if check and (damage := damage_of(written)):
         raise BluxRecordError(field, damage)
     if region is not None:

@@ -178,11 +178,13 @@ def _server(conn_id: str) -> str:
 
 
 def _is_of_the_statement(error: Exception) -> bool:
+    if _number(error) in _MYSQL:
+        return True
     if state := _sqlstate(error):
         return state.startswith(_CLASSES_OF_THE_STATEMENT) or state == _READ_ONLY
     if name := getattr(error, "sqlite_errorname", None):
         return name in _SQLITE
-    return _number(error) in _MYSQL or any(kind.__name__ in _BY_CLASS for kind in type(error).__mro__)
+    return any(kind.__name__ in _BY_CLASS for kind in type(error).__mro__)
 
 
 def _sqlstate(error: Any) -> str | None:

@@ -132,9 +132,9 @@ def test_a_query_through_airflows_own_hook(monkeypatch: pytest.MonkeyPatch) -> N
     rows = list(SqlSource(sql, conn_id="shop", parameters={"least": 1000}))
     assert [row["user_id"] for row in rows] == list(range(1001, 3001))
     for sql, kind in (
-        ("SELECT mail FROM nowhere", "ProgrammingError"),
-        ("SELECT mail FROM seq_1_to_9", "OperationalError"),
+        ("SELECT mail FROM nowhere ORDER BY 1", "ProgrammingError"),
+        ("SELECT mail FROM seq_1_to_9 ORDER BY 1", "OperationalError"),
     ):
         with pytest.raises(BluxSourceError, match=f"failed: {kind}: ") as raised:
-            list(SqlSource(f"SELECT mail FROM {table} ORDER BY 1", conn_id="shop"))
+            list(SqlSource(sql, conn_id="shop"))
         assert not raised.value.retry_helps

@@ -226,6 +226,7 @@ def driver_error(name: str, *words: Any, module: str = "driver", **attributes: A
         (driver_error("ProgrammingError", "42S02", "[42S02]", module="pyodbc"), True),
         (driver_error("ProgrammingError", "08S01", "[08S01]", module="pyodbc"), False),
         (driver_error("OperationalError", 1054, "Unknown column"), True),
+        (driver_error("OperationalError", 1052, "Ambiguous", sqlstate="23000"), True),
         (driver_error("OperationalError", 1045, "Access denied"), False),
         (driver_error("OperationalError", 2013, "Lost connection"), False),
         (IndexError("list index out of range"), True),
