@@ -149,7 +149,7 @@ def _snapshot(
     from airflow_provider_blux.delivery.row_digests import RowDigests
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
-    from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
+    from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DELETIONS, SnapshotFolder, Target
     from airflow_provider_blux.records.shapes import RULES_VERSION, never_sent
 
     path, run = options.get("snapshot_path"), options.get("run") or Run.unnamed()
@@ -169,11 +169,12 @@ def _snapshot(
         application=access.application,
         key=Hashes(receipt_key).key_id,
     )
-    folder, id_field = SnapshotFolder(_folder(path, "snapshot_path"), target), "device_id" if is_devices else "user_id"
+    deletes, id_field = endpoint.operation == "delete_users", "device_id" if is_devices else "user_id"
+    folder = SnapshotFolder(_folder(path, "snapshot_path"), target, WAY_OUT_OF_DELETIONS if deletes else WAY_OUT)
     if not settings.validate_only:
         folder.prepare()
     columns = [column for column, field in shaping.field_mapping.items() if field == id_field]
-    kind = Forgetting if endpoint.operation == "delete_users" else Snapshot
+    kind = Forgetting if deletes else Snapshot
     return kind(
         folder,
         target,
