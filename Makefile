@@ -110,9 +110,11 @@ pins: $(READY)  ## Compile the pinned requirements again
 	$$PIN requirements/mutants.in -o requirements/mutants.txt; \
 	$$PIN requirements/airflow-2.11.in -o requirements/airflow-2.11.txt; \
 	$$PIN requirements/docs.in -o requirements/docs.txt; \
-	: "Airflow 3.0 does not start with later releases of what it stands on: resolve it as of its own date."; \
+	: "Airflow 3.0 and 3.2 do not start with later releases of what they stand on: resolve these as of their dates."; \
 	$$PIN --exclude-newer 2025-09-15 --exclude-newer-package apache-airflow-providers-common-compat=2026-12-31 \
-	  requirements/airflow-3.0.in -o requirements/airflow-3.0.txt
+	  requirements/airflow-3.0.in -o requirements/airflow-3.0.txt; \
+	$$PIN --exclude-newer 2026-03-15 requirements/airflow-3.1.in -o requirements/airflow-3.1.txt; \
+	$$PIN --exclude-newer 2026-06-10 requirements/airflow-3.2.in -o requirements/airflow-3.2.txt
 
 dist: $(DIST)/.ready  ## Build wheel and sdist into dist/, and check what an index would show of them
 	@rm -rf dist

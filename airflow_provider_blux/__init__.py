@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["__version__"]
+
 
 def __getattr__(name: str) -> str:
     # Airflow imports this package whenever it looks for providers: nothing is imported before it is asked for.

@@ -8,6 +8,8 @@ from typing import Any
 from airflow_provider_blux.delivery.reasons import in_words
 from airflow_provider_blux.delivery.report import Report
 
+__all__ = ["alert_text", "report_of"]
+
 _SHOWN = 5
 
 

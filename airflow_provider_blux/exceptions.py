@@ -4,7 +4,8 @@
 
     BluxError
     ├── BluxConfigError         the DAG or the connection is wrong      fix it; a retry cannot help
-    ├── BluxSourceError         the records cannot be read              fix the source, or wait for it; Airflow retries
+    ├── BluxSourceError         the records cannot be read              fix the source, or wait for it; Airflow retries,
+    │                                                                   but for what no retry can cure
     ├── BluxRecordError         one record is not valid                 reject it, deliver the others
     ├── BluxApiError            the API did not accept a request
     │   ├── BluxAuthError       401, 403                                fix the credentials
@@ -27,7 +28,26 @@ No message contains a personal value or a secret: errors name records by number 
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Self
+from typing import Any, Self
+
+__all__ = [
+    "BluxAbsentError",
+    "BluxApiError",
+    "BluxAuthError",
+    "BluxCheckpointError",
+    "BluxConfigError",
+    "BluxError",
+    "BluxGuardError",
+    "BluxPaceError",
+    "BluxReceiptError",
+    "BluxRecordError",
+    "BluxRejectLimitError",
+    "BluxRequestError",
+    "BluxSnapshotError",
+    "BluxSourceError",
+    "BluxStopped",
+    "BluxUnavailable",
+]
 
 _LONGEST_NAME = 100
 _NUMBER = re.compile(r"\d(?:[\s()-]?\d){4,}")
@@ -39,7 +59,7 @@ class BluxError(Exception):
     """Whatever this package raises."""
 
     #: Whether the same task may succeed when it is tried again with nothing fixed.
-    retry_helps: ClassVar[bool] = True
+    retry_helps: bool = True
     #: The HTTP status of the answer that led to it, or ``None`` when no answer did.
     status: int | None = None
     #: The API and the operation whose request led to it, as ``application.upsert_users``; ``None`` when none did.
@@ -65,7 +85,14 @@ class BluxConfigError(BluxError):
 
 
 class BluxSourceError(BluxError):
-    """The records cannot be read: the message names the file, the query or the argument, and the position in it."""
+    """The records cannot be read: the message names the file, the query or the argument, and the position in it.
+
+    :param retry_helps: whether the next try may find them readable; not so where the query or the file itself is wrong.
+    """
+
+    def __init__(self, message: str, *, retry_helps: bool = True) -> None:
+        super().__init__(message)
+        self.retry_helps = retry_helps
 
 
 class BluxRecordError(BluxError):

@@ -7,6 +7,8 @@ from typing import Any
 from airflow_provider_blux.api.endpoints import OPERATIONS
 from airflow_provider_blux.hooks.connection_form import CONN_FIELDS, CONNECTION_TYPE, UI_FIELD_BEHAVIOUR
 
+__all__ = ["get_provider_info"]
+
 _ASSET_URIS = [
     {
         "schemes": ["blux"],

@@ -15,6 +15,8 @@ from pathlib import Path
 from airflow_provider_blux.delivery.audit import Hashes, by_try, verified
 from airflow_provider_blux.exceptions import BluxReceiptError
 
+__all__ = ["main"]
+
 KEY_VARIABLE = "BLUX_RECEIPT_KEY"
 
 

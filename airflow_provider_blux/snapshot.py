@@ -14,6 +14,8 @@ from airflow_provider_blux.delivery.snapshot_state import load
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError
 
+__all__ = ["main"]
+
 _RUN = "{at:<26} {stored:>12} {forgotten:>12} {named:>12}  {task}"
 
 

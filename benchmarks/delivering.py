@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation, endpoints_for
-from airflow_provider_blux.emulator.backend import DEMO
+from benchmarks import servers
 
 # What is delivered: the operator, and the endpoint that it uses by default.
 _KINDS: dict[str, tuple[str, Operation, Api]] = {
@@ -31,7 +31,7 @@ def deliver(url: str, what: str, *, try_number: int = 1, **arguments: Any) -> di
     """
     from airflow_provider_blux.operators import blux
 
-    os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = DEMO.connection_json(url)
+    os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = servers.connection_json(url)
     operator_name, _, _ = _kind(what)
     operator = getattr(blux, operator_name)(task_id="deliver", **arguments)
     instance = SimpleNamespace(

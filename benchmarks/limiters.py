@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.rates import LIMIT_KINDS
 from benchmarks import rows, servers
 from benchmarks.home import settle_in
@@ -158,7 +157,7 @@ def _measured(name: str, start: Callable[[], AbstractContextManager[Target]], re
     from airflow_provider_blux.hooks.blux import BluxHook
 
     with start() as target:
-        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = DEMO.connection_json(target.url)
+        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = servers.connection_json(target.url)
         report = BluxHook().upsert_users(map(rows.user, range(requests * ENDPOINT.max_records)))
         arrivals = target.server.arrivals()
     accepted = [arrived for arrived, status in arrivals if status == 200]

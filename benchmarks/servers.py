@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,8 +13,15 @@ from typing import Any
 
 import requests
 
+from airflow_provider_blux.emulator.backend import DEMO, Address
+
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
 _ANSWERS_WITHIN = 60
+
+
+def connection_json(url: str) -> str:
+    """Return the Airflow connection to a server at ``url``, with the emulator's credentials."""
+    return json.dumps(DEMO.connection(Address(url=url)))
 
 
 class Server:

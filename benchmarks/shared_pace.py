@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_blux.api.endpoints import Operation, endpoints_for
-from airflow_provider_blux.emulator.backend import DEMO
 from benchmarks import rows, servers
 from benchmarks.home import settle_in
 from benchmarks.pace import most_in_any_second, share_of_the_rate
@@ -104,7 +103,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _measured(plan: Plan) -> list[object]:
     limit = int(endpoints_for(plan.operation, "application")[0].max_rate)
     with servers.stub(limit=limit, latency=plan.latency) as server:
-        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = DEMO.connection_json(server.url)
+        os.environ["AIRFLOW_CONN_BLUX_DEFAULT"] = servers.connection_json(server.url)
         spawn = multiprocessing.get_context("spawn")
         barrier = spawn.Barrier(plan.processes)
         with spawn.Pool(plan.processes, initializer=_be_ready, initargs=(barrier,)) as pool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_blux.emulator.backend import DEMO
+from airflow_provider_blux.emulator.backend import DEMO, Address
 from benchmarks import servers
 from benchmarks.home import settle_in
 from benchmarks.measuring import Measuring
@@ -54,7 +54,7 @@ def user_id(number: int) -> str:
 
 
 def _connection(url: str) -> str:
-    connection = DEMO.connection(url)
+    connection = DEMO.connection(Address(url=url))
     return json.dumps({**connection, "extra": {**connection["extra"], "receipt_key": "benchmark receipt key"}})
 
 

@@ -16,8 +16,8 @@ Accepted is not erased: neither API tells when a deletion is finished. docs/dele
 The snapshot of ``sync_users_from_files`` forgets the users that the Application API deletes, so that a user who
 registers again with the same data is sent. A snapshot belongs to one API, and no task keeps one of the profiles.
 
-Needs the connection ``blux_example_shop`` (see ``sync_users_from_sql``), and a ``receipt_key`` in the connection to
-Blux. Receipts and rejects are written below ``BLUX_EXAMPLE_OUTPUT``.
+Needs the connection ``blux_example_shop`` (see ``sync_users_from_sql``) to SQLite or PostgreSQL, and a ``receipt_key``
+in the connection to Blux. Receipts and rejects are written below ``BLUX_EXAMPLE_OUTPUT``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import logging
 import os
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,16 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator
 
 try:
-    from airflow.providers.standard.operators.hitl import ApprovalOperator
+    from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 except (ImportError, AirflowOptionalProviderFeatureException):  # before Airflow 3.1
     ApprovalOperator = None
 
 OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] / "build" / "examples")
 SHOP = "blux_example_shop"
-# Placeholders in the style of SQLite. Requests that come in after the run has counted them wait for the next run.
-OPEN = "FROM deletion_requests WHERE done_at IS NULL AND request_no <= :last ORDER BY request_no"
+# Requests that come in after the run has counted them wait for the next run. The number of the last one stands in the
+# statement, because each driver writes parameters in its own way.
+OPEN = "FROM deletion_requests WHERE done_at IS NULL AND request_no <= {last} ORDER BY request_no"
+LAST = "{{ ti.xcom_pull(task_ids='count_requests')['last'] }}"
 log = logging.getLogger(__name__)
 
 
@@ -69,9 +72,8 @@ def delete_users() -> None:
         BluxDeleteUsersOperator(
             task_id=task_id,
             api=api,
-            sql=f"SELECT user_id {OPEN}",
+            sql=f"SELECT user_id {OPEN.format(last=LAST)}",
             sql_conn_id=SHOP,
-            sql_parameters={"last": counted["last"]},
             max_users=20_000,  # what nobody may approve either
             max_rejects=100,
             rejects_path=f"{OUTPUT}/rejects",
@@ -97,7 +99,7 @@ def count_requests() -> dict[str, int]:
     """Count the users who asked, and note the last request of this run."""
     query = "SELECT COUNT(DISTINCT user_id), COALESCE(MAX(request_no), 0) FROM deletion_requests WHERE done_at IS NULL"
     users, last = BaseHook.get_hook(SHOP).get_first(query)
-    return {"users": users, "last": last}
+    return {"users": users, "last": int(last)}
 
 
 @task.branch
@@ -113,13 +115,16 @@ def approval() -> Any:
     """Return the task that asks a person, on the Airflow that can, or stops."""
     if ApprovalOperator is None:
         return stop_without_approval()
+    # So that the deadlines are reported every day. Before 1.12.2 the provider ``standard`` has another name for it.
+    names = signature(HITLOperator).parameters
+    waits = {"response_timeout" if "response_timeout" in names else "execution_timeout": timedelta(days=1)}
     return ApprovalOperator(
         task_id="approve",
         subject="Delete {{ ti.xcom_pull(task_ids='count_requests')['users'] }} users from Blux?",
         body="More than {{ params.usual_users }} have asked. A deletion cannot be undone; rejected, the requests stay "
         "open and the next run asks again.",
-        response_timeout=timedelta(days=1),  # so that the deadlines are reported every day
         retries=0,
+        **waits,
     )
 
 
@@ -142,10 +147,11 @@ def mark_done(reports: list[dict[str, Any]], last: int) -> dict[str, int]:
         accepted = blux.accepted_ids(accepted, report["receipts"] or [])
     proven = set(accepted)
     done = [number for number, user_id in requests.items() if user_id is not None and str(user_id) in proven]
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now, mark = datetime.now(UTC).isoformat(timespec="seconds"), shop.placeholder
     with closing(shop.get_conn()) as connection, closing(connection.cursor()) as cursor:
         cursor.executemany(
-            "UPDATE deletion_requests SET done_at = ? WHERE request_no = ?", [(now, number) for number in done]
+            f"UPDATE deletion_requests SET done_at = {mark} WHERE request_no = {mark}",  # noqa: S608 - no value in it
+            [(now, number) for number in done],
         )
         connection.commit()
     if left := sorted(requests.keys() - set(done)):
@@ -159,7 +165,7 @@ def report_deadlines(params: dict[str, Any] | None = None) -> dict[str, Any]:
     limits, now = params or {}, datetime.now(UTC)
     due_by = now + timedelta(days=limits["warn_days"] - limits["deadline_days"])
     requests = _open(BaseHook.get_hook(SHOP), "request_no, requested_at", 2**62)
-    near = [number for number, asked in requests if datetime.fromisoformat(asked) < due_by]
+    near = [number for number, asked in requests if _time(asked) < due_by]
     if near:
         log.warning(
             "Open requests with fewer than %s of %s days left, or none: %s.",
@@ -171,8 +177,14 @@ def report_deadlines(params: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def _open(shop: Any, columns: str, last: int) -> list[Any]:
-    rows: list[Any] = shop.get_records(f"SELECT {columns} {OPEN}", parameters={"last": last})
+    rows: list[Any] = shop.get_records(f"SELECT {columns} {OPEN.format(last=int(last))}")
     return rows
+
+
+def _time(value: Any) -> datetime:
+    """Return a time of the database, which SQLite keeps as text; one without a zone is UTC."""
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 delete_users()

@@ -60,6 +60,19 @@ class PostgresDatabase:
         user, password = quote(SERVER["user"], safe=""), quote(SERVER["password"], safe="")
         return f"postgresql+psycopg2://{user}:{password}@{SERVER['host']}:{SERVER['port']}/{self._name}"
 
+    def connection(self) -> dict[str, Any]:
+        """Return the Airflow connection that leads to it."""
+        fields = {key: SERVER[key] for key in ("host", "port", "password")}
+        return {"conn_type": "postgres", "login": SERVER["user"], "schema": self._name, **fields}
+
+    def execute(self, statements: str) -> None:
+        """Execute statements, and commit."""
+        import psycopg2
+
+        with closing(psycopg2.connect(**self._server)) as connection, connection.cursor() as cursor:
+            cursor.execute(statements)
+            connection.commit()
+
     def tables(self) -> list[str]:
         """Return the names of its tables."""
         return [row["tablename"] for row in self.select("select tablename from pg_tables where schemaname = 'public'")]

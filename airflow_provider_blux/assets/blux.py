@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
+__all__ = ["deletions", "devices", "events", "users"]
+
 SCHEME = "blux"
 KINDS: dict[Operation, str] = {
     "upsert_users": "users",

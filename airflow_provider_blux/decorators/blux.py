@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, signature
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow.providers.common.compat.sdk import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.hooks.compat import determine_kwargs
+from airflow_provider_blux.operators.arguments import (
+    DeleteUsersArguments,
+    SendEventsArguments,
+    UpdateDevicesArguments,
+    UpsertUsersArguments,
+)
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.operators.blux import (
     BluxDeleteUsersOperator,
@@ -19,16 +26,21 @@ from airflow_provider_blux.operators.blux import (
     BluxUpsertUsersOperator,
 )
 from airflow_provider_blux.operators.redaction import Hidden, HiddenArguments, HiddenField, from_upstream, revealed
+from airflow_provider_blux.signatures import listing, misnamed
 from airflow_provider_blux.sources.function import FunctionSource
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+__all__ = ["delete_users_task", "send_events_task", "update_devices_task", "upsert_users_task"]
 
 # The operators' arguments for records from elsewhere, beside ``users``, ``user_ids``, ``events`` or ``devices``.
 _ELSEWHERE = (
     *("path", "storage_conn_id", "file_format", "encoding", "delimiter", "hive_partitioning", "on_missing"),
     *("sql", "sql_conn_id", "sql_parameters"),
 )
+# What Airflow fills in when a decorated function is called.
+_OF_THE_CALL = ("python_callable", "op_args", "op_kwargs", "kwargs_to_upstream")
 
 
 class _FunctionOperator(DecoratedOperator, BluxOperator):
@@ -76,6 +88,17 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
     def _source(self) -> Iterable[Any]:
         return self._function
 
+    @classmethod
+    def arguments(cls) -> list[Parameter]:
+        """Return the arguments of the decorator."""
+        others = {cls.records_field, *_ELSEWHERE, *_OF_THE_CALL}
+        found = [parameter for name, parameter in signature(cls).parameters.items() if name not in others]
+        return [one.replace(default=None) if one.name == "task_id" else one for one in found]
+
+    @classmethod
+    def _misnamed(cls, owner: str, given: Iterable[str]) -> BluxConfigError | None:
+        return misnamed(owner, given, [argument.name for argument in cls.arguments()])
+
 
 def _templated(kind: type[BluxOperator]) -> tuple[str, ...]:
     others = (field for field in kind.template_fields if field not in {kind.records_field, *_ELSEWHERE})
@@ -108,7 +131,10 @@ class _UpdateDevices(_FunctionOperator, BluxUpdateDevicesOperator):
     template_fields: Sequence[str] = _templated(BluxUpdateDevicesOperator)
 
 
-def upsert_users_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+@listing(_UpsertUsers.arguments())
+def upsert_users_task(
+    python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[UpsertUsersArguments]
+) -> TaskDecorator:
     """Make a function a task that upserts the users it returns or yields.
 
     :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`.
@@ -116,7 +142,10 @@ def upsert_users_task(python_callable: Callable[..., Any] | None = None, **kwarg
     return _decorator(_UpsertUsers, python_callable, **kwargs)
 
 
-def delete_users_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+@listing(_DeleteUsers.arguments())
+def delete_users_task(
+    python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[DeleteUsersArguments]
+) -> TaskDecorator:
     """Make a function a task that deletes the users whose ids it returns or yields.
 
     :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`.
@@ -124,7 +153,10 @@ def delete_users_task(python_callable: Callable[..., Any] | None = None, **kwarg
     return _decorator(_DeleteUsers, python_callable, **kwargs)
 
 
-def send_events_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+@listing(_SendEvents.arguments())
+def send_events_task(
+    python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[SendEventsArguments]
+) -> TaskDecorator:
     """Make a function a task that sends the events it returns or yields.
 
     :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`.
@@ -132,7 +164,10 @@ def send_events_task(python_callable: Callable[..., Any] | None = None, **kwargs
     return _decorator(_SendEvents, python_callable, **kwargs)
 
 
-def update_devices_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+@listing(_UpdateDevices.arguments())
+def update_devices_task(
+    python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[UpdateDevicesArguments]
+) -> TaskDecorator:
     """Make a function a task that updates the devices it returns or yields.
 
     :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`.
@@ -149,6 +184,9 @@ def _decorator(
 ) -> TaskDecorator:
     # Checked here too, because the operator of a mapped task is made only when the task runs.
     _check(kind, python_callable, kwargs)
+    given = kwargs.keys() - {kind.records_field, *_ELSEWHERE}
+    if error := misnamed(kind.custom_operator_name, given, [argument.name for argument in kind.arguments()]):
+        raise error
     if python_callable is None:
         return cast("TaskDecorator", partial(_decorator, kind, multiple_outputs=multiple_outputs, **kwargs))
     # Without multiple_outputs Airflow infers it from the function's return annotation; the XCom holds the report.

@@ -77,7 +77,7 @@ class Delivery:
         self._suspicions = Suspicions()
         self._shape = shape_of(endpoints[0].operation, endpoints[0].api, settings.shaping)
         self._operation = endpoints[0].operation
-        self._at_most_once = self._operation == "send_events" and settings.on_unknown == "reject"
+        self._at_most_once = self._operation == "send_events" and settings.on_unknown == "keep"
         if store and not settings.resume and not settings.validate_only:
             store.clear()
         self._checkpoint = Checkpoint(
@@ -154,7 +154,7 @@ class Delivery:
             progress.close("stopped early")
             account.log_reasons()
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
-                raise engine.failure from None
+                raise engine.failure from engine.failure.__cause__
             raise
         engine.finish()
         self._checkpoint.save()  # what fails from here on is not to send everything again

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
-from airflow_provider_blux.delivery.batches import Batch, Place, Reject
-from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.reasons import Reasons, in_words
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
+    from airflow_provider_blux.delivery.batches import Batch, Place, Reject
+    from airflow_provider_blux.delivery.checkpoint import Checkpoint
 
 OUTCOMES = ("delivered", "rejected", "suppressed", "unchanged", "merged", "unknown")
 _ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retries", "seconds")

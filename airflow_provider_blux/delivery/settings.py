@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from airflow_provider_blux.api.endpoints import Endpoint, Operation
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -14,8 +14,11 @@ from airflow_provider_blux.records.options import DEFAULT, Meaning, Shaping
 from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.timestamps import Unit
 
-OnUnknown = Literal["resend", "reject"]
-"""``"resend"`` (each event at least once) or ``"reject"`` (at most once)."""
+OnUnknown = Literal["resend", "keep"]
+"""An event that may have arrived is sent again: ``"resend"``; or it is kept as unknown, and not sent again: ``"keep"``.
+
+``"resend"`` sends each event at least once, ``"keep"`` at most once.
+"""
 
 Fallback = Literal["fail", "share"]
 """While the Redis of a shared rate does not answer: ``"fail"``, or ``"share"``, which keeps to a share of the rate."""
@@ -36,52 +39,68 @@ SNAPSHOTS: tuple[Operation, ...] = ("upsert_users", "update_devices")
 """The operations that can send only what has changed."""
 
 
-class DeliveryOptions(TypedDict, total=False):
-    """The shaping and delivery arguments of every operator and hook method.
-
-    ``field_mapping``, ``true_values``, ``false_values``, ``naive_timezone``, ``send_nulls``, ``exclude_fields`` (of
-    users), ``lowercase_columns``, ``json_columns``, ``check_ids``, ``timestamp_unit``, ``phone_region``: how rows are
-    read, see :class:`~airflow_provider_blux.records.options.Shaping`. ``updated_at_field``: the
-    column by which an older record of a user is kept from overtaking a newer one (users only). Of the others
-    ``None`` stands for the endpoint's own limit.
-    ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
-    ``rate_limit_conn_id``: Airflow connection of the Redis by which all tasks that name it share that rate.
-    ``rate_limit_share``: share of the rate (above 0, at most 1) that this task keeps to: always where the rate is not
-    shared through Redis, else while Redis does not answer, if ``rate_limit_fallback`` is ``"share"``; with ``"fail"``
-    the task then fails.
-    ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
-    ``on_unknown``: events that may have arrived are sent again (``"resend"``) or left alone (``"reject"``).
-    ``full_refresh``: send everything and begin the snapshot again. ``max_absent``: how many users of the snapshot (an
-    int), or which share of them (a float), the source may leave out; both are for users and devices with a
-    ``snapshot_path``.
-    ``resume``: go on where the last try stopped. ``validate_only``: read, shape, check and count everything, send
-    nothing.
-    """
+class ShapingOptions(TypedDict, total=False):
+    """How rows are read: see :class:`~airflow_provider_blux.records.options.Shaping`."""
 
     field_mapping: Mapping[str, str] | None
     true_values: Sequence[Meaning]
     false_values: Sequence[Meaning]
     naive_timezone: str | tzinfo | None
     send_nulls: bool
-    exclude_fields: str | Sequence[str]
     lowercase_columns: bool
     json_columns: str | Sequence[str]
     check_ids: bool
     timestamp_unit: Unit | None
     phone_region: str | None
-    updated_at_field: str | None
+
+
+class PaceOptions(TypedDict, total=False):
+    """How fast a delivery is; ``None`` stands for the endpoint's own limit.
+
+    ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
+    ``rate_limit_share``: share of the rate (above 0, at most 1) that this task keeps to: always where the rate is not
+    shared through Redis, else while Redis does not answer, if ``rate_limit_fallback`` is ``"share"``; with ``"fail"``
+    the task then fails.
+    """
+
     batch_size: int | None
     rate_limit: float | None
-    rate_limit_conn_id: str | None
     rate_limit_share: float | None
     rate_limit_fallback: Fallback
     concurrency: int | None
+
+
+class SharedOptions(ShapingOptions, PaceOptions, total=False):
+    """The delivery arguments of all operations.
+
+    ``rate_limit_conn_id``: Airflow connection of the Redis by which all tasks that name it share the rate.
+    ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
+    ``resume``: go on where the last try stopped. ``validate_only``: read, shape, check and count everything, send
+    nothing.
+    """
+
+    rate_limit_conn_id: str | None
     max_rejects: float
+    resume: bool
+    validate_only: bool
+
+
+class DeliveryOptions(SharedOptions, total=False):
+    """The delivery arguments of any operation.
+
+    ``exclude_fields`` (users): properties that are left out, ``"consents"`` for all six consents.
+    ``updated_at_field`` (users): the column by which an older record of a user is kept from overtaking a newer one.
+    ``on_unknown`` (events): see :data:`OnUnknown`.
+    ``full_refresh`` (users and devices with a ``snapshot_path``): send everything and begin the snapshot again.
+    ``max_absent`` (the same): how many users of the snapshot (an int), or which share of them (a float), the source
+    may leave out.
+    """
+
+    exclude_fields: str | Sequence[str]
+    updated_at_field: str | None
     on_unknown: OnUnknown
     full_refresh: bool
     max_absent: float | None
-    resume: bool
-    validate_only: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,12 +191,8 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
 def check(options: DeliveryOptions) -> None:
     """Check what can be checked without knowing the endpoint, as when a DAG is parsed.
 
-    :raises BluxConfigError: naming the argument at fault, an unknown one included.
+    :raises BluxConfigError: naming the argument at fault.
     """
-    if unknown := options.keys() - DeliveryOptions.__annotations__.keys():
-        raise BluxConfigError(
-            f"Unknown argument {', '.join(sorted(unknown))}; known are {', '.join(DeliveryOptions.__annotations__)}."
-        )
     _check_count("batch_size", options.get("batch_size"))
     _check_count("concurrency", options.get("concurrency"))
     if (options.get("concurrency") or 0) > MOST_CONCURRENCY:
@@ -187,8 +202,8 @@ def check(options: DeliveryOptions) -> None:
     for name in ("resume", "validate_only", "full_refresh"):
         if not isinstance(options.get(name, False), bool):
             raise BluxConfigError(f"{name} must be True or False.")
-    if options.get("on_unknown", "resend") not in ("resend", "reject"):
-        raise BluxConfigError("on_unknown must be 'resend' or 'reject'.")
+    if options.get("on_unknown", "resend") not in get_args(OnUnknown):
+        raise BluxConfigError("on_unknown must be 'resend' or 'keep'.")
     _check_tolerance("max_rejects", options.get("max_rejects", 0))
     if options.get("max_absent") is not None:
         _check_tolerance("max_absent", options.get("max_absent"))

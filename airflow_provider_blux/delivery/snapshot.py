@@ -11,7 +11,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -247,15 +246,23 @@ class Forgetting(Snapshot):
     """The snapshot of users who are deleted in this run: they are forgotten, and nothing need be known of them."""
 
     def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
-        """Look at whose users the snapshot holds.
+        """Look at whose users the snapshot holds, in any file that can be read: a full refresh leaves others behind.
 
-        :raises BluxSnapshotError: those of another target.
+        :raises BluxSnapshotError: those of another target, or no file can be read.
         """
         names = list(self._folder.sizes())
+        fault: BluxSnapshotError | None = None
         for name in names:
-            with suppress(FileNotFoundError):  # merged with the others meanwhile
+            try:
                 self._folder.header(name)
                 break
+            except FileNotFoundError:  # merged with the others meanwhile
+                continue
+            except BluxSnapshotError as error:
+                fault = fault or error
+        else:
+            if fault:
+                raise fault
         self._open(names)
 
     def mark(self, row: Any) -> None:

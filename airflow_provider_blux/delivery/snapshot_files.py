@@ -9,6 +9,7 @@ known, and is sent by the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -17,9 +18,13 @@ import msgspec
 from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES
 from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxSnapshotError
+from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
 
 WAY_OUT = "Run the task once with full_refresh=True, which sends everything and begins a new snapshot."
+WAY_OUT_OF_DELETIONS = (
+    "Run the task that sends these users once with full_refresh=True, which sends everything and begins a new "
+    "snapshot; then run this one again."
+)
 SUFFIX = ".snapshot"
 MERGED = f".merged{SUFFIX}"
 # The first line: what the file is, the version of its format, the checksum of all that follows.
@@ -27,6 +32,8 @@ _MAGIC, _VERSION, _WORDS = b"blux-snapshot", b"1", 3
 _CHECKSUM_BYTES = 16
 _BLOCK = SIZE * 50_000
 _LONGEST_HEADER = 1 << 24
+# No write takes a day; what is older was left by one that was killed.
+_LEFT_AFTER_SECONDS = 24 * 60 * 60
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +132,13 @@ class SnapshotFolder:
     """The folder of a snapshot.
 
     :param target: whose rows it must hold; ``None`` to take any, as for looking at it.
+    :param way_out: what to do where it cannot be used.
     """
 
-    def __init__(self, folder: Folder, target: Target | None) -> None:
+    def __init__(self, folder: Folder, target: Target | None, way_out: str = WAY_OUT) -> None:
         self._folder = folder
         self._target = target
+        self._way_out = way_out
 
     def __str__(self) -> str:
         return str(self._folder)
@@ -143,7 +152,9 @@ class SnapshotFolder:
 
     def sizes(self) -> dict[str, int]:
         """Return the names of the snapshot's files in order, with their sizes in bytes."""
-        return {name: size for name, size in sorted(self._folder.sizes().items()) if name.endswith(SUFFIX)}
+        with self._reading("its list of files"):
+            sizes = self._folder.sizes()
+        return {name: size for name, size in sorted(sizes.items()) if name.endswith(SUFFIX)}
 
     def append(self, header: Header, stored: bytes = b"", forgotten: bytes = b"") -> None:
         """Write a file of a run; return when it is durable."""
@@ -157,13 +168,18 @@ class SnapshotFolder:
         """Remove a file, if it is there."""
         self._folder.remove(name)
 
+    def remove_unfinished(self) -> None:
+        """Remove what runs that were killed have left of files."""
+        self._folder.remove_unfinished(SUFFIX, _LEFT_AFTER_SECONDS)
+
     def piece(self, name: str) -> Piece:
         """Read a file of a run.
 
         :raises BluxSnapshotError: it is cut off or changed, or holds rows of another target.
         :raises FileNotFoundError: there is no such file any more.
         """
-        content = self._folder.read(name)
+        with self._reading(name):
+            content = self._folder.read(name)
         if content is None:
             raise FileNotFoundError(name)
         header, body = self._unpacked(name, iter([content]))
@@ -173,7 +189,7 @@ class SnapshotFolder:
 
     def merged(self, name: str, rows: KnownRows) -> Header:
         """Add the entries of a merged file to ``rows``, which are empty; return its header."""
-        with self._folder.open(name) as file:
+        with self._reading(name), self._folder.open(name) as file:
             header, body = self._unpacked(name, iter(lambda: file.read(_BLOCK), b""))
             rest = b""
             for block in body:
@@ -188,9 +204,23 @@ class SnapshotFolder:
 
         :raises BluxSnapshotError: it cannot be read, or is of another target.
         """
-        with self._folder.open(name) as file:
+        with self._reading(name), self._folder.open(name) as file:
             first, line = file.readline(_LONGEST_HEADER), file.readline(_LONGEST_HEADER)
         return self._unpacked(name, iter([first + line]))[0]
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Make an error of ours of what the storage raises, whatever it likes, but for a file that is not there."""
+        try:
+            yield
+        except (BluxError, FileNotFoundError):
+            raise
+        except Exception as error:
+            raise BluxError(
+                f"snapshot_path: {what} in {self} cannot be read ({type(error).__name__}). Check the storage, and that "
+                "the worker may read all files of the folder. If they are lost: remove the whole folder while no task "
+                "runs, and the next run sends everything and begins a new snapshot."
+            ) from error
 
     def _unpacked(self, name: str, blocks: Iterator[bytes]) -> tuple[Header, Iterator[bytes]]:
         """Return the header of a file, and what follows; where that is read to its end, its checksum is verified."""
@@ -212,14 +242,14 @@ class SnapshotFolder:
             raise self._damaged(name)
 
     def _damaged(self, name: str) -> BluxSnapshotError:
-        return BluxSnapshotError(f"The snapshot {self} cannot be used: {name} is cut off or changed. {WAY_OUT}")
+        return BluxSnapshotError(f"The snapshot {self} cannot be used: {name} is cut off or changed. {self._way_out}")
 
     def _understood(self, name: str, first: bytes, line: bytes) -> Header:
         words = first.split()
         if words[:1] == [_MAGIC] and words[1:2] != [_VERSION]:
             raise BluxSnapshotError(
                 f"The snapshot {self} cannot be used: {name} was written by a later version of airflow-provider-blux. "
-                f"Install that version here as well; or: {WAY_OUT}"
+                f"Install that version here as well; or: {self._way_out}"
             )
         try:
             header = _decode_header(line if words[:1] == [_MAGIC] and len(words) == _WORDS else b"")
@@ -233,11 +263,11 @@ class SnapshotFolder:
         if msgspec.structs.replace(found, key=wanted.key) == wanted:
             return (
                 f"The snapshot {self} was written with another receipt_key than the connection has now. Put the key "
-                f"back; or: {WAY_OUT}"
+                f"back; or: {self._way_out}"
             )
         return (
             f"The snapshot {self} holds {found}, but this task sends {wanted}. Give each its own snapshot_path; or, if "
-            f"the application was meant to change: {WAY_OUT}"
+            f"the application was meant to change: {self._way_out}"
         )
 
 

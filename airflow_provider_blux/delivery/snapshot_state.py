@@ -76,6 +76,7 @@ def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
     if sum(pieces) * _WORTH < sum(sizes.values()) - sum(pieces) and len(pieces) <= _MANY:
         return
+    folder.remove_unfinished()
     state = load(folder)
     if state.is_open:
         return

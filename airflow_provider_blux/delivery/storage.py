@@ -6,11 +6,14 @@ import json
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
+
+_UNFINISHED = ".unfinished"
 
 
 class Folder:
@@ -101,7 +104,7 @@ class Folder:
                 self.remove(name)
                 raise
             return
-        unfinished = f"{path}.{secrets.token_hex(8)}.unfinished"
+        unfinished = f"{path}.{secrets.token_hex(8)}{_UNFINISHED}"
         self._make(os.path.dirname(path))
         _make_private(unfinished)
         with self._fs.open(unfinished, "wb") as file:
@@ -132,6 +135,16 @@ class Folder:
             self._fs.rm_file(f"{self._path}/{name}")
         except FileNotFoundError:
             return
+
+    def remove_unfinished(self, part_of_name: str, seconds: float) -> None:
+        """Remove what writers that were killed have left on a disk, so many seconds ago or more."""
+        if not self.is_local:
+            return
+        for name in self.sizes():
+            if part_of_name in name and name.endswith(_UNFINISHED):
+                with suppress(OSError):  # another task has removed it, or its folder may not be written to
+                    if time.time() - os.stat(f"{self._path}/{name}").st_mtime >= seconds:
+                        os.remove(f"{self._path}/{name}")
 
     def _make(self, path: str) -> None:
         if not self.is_local:

@@ -1,4 +1,4 @@
-"""Both APIs of Blux on loopback: for a first look, for this package's tests, and for the tests of your own DAGs.
+"""Both APIs of Blux on this machine: for a first look, for this package's tests, and for the tests of your own DAGs.
 
 ::
 

@@ -27,9 +27,26 @@ _port.__name__ = "port number"  # what argparse calls it in its message
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_blux.emulator", description="Both APIs of Blux on this machine's loopback."
+        prog="python -m airflow_provider_blux.emulator",
+        description="Both APIs of Blux, for this machine only unless --host says otherwise.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on, 0.0.0.0 for any (default: %(default)s)"
     )
     parser.add_argument("--port", type=_port, default=8088, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--certificate",
+        metavar="FOLDER",
+        help="answer over TLS; each start writes its new certificate here",
+    )
+    parser.add_argument(
+        "--name",
+        dest="names",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a host name by which clients reach it, for the certificate; may be repeated (default: --host)",
+    )
     parser.add_argument("--state", metavar="FILE", help="SQLite file that keeps what arrives (default: in no file)")
     parser.add_argument("--police-rates", action="store_true", help="answer 429 to more requests than the APIs allow")
     parser.add_argument(
@@ -53,15 +70,16 @@ def _greeting(blux: Emulator) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code."""
-    options = vars(_parser().parse_args(arguments))
-    # Blocked before the server's thread starts and waited for here, so that neither can arrive at a wrong moment.
+    parser = _parser()
+    # Blocked before the server's threads start and waited for here, so that neither can arrive at a wrong moment.
+    options = vars(parser.parse_args(arguments))
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         with Emulator(**options) as blux:
             sys.stdout.write(_greeting(blux))
             sys.stdout.flush()
             signal.sigwait(_STOPPING)
-    except (OSError, ModuleNotFoundError) as error:
+    except (OSError, ValueError) as error:
         message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         sys.stderr.write(f"{message}\n")
         return 2

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 import random
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +19,19 @@ from airflow_provider_blux.emulator.rates import DEFAULT_RATES, LIMIT_KINDS, Arr
 
 
 @dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where clients reach an emulator.
+
+    :param names: the hosts by which they do, beside loopback's own.
+    :param verify: the file with its certificate; ``None`` where it answers without TLS.
+    """
+
+    url: str
+    names: tuple[str, ...] = ()
+    verify: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Credentials:
     """What a client must know to be let in."""
 
@@ -29,19 +40,18 @@ class Credentials:
     project_id: str = "demo-project"
     open_api_key: str = field(default="demo-open-api-key", repr=False)
 
-    def connection(self, url: str) -> dict[str, Any]:
-        """Return the Airflow connection to an emulator at ``url``."""
+    def connection(self, address: Address) -> dict[str, Any]:
+        """Return the Airflow connection to an emulator at ``address``."""
+        extra = {"open_api_url": address.url, "project_id": self.project_id, "open_api_key": self.open_api_key}
+        if address.verify:
+            extra["verify"] = str(address.verify)
         return {
             "conn_type": "blux",
-            "host": f"{url}{APPLICATION_PREFIX}",
+            "host": f"{address.url}{APPLICATION_PREFIX}",
             "login": self.application_id,
             "password": self.secret_key,
-            "extra": {"open_api_url": url, "project_id": self.project_id, "open_api_key": self.open_api_key},
+            "extra": extra,
         }
-
-    def connection_json(self, url: str) -> str:
-        """Return the connection as Airflow reads it from ``AIRFLOW_CONN_BLUX_DEFAULT``."""
-        return json.dumps(self.connection(url))
 
 
 DEMO = Credentials()
@@ -92,7 +102,8 @@ class Backend:
     :param settings: those at the start and after a reset.
     """
 
-    def __init__(self, *, credentials: Credentials, settings: Settings, state: Path | None) -> None:
+    def __init__(self, *, address: Address, credentials: Credentials, settings: Settings, state: Path | None) -> None:
+        self.address = address
         self.credentials = credentials
         self.settings = settings
         self._start_settings = settings
@@ -103,11 +114,16 @@ class Backend:
         self.limiters = Limiters(self.arrivals)
         self.faults = FaultPlan(self._rng)
         self._database = Database(state)
+        self.lock = self._database.lock
         self.model = Model(self._database)
         self.journal = Journal(self._database, self.arrivals)
         # A request that was under way during a reset belongs to the time before it, and is dropped.
         self.resets = 0
-        self.stopping = asyncio.Event()
+        self.stopping = threading.Event()
+
+    def connection(self) -> dict[str, Any]:
+        """Return the Airflow connection to this emulator."""
+        return self.credentials.connection(self.address)
 
     def close(self) -> None:
         """Close the database."""
@@ -115,7 +131,7 @@ class Backend:
 
     def reset(self) -> None:
         """Forget what was received; faults and settings are as at the start."""
-        with self._database.lock:
+        with self.lock:
             self.resets += 1
             self._database.clear()
             self.model.clear()
@@ -145,12 +161,6 @@ class Backend:
             "requests": self.journal.totals(),
             "max_requests_in_one_second": self.arrivals.peaks(),
         }
-
-    async def pause(self, seconds: float) -> None:
-        """Wait; not longer than until the emulator stops."""
-        if seconds > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), seconds)
 
     def _apply(self, settings: Settings, *, reseed: bool = True) -> None:
         self.settings = settings

@@ -1,30 +1,32 @@
 """The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, start afresh.
 
-It asks for no credentials. So it answers this machine only: a ``Host`` that is not a loopback name is refused, and so
-is an ``Origin`` elsewhere; otherwise any web page open in a browser on this machine could read and change what is here.
+It asks this machine for no credentials. So a ``Host`` that is neither a loopback name nor one of the emulator's is
+refused, and so is an ``Origin`` elsewhere; otherwise any web page open in a browser on this machine could read and
+change what is here. Other machines, which only a ``host`` lets in, are asked for the application's id and secret key
+(HTTP Basic).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import base64
+import json
+from collections.abc import Callable, Collection
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from urllib.parse import urlsplit
 
 from airflow_provider_blux.emulator import shapes
 from airflow_provider_blux.emulator.backend import Backend
 from airflow_provider_blux.emulator.faults import fault_from
+from airflow_provider_blux.emulator.messages import Answer, Request, Route, json_answer
 from airflow_provider_blux.emulator.shapes import RefusedError
 
 PREFIX: Final = "/_emulator"
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
-_Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Answer]
 
 
 class Control:
@@ -35,7 +37,7 @@ class Control:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        handlers: list[tuple[str, str, _Handler]] = [
+        handlers: list[tuple[str, str, Handler]] = [
             ("POST", "/reset", self._reset),
             ("GET", "/state", self._state),
             ("GET", "/overview", self._overview),
@@ -45,25 +47,44 @@ class Control:
             ("DELETE", "/faults", self._clear_faults),
             ("GET", "/settings", self._settings),
             ("PUT", "/settings", self._change_settings),
-            ("GET", "/users/{id:path}", self._user_or_events),
+            ("GET", "/users/{id:path}/events", self._events),
+            ("GET", "/users/{id:path}", partial(self._record, "users")),
             ("GET", "/profiles/{id:path}", partial(self._record, "profiles")),
             ("GET", "/devices/{id:path}", partial(self._record, "devices")),
             ("GET", "/deletions/{id:path}", self._deletion),
         ]
-        return [Route(PREFIX + path, _local_only(handler), methods=[method]) for method, path, handler in handlers]
+        return [Route(method, PREFIX + path, partial(self.answer, handler)) for method, path, handler in handlers]
 
-    async def _reset(self, _: Request) -> Response:
+    def answer(self, handler: Handler, request: Request) -> Answer:
+        """Return the answer of ``handler``, or the refusal of a client that may not ask."""
+        try:
+            self._admit(request)
+            return handler(request)
+        except RefusedError as refused:
+            return json_answer({"message": refused.message}, refused.status, refused.headers)
+
+    def _admit(self, request: Request) -> None:
+        host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+        names = (*_LOOPBACK, *self._backend.address.names)
+        if not _leads_to(names, f"//{host}") or (origin and not _leads_to(names, origin)):
+            raise RefusedError("the control plane answers this machine only", 403)
+        credentials = self._backend.credentials
+        pair = base64.b64encode(f"{credentials.application_id}:{credentials.secret_key}".encode()).decode()
+        if not ip_address(request.peer).is_loopback and request.headers.get("Authorization") != f"Basic {pair}":
+            headers = {"WWW-Authenticate": 'Basic realm="Blux emulator"'}
+            raise RefusedError("the control plane asks for the application's id and secret key", 401, headers)
+
+    def _reset(self, _: Request) -> Answer:
         self._backend.reset()
         return _ok()
 
-    async def _state(self, _: Request) -> Response:
-        return JSONResponse(self._backend.state())
+    def _state(self, _: Request) -> Answer:
+        return json_answer(self._backend.state())
 
-    async def _overview(self, request: Request) -> Response:
+    def _overview(self, _: Request) -> Answer:
         # All that the page shows, in one answer, so that its numbers belong together.
         backend = self._backend
-        url = str(request.base_url).rstrip("/")
-        return JSONResponse(
+        return json_answer(
             {
                 **backend.state(),
                 "settings": backend.settings.as_json(),
@@ -71,97 +92,77 @@ class Control:
                 "latest_requests": backend.journal.newest(20),
                 "newest_users": backend.model.newest("users", 10),
                 "newest_profiles": backend.model.newest("profiles", 10),
-                "connection": backend.credentials.connection_json(url),
+                "connection": json.dumps(backend.connection()),
             }
         )
 
-    async def _requests(self, request: Request) -> Response:
+    def _requests(self, request: Request) -> Answer:
         limit, offset = _whole(request, "limit", -1), _whole(request, "offset", 0)
-        return JSONResponse(self._backend.journal.requests(limit, offset))
+        return json_answer(self._backend.journal.requests(limit, offset))
 
-    async def _faults(self, _: Request) -> Response:
-        return JSONResponse(self._backend.faults.as_json())
+    def _faults(self, _: Request) -> Answer:
+        return json_answer(self._backend.faults.as_json())
 
-    async def _add_fault(self, request: Request) -> Response:
+    def _add_fault(self, request: Request) -> Answer:
         try:
-            fault = fault_from(await _payload(request))
+            fault = fault_from(_payload(request))
         except ValueError as error:
             raise RefusedError(str(error)) from error
         self._backend.faults.add(fault)
-        return JSONResponse(self._backend.faults.as_json(), 201)
+        return json_answer(self._backend.faults.as_json(), 201)
 
-    async def _clear_faults(self, _: Request) -> Response:
+    def _clear_faults(self, _: Request) -> Answer:
         self._backend.faults.clear()
         return _ok()
 
-    async def _settings(self, _: Request) -> Response:
-        return JSONResponse(self._backend.settings.as_json())
+    def _settings(self, _: Request) -> Answer:
+        return json_answer(self._backend.settings.as_json())
 
-    async def _change_settings(self, request: Request) -> Response:
-        changes = await _payload(request)
+    def _change_settings(self, request: Request) -> Answer:
+        changes = _payload(request)
         if not isinstance(changes, dict):
             raise RefusedError("the settings are an object")
         try:
             self._backend.change_settings(changes)
         except ValueError as error:
             raise RefusedError(str(error)) from error
-        return await self._settings(request)
+        return self._settings(request)
 
-    async def _user_or_events(self, request: Request) -> Response:
-        if request.scope["raw_path"].endswith(b"/events"):
-            return JSONResponse(self._backend.model.events(_id_in(request, suffix="/events")))
-        return await self._record("users", request)
+    def _events(self, request: Request) -> Answer:
+        return json_answer(self._backend.model.events(request.parts["id"]))
 
-    async def _record(self, kind: str, request: Request) -> Response:
-        return _found(self._backend.model.record(kind, _id_in(request)))
+    def _record(self, kind: str, request: Request) -> Answer:
+        return _found(self._backend.model.record(kind, request.parts["id"]))
 
-    async def _deletion(self, request: Request) -> Response:
-        return _found(self._backend.model.deletion(_id_in(request)))
+    def _deletion(self, request: Request) -> Answer:
+        return _found(self._backend.model.deletion(request.parts["id"]))
 
 
-def _ok() -> Response:
-    return JSONResponse({"message": "ok"})
+def _ok() -> Answer:
+    return json_answer({"message": "ok"})
 
 
-def _found(record: dict[str, Any] | None) -> Response:
-    return JSONResponse({"message": "not received"}, 404) if record is None else JSONResponse(record)
-
-
-def _id_in(request: Request, suffix: str = "") -> str:
-    # From the path as it was sent: there a slash within an id (%2F) and one between two names (/) still differ.
-    raw = request.scope["raw_path"].decode("ascii").removeprefix(PREFIX).removesuffix(suffix)
-    return unquote(raw.split("/", 2)[2])
+def _found(record: dict[str, Any] | None) -> Answer:
+    return json_answer({"message": "not received"}, 404) if record is None else json_answer(record)
 
 
 def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
+    given = request.parameters(name)
+    if not given:
         return default
+    text = given[-1]
     if not (text.isascii() and text.isdecimal()) or len(text) > 15:
         raise RefusedError(f"{name} must be a whole number")
     return int(text)
 
 
-async def _payload(request: Request) -> Any:
+def _payload(request: Request) -> Any:
     # Whatever its Content-Type: curl -d sends another one.
-    return shapes.parse(await request.body(), "application/json")
+    return shapes.parse(request.body(), "application/json")
 
 
-def _local_only(handler: _Handler) -> _Handler:
-    async def answer(request: Request) -> Response:
-        origin = request.headers.get("origin")
-        if not _is_loopback(f"//{request.headers.get('host', '')}") or (origin and not _is_loopback(origin)):
-            return JSONResponse({"message": "the control plane answers this machine only"}, 403)
-        try:
-            return await handler(request)
-        except RefusedError as refused:
-            return JSONResponse({"message": refused.message}, refused.status)
-
-    return answer
-
-
-def _is_loopback(url: str) -> bool:
+def _leads_to(names: Collection[str], url: str) -> bool:
     try:
-        return urlsplit(url).hostname in _LOOPBACK
+        return urlsplit(url).hostname in names
     except ValueError:
         return False

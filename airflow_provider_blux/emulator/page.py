@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
+from airflow_provider_blux.emulator.messages import Answer, Request, text_answer
 
 # All of it is in the one file, and it talks to the control plane only.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
-async def _page(_: Request) -> Response:
+def page(_: Request) -> Answer:
+    """Return the page."""
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
-
-
-def routes() -> list[Route]:
-    """Return the page's route."""
-    return [Route("/", _page)]
+    headers = {"content-security-policy": _POLICY, "cache-control": "no-store"}
+    return text_answer(text, "text/html; charset=utf-8", 200, headers)

@@ -18,8 +18,7 @@
 import, for that folder on ``PYTHONPATH``.
 
 The fixture is an :class:`airflow_provider_blux.emulator.Emulator`. It is empty when a test begins, and the connection
-``blux_default`` leads to it for as long as the test runs. One server serves the whole test session. It needs
-``pip install 'airflow-provider-blux[emulator]'`` (nothing to install with Airflow 3, which brings the same packages).
+``blux_default`` leads to it for as long as the test runs. One server serves the whole test session.
 """
 
 from __future__ import annotations
@@ -31,6 +30,8 @@ import pytest
 
 if TYPE_CHECKING:
     from airflow_provider_blux.emulator import Emulator
+
+__all__ = ["blux_emulator"]
 
 
 @pytest.fixture(scope="session")

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import socket
+import json
 import sqlite3
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from airflow_provider_blux.emulator.backend import DEMO, Backend, Credentials, Settings
+from airflow_provider_blux.emulator.backend import DEMO, Address, Backend, Credentials, Settings
 from airflow_provider_blux.emulator.faults import fault_from
 from airflow_provider_blux.emulator.rates import LimitKind
+from airflow_provider_blux.emulator.serving import Server
 
-if TYPE_CHECKING:
-    from airflow_provider_blux.emulator.serving import Serving
-
-_HOST = "127.0.0.1"
+_EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 - to be told from the others
 
 
 class Emulator:
-    """Both APIs of Blux on a port of 127.0.0.1, served by a thread of this process while a ``with`` block runs.
+    """Both APIs of Blux on a port of this machine, served by threads of this process while a ``with`` block runs.
 
+    :param host: the address to listen on. One that is not loopback needs a ``certificate``.
     :param port: 0 takes a free one.
+    :param certificate: answer over TLS; a folder into which each start writes its new certificate.
+    :param names: the hosts by which clients reach it, for the certificate. The first one is in its URL.
     :param state: a SQLite file that keeps what arrives; without one it goes with the emulator.
     :param police_rates: answer 429 to more requests in a second than the APIs allow.
     :param limit_kind: by which kind of limiter: ``sliding_second``, ``spacing`` or ``token_bucket``.
@@ -33,7 +36,10 @@ class Emulator:
     def __init__(
         self,
         *,
+        host: str = "127.0.0.1",
         port: int = 0,
+        certificate: str | Path | None = None,
+        names: Sequence[str] = (),
         state: str | Path | None = None,
         police_rates: bool = False,
         limit_kind: LimitKind = "sliding_second",
@@ -42,43 +48,44 @@ class Emulator:
         project_id: str = DEMO.project_id,
         open_api_key: str = DEMO.open_api_key,
     ) -> None:
-        self._port = port
+        if certificate is None and (names or not _is_loopback(host)):
+            raise ValueError(
+                "Beyond loopback the emulator answers over TLS only, because a connection refuses plain http there: "
+                "name a folder for its certificate (--certificate)."
+            )
+        if host in _EVERY_ADDRESS and not names:
+            raise ValueError("Name the host by which clients reach the emulator (--name), for its certificate.")
+        self._host, self._port, self._names = host, port, tuple(name.lower() for name in names)
+        self._certificate = Path(certificate) if certificate is not None else None
         self._state = Path(state) if state is not None else None
         self._settings = Settings(police_rates=police_rates, limit_kind=limit_kind)
         self._credentials = Credentials(
             application_id=application_id, secret_key=secret_key, project_id=project_id, open_api_key=open_api_key
         )
-        self._running: tuple[Backend, Serving, str] | None = None
+        self._running: tuple[Backend, Server] | None = None
 
     def start(self) -> Self:
         """Start serving.
 
-        :raises ModuleNotFoundError: the extra ``emulator`` is not installed.
-        :raises OSError: the port is in use, or the state file cannot be used.
+        :raises OSError: the port is in use, or the state file or the certificate's folder cannot be used.
         """
         if self._running:
             raise RuntimeError("The emulator is already running.")
-        try:
-            from airflow_provider_blux.emulator.serving import Serving
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"The emulator needs {error.name}: pip install 'airflow-provider-blux[emulator]'", name=error.name
-            ) from error
         with contextlib.ExitStack() as opened:
-            sock = opened.enter_context(_bound(self._port))
-            backend = self._open_backend()
-            opened.callback(backend.close)
-            url = f"http://{_HOST}:{sock.getsockname()[1]}"
-            self._running = backend, Serving(backend, sock), url
+            server = opened.enter_context(_listening(self._host, self._port))
+            address, context = self._address(server.server_address[1])
+            backend = self._open_backend(address)
+            server.start(backend, context)
             opened.pop_all()
+        self._running = backend, server
         return self
 
     def stop(self) -> None:
         """Stop serving: no thread and no socket is left. A state file is kept."""
         if self._running:
-            backend, serving, _ = self._running
+            backend, server = self._running
             self._running = None
-            serving.stop()
+            server.stop()
             backend.close()
 
     def __enter__(self) -> Self:
@@ -92,15 +99,15 @@ class Emulator:
     @property
     def url(self) -> str:
         """Return the Open API URL; the Application API has ``/prod`` behind it, the control plane ``/_emulator``."""
-        return self._active()[1]
+        return self._backend.address.url
 
     def connection(self) -> dict[str, Any]:
         """Return the Airflow connection to this emulator."""
-        return self._credentials.connection(self.url)
+        return self._backend.connection()
 
     def connection_json(self) -> str:
         """Return the connection as Airflow reads it from ``AIRFLOW_CONN_BLUX_DEFAULT``."""
-        return self._credentials.connection_json(self.url)
+        return json.dumps(self.connection())
 
     def state(self) -> dict[str, Any]:
         """Return ``counts``, ``requests`` (by API, operation and status) and ``max_requests_in_one_second``."""
@@ -189,34 +196,38 @@ class Emulator:
 
     @property
     def _backend(self) -> Backend:
-        return self._active()[0]
-
-    def _active(self) -> tuple[Backend, str]:
         if not self._running:
             raise RuntimeError("The emulator is not running. Use it in a with block, or call start() first.")
-        backend, _, url = self._running
-        return backend, url
+        return self._running[0]
 
-    def _open_backend(self) -> Backend:
+    def _open_backend(self, address: Address) -> Backend:
         try:
-            return Backend(credentials=self._credentials, settings=self._settings, state=self._state)
+            return Backend(address=address, credentials=self._credentials, settings=self._settings, state=self._state)
         except sqlite3.Error as error:
             raise OSError(f"The state file {self._state} cannot be used: {error}.") from error
 
+    def _address(self, port: int) -> tuple[Address, ssl.SSLContext | None]:
+        names = self._names or (self._host.lower(),)
+        if self._certificate is None:
+            return Address(url=f"http://{names[0]}:{port}", names=names), None
+        from airflow_provider_blux.emulator.certificate import certify
 
-def _bound(port: int) -> socket.socket:
-    # With the protocol named, asyncio sets TCP_NODELAY; else every answer waits 40 ms for the client's delayed ACK.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        context, verify = certify(self._certificate, names)
+        return Address(url=f"https://{names[0]}:{port}", names=names, verify=verify), context
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((_HOST, port))
-        # Listening from here on: the address is taken, and a client that is early waits instead of failing.
-        sock.listen(1024)
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise OSError(
-                errno.EADDRINUSE, f"Port {port} of {_HOST} is in use. Take another one, or 0 for a free one."
-            ) from error
-        raise
-    return sock
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listening(host: str, port: int) -> Server:
+    try:
+        return Server(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {port} of {host} is in use. Take another one, or 0 for a free one."
+            raise OSError(errno.EADDRINUSE, message) from error
+        raise OSError(f"The emulator cannot listen on {host}: {error.strerror}.") from error

@@ -1,98 +1,195 @@
-"""The web server, in a thread of its own. Only this module and those it serves need the extra ``emulator``."""
+"""The web server: a thread that accepts connections, and a thread for each of them."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import logging
 import socket
-import threading
-from typing import TYPE_CHECKING
+import socketserver
+import ssl
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread, current_thread
+from typing import Any, Final
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
-
-from airflow_provider_blux.emulator import page
 from airflow_provider_blux.emulator.backend import Backend
-from airflow_provider_blux.emulator.connection import Connection
 from airflow_provider_blux.emulator.control import Control
+from airflow_provider_blux.emulator.messages import Answer, Request, Route, answer, json_answer, phrase
+from airflow_provider_blux.emulator.page import page
 from airflow_provider_blux.emulator.wire import Wire
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
+log = logging.getLogger(__name__)
+
+# Linger for no time at all: what was not read or sent is thrown away, and the peer gets a RST instead of a FIN.
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+_MOST_DIGITS_OF_A_LENGTH: Final = 8
 
 
-def application(backend: Backend) -> Starlette:
-    """Return the application: both APIs, the control plane and the page."""
-    app = Starlette(
-        routes=[*Wire(backend).routes(), *Control(backend).routes(), *page.routes()],
-        exception_handlers={HTTPException: _json_error},
-    )
-    # A slash too many is a mistake of the client's, and a redirect would hide it.
-    app.router.redirect_slashes = False
-    return app
+class _Connection(BaseHTTPRequestHandler):
+    """Answers the requests of one connection, one after the other."""
 
+    protocol_version = "HTTP/1.1"
+    # A request line without a version is answered like any other, not as HTTP/0.9 was, without status and headers.
+    default_request_version = "HTTP/1.0"
+    disable_nagle_algorithm = True
+    timeout = 60.0
+    server: Server
 
-async def _json_error(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return JSONResponse({"message": error.detail}, error.status_code, error.headers)
-
-
-class _Server(uvicorn.Server):
-    """Stops at once: a client that is still there has its connection cut, a request on hold is dropped."""
-
-    def __init__(self, backend: Backend) -> None:
-        config = uvicorn.Config(
-            application(backend),
-            # Only this protocol knows how to cut a connection, on asyncio's own event loop.
-            http=Connection,
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=2,
+    def answer_request(self) -> None:
+        """Answer a request whose head has been read."""
+        arrived = time.monotonic()
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers:
+            return self.send_error(411)
+        if not (length.isascii() and length.isdecimal()):
+            return self.send_error(400)
+        if len(length) > _MOST_DIGITS_OF_A_LENGTH:
+            return self.send_error(413)
+        path, _, query = self.path.partition("?")
+        request = Request(
+            method=self.command,
+            path=path,
+            query=query,
+            headers=self.headers,
+            peer=self.client_address[0],
+            arrived=arrived,
+            read=lambda: self._read(int(length)),
         )
-        super().__init__(config)
+        try:
+            found = answer(self.server.routes, request)
+            if found.status is not None:
+                request.body()  # what is left of it would be taken for the next request
+        except OSError:
+            raise
+        except Exception:
+            log.exception("The emulator cannot answer a request")
+            found = json_answer({"message": "Internal Server Error"}, 500)
+            self.close_connection = True
+        return self._send(found)
+
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = answer_request  # noqa: N815
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a request that cannot be understood, and hang up."""
+        del message, explain
+        self.close_connection = True
+        self._send(json_answer({"message": phrase(code)}, code))
+        # Closed with something unread, the connection would be reset, and the answer lost.
+        socket.socket.shutdown(self.connection, socket.SHUT_WR)
+        self.connection.settimeout(1)
+        while self.rfile.read(8192):
+            pass
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
+        """Log nothing: the journal has it."""
+
+    def _read(self, length: int) -> bytes:
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client has hung up within its request")
+        return body
+
+    def _send(self, found: Answer) -> None:
+        status, body = found.status, found.body
+        if status is None:
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            return
+        headers = {"date": self.date_time_string(), "connection": "close" if self.close_connection else "keep-alive"}
+        if status not in {204, 304}:
+            headers["content-length"] = str(len(body))
+        if found.is_truncated:
+            body, self.close_connection = body[: len(body) // 2], True
+        lines = [f"HTTP/1.1 {status} {phrase(status)}"]
+        lines += [f"{name}: {value}" for name, value in {**headers, **found.headers}.items()]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        # All at once: a second packet might wait for the client to acknowledge the first.
+        self.wfile.write(head if self.command == "HEAD" else head + body)
+
+
+class Server(ThreadingHTTPServer):
+    """A server that listens from the beginning, and answers from :meth:`start` to :meth:`stop`.
+
+    :raises OSError: the port is in use, or there is no such address.
+    """
+
+    request_queue_size = 1024
+    routes: Sequence[Route] = ()
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__((host, port), _Connection)
+        self._connections: dict[Thread, socket.socket] = {}
+        # A daemon, as those of the connections, so that a test run that is torn down hard does not hang on it.
+        self._thread = Thread(target=self._accept, name="blux-emulator", daemon=True)
+
+    def server_bind(self) -> None:
+        """Bind the socket; unlike the base class, ask no name service, which may take seconds, for the host's name."""
+        socketserver.TCPServer.server_bind(self)
+
+    def start(self, backend: Backend, context: ssl.SSLContext | None) -> None:
+        """Answer requests, over TLS if there is a ``context``."""
+        if context:
+            # A client that does not shake hands keeps only the thread of its own connection waiting.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._backend = backend
-        self.settled = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.settled.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._backend.stopping.set()
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection):
-                connection.reset()
-        await super().shutdown(sockets)
-
-
-class Serving:
-    """A server at work on a socket that is already bound; :meth:`stop` ends it and closes the socket."""
-
-    def __init__(self, backend: Backend, sock: socket.socket) -> None:
-        self._server = _Server(backend)
-        self._sock = sock
-        # A daemon, so that a test run that is torn down hard does not hang on it.
-        self._thread = threading.Thread(target=self._run, name="blux-emulator", daemon=True)
+        control = Control(backend)
+        self.routes = [*Wire(backend).routes(), *control.routes(), Route("GET", "/", partial(control.answer, page))]
         self._thread.start()
-        self._server.settled.wait()
-        if not self._server.started:
-            self._thread.join()
-            raise RuntimeError("the emulator's server did not start; the log says why")
 
     def stop(self) -> None:
-        """Stop the server and wait until its thread has ended."""
-        self._server.should_exit = True
+        """Stop at once: connections are reset, requests on hold dropped; no thread and no socket is left."""
+        self._backend.stopping.set()
+        with contextlib.suppress(OSError):
+            socket.create_connection(self.socket.getsockname()).close()  # wakes the thread that accepts
         self._thread.join()
+        open_connections = list(self._connections.items())
+        for _, connection in open_connections:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                # Ends a read without a word to the peer. Not the method of a TLS socket, which the reader still uses.
+                socket.socket.shutdown(connection, socket.SHUT_RD)
+        for thread, _ in open_connections:
+            if thread.is_alive():  # one that the system did not let start cannot be joined
+                thread.join()
+        self.server_close()
 
-    def _run(self) -> None:
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Accept no connection that comes after the end."""
+        del request, client_address
+        return not self._backend.stopping.is_set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection."""
+        thread = Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name="blux-emulator-connection",
+            daemon=True,
+        )
+        self._connections[thread] = request
+        thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer the requests of a connection until it is closed."""
         try:
-            asyncio.run(self._server.serve([self._sock]))
+            super().process_request_thread(request, client_address)
         finally:
-            self._sock.close()
-            self._server.settled.set()
+            self._connections.pop(current_thread(), None)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, and not more: a shutdown would send a FIN before the RST of one that is to be reset."""
+        self.close_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what went wrong, unless it is only that the client has turned away."""
+        del request, client_address
+        if not isinstance(error := sys.exception(), OSError):
+            log.error("The emulator cannot serve a connection", exc_info=error)
+
+    def _accept(self) -> None:
+        while not self._backend.stopping.is_set():
+            self.handle_request()

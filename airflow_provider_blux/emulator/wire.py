@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
-
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from airflow_provider_blux.emulator import shapes
 from airflow_provider_blux.emulator.backend import Backend
-from airflow_provider_blux.emulator.connection import Reset, Truncated
 from airflow_provider_blux.emulator.endpoints import ENDPOINTS, Endpoint
 from airflow_provider_blux.emulator.faults import Fault, Moment
+from airflow_provider_blux.emulator.messages import RESET, Answer, Request, Route, json_answer, phrase, text_answer
 from airflow_provider_blux.emulator.model import USERS_OF
 from airflow_provider_blux.emulator.shapes import RefusedError
 
@@ -39,7 +34,9 @@ class _Exchange:
     arrived: float
     is_above_rate: bool
     resets: int
-    records: int = 0
+    size: int = 0
+    records: list[Any] = field(default_factory=list)
+    refusal: RefusedError | None = None
     faults: list[str] = field(default_factory=list)
 
 
@@ -51,14 +48,11 @@ class Wire:
 
     def routes(self) -> list[Route]:
         """Return a route for every endpoint."""
-        return [
-            Route(endpoint.path, partial(self._answer, endpoint), methods=["POST"], name=endpoint.path)
-            for endpoint in ENDPOINTS
-        ]
+        return [Route("POST", endpoint.path, partial(self._answer, endpoint)) for endpoint in ENDPOINTS]
 
-    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+    def _answer(self, endpoint: Endpoint, request: Request) -> Answer:
         backend = self._backend
-        arrived = request.scope["state"]["arrived"] + backend.epoch
+        arrived = request.arrived + backend.epoch
         settings, key = backend.settings, endpoint.rate_key
         exchange = _Exchange(
             endpoint=endpoint,
@@ -67,65 +61,75 @@ class Wire:
             resets=backend.resets,
         )
         try:
-            response = await self._process(exchange, request)
+            answer = self._process(exchange, request)
         except RefusedError as refused:
-            response = JSONResponse({"message": refused.message}, refused.status, refused.headers)
-        except ClientDisconnect:  # in the middle of its body
-            response = Reset()
-        if exchange.resets == backend.resets:
-            backend.journal.note(
-                arrived=arrived,
-                api=endpoint.api,
-                operation=endpoint.operation,
-                records=exchange.records,
-                status=None if isinstance(response, Reset) else response.status_code,
-                fault="+".join(exchange.faults) or None,
-            )
-        return response
+            answer = json_answer({"message": refused.message}, refused.status, refused.headers)
+        except OSError:  # the client has hung up in the middle of its body
+            answer = RESET
+        with backend.lock:
+            if exchange.resets == backend.resets:
+                backend.journal.note(
+                    arrived=arrived,
+                    api=endpoint.api,
+                    operation=endpoint.operation,
+                    records=len(exchange.records),
+                    status=answer.status,
+                    fault="+".join(exchange.faults) or None,
+                )
+        return answer
 
-    async def _process(self, exchange: _Exchange, request: Request) -> Response:
-        body = await request.body()
-        refusal: RefusedError | None = None
-        records: list[Any] = []
+    def _process(self, exchange: _Exchange, request: Request) -> Answer:
+        body = request.body()
+        exchange.size = len(body)
         try:  # here, so that the journal knows the number of records of every request; answered when it is its turn
             payload = shapes.parse(body, request.headers.get("content-type", ""))
-            records = shapes.listed(payload, exchange.endpoint.list_key)
-            exchange.records = len(records)
+            exchange.records = shapes.listed(payload, exchange.endpoint.list_key)
         except RefusedError as refused:
-            refusal = refused
+            exchange.refusal = refused
         self._authenticate(exchange.endpoint, request)
-        await self._hold(exchange)
+        # One request at a time: no reset of the emulator comes between, and a seed repeats what chance does to each.
+        with self._backend.lock:
+            if not (seconds := self._seconds_on_hold(exchange)):
+                return self._decide(exchange)
+        self._backend.stopping.wait(seconds)
+        with self._backend.lock:
+            return self._decide(exchange)
+
+    def _decide(self, exchange: _Exchange) -> Answer:
         if exchange.resets != self._backend.resets or self._backend.stopping.is_set():
-            return Reset()
+            return RESET
         if fault := self._strike("arrival", exchange):
             return _fault_answer(fault)
         self._police(exchange)
-        if refusal:
-            raise refusal
-        self._check(exchange, records, len(body))
-        self._store(exchange, records)
+        if exchange.refusal:
+            raise exchange.refusal
+        self._check(exchange)
+        self._store(exchange)
+        return self._stored(exchange)
+
+    def _stored(self, exchange: _Exchange) -> Answer:
+        is_open = exchange.endpoint.api == "open"
+        accepted = json_answer(_OK, 202 if is_open else 200)
         if fault := self._strike("stored", exchange):
-            return Truncated(_OK, _success(exchange)) if fault.kind == "truncate" else _fault_answer(fault)
-        if exchange.endpoint.api == "open":
-            return Response(status_code=_success(exchange))
-        return JSONResponse(_OK, _success(exchange))
+            return replace(accepted, is_truncated=True) if fault.kind == "truncate" else _fault_answer(fault)
+        return Answer(status=202) if is_open else accepted
 
     def _authenticate(self, endpoint: Endpoint, request: Request) -> None:
         credentials = self._backend.credentials
         if endpoint.api == "application":
-            given = request.path_params["application_id"], request.headers.get("authorization")
+            given: tuple[Any, ...] = request.parts["application_id"], request.headers.get("authorization")
             wanted: tuple[Any, ...] = credentials.application_id, credentials.secret_key
         else:
-            given = request.query_params.getlist("project_id"), request.headers.get("authorization")
+            given = request.parameters("project_id"), request.headers.get("authorization")
             wanted = [credentials.project_id], f"Bearer {credentials.open_api_key}"
         if given != wanted:
             raise RefusedError("Unauthorized", 401)
 
-    async def _hold(self, exchange: _Exchange) -> None:
+    def _seconds_on_hold(self, exchange: _Exchange) -> float:
         delay = self._backend.faults.delay(exchange.endpoint)
         if delay:
             exchange.faults.append("delay")
-        await self._backend.pause(self._backend.settings.latency + delay)
+        return self._backend.settings.latency + delay
 
     def _police(self, exchange: _Exchange) -> None:
         settings = self._backend.settings
@@ -134,34 +138,34 @@ class Wire:
             headers = None if seconds is None else {"Retry-After": str(seconds)}
             raise RefusedError(f"more than {limit} requests a second", 429, headers)
 
-    def _check(self, exchange: _Exchange, records: list[Any], size: int) -> None:
-        endpoint = exchange.endpoint
-        if self._strike("size", exchange, records, size):
+    def _check(self, exchange: _Exchange) -> None:
+        endpoint, records = exchange.endpoint, exchange.records
+        if self._strike("size", exchange):
             raise RefusedError("the request is too large", 413)
         if len(records) > endpoint.max_records:
             raise RefusedError(f"{endpoint.list_key} must not hold more than {endpoint.max_records} records")
         for index, record in enumerate(records):
             endpoint.shape(record, endpoint.where(index))
-        if fault := self._strike("records", exchange, records):
+        if fault := self._strike("records", exchange):
             index = next(index for index, record in enumerate(records) if _carries(record, fault))
             echo = f": {json.dumps(records[index], ensure_ascii=False)}" if fault.echo else ""
             raise RefusedError(f"{endpoint.where(index)} is refused{echo}")
 
-    def _strike(
-        self, moment: Moment, exchange: _Exchange, records: list[Any] | None = None, size: int = 0
-    ) -> Fault | None:
+    def _strike(self, moment: Moment, exchange: _Exchange) -> Fault | None:
+        records = exchange.records
+
         def applies(fault: Fault) -> bool:
             if fault.kind == "too_large":
-                return _exceeds(len(records or ()), fault.records) or _exceeds(size, fault.bytes)
-            return fault.kind != "refuse" or any(_carries(record, fault) for record in records or ())
+                return _exceeds(len(records), fault.records) or _exceeds(exchange.size, fault.bytes)
+            return fault.kind != "refuse" or any(_carries(record, fault) for record in records)
 
         fault = self._backend.faults.strike(moment, exchange.endpoint, applies)
         if fault:
             exchange.faults.append(fault.kind)
         return fault
 
-    def _store(self, exchange: _Exchange, records: list[Any]) -> None:
-        model, endpoint = self._backend.model, exchange.endpoint
+    def _store(self, exchange: _Exchange) -> None:
+        model, endpoint, records = self._backend.model, exchange.endpoint, exchange.records
         match endpoint.operation:
             case "upsert_users":
                 model.upsert(USERS_OF[endpoint.api], records)
@@ -173,28 +177,15 @@ class Wire:
                 model.upsert("devices", records)
 
 
-def _success(exchange: _Exchange) -> int:
-    return 202 if exchange.endpoint.api == "open" else 200
-
-
-def _fault_answer(fault: Fault) -> Response:
+def _fault_answer(fault: Fault) -> Answer:
     if fault.kind == "reset":
-        return Reset()
-    headers = dict(fault.headers or {})
+        return RESET
     if isinstance(fault.body, str):
-        return Response(fault.body, fault.status, headers, media_type="text/plain")
-    if fault.body is not None:
-        return JSONResponse(fault.body, fault.status, headers)
+        return text_answer(fault.body, "text/plain; charset=utf-8", fault.status, fault.headers)
     if fault.status in {204, 304}:
-        return Response(None, fault.status, headers)
-    return JSONResponse({"message": _phrase(fault.status)}, fault.status, headers)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"status {status}"
+        return Answer(status=fault.status, headers={name.lower(): text for name, text in (fault.headers or {}).items()})
+    body = {"message": phrase(fault.status)} if fault.body is None else fault.body
+    return json_answer(body, fault.status, fault.headers)
 
 
 def _exceeds(number: int, limit: int | None) -> bool:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, Settings, check_tolerance, settled, shaping_of
+from airflow_provider_blux.delivery.settings import Settings, check_tolerance, settled, shaping_of
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxCheckpointError,
@@ -23,8 +23,19 @@ from airflow_provider_blux.exceptions import (
     BluxRejectLimitError,
 )
 from airflow_provider_blux.hooks import connection_form
+from airflow_provider_blux.hooks.compat import mask_secret
 from airflow_provider_blux.hooks.connection import Credentials, read
-from airflow_provider_blux.hooks.delivery import KeepingOptions, Kept, opened, shared_limiter
+from airflow_provider_blux.hooks.delivery import Kept, opened, shared_limiter
+from airflow_provider_blux.hooks.options import (
+    DeletionOptions,
+    DeviceOptions,
+    EventOptions,
+    UserOptions,
+    check_names,
+    on_unknown_of,
+    split,
+)
+from airflow_provider_blux.signatures import keys_of, listing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -34,15 +45,13 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Stop
 
+__all__ = ["BluxHook"]
+
 # What is said of the delivery as a whole; other errors are of a source, or of an argument.
 _OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxRejectLimitError)
 MAX_USERS = 100_000
 
 log = logging.getLogger(__name__)
-
-
-class HookOptions(DeliveryOptions, KeepingOptions, total=False):
-    """The arguments that every method of the hook takes beside the records."""
 
 
 class BluxHook(BaseHook):
@@ -78,8 +87,6 @@ class BluxHook(BaseHook):
     @cached_property
     def credentials(self) -> Credentials:
         """The connection, read once and checked."""
-        from airflow.providers.common.compat.sdk import mask_secret
-
         credentials = read(self.get_connection(self.blux_conn_id))
         secrets = [secret for access in credentials.access.values() for secret in access.secrets()]
         for secret in [*secrets, credentials.receipt_key]:
@@ -102,12 +109,13 @@ class BluxHook(BaseHook):
             pool_size=pool_size,
         )
 
+    @listing(keys_of(UserOptions))
     def upsert_users(
         self,
         records: Iterable[Any],
         *,
         suppression_path: str | Sequence[str] | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[UserOptions],
     ) -> Report:
         """Create users, or update the properties that are given.
 
@@ -117,13 +125,14 @@ class BluxHook(BaseHook):
         """
         return self._deliver("upsert_users", records, options, suppression_path=suppression_path)
 
+    @listing(keys_of(DeletionOptions))
     def delete_users(
         self,
         records: Iterable[Any],
         *,
         max_users: int | None = MAX_USERS,
         receipts_path: str | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[DeletionOptions],
     ) -> Report:
         """Delete users.
 
@@ -137,31 +146,35 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.records.shapes import shape_of
 
         # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
-        shape = shape_of("delete_users", "application", shaping_of(options))
+        shape = shape_of("delete_users", "application", shaping_of(split(options)[0]))
         guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
 
+    @listing(keys_of(EventOptions))
     def send_events(
         self,
         records: Iterable[Any],
         *,
         suppression_path: str | Sequence[str] | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[EventOptions],
     ) -> Report:
         """Send events.
 
         :param records: events as :func:`airflow_provider_blux.records.events.event` takes them.
         :param suppression_path: files of ids, or receipts of deletions: users whose events are not sent.
         """
+        if "on_unknown" in options:
+            options["on_unknown"] = on_unknown_of(options["on_unknown"])
         return self._deliver("send_events", records, options, suppression_path=suppression_path)
 
+    @listing(keys_of(DeviceOptions))
     def update_devices(
         self,
         records: Iterable[Any],
         *,
         list_key: str = "devices",
         suppression_path: str | Sequence[str] | None = None,
-        **options: Unpack[HookOptions],
+        **options: Unpack[DeviceOptions],
     ) -> Report:
         """Create devices, or update them.
 
@@ -212,7 +225,7 @@ class BluxHook(BaseHook):
         self,
         operation: Operation,
         records: Iterable[Any],
-        options: HookOptions,
+        options: Mapping[str, Any],
         *,
         guard: Callable[[Iterable[Any]], Iterable[Any]] = lambda rows: rows,
         list_key: str | None = None,
@@ -221,8 +234,9 @@ class BluxHook(BaseHook):
     ) -> Report:
         from airflow_provider_blux.delivery.run import Stop
 
+        check_names(getattr(BluxHook, operation), options)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
-        delivery_options, keeping = _split(options)
+        delivery_options, keeping = split(options)
         settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
         if operation == "send_events" and keeping.get("snapshot_path") is not None:
@@ -312,13 +326,6 @@ class BluxHook(BaseHook):
         self._is_stopped = True
         if self._stop:
             self._stop.request()
-
-
-def _split(options: HookOptions) -> tuple[DeliveryOptions, KeepingOptions]:
-    """Tell how a delivery goes about it from what it keeps."""
-    keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
-    delivery = {name: value for name, value in options.items() if name not in keeping}
-    return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)
 
 
 def _described(records: Iterable[Any]) -> str:

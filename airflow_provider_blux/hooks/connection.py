@@ -132,9 +132,11 @@ def _read(connection: AirflowConnection) -> Credentials:
 def _extras(connection: AirflowConnection) -> dict[str, Any]:
     """Return the extras that are set: the form writes a null or an empty text for what was left empty."""
     try:
-        content = json.loads(connection.extra or "{}") or {}
+        content = json.loads(connection.extra or "{}")
     except ValueError:
-        content = None
+        content = ()
+    if content is None or content == "":
+        content = {}
     if not isinstance(content, dict):
         what = "JSON inside a JSON string" if isinstance(content, str) else "no JSON object"
         raise BluxConfigError(f'extra is {what}. Write it as {{"open_api_url": "https://...", "timeout": 30}}.')
@@ -179,12 +181,12 @@ def _application_url(connection: AirflowConnection) -> str:
 
 def _open(extras: Mapping[str, Any]) -> OpenAccess | None:
     names = ("open_api_url", "project_id", "open_api_key")
-    given = [name for name in names if name in extras]
+    given = {name: _text(name, extras[name]) for name in names if name in extras}
     if not given:
         return None
     if missing := [f"{name} ({CONN_FIELDS[name]['label']})" for name in names if name not in extras]:
         raise BluxConfigError(f"extra {', '.join(given)} is set, but {', '.join(missing)} is missing. Fill it in.")
-    url, project_id, api_key = (_text(name, extras[name]) for name in names)
+    url, project_id, api_key = given.values()
     _check_id(f"extra project_id ({CONN_FIELDS['project_id']['label']})", project_id)
     return OpenAccess(
         url=checked_url(url.strip(), "extra open_api_url (Open API URL)"), project_id=project_id, api_key=api_key

@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class KeepingOptions(TypedDict, total=False):
-    """Where a run keeps what must outlive it.
+class RunOptions(TypedDict, total=False):
+    """Where any run keeps what must outlive it.
 
-    ``rejects_path``, ``checkpoint_path``: folders in object storage. ``snapshot_path``: the folder that remembers what
-    was sent: the same row of a user or device is not sent again, and a user who is deleted is forgotten.
+    ``rejects_path``, ``checkpoint_path``: folders in object storage.
     ``checkpoint``: keeps progress in place of a folder. ``run``: names the files; a ``checkpoint_path`` needs one,
     since another try must find its file. ``watchers``: are told where the delivery stands, see
     :data:`airflow_provider_blux.delivery.progress.Watcher`.
@@ -40,10 +39,19 @@ class KeepingOptions(TypedDict, total=False):
 
     rejects_path: str | None
     checkpoint_path: str | None
-    snapshot_path: str | None
     checkpoint: Store | None
     run: Run | None
     watchers: Sequence[Watcher]
+
+
+class KeepingOptions(RunOptions, total=False):
+    """Where a run keeps what must outlive it.
+
+    ``snapshot_path``: the folder that remembers what was sent: the same row of a user or device is not sent again, and
+    a user who is deleted is forgotten.
+    """
+
+    snapshot_path: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +149,7 @@ def _snapshot(
     from airflow_provider_blux.delivery.row_digests import RowDigests
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
-    from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
+    from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DELETIONS, SnapshotFolder, Target
     from airflow_provider_blux.records.shapes import RULES_VERSION, never_sent
 
     path, run = options.get("snapshot_path"), options.get("run") or Run.unnamed()
@@ -161,11 +169,12 @@ def _snapshot(
         application=access.application,
         key=Hashes(receipt_key).key_id,
     )
-    folder, id_field = SnapshotFolder(_folder(path, "snapshot_path"), target), "device_id" if is_devices else "user_id"
+    deletes, id_field = endpoint.operation == "delete_users", "device_id" if is_devices else "user_id"
+    folder = SnapshotFolder(_folder(path, "snapshot_path"), target, WAY_OUT_OF_DELETIONS if deletes else WAY_OUT)
     if not settings.validate_only:
         folder.prepare()
     columns = [column for column, field in shaping.field_mapping.items() if field == id_field]
-    kind = Forgetting if endpoint.operation == "delete_users" else Snapshot
+    kind = Forgetting if deletes else Snapshot
     return kind(
         folder,
         target,

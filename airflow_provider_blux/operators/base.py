@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
-from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance, shaping_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
-from airflow_provider_blux.hooks.blux import BluxHook, HookOptions, check_api
+from airflow_provider_blux.hooks.blux import BluxHook, check_api
+from airflow_provider_blux.operators.arguments import BaseArguments, CheckedOperator, Flag, Number, Reference, Text
 from airflow_provider_blux.operators.observability import ObservedOperator
 from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
 from airflow_provider_blux.operators.sources import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.hooks.options import HookOptions
     from airflow_provider_blux.sources.paths import AnyPath
 
 TEMPLATED = (
@@ -54,7 +55,7 @@ TEMPLATED = (
 )
 
 
-class BluxOperator(TemplatedOperator, ObservedOperator):
+class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     """Push records to Blux; the base of the operators for one kind of record each.
 
     Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
@@ -110,24 +111,23 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
     ui_color = "#e8f1ff"
 
-    #: The hook's method, and the name of the record argument: what a subclass sets.
+    #: The hook's method: what a subclass sets.
     operation: ClassVar[Operation]
-    records_field: ClassVar[str]
 
     def __init__(
         self,
         *,
-        path: AnyPath | Sequence[AnyPath] | None = None,
-        storage_conn_id: str | None = None,
+        path: AnyPath | Sequence[AnyPath] | Reference | None = None,
+        storage_conn_id: Text | None = None,
         file_format: FileFormat | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
         hive_partitioning: bool | None = None,
         on_missing: Absence = "fail",
         on_empty: Absence = "succeed",
-        sql: str | None = None,
-        sql_conn_id: str | None = None,
-        sql_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        sql: Text | None = None,
+        sql_conn_id: Text | None = None,
+        sql_parameters: Mapping[str, Any] | Sequence[Any] | Reference | None = None,
         field_mapping: Mapping[str, str] | None = None,
         true_values: Sequence[Meaning] = (),
         false_values: Sequence[Meaning] = (),
@@ -138,30 +138,27 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
         check_ids: bool = True,
         timestamp_unit: Unit | None = None,
         phone_region: str | None = None,
-        blux_conn_id: str = BluxHook.default_conn_name,
+        blux_conn_id: Text = BluxHook.default_conn_name,
         api: Api | None = None,
         batch_size: int | None = None,
         rate_limit: float | None = None,
-        rate_limit_conn_id: str | None = None,
+        rate_limit_conn_id: Text | None = None,
         rate_limit_share: float | None = None,
         rate_limit_fallback: Fallback = "fail",
         concurrency: int | None = None,
-        max_rejects: float = 0,
-        rejects_path: str | None = None,
-        resume: bool = True,
-        checkpoint_path: str | None = None,
-        validate_only: bool = False,
-        **kwargs: Any,
+        max_rejects: Number = 0,
+        rejects_path: Text | None = None,
+        resume: Flag = True,
+        checkpoint_path: Text | None = None,
+        validate_only: Flag = False,
+        **kwargs: Unpack[BaseArguments],
     ) -> None:
         try:
             super().__init__(**kwargs)
         except Exception:
             # Airflow repeats an argument that it does not know, and that may be the records, misspelt.
-            if unknown := sorted(kwargs.keys() - signature(BaseOperator.__init__).parameters.keys()):
-                raise BluxConfigError(
-                    f"{type(self).__name__} has no argument {', '.join(unknown)}; records are passed as "
-                    f"{self.records_field}, path or sql."
-                ) from None
+            if error := self._misnamed(self.operator_name, kwargs):
+                raise error from None
             raise
         records = getattr(self, self.records_field)
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
@@ -232,7 +229,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
             self._hook.stop()
 
     @abstractmethod
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
         """Call the hook's method with the arguments that only this operator has."""
 
     def _hook_options(self, context: Context) -> HookOptions:
@@ -245,9 +242,9 @@ class BluxOperator(TemplatedOperator, ObservedOperator):
             options["checkpoint_path"] = self.checkpoint_path
         elif state is not None:
             options["checkpoint"] = TaskStateStore(state)
-        elif options.get("on_unknown") == "reject" and self.resume and "ti" in context:
+        elif options.get("on_unknown") == "keep" and self.resume and "ti" in context:
             raise BluxConfigError(
-                "on_unknown='reject' promises that nothing is sent twice, so what was sent must be kept for a retry: "
+                "on_unknown='keep' promises that nothing is sent twice, so what was sent must be kept for a retry: "
                 "set checkpoint_path (Airflow before 3.3 keeps no task state)."
             )
         elif self.resume:

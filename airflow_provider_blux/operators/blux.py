@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, check_max_users, check_snapshot
-from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook, HookOptions
+from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.hooks.options import on_unknown_of
+from airflow_provider_blux.operators.arguments import (
+    Flag,
+    OperatorArguments,
+    Reference,
+    SnapshotOperatorArguments,
+    SuppressibleOperatorArguments,
+    Text,
+)
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField
 from airflow_provider_blux.operators.templating import check_given, is_template
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_blux.delivery.report import Report
+    from airflow_provider_blux.hooks.options import HookOptions
 
 __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevicesOperator", "BluxUpsertUsersOperator"]
 
@@ -25,12 +35,16 @@ class _SuppressibleOperator(BluxOperator):
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
     """
 
-    def __init__(self, *, suppression_path: str | Sequence[str] | None = None, **kwargs: Any) -> None:
+    suppression_path: Any
+
+    def __init__(
+        self, *, suppression_path: str | Sequence[str] | Reference | None = None, **kwargs: Unpack[OperatorArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.suppression_path = suppression_path
         self._is_suppressing = suppression_path is not None
 
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
         if self._is_suppressing:
             check_given("suppression_path", self.suppression_path)
         report: Report = getattr(hook, self.operation)(source, suppression_path=self.suppression_path, **options)
@@ -45,13 +59,16 @@ class _SnapshotOperator(_SuppressibleOperator):
     :param max_absent: how many of the snapshot (an int), or which share (a float), the source may leave out.
     """
 
+    snapshot_path: Any
+    full_refresh: Any
+
     def __init__(
         self,
         *,
-        snapshot_path: str | None = None,
-        full_refresh: bool = False,
+        snapshot_path: Text | None = None,
+        full_refresh: Flag = False,
         max_absent: float | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SuppressibleOperatorArguments],
     ) -> None:
         self.snapshot_path = snapshot_path
         self.full_refresh = full_refresh
@@ -95,14 +112,15 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
+    exclude_fields: Any
 
     def __init__(
         self,
         *,
         users: Any = None,
-        exclude_fields: str | Sequence[str] = (),
+        exclude_fields: str | Sequence[str] | Reference = (),
         updated_at_field: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SnapshotOperatorArguments],
     ) -> None:
         self.users = users
         self.exclude_fields = exclude_fields
@@ -132,15 +150,18 @@ class BluxDeleteUsersOperator(BluxOperator):
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
+    max_users: Any
+    receipts_path: Any
+    snapshot_path: Any
 
     def __init__(
         self,
         *,
         user_ids: Any = None,
-        max_users: int | None = MAX_USERS,
-        receipts_path: str | None = None,
-        snapshot_path: str | None = None,
-        **kwargs: Any,
+        max_users: int | Text | None = MAX_USERS,
+        receipts_path: Text | None = None,
+        snapshot_path: Text | None = None,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         self.user_ids = user_ids
         super().__init__(**kwargs)
@@ -154,7 +175,7 @@ class BluxDeleteUsersOperator(BluxOperator):
     def _hook_options(self, context: Context) -> HookOptions:
         return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
 
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
         if self._is_receipted:
             check_given("receipts_path", self.receipts_path)
         return hook.delete_users(source, max_users=self.max_users, receipts_path=self.receipts_path, **options)
@@ -167,8 +188,8 @@ class BluxSendEventsOperator(_SuppressibleOperator):
 
     :param events: (templated) a list of events; an upstream task's output, a mapped task's outputs, or a JSON string
         of a list.
-    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or left alone
-        and counted as unknown (``reject``: each at most once).
+    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or kept as unknown
+        and not sent again (``keep``: each at most once).
     :param suppression_path: (templated) files of ids, or receipts of deletions: users whose events are left out.
     """
 
@@ -177,9 +198,11 @@ class BluxSendEventsOperator(_SuppressibleOperator):
     records_field = "events"
     events = HiddenField()
 
-    def __init__(self, *, events: Any = None, on_unknown: OnUnknown = "resend", **kwargs: Any) -> None:
+    def __init__(
+        self, *, events: Any = None, on_unknown: OnUnknown = "resend", **kwargs: Unpack[SuppressibleOperatorArguments]
+    ) -> None:
         self.events = events
-        self.on_unknown = on_unknown
+        self.on_unknown = on_unknown_of(on_unknown, stacklevel=4)
         super().__init__(**kwargs)
 
     def _options(self) -> DeliveryOptions:
@@ -208,10 +231,12 @@ class BluxUpdateDevicesOperator(_SnapshotOperator):
     records_field = "devices"
     devices = HiddenField()
 
-    def __init__(self, *, devices: Any = None, list_key: str = "devices", **kwargs: Any) -> None:
+    def __init__(
+        self, *, devices: Any = None, list_key: str = "devices", **kwargs: Unpack[SnapshotOperatorArguments]
+    ) -> None:
         self.devices = devices
         super().__init__(**kwargs)
         self.list_key = list_key
 
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: HookOptions) -> Report:
+    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
         return hook.update_devices(source, list_key=self.list_key, suppression_path=self.suppression_path, **options)

@@ -36,8 +36,19 @@ class TemplatedOperator(BaseOperator):
     """An operator of whose fields only ``sql`` may name a template file, since the others hold data."""
 
     template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
+    # What is templated is of its own type only once it is rendered.
+    path: Any
+    storage_conn_id: Any
     sql: Any
+    sql_conn_id: Any
     sql_parameters: Any
+    blux_conn_id: Any
+    rate_limit_conn_id: Any
+    max_rejects: Any
+    rejects_path: Any
+    resume: Any
+    checkpoint_path: Any
+    validate_only: Any
 
     def resolve_template_files(self) -> None:
         """Read the query where ``sql`` names a file, as Airflow does when it parses the DAG."""

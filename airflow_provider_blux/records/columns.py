@@ -65,6 +65,17 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
     )
 
 
+def near_fields(columns: Mapping[str, str], own_group: str) -> str:
+    """Return the warning of columns that are properties of the customer's own and probably meant for fields."""
+    listed = ", ".join(f"{shown(column, LONGEST)!r} ({field}?)" for column, field in columns.items())
+    column = repr(shown(next(iter(columns)), LONGEST))
+    return (
+        f"These columns are sent as properties of your own, although they are nearly called as fields: {listed}. If "
+        f"the fields are meant, set {renaming(columns)}. If not, field_mapping={{{column}: "
+        f"'{own_group}.<name>'}} says so."
+    )
+
+
 def renaming(columns: Mapping[str, str]) -> str:
     """Return the arguments by which columns are taken for fields."""
     mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())

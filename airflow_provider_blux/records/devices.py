@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_blux.records.ids import identifier
+from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.ids import identifier, missing_in
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
 from airflow_provider_blux.records.values import text
@@ -26,7 +27,14 @@ def device(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     record: dict[str, Any] = {"device_id": device_id}
     if row.get("user_id") is not None:
         record["user_id"] = identifier(row["user_id"], "user_id", check=shaping.check_ids)
-    record.update({field: text(row[field], field) for field in _TEXTS if row.get(field) is not None})
+    record.update({field: _text(row[field], field, shaping) for field in _TEXTS if row.get(field) is not None})
     if properties := own_properties(row, FIELDS, nulls=shaping.send_nulls):
         record["properties"] = properties
     return device_id, record
+
+
+def _text(value: Any, field: str, shaping: Shaping) -> str:
+    written = text(value, field)
+    if shaping.check_ids and (missing := missing_in(written)):
+        raise BluxRecordError(field, missing)
+    return written

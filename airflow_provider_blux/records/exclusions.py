@@ -43,7 +43,7 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
     parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
     if len(parts) > 1 and parts.intersection((*KNOWN, _CONSENTS)):
         raise BluxConfigError(f"exclude_fields: {name!r} is one name; write several as a list.")
-    if meant := meant_by(name, (*KNOWN, *GROUPS, _CONSENTS)):
+    if meant := meant_by(name, (*KNOWN, *GROUPS, _CONSENTS), loosely=True):
         raise BluxConfigError(
             f"exclude_fields: {name!r} is none of the fields that Blux knows. Did you mean {meant!r}? (A property of "
             f"your own of that name is {_OWN + name!r}.)"

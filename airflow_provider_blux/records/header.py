@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import normalize
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.columns import alike, is_table_row, missing_column, missing_field, misspelt, renaming
+from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check
+from airflow_provider_blux.records.columns import (
+    alike,
+    is_table_row,
+    missing_column,
+    missing_field,
+    misspelt,
+    near_fields,
+    renaming,
+)
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.spelling import letters_of
+from airflow_provider_blux.records.spelling import letters_of, meant_by_column
+
+log = logging.getLogger(__name__)
 
 # Objects may have any keys; only so many sets of them are remembered.
 _MOST_SETS = 4096
@@ -32,6 +45,7 @@ class Header:
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
         self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._compared: set[str] = set()
 
     def read(self, row: Row) -> Row:
         """Return the row with the columns that the other rules see.
@@ -85,6 +99,9 @@ class Header:
         if is_table_row(row):
             self._check_table(row)
         self._check_spelling(row)
+        if self._fields.properties is not None:
+            self._check_forms(row)
+            self._warn_of_near(row)
 
     def _check_table(self, row: Row) -> None:
         for argument, columns in (
@@ -119,6 +136,35 @@ class Header:
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
         raise BluxRecordError(f"{group}{column}", f"is {field} but for its spelling; {way_out}")
 
+    def _check_forms(self, row: Row) -> None:
+        """Check that no two properties have the same name, composed once and once decomposed (NFC, NFD)."""
+        forms: dict[str, list[str]] = {}
+        for name in row:
+            if isinstance(name, str) and not name.isascii() and name not in self._shaping.field_mapping:
+                forms.setdefault(normalize("NFC", name), []).append(name)
+        for names in forms.values():
+            if len(names) > 1:
+                error = alike(names, self._fields.own_group)
+                raise error if is_table_row(row) else BluxRecordError(names[0], error.message)
+
+    def _warn_of_near(self, row: Row) -> None:
+        """Warn, once for each name, of a property that is probably meant for a field that the row does not have."""
+        if len(self._compared) > _MOST_SETS:
+            return
+        groups = [held for group in self._fields.groups if isinstance(held := row.get(group), Mapping)]
+        near: dict[str, str] = {}
+        for name in row:
+            if isinstance(name, str) and self._is_own(name) and name not in self._compared:
+                self._compared.add(name)
+                field = meant_by_column(name, self._fields.flat, self._fields.prefixes)
+                if field and not self._has(row, field) and not any(field in held for held in groups):
+                    near[name] = field
+        if near:
+            log.warning("%s", near_fields(near, str(self._fields.own_group)))
+
+    def _is_own(self, name: str) -> bool:
+        return not (name in self._fields.names or name in self._shaping.field_mapping or name in self._shaping.excluded)
+
     def _misspelt_in(self, row: Row) -> dict[str, str]:
         return {column: field for column in row if (field := self._misspelt(column))}
 
@@ -135,6 +181,9 @@ class Header:
             if isinstance(value := row.get(column), _JSON):
                 try:
                     parsed[column] = decode(value)
+                    check(bytes(value) if isinstance(value, bytearray) else value, parsed[column])
+                except RepeatedKeyError as error:
+                    raise BluxRecordError(f"{column}.{error.key}", REASON) from None
                 except (ValueError, RecursionError):
                     raise BluxRecordError(
                         column, "is no JSON although json_columns names it; correct the text, or take the column out"

@@ -38,6 +38,8 @@ _MISSING = frozenset(
 )
 _LONGEST_WORD = max(map(len, _MISSING))
 _REPLACEMENT = "\ufffd"
+# How spreadsheets are told that digits are text, as in ="00123" and '00123; or the quotes of a cell were kept.
+_MARKS_OF_TEXT = ('"', "'", '="')
 # Letters and a sign that show nothing: the fillers of Hangul, the empty pattern of Braille.
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
@@ -68,10 +70,11 @@ def damage_of(written: str) -> str | None:
             "is text that a damaged whole number looks like, with a decimal point or an exponent; read the column as "
             "text at the source (check_ids=False sends it as it is)"
         )
-    is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
-    if is_word or (written.startswith("#") and not written.strip("#")):  # a column of a spreadsheet, too narrow
+    if (len(written) <= _LONGEST_WORD or written[0] == "#") and (missing := missing_in(written)):
+        return missing
+    if written.startswith(_MARKS_OF_TEXT):
         return (
-            "is text that stands for a missing value; make it null at the source, or leave the record out "
+            'begins with a quote, an apostrophe or =", by which spreadsheets mark text; export it without that '
             "(check_ids=False sends it as it is)"
         )
     if _REPLACEMENT in written:
@@ -79,6 +82,27 @@ def damage_of(written: str) -> str | None:
             "holds the sign of a character that could not be read (U+FFFD); read the source in its encoding "
             "(check_ids=False sends it as it is)"
         )
+    return None
+
+
+def missing_in(written: str) -> str | None:
+    """Return why text stands for a missing value, with the way out."""
+    is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
+    if is_word or (written.startswith("#") and not written.strip("#")):  # a column of a spreadsheet, too narrow
+        return (
+            "is text that stands for a missing value; make it null at the source, or leave the record out "
+            "(check_ids=False sends it as it is)"
+        )
+    return None
+
+
+def invisible_in(written: str) -> str | None:
+    """Return the code point of the first invisible character. The joiner within an emoji is none."""
+    if written.isascii() and written.isprintable():
+        return None
+    for index, character in enumerate(written):
+        if character in _BLANKS or (category(character) in _INVISIBLE and not _joins(written, index)):
+            return f"U+{ord(character):04X}"
     return None
 
 
@@ -92,7 +116,7 @@ def _checked_text(value: Any, field: str) -> str:
         raise BluxRecordError(field, "is empty; every record needs one")
     if written != written.strip():
         raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
-    if code := _invisible_in(written):
+    if code := invisible_in(written):
         raise BluxRecordError(
             field, f"holds an invisible character ({code}); remove it at the source, or it names another user"
         )
@@ -109,14 +133,6 @@ def _why_no_identifier(value: Any) -> str:
     if isinstance(value, float | Decimal):
         return "is a decimal number, which is what a damaged integer id looks like; read the column as text"
     return f"is of type {type(value).__name__}; an id is text"
-
-
-def _invisible_in(written: str) -> str | None:
-    """Return the code point of the first invisible character. The joiner within an emoji is none."""
-    for index, character in enumerate(written):
-        if character in _BLANKS or (category(character) in _INVISIBLE and not _joins(written, index)):
-            return f"U+{ord(character):04X}"
-    return None
 
 
 def _joins(written: str, index: int) -> bool:

@@ -24,6 +24,7 @@ class Fields:
     :param groups: the nested objects, each with the names that it may hold; ``None`` for any.
     :param properties: the group that a name without a group belongs to; ``None`` where there are no properties.
     :param by_mapping: which of its own fields a column is only by ``field_mapping``; else it is a property.
+    :param prefixes: what the records are called, as the columns' names may say once more (``customer_email``).
     """
 
     required: tuple[str, ...]
@@ -31,12 +32,18 @@ class Fields:
     groups: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     properties: str | None = None
     by_mapping: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The columns that are fields: other spellings of them are no properties."""
         inside = (names for names in self.groups.values() if names is not None)
         return (self.own - self.by_mapping).union(self.groups, *inside)
+
+    @cached_property
+    def flat(self) -> frozenset[str]:
+        """The columns that are fields and no groups."""
+        return self.names - self.groups.keys()
 
     @property
     def own_group(self) -> str | None:

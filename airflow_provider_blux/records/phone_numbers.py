@@ -6,16 +6,19 @@ import re
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.records.ids import damage_of
+from airflow_provider_blux.records.ids import damage_of, invisible_in
 from airflow_provider_blux.records.scalars import python_value
 from airflow_provider_blux.records.values import text
 
 # One number and nothing else: the library would take the first of two, and leave out words.
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+", re.ASCII)
 _NO_DIGIT = re.compile(r"\D+")
+# A Korean mobile number without its leading zero, as a spreadsheet leaves it. No American number begins so.
+_START_WITHOUT_ZERO = "10"
+_WITHOUT_ZERO = re.compile(_START_WITHOUT_ZERO + r"[ .-]?\d{4}[ .-]?\d{4}", re.ASCII)
 _DASHES = str.maketrans("‐‑‒–—−", "------")
 
 
@@ -29,9 +32,29 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
     written = text(value, field)
+    if region is None and written.isascii() and written.isdigit() and not written.startswith(_START_WITHOUT_ZERO):
+        return written  # nearly all, and none that is damaged
     if check and (damage := damage_of(written)):
         raise BluxRecordError(field, damage)
-    return written if region is None else _national(written, field, region)
+    if region is not None:
+        return _national(written, field, region)
+    if check and (damage := _damage_of_number(written)):
+        raise BluxRecordError(field, f"{damage} (check_ids=False sends it as it is)")
+    return written
+
+
+def _damage_of_number(written: str) -> str | None:
+    """Return what is wrong with a number that would be brought into order if its region were known."""
+    if written != written.strip():
+        return "has blanks around it; trim it at the source, or set phone_region"
+    if code := invisible_in(written):
+        return f"holds an invisible character ({code}); remove it at the source, or set phone_region"
+    if _WITHOUT_ZERO.fullmatch(written):
+        return (
+            "looks like a Korean mobile number that has lost its leading zero; read the column as text, or set "
+            "phone_region='KR', which puts it back"
+        )
+    return None
 
 
 def check_region(region: Any) -> None:
@@ -45,7 +68,9 @@ def check_region(region: Any) -> None:
 
 def _national(written: str, field: str, region: str) -> str:
     library = _library()
-    plain = normalize("NFKC", written).translate(_DASHES).strip()
+    # Address books copy a number together with marks of its direction.
+    visible = "".join(character for character in written if category(character) != "Cf")
+    plain = normalize("NFKC", visible).translate(_DASHES).strip()
     try:
         number = library.parse(plain, region) if _ONE_NUMBER.fullmatch(plain) else None
     except library.NumberParseException:

@@ -15,8 +15,8 @@ Check = Callable[[Any, str], Any]
 
 _PLAIN: frozenset[type] = frozenset({str, bool})
 _NOTHING: frozenset[type] = frozenset()
-# Objects may have any keys; only so many are remembered.
-_MOST_COLUMNS = 4096
+# Objects may have any keys; only so many sets of them are remembered.
+_MOST_PLANS = 4096
 OBJECTS = (dict, Mapping)  # nearly all are dicts, which are told at once
 
 
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
     :param is_known: whether Blux knows it; otherwise it is the customer's own.
     :param name: what the property is called.
-    :param plain: the types of values that need no check, apart from text beyond ASCII.
+    :param plain: the types of values that need no check.
     :param check: checks any other value but null; ``None`` where the column holds a group of properties itself.
     """
 
@@ -53,11 +53,22 @@ class Place(NamedTuple):
     check: Check | None
 
 
-_NEW = Place(is_known=False, name="", plain=_NOTHING, check=None)
+class _Plan(NamedTuple):
+    """What becomes of each column of the rows that have the same columns.
+
+    :param places: of the columns that are sent.
+    :param known: the names of the properties that Blux knows, each with its column; ``own`` those of the others.
+    :param refused: the columns that cannot be sent, and why; where all are null, nothing would be.
+    """
+
+    places: list[tuple[Any, Place]]
+    known: list[tuple[str, Any]]
+    own: list[tuple[str, Any]]
+    refused: list[tuple[Any, BluxRecordError]]
 
 
 class Placement:
-    """Sorts the columns of rows into properties; which is which is found out once for each column's name.
+    """Sorts the columns of rows into properties; which is which is found out once for each set of columns.
 
     :param find: returns the place of a column; ``None`` for one that is no property.
     :param nulls: whether a null is sent; otherwise it is left out.
@@ -66,7 +77,7 @@ class Placement:
     def __init__(self, find: Callable[[Any], Place | None], *, nulls: bool) -> None:
         self._find = find
         self._nulls = nulls
-        self._places: dict[Any, Place | None] = {}
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
 
     def sort(self, row: Mapping[str, Any], known: dict[str, Any], own: dict[str, Any]) -> list[tuple[str, Any]]:
         """Put the value of each column, checked, into the properties that Blux knows or into the customer's own.
@@ -75,35 +86,38 @@ class Placement:
 
         :raises BluxRecordError: for a value that cannot be sent.
         """
-        place_of, nested = self._places.get, []
-        for column, value in row.items():
-            place = place_of(column, _NEW)
-            if place is _NEW:
-                if value is None and not self._nulls:
-                    continue
-                place = self._new_place(column)
-            if place is None:
-                continue
-            is_known, name, plain, check = place
-            kind = type(value)
-            if kind in plain and (kind is not str or value.isascii()):
-                if is_known:
-                    known[name] = value
-                else:
-                    own[name] = value
-            elif check is None:
-                nested.append((name, value))
+        columns, nested = tuple(row), []
+        plan = self._plans.get(columns) or self._new_plan(columns)
+        for column, error in plan.refused:
+            if row[column] is not None or self._nulls:
+                raise BluxRecordError(error.field, error.reason)
+        known.update({name: row[column] for name, column in plan.known})
+        own.update({name: row[column] for name, column in plan.own})
+        for column, place in [entry for entry in plan.places if type(row[entry[0]]) not in entry[1].plain]:
+            value, into = row[column], known if place.is_known else own
+            if place.check is None:
+                nested.append((place.name, value))
             elif value is not None:
-                (known if is_known else own)[name] = check(value, name)
-            elif self._nulls:
-                (known if is_known else own)[name] = None
+                into[place.name] = place.check(value, place.name)
+            elif not self._nulls:
+                del into[place.name]
         return nested
 
-    def _new_place(self, column: Any) -> Place | None:
-        place = self._find(column)
-        if len(self._places) < _MOST_COLUMNS:
-            self._places[column] = place
-        return place
+    def _new_plan(self, columns: tuple[Any, ...]) -> _Plan:
+        plan = _Plan([], [], [], [])
+        for column in columns:
+            try:
+                place = self._find(column)
+            except BluxRecordError as error:
+                plan.refused.append((column, error.with_traceback(None)))
+                continue
+            if place:
+                plan.places.append((column, place))
+                if place.check:
+                    (plan.known if place.is_known else plan.own).append((place.name, column))
+        if len(self._plans) < _MOST_PLANS:
+            self._plans[columns] = plan
+        return plan
 
 
 def own_property(column: Any) -> Place:

@@ -15,7 +15,7 @@ from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_t
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Of what is sent for a row. A snapshot is bound to it: where another is sent for the same row, everything is."""
 
 _SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
@@ -32,10 +32,15 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "update_devices": users.merged,
 }
 _GROUPS: dict[str, frozenset[str] | None] = {"user_properties": frozenset(KNOWN), "custom_user_properties": None}
+_USER = ("user", "customer", "member")
 _DELETION = Fields(required=("user_id",), own=frozenset({"user_id"}))
 FIELDS: dict[tuple[str, str], Fields] = {
     ("upsert_users", "application"): Fields(
-        required=("user_id",), own=frozenset({"user_id"}), groups=_GROUPS, properties="custom_user_properties"
+        required=("user_id",),
+        own=frozenset({"user_id"}),
+        groups=_GROUPS,
+        properties="custom_user_properties",
+        prefixes=_USER,
     ),
     ("upsert_users", "open"): Fields(
         required=("user_id",),
@@ -43,14 +48,23 @@ FIELDS: dict[tuple[str, str], Fields] = {
         groups={**_GROUPS, "properties": None},
         properties="properties",
         by_mapping=frozenset({"timestamp"}),
+        prefixes=_USER,
     ),
     ("delete_users", "application"): _DELETION,
     ("delete_users", "open"): _DELETION,
     ("send_events", "open"): Fields(
-        required=("user_id", "name"), own=events.FIELDS, groups={"properties": None}, properties="properties"
+        required=("user_id", "name"),
+        own=events.FIELDS,
+        groups={"properties": None},
+        properties="properties",
+        prefixes=("event",),
     ),
     ("update_devices", "open"): Fields(
-        required=("device_id",), own=devices.FIELDS, groups={"properties": None}, properties="properties"
+        required=("device_id",),
+        own=devices.FIELDS,
+        groups={"properties": None},
+        properties="properties",
+        prefixes=("device",),
     ),
 }
 

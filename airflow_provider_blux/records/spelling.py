@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 from functools import lru_cache
 from unicodedata import normalize
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"\d+")
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # A typo leaves nine tenths of the letters, and at most two on either side without a partner.
 _ALIKE = 0.9
 _MOST_LETTERS = 2
+# What tables call the fields, word by word; and two of the words that say what is meant without another.
+_SYNONYMS = {
+    **dict.fromkeys(("mobile", "tel", "telephone", "cellphone"), "phone"),
+    **dict.fromkeys(("no", "num"), "number"),
+    **dict.fromkeys(("agree", "agreed", "agreement", "optin"), "consent"),
+    "mail": "email",
+    "addr": "address",
+    "night": "nighttime",
+    "noti": "notification",
+}
+_AFTER_PREFIX = {"time": "timestamp"}
+_ALONE = frozenset({"phone", "email"})
+_IN_KOREAN = {
+    **dict.fromkeys(
+        ("전화번호", "휴대폰", "휴대폰번호", "휴대전화", "휴대전화번호", "핸드폰", "핸드폰번호"), "phone_number"
+    ),
+    **dict.fromkeys(("이메일", "이메일주소", "메일주소"), "email_address"),
+}
 
 
 @lru_cache(maxsize=4096)
@@ -24,19 +43,23 @@ def letters_of(name: str) -> str:
     return _SEPARATORS.sub("", normalize("NFKC", name).casefold())
 
 
-def meant_by(name: str, fields: Iterable[str]) -> str | None:
+def meant_by(name: str, fields: Iterable[str], *, loosely: bool = False) -> str | None:
     """Return the field that a name is probably meant for, although it is none of them; ``None`` for any other name.
 
     That is another spelling, a typo of at most two letters, or some of a field's words (``marketing_consent``).
+
+    :param loosely: whether what fields are called elsewhere is meant for them too (``sms_agree``, ``mobile``).
     """
     fields = sorted(fields)
     if name in fields or not letters_of(name):
         return None
-    similar = [(likeness, field) for field in fields if (likeness := _likeness(name, field))]
+    if loosely and (found := _IN_KOREAN.get(letters_of(name))) in fields:
+        return found
+    similar = [(likeness, field) for field in fields if (likeness := _likeness(name, field, loosely=loosely))]
     return max(similar, key=lambda found: found[0])[1] if similar else None
 
 
-def _likeness(name: str, field: str) -> float:
+def _likeness(name: str, field: str, *, loosely: bool) -> float:
     """Return how like a field a name is: 0 for not enough."""
     one, other = letters_of(name), letters_of(field)
     if one == other:
@@ -48,9 +71,30 @@ def _likeness(name: str, field: str) -> float:
     is_typo = matcher.ratio() >= _ALIKE and max(len(one), len(other)) - shared <= _MOST_LETTERS
     if is_typo or (len(one) > _MOST_LETTERS and sorted(one) == sorted(other)):
         return max(matcher.ratio(), _ALIKE)
-    words, all_words = _words(name), _words(field)
-    return matcher.ratio() * _ALIKE if len(words) > 1 and words <= all_words else 0
+    words, all_words = (_called(name) if loosely else _words(name)), _words(field)
+    is_part = words <= all_words and (len(words) > 1 or (loosely and words <= _ALONE))
+    return max(matcher.ratio(), 1 - _ALIKE) * _ALIKE if is_part else 0
 
 
 def _words(name: str) -> frozenset[str]:
-    return frozenset(word.rstrip("s") for word in re.split(r"[\W_]+", normalize("NFKC", name).casefold()) if word)
+    parted = _SEPARATORS.sub(" ", normalize("NFKC", name).casefold())
+    return frozenset(word.rstrip("s") for word in parted.split())
+
+
+def _called(name: str) -> frozenset[str]:
+    """Return the words of a name, as the fields have them."""
+    parted = _SEPARATORS.sub("_", _CAMEL_CASE.sub("_", name)).casefold()
+    words = _words(parted.replace("opt_in", "optin").replace("e_mail", "email"))
+    return frozenset(_SYNONYMS.get(word, word) for word in words)
+
+
+def meant_by_column(column: str, fields: Collection[str], prefixes: Collection[str]) -> str | None:
+    """Return the field that a column is probably meant for; also ``customer_email``, ``event_time``, ``device_token``.
+
+    :param prefixes: what the records are called, which a column may say once more.
+    """
+    prefix, _, rest = column.casefold().partition("_")
+    if prefix in prefixes and rest:
+        rest = _AFTER_PREFIX.get(rest, rest)
+        return rest if rest in fields else meant_by(rest, fields, loosely=True)
+    return meant_by(column, fields, loosely=True)

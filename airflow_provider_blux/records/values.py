@@ -21,18 +21,27 @@ from airflow_provider_blux.records.scalars import missing_word, python_value
 _DEEPEST = 32
 # Where the receiver's numbers end (a double); Python itself writes no integer of more than 4,300 digits.
 LARGEST = int(sys.float_info.max)
+HALF_A_CHARACTER = "holds half a character (a lone surrogate); fix its encoding"
 _WORDS = {"true": True, "false": False}
 _NOTHING_DECLARED: Mapping[Any, bool] = {}
+
+
+def is_encodable(value: str) -> bool:
+    """Tell whether UTF-8 can carry text: half of a pair of surrogates it cannot."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
 
 
 def text(value: Any, field: str) -> str:
     """Return text that UTF-8 can carry."""
     if not isinstance(value, str):
         raise BluxRecordError(field, f"is of type {type(value).__name__}; it must be text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BluxRecordError(field, "holds half a character (a lone surrogate); fix its encoding") from None
+    if not is_encodable(value):
+        raise BluxRecordError(field, HALF_A_CHARACTER)
     # A plain one: an enumeration of text has another hash than its value, and another text.
     return value if type(value) is str else str.__str__(value)
 
@@ -73,10 +82,8 @@ def iso(value: date | time, field: str) -> str:
 
 
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
-    """Return any property as JSON can carry it."""
+    """Return any property as JSON can carry it, but for text that cannot be encoded."""
     kind = type(value)
-    if kind is str and not value.isascii():
-        text(value, field)
     if kind is str or value is None or kind is bool or (kind is int and -LARGEST <= value <= LARGEST):
         return value
     if isinstance(value, float):
@@ -96,7 +103,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
 
 def _item(value: Any, field: str, form: str, place: Any, depth: int) -> Any:
     """Return an item of a list or an object as JSON can carry it; where it stands is written out only if need be."""
-    if type(value) is bool or (type(value) is str and value.isascii()):
+    if type(value) is str or type(value) is bool:
         return value
     return json_value(value, field + form.format(place), depth + 1)
 

@@ -9,13 +9,15 @@ from itertools import repeat
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.rows import TableRow, readable_rows, value_of
 
 
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
     """Yield the rows of a ``pyarrow.RecordBatch``; an error in place of one with a value that Python cannot hold.
 
-    Values are Python's: a timestamp is a ``datetime`` to the microsecond, a struct or a map a dict.
+    Values are Python's: a timestamp is a ``datetime`` to the microsecond, a struct or a map a dict, a float of four
+    bytes the number that its shortest text says.
     """
     values, are_whole = [], True
     for column in map(_to_the_microsecond, batch.columns):
@@ -24,6 +26,8 @@ def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRe
         except Exception:  # noqa: BLE001 - pyarrow's own, or Python's
             values.append([value_of(partial(scalar.as_py, maps_as_pydicts="strict")) for scalar in column])
             are_whole = False
+        if correction := correction_of(column.type):
+            values[-1] = list(map(correction, values[-1]))
     rows = zip(*values, strict=True)
     return map(TableRow, map(zip, repeat(columns), rows)) if are_whole else readable_rows(columns, rows)
 
@@ -34,6 +38,24 @@ def _values(column: Any) -> list[Any]:
     may_hold_maps = "map<" in kind or kind.startswith("extension<")
     values: list[Any] = column.to_pylist(maps_as_pydicts="strict") if may_hold_maps else column.to_pylist()
     return values
+
+
+def correction_of(kind: Any) -> floats.Correction | None:
+    """Return what corrects the values of an Arrow type that are, or hold, floats of fewer than eight bytes."""
+    if "float" not in str(kind) and not str(kind).startswith("extension<"):
+        return None
+    is_a = import_module("pyarrow").types
+    if is_a.is_float32(kind):
+        return floats.single
+    if is_a.is_float16(kind):
+        return floats.half
+    if is_a.is_struct(kind):
+        return floats.of_fields({field.name: correction_of(field.type) for field in kind})
+    if is_a.is_map(kind):
+        return floats.of_values(correction_of(kind.item_type))
+    inner = correction_of(getattr(kind, "value_type", None) or getattr(kind, "storage_type", None))
+    is_list = is_a.is_nested(kind) and not str(kind).startswith("run_end_encoded<")
+    return floats.of_items(inner) if is_list else inner
 
 
 def _to_the_microsecond(column: Any) -> Any:

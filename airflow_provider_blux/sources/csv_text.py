@@ -13,6 +13,8 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, B
 from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 from airflow_provider_blux.sources.rows import LineRow, check_columns
 
+# What the reader says of a file that ends within quotes: its producer may not have finished.
+_CUT_OFF = "unexpected end of data"
 _DELIMITERS = re.compile(r"[,;\t|]")
 
 
@@ -96,7 +98,9 @@ def comma_separated(
     except UnicodeError:
         raise BluxConfigError(_not_of(dialect.encoding, f"line {rows.line_num + 1} of {name}")) from None
     except csv.Error as error:  # its words are fixed; they quote nothing
-        raise BluxSourceError(f"{name} is not valid CSV ({error}) after line {rows.line_num}.") from None
+        raise BluxSourceError(
+            f"{name} is not valid CSV ({error}) after line {rows.line_num}.", retry_helps=str(error) == _CUT_OFF
+        ) from None
 
 
 def _allow_long_cells() -> None:

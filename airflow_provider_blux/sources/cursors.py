@@ -6,7 +6,6 @@ drivers are told to give an :class:`Unreadable` for a value that Python cannot h
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,6 +13,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from airflow_provider_blux.json_objects import loads
+from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.rows import Unreadable, value_of
 
 log = logging.getLogger(__name__)
@@ -68,13 +69,11 @@ def reading_cursor(connection: Any) -> Any:
 
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
     """Yield rows as sequences, whatever the driver makes of them."""
+    columns = cursor.description if _driver(cursor) in _DUCKDB else ()
     # DuckDB gives text for a date that Python cannot hold.
-    dates = [
-        number
-        for number, column in enumerate(cursor.description if _driver(cursor) in _DUCKDB else ())
-        if str(column[1]).startswith(("DATE", "TIME"))
-    ]
-    for row in rows:
+    dates = [number for number, column in enumerate(columns) if str(column[1]).startswith(("DATE", "TIME"))]
+    corrections = [_correction_of_duckdb(column[1]) for column in columns]
+    for row in floats.corrected_rows(rows, corrections):
         # A connection may have its driver return dicts (its extra `cursor`).
         values = row.values() if isinstance(row, dict) else row
         if any(isinstance(row[number], str) for number in dates):
@@ -83,6 +82,17 @@ def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
                 for number, value in enumerate(row)
             ]
         yield values
+
+
+def _correction_of_duckdb(kind: Any) -> floats.Correction | None:
+    if str(kind) == "FLOAT":
+        return floats.single
+    if "FLOAT" not in str(kind) or not hasattr(kind, "children"):
+        return None
+    children = {name: _correction_of_duckdb(child) for name, child in kind.children if hasattr(child, "id")}
+    if kind.id == "map":
+        return floats.of_values(children["value"])
+    return floats.of_fields(children) if kind.id == "struct" else floats.of_items(children.get("child"))
 
 
 def _driver(value: Any) -> str:
@@ -99,6 +109,7 @@ def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
 
 
 def _tolerate_in_psycopg(connection: Any) -> None:
+    import_module("psycopg.types.json").set_json_loads(loads, connection)
     adapters = connection.adapters
     for name in _POSTGRES_TYPES:
         oid = adapters.types[name].oid
@@ -142,11 +153,11 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
         extensions.register_type(caster, connection)
         extensions.register_type(extensions.new_array_type(many.values, f"{name}ARRAY", caster), connection)
 
-    def loads(text: str) -> Any:
-        return value_of(partial(json.loads, text))
+    def loads_of(text: str) -> Any:
+        return value_of(partial(loads, text))
 
-    extras.register_default_json(connection, loads=loads)
-    extras.register_default_jsonb(connection, loads=loads)
+    extras.register_default_json(connection, loads=loads_of)
+    extras.register_default_jsonb(connection, loads=loads_of)
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:

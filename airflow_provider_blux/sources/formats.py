@@ -105,7 +105,7 @@ def _check_beginning(text: io.BufferedReader, name: str, layout: Layout) -> None
     beginning = text.peek(4)
     for no_text, what in _NO_TEXT.items():
         if beginning.startswith(no_text):
-            raise BluxSourceError(f"{name} is not {layout.file_format}: it is {what}.")
+            raise BluxSourceError(f"{name} is not {layout.file_format}: it is {what}.", retry_helps=False)
     if beginning.startswith(_UTF_16) and layout.dialect.encoding == Dialect().encoding:
         way_out = "set encoding='utf-16'" if layout.file_format == "csv" else "save it as UTF-8"
         raise BluxConfigError(f"{name} is UTF-16 text; {way_out}.")

@@ -12,11 +12,13 @@ from importlib import import_module
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.arrow import batch_rows
+from airflow_provider_blux.sources import floats
+from airflow_provider_blux.sources.arrow import batch_rows, correction_of
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, value_of
 
 _ROWS_A_SLICE = 1000
 _DOUBLE = 8  # its bytes
+_SIZES = {4: floats.single, 2: floats.half}
 
 Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordError]]]
 
@@ -36,7 +38,7 @@ class Frame:
         self._columns = list(columns)
         check_columns(self._columns, name)
         if len(value) and not self._columns:
-            raise BluxSourceError(f"{name} has {len(value):,} rows and no columns.")
+            raise BluxSourceError(f"{name} has {len(value):,} rows and no columns.", retry_helps=False)
 
     def __len__(self) -> int:
         return len(self._value)
@@ -77,10 +79,22 @@ def _cells(column: Any) -> list[Any]:
         values = [_plain(value, numpy) for value in values]
     elif column.dtype.kind == "M":
         values = [_within_python(value) for value in values]
+    if correction := _correction_of_pandas(column.dtype):
+        values = list(map(correction, values))
     missing = column.isna()
     if missing.any():
         values = [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
     return values
+
+
+def _correction_of_pandas(kind: Any) -> floats.Correction | None:
+    if hasattr(kind, "pyarrow_dtype"):
+        return correction_of(kind.pyarrow_dtype)
+    if hasattr(kind, "categories"):
+        return _correction_of_pandas(kind.categories.dtype)
+    if kind.kind != "f":
+        return None
+    return _SIZES.get(getattr(kind, "itemsize", _DOUBLE))
 
 
 def _plain(value: Any, numpy: Any) -> Any:
@@ -104,12 +118,24 @@ def _within_python(value: Any) -> Any:
 
 
 def _polars(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | BluxRecordError]]:
+    corrections = [_correction_of_polars(kind) for kind in frame.dtypes]
     for part in frame.iter_slices(_ROWS_A_SLICE):
         try:
             rows = part.rows()
         except Exception:  # noqa: BLE001 - polars' own, or Python's
             rows = list(zip(*map(_one_by_one, part.iter_columns()), strict=True))
-        yield readable_rows(columns, rows)
+        yield readable_rows(columns, floats.corrected_rows(rows, corrections))
+
+
+def _correction_of_polars(kind: Any) -> floats.Correction | None:
+    name = str(kind).partition("(")[0]
+    if name in ("Float32", "Float16"):
+        return floats.single if name == "Float32" else floats.half
+    if name in ("List", "Array"):
+        return floats.of_items(_correction_of_polars(kind.inner))
+    return (
+        floats.of_fields({it.name: _correction_of_polars(it.dtype) for it in kind.fields}) if name == "Struct" else None
+    )
 
 
 def _one_by_one(series: Any) -> list[Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import frame_of
+from airflow_provider_blux.sources.json_text import json_text
 from airflow_provider_blux.sources.rows import ONE_RECORD, items_of
 
 _ACCEPTED = (
@@ -75,6 +75,6 @@ class FunctionSource:
 
     def _parsed(self, text: str) -> Any:
         try:
-            return json.loads(text)
+            return json_text(text, str(self))
         except (ValueError, RecursionError):
             raise BluxSourceError(f"{self} returned text that is not JSON. {_ACCEPTED}") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import Frame, frame_of
+from airflow_provider_blux.sources.json_text import json_text
 from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, items_of
 
 # How Airflow calls the outputs of a mapped task (2.11 and 3): alone among its lazy sequences they can be sliced.
@@ -111,7 +112,7 @@ class InlineSource:
 
     def _parsed(self, text: str) -> Any:
         try:
-            return json.loads(text)
+            return json_text(text, self._name)
         except (ValueError, RecursionError) as error:
             where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
             raise BluxConfigError(

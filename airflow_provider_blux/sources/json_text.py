@@ -10,12 +10,14 @@ a number of more than 4,300 digits; its exact one takes eighteen times as long.
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check, loads, object_of
 from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -33,7 +35,13 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     decode = Decoder().decode
     for number, line in enumerate(lines_of(file, name), 1):
         try:
-            yield decode(line)
+            record = decode(line)
+            # What `check` does first, without the call.
+            if type(record) is not dict or line.count(b":") != len(record):
+                check(line, record)
+            yield record
+        except RepeatedKeyError as error:
+            yield _rejected(error)
         except (MsgspecError, ValueError, RecursionError):
             # A blank line, NaN, half a character: for the standard library to judge.
             yield from _judged(line, number, name)
@@ -44,9 +52,27 @@ def _judged(line: bytes, number: int, name: str) -> list[Any]:
     try:
         # A byte order mark also stands within a file that was put together from several.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
-        return [json.loads(text)] if text else []
+        return [loads(text)] if text else []
+    except RepeatedKeyError as error:
+        return [_rejected(error)]
     except (ValueError, RecursionError):
         return [BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")]
+
+
+def _rejected(error: RepeatedKeyError) -> BluxRecordError:
+    return BluxRecordError(error.key, REASON)
+
+
+def json_text(text: str, name: str) -> Any:
+    """Return what a text holds; an error in place of a record with a key twice.
+
+    :param name: what the text is called, for messages.
+    :raises ValueError: it is no JSON.
+    """
+    try:
+        return loads(text)
+    except RepeatedKeyError:
+        return list(json_array(io.BytesIO(text.encode()), name))
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
@@ -61,17 +87,20 @@ class _Array:
         self._file = file
         self._name = name
         self._bytes = codecs.getincrementaldecoder("utf-8-sig")()
-        self._item_at = json.JSONDecoder().raw_decode
+        self._item_at = json.JSONDecoder(object_pairs_hook=self._object).raw_decode
+        self._repeated: RepeatedKeyError | None = None
         self._text = ""
         self._at = 0
         self._before = 0
         self._items = 0
-        self._undecodable = False
+        self._undecodable = self._ends_undecoded = False
 
     def __iter__(self) -> Iterator[Any]:
         start = self._mark()
         if start and start != "[":
-            raise BluxSourceError(f"{self._name} holds no JSON array. One object a line is file_format='jsonl'.")
+            raise BluxSourceError(
+                f"{self._name} holds no JSON array. One object a line is file_format='jsonl'.", retry_helps=False
+            )
         self._pass("[")
         if self._mark() != "]":
             yield self._item()
@@ -93,17 +122,25 @@ class _Array:
                 return ""
 
     def _pass(self, mark: str) -> None:
-        if self._mark() != mark:
-            raise self._fault(self._at)
+        if (found := self._mark()) != mark:
+            raise self._fault(self._at, is_cut_off=not found)
         self._at += 1
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        try:
+            return object_of(pairs)
+        except RepeatedKeyError as error:
+            self._repeated = error
+            return {}
 
     def _item(self) -> Any:
         while True:
+            self._repeated = None
             try:
                 item, end = self._item_at(self._text, self._at)
             except json.JSONDecodeError as error:
-                if not (self._may_go_on(error) and self._grow()):
-                    raise self._fault(error.pos) from None
+                if not (may_go_on := self._may_go_on(error)) or not self._grow():
+                    raise self._fault(error.pos, is_cut_off=may_go_on) from None
                 continue
             except (ValueError, RecursionError):  # a number of thousands of digits; nested a thousand deep
                 raise self._fault(self._at) from None
@@ -111,7 +148,7 @@ class _Array:
             if len(self._text) - end >= len("e+5") or not self._grow():
                 self._at = end
                 self._items += 1
-                return item
+                return _rejected(self._repeated) if self._repeated else item
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
         """Tell what the window cuts off from what is wrong."""
@@ -123,12 +160,12 @@ class _Array:
         if ahead > LONGEST_RECORD:
             raise self._fault(self._at)
         if self._undecodable:
-            raise self._fault(len(self._text), "UTF-8")
+            raise self._fault(len(self._text), "UTF-8", is_cut_off=self._ends_undecoded)
         data = self._file.read(max(_WINDOW, ahead))
         try:
             text = self._bytes.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            self._undecodable = True  # after the items before it
+            self._undecodable, self._ends_undecoded = True, not data  # after the items before it
             text = error.object[: error.start].decode()
         if not (text or data or self._undecodable):
             return False
@@ -137,8 +174,10 @@ class _Array:
         self._at = 0
         return True
 
-    def _fault(self, position: int, what: str = "JSON") -> BluxError:
+    def _fault(self, position: int, what: str = "JSON", *, is_cut_off: bool = False) -> BluxError:
+        """Return the error of a file that is no JSON; one that is cut off may be whole at the next try."""
         return BluxSourceError(
             f"{self._name} is not {what} at character {self._before + position:,}, after {self._items:,} records (cut "
-            "off, or another format; see file_format)."
+            "off, or another format; see file_format).",
+            retry_helps=is_cut_off,
         )

@@ -21,5 +21,7 @@ def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
     while line := file.readline(LONGEST_RECORD):
         number += 1
         if len(line) == LONGEST_RECORD and not line.endswith(b"\n"):
-            raise BluxSourceError(f"line {number:,} of {name} is longer than 64 MiB, which no record is.")
+            raise BluxSourceError(
+                f"line {number:,} of {name} is longer than 64 MiB, which no record is.", retry_helps=False
+            )
         yield line

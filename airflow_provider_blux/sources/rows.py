@@ -96,16 +96,20 @@ def check_columns(columns: Sequence[Any], name: str) -> None:
     for number, column in enumerate(columns, 1):
         if not isinstance(column, str):
             raise BluxSourceError(
-                f"{name}: the name of column {number} is of type {type(column).__name__}; name it with text."
+                f"{name}: the name of column {number} is of type {type(column).__name__}; name it with text.",
+                retry_helps=False,
             )
         if not column.strip():
-            raise BluxSourceError(f"{name}: column {number} has no name; name it, and leave out lines above the names.")
+            raise BluxSourceError(
+                f"{name}: column {number} has no name; name it, and leave out lines above the names.", retry_helps=False
+            )
     if twice := named_twice(columns):
         # The name itself is not shown: without a header line it is a value.
         number = columns.index(twice[0]) + 1
         raise BluxSourceError(
             f"{name}: column {number} has the same name as another one, and one of the two would be lost. Or is the "
-            "first line missing, which should name the columns?"
+            "first line missing, which should name the columns?",
+            retry_helps=False,
         )
 
 

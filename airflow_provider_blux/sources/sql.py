@@ -20,6 +20,15 @@ _ROWS_A_FETCH = 1000
 _VALUES = re.compile(r"'.*|[^\s'\"@]+@[^\s'\"@]+|\d(?:[\s().-]?\d){4,}")
 # PEP 249's classes of errors that are about the statement or the server. The others are about the data, and quote it.
 _ABOUT_THE_STATEMENT = frozenset({"ProgrammingError", "OperationalError", "InterfaceError", "NotSupportedError"})
+# Classes of SQLSTATE that are about the statement, and so the same at the next try: syntax, names and rights (42), what
+# is not supported, parameters, cursors, schemas; Snowflake says "no data" of what is not there.
+_CLASSES_OF_THE_STATEMENT = ("02", "07", "0A", "26", "34", "3F", "42")
+_READ_ONLY = "25006"
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+# The same of MySQL, which its drivers take for errors of the server: unknown and ambiguous columns, functions, rights.
+_MYSQL = frozenset({1052, 1054, 1055, 1066, 1109, 1140, 1142, 1143, 1222, 1247, 1248, 1305, 1370, 1582, 1630})
+_SQLITE = frozenset({"SQLITE_ERROR", "SQLITE_READONLY"})
+_BY_CLASS = frozenset({"ProgrammingError", "NotSupportedError"})
 # A per cent sign that no driver takes for a placeholder.
 _LONE_PERCENT = re.compile(r"%(?![%sbt(])")
 _NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL)
@@ -61,14 +70,23 @@ class SqlSource:
     def __iter__(self) -> Iterator[Any]:
         self._warn_of_any_order()
         hook = self._hook()
-        self._is_connected = False
+        self._is_connected = self._is_executed = False
         try:
             with reading(hook.get_conn) as cursor:
                 yield from self._rows(cursor)
         except Exception as error:
             if _database_error(error) is None and isinstance(error, BluxError | AirflowException):
                 raise
-            raise BluxSourceError(self._failure(error)) from None
+            raise BluxSourceError(self._failure(error), retry_helps=not self._is_lasting(error)) from None
+
+    def _is_lasting(self, error: Exception) -> bool:
+        """Tell whether the statement is wrong, so that every try would fail; data and servers may change."""
+        if _database_error(error) is not None:
+            return _is_of_the_statement(error)
+        is_of_parameters = isinstance(error, TypeError | LookupError | ValueError) and not isinstance(
+            error, UnicodeError
+        )
+        return is_of_parameters and self._is_connected and not self._is_executed
 
     def _failure(self, error: Exception) -> str:
         """Return what the database said that is no data, where it runs, and what to do."""
@@ -87,6 +105,7 @@ class SqlSource:
     def _rows(self, cursor: Any) -> Iterator[TableRow | BluxRecordError]:
         self._is_connected = True
         cursor.execute(self._sql, *([self._parameters] if self._parameters else []))
+        self._is_executed = True
         rows = cursor.fetchmany(_ROWS_A_FETCH) if cursor.description or _tells_columns_late(cursor) else []
         columns = self._columns(cursor)
         while rows:
@@ -158,11 +177,31 @@ def _server(conn_id: str) -> str:
     return f"{connection.conn_type} at {connection.host}{port}" if is_server else ""
 
 
+def _is_of_the_statement(error: Exception) -> bool:
+    if _number(error) in _MYSQL:
+        return True
+    if state := _sqlstate(error):
+        return state.startswith(_CLASSES_OF_THE_STATEMENT) or state == _READ_ONLY
+    if name := getattr(error, "sqlite_errorname", None):
+        return name in _SQLITE
+    return any(kind.__name__ in _BY_CLASS for kind in type(error).__mro__)
+
+
+def _sqlstate(error: Any) -> str | None:
+    state: str | None = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if state or type(error).__module__ != "pyodbc" or not error.args:
+        return state
+    first = str(error.args[0])
+    return first if _SQLSTATE.fullmatch(first) else None
+
+
+def _number(error: Any) -> int | None:
+    return error.args[0] if error.args and type(error.args[0]) is int else None
+
+
 def _where(error: Any) -> str:
     """Return the error's SQLSTATE, or the number that MySQL gives it."""
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    number = error.args[0] if error.args and type(error.args[0]) is int else None
-    found = {"SQLSTATE": state, "error": number}
+    found = {"SQLSTATE": _sqlstate(error), "error": _number(error)}
     known = [f"{name} {value}" for name, value in found.items() if value]
     return f" [{', '.join(known)}]" if known else ""
 

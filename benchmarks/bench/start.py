@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from airflow_provider_blux.emulator.backend import DEMO
 from benchmarks import servers
 from benchmarks.bench.files import Files
 from benchmarks.bench.section import Goal, Options, Section
@@ -72,7 +71,7 @@ def _variables(folder: Path, url: str, users: str) -> dict[str, str]:
     }
     return {
         **on_loopback(folder, Path(__file__).parent / "dags", settings),
-        "AIRFLOW_CONN_BLUX_DEFAULT": DEMO.connection_json(url),
+        "AIRFLOW_CONN_BLUX_DEFAULT": servers.connection_json(url),
         "BLUX_BENCH_STUB": url,
         "BLUX_BENCH_USERS": users,
     }

@@ -26,7 +26,6 @@ from typing import NoReturn
 
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.emulator.backend import DEMO
 from benchmarks import servers
 from benchmarks.cluster import backends, verdict
 from benchmarks.cluster.course import Course, Watch
@@ -87,7 +86,7 @@ def _evidence(
         server.ask("PUT", "/_emulator/settings", {"rates": {"application.upsert_users": options.rate_limit}})
         variables = {
             **environment(folder, postgresql, redis),
-            "AIRFLOW_CONN_BLUX_DEFAULT": DEMO.connection_json(server.url),
+            "AIRFLOW_CONN_BLUX_DEFAULT": servers.connection_json(server.url),
             "BLUX_CLUSTER_PARTITIONS": str(source),
             "BLUX_CLUSTER_RATE": str(options.rate_limit),
         }

@@ -63,7 +63,7 @@ def test_every_other_argument_of_the_operator_and_of_airflow_is_taken(name: str)
     own = {
         "blux_upsert_users": {"updated_at_field": "at", "suppression_path": "/s"},
         "blux_delete_users": {"max_users": 5, "receipts_path": "/r"},
-        "blux_send_events": {"on_unknown": "reject"},
+        "blux_send_events": {"on_unknown": "keep"},
         "blux_update_devices": {"list_key": "items"},
     }[name]
     shaping = {"field_mapping": {"no": "user_id"}, "true_values": ["Y"], "naive_timezone": "Asia/Seoul"}

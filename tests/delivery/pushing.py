@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -27,6 +28,11 @@ from airflow_provider_blux.records.encoding import encode
 
 # What the tests of outcomes send at; the pace has tests of its own.
 UNPACED = 5000.0
+
+
+def own_threads() -> list[threading.Thread]:
+    """Return the threads that run, without the emulator's: one of those ends a moment after its client has hung up."""
+    return [thread for thread in threading.enumerate() if not thread.name.startswith("blux-emulator")]
 
 
 class Impatient(Stop):

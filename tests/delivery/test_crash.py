@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxAuthError, BluxUnavailable
 from tests.delivery.killed import EVENTS, deliver
-from tests.delivery.pushing import Memory, push
+from tests.delivery.pushing import Memory, own_threads, push
 
 LATENCY = 0.1
 # At 200 requests a second so many are on their way at a time, and as many answers may be waiting to be counted.
@@ -62,11 +62,11 @@ def test_sent_again_only_what_was_in_doubt_is_repeated_and_nothing_is_lost(blux,
 
 @pytest.mark.slow
 def test_left_alone_nothing_is_repeated_and_exactly_what_was_in_doubt_is_unknown(blux, tmp_path):
-    kill_half_way(blux, tmp_path, "reject")
+    kill_half_way(blux, tmp_path, "keep")
     before = arrived(blux)
     doubt = json.loads((tmp_path / "task.checkpoint.json").read_text())["doubt"]
 
-    report = deliver(blux, tmp_path, "reject", "try2")
+    report = deliver(blux, tmp_path, "keep", "try2")
 
     counts, unknown = arrived(blux), unknown_in(tmp_path)
     assert set(counts.values()) == {1}
@@ -83,7 +83,7 @@ def test_left_alone_nothing_is_repeated_and_exactly_what_was_in_doubt_is_unknown
 def test_within_a_run_what_may_have_arrived_is_left_alone_too(blux, tmp_path, failure):
     blux.fault(**failure, probability=0.1)
 
-    report = deliver(blux, tmp_path, "reject", "try1")
+    report = deliver(blux, tmp_path, "keep", "try1")
 
     counts, unknown = arrived(blux), unknown_in(tmp_path)
     assert set(counts.values()) == {1}
@@ -97,7 +97,7 @@ def test_within_a_run_what_may_have_arrived_is_left_alone_too(blux, tmp_path, fa
 def test_a_refusal_is_an_answer_and_is_repeated_even_at_most_once(blux, tmp_path):
     blux.fault(kind="status", status=503, probability=0.2)
 
-    report = deliver(blux, tmp_path, "reject", "try1")
+    report = deliver(blux, tmp_path, "keep", "try1")
 
     assert (report.delivered, report.unknown) == (3000, 0)
     assert report.retries > 0
@@ -105,13 +105,13 @@ def test_a_refusal_is_an_answer_and_is_repeated_even_at_most_once(blux, tmp_path
 
 @pytest.mark.slow
 def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_too(blux, tmp_path):
-    kill_half_way(blux, tmp_path, "reject")
+    kill_half_way(blux, tmp_path, "keep")
     blux.fault(kind="status", status=401)
     with pytest.raises(Exception, match="401"):
-        deliver(blux, tmp_path, "reject", "try2")
+        deliver(blux, tmp_path, "keep", "try2")
     blux.clear_faults()
 
-    report = deliver(blux, tmp_path, "reject", "try3")
+    report = deliver(blux, tmp_path, "keep", "try3")
 
     assert set(arrived(blux).values()) == {1}
     assert report.delivered + report.unknown == 3000
@@ -121,7 +121,7 @@ def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_t
 def test_an_answer_of_the_gateways_own_leaves_in_doubt_what_became_of_the_request_behind_it(blux, tmp_path, status):
     blux.fault(kind="status", status=status, processed=True, times=3)
 
-    report = deliver(blux, tmp_path, "reject", "try1")
+    report = deliver(blux, tmp_path, "keep", "try1")
 
     assert set(arrived(blux).values()) == {1}
     assert report.unknown == 30
@@ -130,10 +130,10 @@ def test_an_answer_of_the_gateways_own_leaves_in_doubt_what_became_of_the_reques
 def test_an_api_that_answers_nobody_does_not_make_the_whole_source_unknown(blux, tmp_path):
     blux.fault(kind="reset", skip=10)
     with pytest.raises(BluxUnavailable, match=r"connection to .* broke"):
-        deliver(blux, tmp_path, "reject", "try1", concurrency=2)
+        deliver(blux, tmp_path, "keep", "try1", concurrency=2)
     blux.clear_faults()
 
-    report = deliver(blux, tmp_path, "reject", "try2")
+    report = deliver(blux, tmp_path, "keep", "try2")
 
     assert set(arrived(blux).values()) == {1}
     assert report.unknown <= 10 * 8
@@ -157,10 +157,10 @@ class Failing(Memory):
 def test_what_could_not_be_noted_was_not_sent_and_is_not_in_doubt(blux):
     store = Failing(failing=1)
     with pytest.raises(OSError, match="no space left"):
-        push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="reject", concurrency=1)
+        push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="keep", concurrency=1)
     assert store.load()["doubt"] == {}
 
-    report = push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="reject")
+    report = push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="keep")
 
     assert report.delivered == 3000
     assert set(arrived(blux).values()) == {1}
@@ -168,12 +168,12 @@ def test_what_could_not_be_noted_was_not_sent_and_is_not_in_doubt(blux):
 
 def test_a_store_that_fails_leaves_no_thread_and_hides_no_error(blux, caplog):
     caplog.set_level("INFO")
-    before = threading.active_count()
+    before = own_threads()
     blux.fault(kind="status", status=401, skip=5)
 
     with pytest.raises(BluxAuthError):
         push(blux, "upsert_users", [{"user_id": str(n)} for n in range(5000)], store=Failing(failing=99), concurrency=4)
 
-    assert threading.active_count() == before
+    assert own_threads() == before
     assert "The progress could not be kept (OSError)" in caplog.text
     assert "stopped early" in caplog.text

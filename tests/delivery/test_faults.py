@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from airflow_provider_blux.exceptions import BluxStopped, BluxUnavailable
-from tests.delivery.pushing import Impatient, Memory, held, in_order, push
+from tests.delivery.pushing import Impatient, Memory, held, in_order, own_threads, push
 
 FIVE_PERCENT = [
     {"kind": "status", "status": 500},
@@ -81,7 +81,7 @@ def test_when_the_attempts_run_out_progress_is_saved_and_another_try_sends_only_
 
 def test_a_stop_ends_between_requests_saves_and_leaves_no_thread(blux):
     store, stop = Memory(), Impatient()
-    before = threading.active_count()
+    before = own_threads()
 
     def rows():
         for number in range(10_000):
@@ -92,7 +92,7 @@ def test_a_stop_ends_between_requests_saves_and_leaves_no_thread(blux):
     with pytest.raises(BluxStopped):
         push(blux, "upsert_users", rows(), store=store, stop=stop, concurrency=4)
 
-    assert threading.active_count() == before
+    assert own_threads() == before
     held_now = blux.counts()["users"]
     saved = store.load()
     assert held_now == 100 * saved["counts"]["batches"]

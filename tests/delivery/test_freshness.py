@@ -103,4 +103,4 @@ def test_what_is_meant_for_users_is_refused_elsewhere(blux, option):
     with pytest.raises(BluxConfigError, match="is an argument of upsert_users only"):
         push(blux, "send_events", [], **option)
     with pytest.raises(BluxConfigError, match="on_unknown is an argument of send_events only"):
-        push(blux, "upsert_users", [], on_unknown="reject")
+        push(blux, "upsert_users", [], on_unknown="keep")

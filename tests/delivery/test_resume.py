@@ -85,7 +85,7 @@ class ClearsLate(Memory):
         super().clear()
 
 
-@pytest.mark.parametrize("on_unknown", ["resend", "reject"])
+@pytest.mark.parametrize("on_unknown", ["resend", "keep"])
 def test_what_fails_when_all_is_delivered_sends_nothing_again(blux, on_unknown):
     store = ClearsLate()
     with pytest.raises(ConnectionError):
@@ -164,7 +164,7 @@ def test_records_that_come_from_a_generator_cannot_be_started_afresh(blux):
         push(blux, "upsert_users", (row for row in ROWS[500:]), store=store)
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 50}, {"api": "open"}, {"on_unknown": "reject"}])
+@pytest.mark.parametrize("options", [{"batch_size": 50}, {"api": "open"}, {"on_unknown": "keep"}])
 def test_a_checkpoint_of_other_settings_is_refused_before_anything_is_sent(blux, options):
     operation, rows = ("send_events", EVENTS) if "on_unknown" in options else ("upsert_users", ROWS)
     store = Memory()

@@ -191,7 +191,7 @@ class Remembering(Memory):
 
 
 def at_most_once(blux: Emulator, store: Memory, **options: Any) -> Any:
-    return push(blux, "send_events", EVENTS, store=store, batch_size=4, concurrency=1, on_unknown="reject", **options)
+    return push(blux, "send_events", EVENTS, store=store, batch_size=4, concurrency=1, on_unknown="keep", **options)
 
 
 def test_what_a_killed_try_was_about_to_send_is_unknown_and_says_why(blux, tmp_path):
@@ -349,7 +349,7 @@ def test_six_requests_in_a_row_without_an_answer_end_a_try_that_repeats_none(blu
     blux.fault(kind="reset")
 
     with pytest.raises(BluxUnavailable, match="broke during"):
-        push(blux, "send_events", EVENTS, batch_size=1, concurrency=1, on_unknown="reject", max_rejects=1.0)
+        push(blux, "send_events", EVENTS, batch_size=1, concurrency=1, on_unknown="keep", max_rejects=1.0)
     assert len(blux.requests()) == 6
 
 
@@ -358,7 +358,7 @@ def test_one_answer_between_them_and_they_are_no_longer_in_a_row(blux):
     blux.fault(kind="reset", skip=1)
     rows = [{**EVENTS[0], "id": str(number)} for number in range(11)]
 
-    report = push(blux, "send_events", rows, batch_size=1, concurrency=1, on_unknown="reject", max_rejects=1.0)
+    report = push(blux, "send_events", rows, batch_size=1, concurrency=1, on_unknown="keep", max_rejects=1.0)
 
     assert (report.delivered, report.unknown) == (1, 10)
 

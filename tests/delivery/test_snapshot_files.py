@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -473,3 +474,42 @@ def test_a_digest_of_a_row_is_not_of_a_single_field(tmp_path: Path) -> None:
     snapshot = snapshot_in(tmp_path)
 
     assert snapshot.mark({"user_id": "a", "x": 1}).row != snapshot.mark({"user_id": "b", "x": 1}).row
+
+
+def test_what_a_killed_run_left_of_a_file_is_removed_by_a_merge_a_day_later(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    left = [tmp_path / name for name in ("0a.000000.snapshot.11.unfinished", "0b.merged.snapshot.22.unfinished")]
+    others = [tmp_path / name for name in ("0c.000000.snapshot.33.unfinished", "mine.txt", "mine.csv.44.unfinished")]
+    for file in (*left, *others):
+        file.write_bytes(b"x")
+    yesterday = (datetime.now(UTC) - timedelta(hours=25)).timestamp()
+    for file in (*left, *others[1:]):
+        os.utime(file, (yesterday, yesterday))
+
+    send(blux, tmp_path, USERS, full_refresh=True)
+    assert [file for file in left if file.exists()] == []
+    assert all(file.exists() for file in others)
+
+
+@pytest.mark.parametrize("method", ["cat_file", "open", "ls"])
+@pytest.mark.parametrize("error", [PermissionError("secret"), TimeoutError("secret"), RuntimeError("secret")])
+def test_a_storage_that_cannot_be_read_stops_the_task_with_the_folder_and_a_way_out(
+    blux: Any, tmp_path: Path, method: str, error: Exception
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise error
+
+    send(blux, tmp_path)
+    begun(tmp_path, USERS[:1])
+    assert {MERGED in name for name in files(tmp_path)} == {True, False}
+    requests = len(blux.requests())
+    broken = type("Broken", (LocalFileSystem,), {method: fails})(skip_instance_cache=True)
+    snapshot = snapshot_in(Folder(broken, str(tmp_path), "snapshot_path"))
+
+    with pytest.raises(BluxError, match=r"^snapshot_path: .* in .* cannot be read \(\w+Error\)\. Check") as raised:
+        push(blux, "upsert_users", USERS, snapshot=snapshot)
+    assert raised.value.retry_helps
+    assert str(tmp_path) in str(raised.value)
+    assert "remove the whole folder" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert len(blux.requests()) == requests

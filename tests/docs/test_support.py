@@ -1,4 +1,4 @@
-"""What docs/support.md says CI proves is what .ci/run does."""
+"""What docs/support.md and docs/installation.md say that CI runs is what .ci/run does."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import re
 import tomllib
 
 import pytest
+from packaging.version import Version
 
 from tests.docs.readme import ROOT, Readme, names
 
 PAGE = Readme("docs/support.md")
 ROWS = PAGE.table_of("make test")
+(PINS,) = Readme("docs/installation.md").tables
 CI = (ROOT / ".ci" / "run").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 STEPS = dict(re.findall(r"^step '([^']+)' (.+)$", CI, re.MULTILINE))
 FUNCTIONS = dict(re.findall(r"^(\w+)\(\) \{\n(.*?)^\}", CI, re.MULTILINE | re.DOTALL))
+ARRAYS = dict(re.findall(r"^readonly (\w+)=\((.*)\)$", CI, re.MULTILINE))
 ONLY_WITH_POSTGRES = "Airflow 2 refuses SQLite" in (ROOT / "tests/airflow/conftest.py").read_text("utf-8")
 
 
@@ -22,18 +25,25 @@ def done_by(step: str) -> str:
     """Return the commands of a step, down to what a target of make runs."""
     called = STEPS[step].split()[0]
     commands = FUNCTIONS.get(called, STEPS[step])
+    commands += "".join(f" {ARRAYS[name]} \n" for name in re.findall(r'"\$\{(\w+)\[@\]\}"', STEPS[step]))
     for target in re.findall(r"make (\w+)", commands):
         recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
         commands += recipe[1] if recipe else ""
     return commands
 
 
+def part_of(folders: list[str]) -> str:
+    """Return which tests these are, as the page has it."""
+    return ", ".join(folders).replace("hooks", "hook")
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"Airflow {row[0]}, Python {row[1]}")
 def test_a_row_claims_what_its_steps_do(row: list[str]) -> None:
     airflow, _, steps, *claims = row
     commands = "\n".join(done_by(step) for step in names(steps))
-    unit = "-m pytest" in commands
-    processes = unit and "not airflow" not in commands
+    tests = re.findall(r" tests/(\w+)", re.sub(r"--ignore \S+", "", commands))
+    unit = part_of(tests) if tests else "-m pytest" in commands
+    processes = unit is True and "not airflow" not in commands
     scheduler = "where PostgreSQL answers" if airflow.startswith("2.") and ONLY_WITH_POSTGRES else processes
     typed = processes and not re.search(r"--ignore tests/docs(/test_readme_commands\.py)?\s", commands)
     demo = "example_dags.demo" in commands
@@ -57,6 +67,20 @@ def test_the_versions_are_those_of_the_steps_and_the_pins() -> None:
                 assert step == f"Airflow {minor}"
             if step.startswith("Python "):
                 assert step == f"Python {python}"
+
+
+def test_beside_constraints_ci_runs_what_is_pinned_or_the_earliest_that_works() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (floor,) = (Version(found[1]) for each in project["dependencies"] if (found := re.match(r".*-compat>=(.+)", each)))
+
+    assert {row[0] for row in PINS} == {
+        row[0] for row in ROWS if any(step.startswith("Airflow ") for step in names(row[2]))
+    }
+    for airflow, pinned, run, what_to_do in PINS:
+        pins = (ROOT / "requirements" / f"airflow-{airflow.rpartition('.')[0]}.txt").read_text("utf-8")
+        assert f"apache-airflow-providers-common-compat=={run}\n" in pins
+        assert Version(run) == max(Version(pinned), floor)
+        assert (what_to_do == "nothing") == (Version(pinned) >= floor)
 
 
 def test_the_pythons_are_those_that_the_package_declares() -> None:

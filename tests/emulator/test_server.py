@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_a_client_that_hangs_up_within_its_request_is_in_the_journal(caplog: pyt
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+def test_starting_and_stopping_takes_milliseconds() -> None:
+    def seconds() -> float:
+        began = time.monotonic()
+        Emulator().start().stop()
+        return time.monotonic() - began
+
+    assert min(seconds() for _ in range(10)) < 0.05
+
+
 def test_it_can_be_started_again() -> None:
     blux = Emulator()
     for _ in range(2):
@@ -167,24 +177,3 @@ def test_the_command_names_what_it_cannot_use_in_one_line(blux: Emulator, tmp_pa
         2,
         "python -m airflow_provider_blux.emulator: error: argument --port: invalid port number value: '99999'",
     )
-
-
-# Ends the interpreter's knowledge of a package, as if it were not installed.
-WITHOUT_THE_EXTRA = """
-import sys
-sys.modules["uvicorn"] = None
-"""
-
-
-@pytest.mark.slow
-def test_without_the_extra_the_error_names_it() -> None:
-    code = f"""{WITHOUT_THE_EXTRA}
-from airflow_provider_blux.emulator import Emulator
-emulator = Emulator()
-try:
-    emulator.start()
-except ModuleNotFoundError as error:
-    print(error)
-"""
-    run = interpreter.run("-c", code)
-    assert run.stdout == "The emulator needs uvicorn: pip install 'airflow-provider-blux[emulator]'\n"

@@ -15,7 +15,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.hooks.connection import Credentials
 
-REFUSES_EXTRAS = version("apache-airflow").startswith(("2.", "3.0."))
+REFUSES_EXTRAS = version("apache-airflow").startswith(("2.", "3.0.", "3.1."))
 
 SECRET, OPEN_KEY = "s3cr3t-Key-41f", "0pen-Key-77b"
 APPLICATION = {"login": "app", "password": SECRET}
@@ -132,6 +132,9 @@ def test_the_extras_of_a_uri_are_extras(read: Any) -> None:
         ({"extra": "{'timeout': 5}"}, "extra is no JSON object"),
         ({"extra": '["timeout"]'}, "extra is no JSON object"),
         ({"extra": "5"}, "extra is no JSON object"),
+        ({"extra": "[]"}, "extra is no JSON object"),
+        ({"extra": "0"}, "extra is no JSON object"),
+        ({"extra": "false"}, "extra is no JSON object"),
         ({"extra": json.dumps(json.dumps({"timeout": 5}))}, "extra is JSON inside a JSON string"),
         ({"password": f" {SECRET}"}, "Copy it again"),
         ({"password": f"{SECRET}키"}, "Copy it again"),
@@ -153,6 +156,12 @@ def test_a_wrong_application_api_names_the_field(read: Any, connection: dict[str
         ({**OPEN, "project_id": "p\n"}, "extra project_id (Project ID) has a blank around it, or a line break"),
         ({**OPEN, "project_id": 5}, "extra project_id is of type int; it must be text"),
         ({**OPEN, "open_api_key": [OPEN_KEY]}, "extra open_api_key is of type list; it must be text"),
+        ({"open_api_url": []}, "extra open_api_url is of type list; it must be text"),
+        ({"project_id": False}, "extra project_id is of type bool; it must be text"),
+        ({"receipt_key": 0}, "extra receipt_key is of type int; it must be text"),
+        ({"rate_limits": []}, "extra rate_limits must be an object"),
+        ({"rate_limits": False}, "extra rate_limits must be an object"),
+        ({"timeout": False}, "extra timeout must be a number of seconds above 0"),
         ({**OPEN, "open_api_key": f"{OPEN_KEY}\r\nX-Evil: 1"}, "Copy it again"),
         ({**OPEN, "open_api_url": "http://event.example.com"}, "extra open_api_url (Open API URL) is plain http://"),
         ({**OPEN, "open_api_url": "event.example.com"}, "extra open_api_url (Open API URL) is not an http(s) URL"),

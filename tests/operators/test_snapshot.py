@@ -122,6 +122,31 @@ def test_who_is_deleted_is_sent_again_with_the_same_row(
     assert blux_emulator.counts()["users"] == 3
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_deletion_on_a_damaged_snapshot_names_a_way_out_that_works(
+    blux_emulator: Emulator, tmp_path: Path, is_open: bool
+) -> None:
+    users, snapshot = [{"user_id": f"u{number}"} for number in range(3)], tmp_path / "snapshot"
+    arguments: dict[str, Any] = {"snapshot_path": str(snapshot)}
+    ran(BluxUpsertUsersOperator, as_list(users, tmp_path), **arguments)
+    for file in snapshot.iterdir():
+        file.write_bytes(b"damaged")
+    with pytest.raises(
+        AirflowFailException,
+        match=r"Run the task that sends these users once with full_refresh=True,.*"
+        "then run this one again",
+    ):
+        ran(BluxDeleteUsersOperator, as_list(users[:1], tmp_path), **arguments)
+    assert blux_emulator.counts()["users"] == 3
+
+    ran(BluxUpsertUsersOperator, as_list(users, tmp_path), full_refresh=True, **arguments)
+    if is_open:  # then the refresh cannot merge, and leaves what is damaged
+        for name in ("0" * 16, "f" * 16):
+            (snapshot / f"{name}.000000.snapshot").write_bytes(b"damaged")
+    assert ran(BluxDeleteUsersOperator, as_list(users[:1], tmp_path), **arguments)["delivered"] == 1
+    assert blux_emulator.counts()["users"] == 2
+
+
 @both_kinds
 def test_a_full_refresh_sends_everything(blux_emulator: Emulator, tmp_path: Path, key: str) -> None:
     rows, options = as_list(rows_of(key), tmp_path), {"snapshot_path": str(tmp_path / "snapshot")}

@@ -76,6 +76,29 @@ def test_on_empty_decides_what_follows_where_there_is_no_record(
         run(kind, on_empty="fail", **arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"path": "twice.csv"}, "column 1 has the same name"),
+        ({"path": "quotes.csv"}, "is not valid CSV"),
+        ({"sql": "SELEKT", "sql_conn_id": "shop"}, "syntax error"),
+        ({"sql": "SELECT mail FROM nowhere ORDER BY 1", "sql_conn_id": "shop"}, "no such table"),
+    ],
+)
+def test_what_no_retry_can_cure_fails_at_once(
+    blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], words: str
+) -> None:
+    pytest.importorskip("airflow.providers.sqlite")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "shop.db")}))
+    (tmp_path / "twice.csv").write_text("user_id,user_id\n1,2\n", "utf-8")
+    (tmp_path / "quotes.csv").write_text('user_id\n"1"2\n', "utf-8")
+
+    given = {name: str(tmp_path / value) if name == "path" else value for name, value in arguments.items()}
+    with pytest.raises(AirflowFailException, match=words):
+        run(BluxUpsertUsersOperator, **given)
+
+
 def test_a_rejected_record_is_a_record(blux_emulator: Emulator, tmp_path: Path) -> None:
     report = run(
         BluxUpsertUsersOperator, users=[{"user_id": ""}], max_rejects=1, rejects_path=str(tmp_path), on_empty="fail"

@@ -43,6 +43,7 @@ MISSING = [
     *("<NA>", "NA", "N/A", "n/a", "#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "####"),
     *("#ERROR!", "undefined", "inf", "-inf", "+Inf", "Infinity", "[object Object]"),
 ]
+MARKED = ['="00123"', "'00123", "'u-1", '"123"', "'123'", '"', '"123']
 REAL = [
     *(
         "0",
@@ -63,12 +64,13 @@ REAL = [
     ),
     *("nancy", "Nona", "nullable", "na", "Na", "n", "N", "none-1", "info", "infinite", "\\n1", "#1", "#N/A1", "##a"),
     *("1.2.3E+4", "0x1F", "12.0.0.1", "550e8400-e29b-41d4-a716-446655440000", "5e8400", "2026-01-31", "a.0"),
+    *("o'brien", "o'", 'a"b', "=1", "=", "c="),
 ]
 
 
 @pytest.mark.parametrize(("kind", "around", "field"), PLACES)
 def test_text_that_looks_damaged_or_missing_is_no_id(kind: Any, around: Any, field: str) -> None:
-    for value in (*NUMBERS, *MISSING, "\ufffd\ufffd1"):
+    for value in (*NUMBERS, *MISSING, *MARKED, "\ufffd\ufffd1"):
         row = {**around, field: value}
         check(shape_of(*kind), row, Rejected(field, "check_ids=False"))
         assert shape_of(*kind, Shaping(check_ids=False))(row)
@@ -114,13 +116,45 @@ def test_emoji_blanks_inside_and_marks_are_no_invisible_characters(value: str) -
     assert identifier(value, "user_id") == value
 
 
-@pytest.mark.parametrize("value", ["1012345678.0", "8.21012E+11", "nan", "NULL", "#N/A", "\\N"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("1012345678.0", "8.21012E+11", "nan", "NULL", "#N/A", "\\N", "'01012345678", '="01012345678"'),
+        *(" 01012345678", "01012345678\n", "\u00a001012345678", "\u202a01012345678\u202c", "010\u200b12345678"),
+        *("1012345678", "10-1234-5678", "10 1234 5678", "10.1234.5678"),
+    ],
+)
 @pytest.mark.parametrize("api", ["application", "open"])
 def test_a_telephone_number_that_looks_damaged_is_rejected(api: str, value: str) -> None:
     row = {"user_id": "u", "phone_number": value}
 
     check(shape_of("upsert_users", api), row, Rejected("phone_number", "check_ids=False"))
     assert shape_of("upsert_users", api, Shaping(check_ids=False))(row)
+
+
+@pytest.mark.parametrize("value", ["101234567", "10123456789", "1112345678", "110-1234-5678", "", "(02) 123-4567"])
+def test_a_telephone_number_that_merely_resembles_a_damaged_one_is_sent(value: str) -> None:
+    row = {"user_id": "u", "phone_number": value}
+
+    assert shape_of("upsert_users", "application")(row)[1]["user_properties"] == {"phone_number": value}
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "#N/A", "undefined"])
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [
+        ("send_events", "name"),
+        ("update_devices", "platform"),
+        ("update_devices", "token"),
+        ("update_devices", "app_local_id"),
+    ],
+)
+def test_text_that_stands_for_a_missing_value_is_no_name_and_no_token(operation: str, field: str, word: str) -> None:
+    row = {"user_id": "u", "name": "n", "device_id": "d", field: word}
+
+    check(shape_of(operation, "open"), row, Rejected(field, "stands for a missing value"))
+    assert shape_of(operation, "open", Shaping(check_ids=False))(row)[1][field] == word
+    assert shape_of(operation, "open")({**row, field: f"{word}-1.0"})[1][field] == f"{word}-1.0"
 
 
 @pytest.mark.parametrize("is_table", [True, False])

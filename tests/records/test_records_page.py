@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,6 +15,7 @@ import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records import data_quality, values
+from airflow_provider_blux.records.encoding import encode
 from airflow_provider_blux.records.fields import CONSENTS, KNOWN
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import Shaping
@@ -98,7 +98,13 @@ RULES: dict[str, Callable[[Shaping, Any], Any]] = {
 @pytest.mark.parametrize(("table", "row"), rows_of("value", "is sent as", "or rejected, since it"))
 def test_values_are_sent_or_rejected_as_the_page_says(table: Table, row: list[str]) -> None:
     given, sent, reason = row
-    found = outcome(partial(RULES[table.heading], Shaping(**table.arguments)), value(given))
+    rule = RULES[table.heading]
+
+    def encodable(item: Any) -> Any:
+        encode(found := rule(Shaping(**table.arguments), item))
+        return found
+
+    found = outcome(encodable, value(given))
 
     assert bool(sent) is not bool(reason)
     if reason:

@@ -22,7 +22,7 @@ from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
 
-HELD = (1, "290eb04fe1b94cb4d56af0c1c3eb766d")
+HELD = (2, "a69dc2d14474172f8b63a9639a26a934")
 
 
 class Grade(Enum):
@@ -32,6 +32,7 @@ class Grade(Enum):
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2**53 + 1, 2**70, 0.5, 1.0, -0.0, 1e300, math.nan, math.inf),
     *("", " ", "a", " a ", "true", "TRUE", "false", "Y", "1", "0", "nan", "None", "NULL", "123.0", "1.2E+11", "00123"),
+    *("1012345678", " 01012345678", "\u202a01012345678", '="00123"', "'00123"),
     *("010-1234-5678", "+82 10-1234-5678", "01012345678", "a@example.com", "A@EXAMPLE.COM", "not an address"),
     *("가", "\u1100\u1161", "\u200b", "a\nb", "\x00", "\ud800", "👩‍👧", "x" * 5_000),
     *(date(2026, 1, 31), time(9, 30), datetime(2026, 1, 31, 9), datetime(2026, 1, 31, 9, 0, 0, 1, UTC)),  # noqa: DTZ001

@@ -249,8 +249,8 @@ NEARLY = [
     ("custom_user_propertie", "custom_user_properties"),
 ]
 OWN = [
-    *("grade", "city", "name", "tags", "contents", "phone", "email", "address", "number", "consented_at", "marketing"),
-    *("phone_number_2", "phone_number2", "mobile_phone_number", "work_email_address", "Grade", "등급", "-"),
+    *("grade", "city", "name", "tags", "contents", "address", "number", "consented_at", "marketing"),
+    *("phone_number_2", "phone_number2", "work_email_address", "Grade", "등급", "-"),
     *("marketing_notification_line_consent", "marketing_notification_app_consent"),
 ]
 
@@ -371,3 +371,105 @@ def test_of_two_spellings_of_a_field_one_may_be_mapped() -> None:
     assert "or map them to custom_user_properties.<name> with field_mapping" in refusal(USER, row)
     shape = shape_of(*USER, Shaping(field_mapping={"userid": "custom_user_properties.userid"}))
     assert shape(TableRow(row))[1] == {"user_id": "u", "custom_user_properties": {"userid": "kim"}}
+
+
+NEAR = {
+    "marketing_consent": "marketing_notification_consent",
+    "marketing_notification_consents": "marketing_notification_consent",
+    "marketing_agree": "marketing_notification_consent",
+    "sms_agree": "marketing_notification_sms_consent",
+    "smsAgree": "marketing_notification_sms_consent",
+    "email_opt_in": "marketing_notification_email_consent",
+    "night_consent": "nighttime_notification_consent",
+    "phone": "phone_number",
+    "mobile": "phone_number",
+    "tel_no": "phone_number",
+    "휴대폰번호": "phone_number",
+    "email": "email_address",
+    "E-Mail": "email_address",
+    "customer_email": "email_address",
+    "user_phone_number": "phone_number",
+}
+FAR = [
+    *(
+        "phone2",
+        "phone_model",
+        "email_verified",
+        "home_phone",
+        "sms",
+        "agree",
+        "consent",
+        "marketing",
+        "number",
+        "city",
+    ),
+    *("address", "name", "user_grade", "customer_", "joined_on"),
+]
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture, kind: tuple[str, str], rows: list[Any], **shaping: Any) -> list[str]:
+    caplog.clear()
+    shape = shape_of(*kind, Shaping(**shaping))
+    for row in rows:
+        shape(row)
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(("column", "field"), NEAR.items())
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+@pytest.mark.parametrize("of_table", [TableRow, dict])
+def test_a_column_that_is_nearly_a_field_is_sent_and_warned_of_once(
+    caplog: pytest.LogCaptureFixture, column: str, field: str, kind: tuple[str, str], of_table: Any
+) -> None:
+    rows = [of_table({"user_id": "u", column: "secret"}), of_table({"user_id": "u", column: "secret", "grade": 1})]
+
+    (warning,) = warnings_of(caplog, kind, rows)
+    assert f"{column!r} ({field}?)" in warning
+    assert f"field_mapping={{{column!r}: {field!r}}}" in warning
+    assert "secret" not in warning
+    assert not warnings_of(caplog, kind, [{"user_id": "u", column: "x", field: None}]), "the field itself is there"
+    assert not warnings_of(caplog, kind, [{"user_id": "u", column: "x", "user_properties": {field: None}}])
+    assert not warnings_of(caplog, kind, rows, field_mapping={column: f"custom_user_properties.{column}"})
+    assert not warnings_of(caplog, kind, rows, exclude_fields=[f"custom_user_properties.{column}"])
+
+
+def test_other_columns_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    assert not warnings_of(caplog, USER, [{"user_id": "u", **dict.fromkeys(FAR, "x")}])
+    assert not warnings_of(caplog, DELETION, [TableRow({"user_id": "u", "phone": "x"})])
+    assert not warnings_of(caplog, EVENT, [{**WHOLE, "phone": "x", "marketing_consent": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "field"),
+    [(EVENT, "event_time", "timestamp"), (EVENT, "event_id", "id"), (DEVICE, "device_token", "token")],
+)
+def test_a_column_of_an_event_or_a_device_may_be_nearly_a_field_too(
+    caplog: pytest.LogCaptureFixture, kind: tuple[str, str], column: str, field: str
+) -> None:
+    (warning,) = warnings_of(caplog, kind, [TableRow({**WHOLE, column: "x"})] * 2)
+
+    assert f"{column!r} ({field}?)" in warning
+    assert "'properties.<name>'" in warning
+
+
+@pytest.mark.parametrize("name", ["phone", "mobile", "email", "sms_agree", "전화번호"])
+def test_a_name_that_is_nearly_a_field_is_not_excluded(name: str) -> None:
+    with pytest.raises(BluxConfigError, match=f"Did you mean '{NEAR.get(name, 'phone_number')}'"):
+        Shaping(exclude_fields=[name])
+    assert Shaping(exclude_fields=[f"custom_user_properties.{name}"]).excluded == {name}
+    check_mapping("upsert_users", None, {"a": name})
+
+
+COMPOSED, DECOMPOSED = "\u00e9t\u00e9", "e\u0301te\u0301"
+
+
+def test_columns_that_differ_in_the_form_of_unicode_alone_are_alike() -> None:
+    row = {**WHOLE, COMPOSED: 1, DECOMPOSED: 2}
+
+    for kind in (USER, PROFILE, EVENT, DEVICE):
+        assert "are read as the same" in refusal(kind, row)
+        check(shape_of(*kind), row, Rejected(COMPOSED, "are read as the same"))
+    own = {COMPOSED: "custom_user_properties.one"}
+    assert shape_of(*USER, Shaping(field_mapping=own))(TableRow(row))
+    assert shape_of(*DELETION)(TableRow(row)) == ("u", "u")
+    assert shape_of(*USER)(TableRow({**WHOLE, COMPOSED: 1, "ete": 2}))

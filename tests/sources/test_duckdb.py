@@ -54,6 +54,17 @@ def test_values_are_pythons() -> None:
     ]
 
 
+def test_a_float_of_four_bytes_is_what_was_written() -> None:
+    sql = """SELECT 1.1::FLOAT AS a, [1.1::FLOAT] AS b, {'x': 1.1::FLOAT, 'y': 1.1::FLOAT::DOUBLE} AS c,
+                    NULL::FLOAT AS d, map {'k': [1.1::FLOAT]} AS e, 1.1::FLOAT::DOUBLE AS f,
+                    [1.1, NULL]::FLOAT[2] AS g ORDER BY 1"""
+    double = 1.100000023841858
+
+    ((*found,),) = (row.values() for row in query(sql))
+    assert found[:6] == [1.1, [1.1], {"x": 1.1, "y": double}, None, {"k": [1.1]}, double]
+    assert list(found[6]) == [1.1, None]
+
+
 def test_rows_are_fetched_as_they_are_read() -> None:
     records = iter(query("SELECT i AS n FROM range(1000000000) t(i)"))
 

@@ -216,6 +216,37 @@ def test_a_file_that_is_no_csv_is_refused_with_a_place(content: bytes, words: st
         read("csv", content)
 
     assert str(raised.value).startswith(words)
+    may_be_unfinished = ("end of data", "is empty", "cut off")
+    assert raised.value.retry_helps is any(part in words for part in may_be_unfinished)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content", "retry_helps"),
+    [
+        ("json", b'[{"a": 1}, {"a"', True),
+        ("json", b'[{"a": 1}, {"a": "x', True),
+        ("json", b'[{"a": 1},', True),
+        ("json", b'[{"a": 1}', True),
+        ("json", b"", True),
+        ("json", '[{"a": "\ud55c'.encode("utf-8", "surrogatepass")[:-1], True),
+        ("json", b'[{"a": 1} {"a": 2}]' + b" " * 100, False),
+        ("json", b'[{"a": x}]' + b" " * 100, False),
+        ("json", b'[{"a": 1}] {}', False),
+        ("json", b'[{"a": "\xff"}]', False),
+        ("json", b'{"a": 1}', False),
+        ("csv", b"a,a\n1,2\n", False),
+        ("csv", b"a,\n1,2\n", False),
+        ("jsonl", b"PAR1", False),
+        ("parquet", b"PAR1", True),
+    ],
+)
+def test_a_file_is_tried_again_where_its_producer_may_not_have_finished(
+    file_format: FileFormat, content: bytes, retry_helps: bool
+) -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        list(records(io.BytesIO(content), "f", layout_of("f", file_format)))
+
+    assert raised.value.retry_helps is retry_helps
 
 
 @pytest.mark.parametrize(

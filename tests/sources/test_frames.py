@@ -15,9 +15,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records.values import json_value
+from airflow_provider_blux.sources import floats
+from airflow_provider_blux.sources.files import StorageSource
 from airflow_provider_blux.sources.inline import InlineSource
 
 with_recent_frames = pytest.mark.skipif(
@@ -257,3 +260,83 @@ def test_a_short_float_among_objects_is_what_it_was_written_as(value: Any) -> No
     (row,) = InlineSource(pd.DataFrame({"v": pd.Series([value], dtype=object), "in": [[{"a": value}]]}), "users")
 
     assert row == {"v": 1.1, "in": [{"a": 1.1}]}
+
+
+ITEM = pa.struct([("single", pa.float32()), ("double", pa.float64())])
+SMALL_FLOATS: list[tuple[Any, Any, Any]] = [
+    (pa.float32(), 1.1, 1.1),
+    (pa.float16(), np.float16(0.1), 0.1),
+    (pa.list_(pa.float32()), [1.1, None], [1.1, None]),
+    (pa.large_list(pa.float32()), [1.1], [1.1]),
+    (pa.list_(pa.float32(), 1), [1.1], [1.1]),
+    (pa.list_view(pa.float32()), [1.1], [1.1]),
+    (pa.map_(pa.string(), pa.float32()), {"a": 1.1}, {"a": 1.1}),
+    (pa.dictionary(pa.int8(), pa.float32()), 1.1, 1.1),
+    (ITEM, {"single": 1.1, "double": 1.100000023841858}, {"single": 1.1, "double": 1.100000023841858}),
+    (pa.list_(ITEM), [{"single": 1.1, "double": None}, None], [{"single": 1.1, "double": None}, None]),
+]
+
+
+@pytest.mark.parametrize(("kind", "given", "expected"), SMALL_FLOATS, ids=lambda it: str(it)[:40])
+def test_a_float_of_four_or_two_bytes_in_an_arrow_table_is_what_was_written(
+    kind: Any, given: Any, expected: Any, tmp_path: Any
+) -> None:
+    table = pa.table({"v": pa.array([given, None], kind)})
+
+    assert [row["v"] for row in InlineSource(table, "users")] == [expected, None]
+    if not (pa.types.is_list_view(kind) or pa.types.is_fixed_size_list(kind)):  # Parquet has none, or none that is null
+        parquet.write_table(table, tmp_path / "f.parquet")
+        assert [row["v"] for row in StorageSource(str(tmp_path / "f.parquet"))] == [expected, None]
+    if not (pa.types.is_map(kind) or pa.types.is_list_view(kind)):
+        frame = pd.DataFrame({"v": pd.Series(pd.arrays.ArrowExtensionArray(table["v"]))})
+        assert [row["v"] for row in InlineSource(frame, "users")] == [expected, None]
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (np.array([1.1, np.nan], "float32"), [1.1, None]),
+        (np.array([0.1, 65504], "float16"), [0.1, 65500.0]),
+        (pd.array([1.1, None], dtype="Float32"), [1.1, None]),
+        (pd.Categorical(np.array([1.1, 2.2], "float32")), [1.1, 2.2]),
+        (pd.arrays.SparseArray(np.array([1.1, 2.2], "float32")), [1.1, 2.2]),
+        (np.array([1.100000023841858], "float64"), [1.100000023841858]),
+        (np.array([16777216, -0.0, 3.4028235e38, 1e-45, 2e-5], "float32"), [16777216, 0, 3.4028235e38, 1e-45, 2e-5]),
+    ],
+    ids=lambda it: str(it)[:40],
+)
+def test_a_float_of_four_or_two_bytes_in_pandas_is_what_was_written(column: Any, expected: list[Any]) -> None:
+    found = values(column)
+
+    assert found == expected
+    assert [json_value(value, "v") for value in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pl.Float32, 1.1),
+        (pl.List(pl.Float32), [1.1, None]),
+        (pl.Array(pl.Float32, (1, 2)), [[1.1, 2.2]]),
+        (pl.Struct({"a": pl.Float32, "b": pl.Float64}), {"a": 1.1, "b": 1.100000023841858}),
+        (pl.List(pl.Struct({"a": pl.Float32})), [{"a": 1.1}]),
+        (pl.Float64, 1.100000023841858),
+    ],
+    ids=str,
+)
+def test_a_float_of_four_bytes_in_polars_is_what_was_written(kind: Any, value: Any) -> None:
+    frame = pl.DataFrame({"user_id": ["a", "b"], "v": pl.Series([value, None], dtype=kind)})
+
+    assert list(InlineSource(frame, "users")) == [{"user_id": "a", "v": value}, {"user_id": "b", "v": None}]
+
+
+def test_the_shortest_text_of_a_float_is_that_of_numpy() -> None:
+    halves = np.arange(2**16, dtype="uint16").view("float16")
+    singles = np.random.default_rng(1).integers(0, 2**32, 20_000, dtype="uint32").view("float32")
+
+    for numbers, shortest in ((halves, floats.half), (singles, floats.single)):
+        finite = [number for number in numbers if np.isfinite(number) and abs(number) != 2.0**-6]
+        assert [shortest(float(number)) for number in finite] == [float(str(number)) for number in finite]
+    assert floats.half(0.015625) == 0.015625, "which numpy writes as 0.01563"
+    assert str(floats.single(float("nan"))) == "nan"
+    assert floats.single(float("-inf")) == float("-inf")

@@ -131,5 +131,10 @@ def test_a_query_through_airflows_own_hook(monkeypatch: pytest.MonkeyPatch) -> N
     sql = "SELECT seq AS user_id FROM seq_1_to_3000 WHERE seq > %(least)s ORDER BY 1"
     rows = list(SqlSource(sql, conn_id="shop", parameters={"least": 1000}))
     assert [row["user_id"] for row in rows] == list(range(1001, 3001))
-    with pytest.raises(BluxSourceError, match="failed: ProgrammingError: "):
-        list(SqlSource("SELECT mail FROM nowhere ORDER BY 1", conn_id="shop"))
+    for sql, kind in (
+        ("SELECT mail FROM nowhere ORDER BY 1", "ProgrammingError"),
+        ("SELECT mail FROM seq_1_to_9 ORDER BY 1", "OperationalError"),
+    ):
+        with pytest.raises(BluxSourceError, match=f"failed: {kind}: ") as raised:
+            list(SqlSource(sql, conn_id="shop"))
+        assert not raised.value.retry_helps

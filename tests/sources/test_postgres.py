@@ -105,6 +105,7 @@ def test_an_error_of_the_database_is_told_without_a_value(sql: str, words: str) 
         list(query(sql))
 
     assert words in str(raised.value)
+    assert raised.value.retry_helps is words.startswith("InvalidText")
     assert 'type integer: "john"' not in str(raised.value)
 
 
@@ -120,8 +121,11 @@ def test_an_error_of_the_database_keeps_what_is_no_data() -> None:
 
 def test_a_per_cent_sign_beside_parameters_is_explained() -> None:
     sql = "SELECT relname FROM pg_class WHERE relname LIKE '%.kr' AND relname > %(after)s ORDER BY 1"
-    with pytest.raises(BluxSourceError, match=r"a % that is no placeholder is written %%, as in LIKE '%%\.kr'"):
+    with pytest.raises(
+        BluxSourceError, match=r"a % that is no placeholder is written %%, as in LIKE '%%\.kr'"
+    ) as raised:
         list(SqlSource(sql, conn_id="shop", parameters={"after": "a"}))
+    assert not raised.value.retry_helps
 
 
 def test_a_server_that_refuses_the_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +133,7 @@ def test_a_server_that_refuses_the_connection_is_named(monkeypatch: pytest.Monke
 
     with pytest.raises(BluxSourceError) as raised:
         list(SqlSource("SELECT 1 AS user_id ORDER BY 1", conn_id="db"))
+    assert raised.value.retry_helps
     assert "(postgres at 127.0.0.1:1) failed: OperationalError" in str(raised.value)
     assert str(raised.value).endswith("check host, port and login of the connection, and the server.)")
 
@@ -203,6 +208,14 @@ def test_only_the_record_is_rejected_whose_value_python_cannot_hold(value: str, 
         rows = list(query(sql)._rows(cursor))
     assert [row["i"] for row in rows if not isinstance(row, BluxRecordError)] == [*range(1, 1500), *range(1501, 2001)]
     assert str(rows[1499]).startswith("v: holds a value that Python cannot represent, such as infinity")
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize("value", ["""'{"a": 1, "a": 2}'::json""", """array['{"a": {"b": 1, "b": true}}'::json]"""])
+def test_a_column_of_json_with_a_key_twice_is_rejected(value: str, connect: Callable[[], Any]) -> None:
+    with reading(connect) as cursor:
+        (row,) = query(f'SELECT {value} AS v, \'{{"a": 1, "a": 1}}\'::json AS w ORDER BY 1 + 1')._rows(cursor)
+    assert str(row).startswith("v: is a map that has a key twice")
 
 
 @pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])

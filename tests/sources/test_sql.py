@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -181,8 +182,65 @@ def test_a_column_without_a_name_is_refused(shop: sqlite3.Connection, name: str)
     ],
 )
 def test_an_error_of_the_database_is_told_with_its_place(shop: sqlite3.Connection, sql: str, words: str) -> None:
-    with pytest.raises(BluxSourceError, match="^the query on connection shop failed: " + re.escape(words)):
+    with pytest.raises(BluxSourceError, match="^the query on connection shop failed: " + re.escape(words)) as raised:
         list(query(sql))
+    assert not raised.value.retry_helps
+
+
+def test_a_database_that_is_locked_or_not_there_is_tried_again(
+    shop: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop.execute("PRAGMA busy_timeout = 0")
+    shop.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setenv("AIRFLOW_CONN_ABSENT", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/no/shop.db"}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SHOP",
+        json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "shop.db"), "extra": {"timeout": 0}}),
+    )
+
+    for conn_id in ("shop", "absent"):
+        with pytest.raises(BluxSourceError, match="failed: OperationalError: ") as raised:
+            list(SqlSource("SELECT id FROM users ORDER BY id", conn_id=conn_id))
+        assert raised.value.retry_helps
+
+
+def driver_error(name: str, *words: Any, module: str = "driver", **attributes: Any) -> Exception:
+    """Return an error as drivers make them, with the classes of PEP 249."""
+    base = type("Error", (Exception,), {})
+    return type(name, (base,), {"__module__": module, **attributes})(*words)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lasting"),
+    [
+        (driver_error("ProgrammingError", "near x"), True),
+        (driver_error("NotSupportedError", "no"), True),
+        (driver_error("OperationalError", "gone"), False),
+        (driver_error("DataError", "zero"), False),
+        (driver_error("DatabaseError", "x", sqlstate="42P01"), True),
+        (driver_error("DatabaseError", "x", pgcode="42501"), True),
+        (driver_error("InternalError", "x", sqlstate="25006"), True),
+        (driver_error("ProgrammingError", "x", sqlstate="57014"), False),
+        (driver_error("ProgrammingError", "x", sqlstate="02000"), True),
+        (driver_error("ProgrammingError", "x", sqlstate="08001"), False),
+        (driver_error("ProgrammingError", "42S02", "[42S02]", module="pyodbc"), True),
+        (driver_error("ProgrammingError", "08S01", "[08S01]", module="pyodbc"), False),
+        (driver_error("OperationalError", 1054, "Unknown column"), True),
+        (driver_error("OperationalError", 1052, "Ambiguous", sqlstate="23000"), True),
+        (driver_error("OperationalError", 1045, "Access denied"), False),
+        (driver_error("OperationalError", 2013, "Lost connection"), False),
+        (IndexError("list index out of range"), True),
+        (TypeError("not all arguments converted"), True),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "x"), False),
+        (OSError("broken pipe"), False),
+    ],
+    ids=repr,
+)
+def test_what_is_of_the_statement_is_not_tried_again(error: Exception, is_lasting: bool) -> None:
+    source = query("SELECT 1")
+    source._is_connected, source._is_executed = True, False
+
+    assert source._is_lasting(error) is is_lasting
 
 
 @pytest.mark.parametrize("value", ["'Kim'", "'john doe'", "'john.doe@example.com'", "'010-1234-5678'"])

@@ -29,7 +29,7 @@ ENDPOINTS = {
     "events": (BluxSendEventsOperator, "open", {}),
     "devices": (BluxUpdateDevicesOperator, "open", {"snapshot_path": f"{FOLDER}/kept/snapshots/devices"}),
 }
-AT_MOST_ONCE = {"on_unknown": "reject", "max_rejects": 2, "rejects_path": f"{FOLDER}/rejects"}
+AT_MOST_ONCE = {"on_unknown": "keep", "max_rejects": 2, "rejects_path": f"{FOLDER}/rejects"}
 
 
 # Airflow logs what a function returns unless it is told not to.

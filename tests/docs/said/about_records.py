@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_blux.assets.blux import create_asset
 from airflow_provider_blux.decorators.blux import upsert_users_task
 from airflow_provider_blux.hooks.blux import BluxHook
-from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
 from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
 from airflow_provider_blux.sources.partitioning import ranges
@@ -19,6 +19,16 @@ from tests.docs.said.scene import EVENTS, USERS, Scene, says
 
 def operator(**arguments: Any) -> BluxUpsertUsersOperator:
     return BluxUpsertUsersOperator(task_id="send", **arguments)
+
+
+@says("BluxUpsertUsersOperator has no argument")
+def misspelt(scene: Scene) -> None:
+    BluxUpsertUsersOperator(task_id="send", users=USERS, batchsize=100)  # type: ignore[call-arg]
+
+
+@says("on_unknown='reject' is now called")
+def old_word(scene: Scene) -> None:
+    BluxSendEventsOperator(task_id="send", events=EVENTS, on_unknown="reject")  # type: ignore[arg-type]
 
 
 @says("Exactly one of")
@@ -112,6 +122,11 @@ def wrong_header(scene: Scene) -> None:
 @says("These columns are fields")
 def columns_in_capitals(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,PHONE_NUMBER\n1,010\n")).execute({})
+
+
+@says("These columns are sent")
+def column_nearly_a_field(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"user_id,mobile\n1,010\n")).execute({})
 
 
 @says("exclude_fields:")
@@ -269,4 +284,4 @@ def refused_record(scene: Scene) -> None:
 @says("as a whole: may or may not")
 def unknown_record(scene: Scene) -> None:
     scene.blux.fault(kind="reset", processed=True, times=1)
-    BluxHook().send_events(EVENTS, on_unknown="reject")
+    BluxHook().send_events(EVENTS, on_unknown="keep")

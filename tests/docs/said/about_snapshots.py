@@ -32,6 +32,11 @@ def cut_off(scene: Scene) -> None:
     sent(folder)
 
 
+@says("snapshot_path: … in … cannot be read")
+def name_that_no_disk_takes(scene: Scene) -> None:
+    sent(folder_in(scene) / ("x" * 1000), validate_only=True)
+
+
 @says("The snapshot … cannot be used: … was written by")
 def of_a_later_version(scene: Scene) -> None:
     folder = folder_in(scene)

@@ -1,0 +1,73 @@
+"""Which arguments there are: signatures that list all of them, and what a typo is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from inspect import Parameter, Signature, signature
+from typing import Any, TypeVar
+
+from airflow_provider_blux.exceptions import BluxConfigError
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: str = "") -> BluxConfigError | None:
+    """Return the error that names each argument that does not exist, and the nearest one that does.
+
+    ``None`` where all exist. What an argument holds is not shown: it may be the records.
+
+    :param owner: what takes the arguments, as its user calls it (``@task.blux_upsert_users``).
+    :param otherwise: a hint that is given where no argument has a name like that.
+    """
+    known = set(known)
+    unknown = sorted(set(given) - known)
+    if not unknown:
+        return None
+    nearest = [name for one in unknown for name in get_close_matches(one, sorted(known), n=1, cutoff=0.7)]
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else otherwise
+    return BluxConfigError(f"{owner} has no argument {', '.join(unknown)}{'; ' + hint if hint else '.'}")
+
+
+class ListedArguments:
+    """The ``__signature__`` of a class that passes on what its constructor does not name to those of its bases.
+
+    :param last: the base whose constructor takes what is left.
+    """
+
+    def __init__(self, last: type) -> None:
+        self._last = last
+
+    def __get__(self, instance: object, owner: type) -> Signature:
+        found: dict[str, Parameter] = {}
+        for kind in (kind for kind in owner.__mro__ if "__init__" in vars(kind)):
+            parameters = list(signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+            for parameter in filter(_has_a_name, parameters):
+                found.setdefault(parameter.name, parameter.replace(kind=Parameter.KEYWORD_ONLY))
+            if kind is self._last or all(map(_has_a_name, parameters)):
+                break
+        return Signature(list(found.values()))
+
+
+def listing(more: Iterable[Parameter]) -> Callable[[_Function], _Function]:
+    """Return a decorator by which the signature of a function lists arguments in place of its ``**``."""
+
+    def listed(function: _Function) -> _Function:
+        own = signature(function)
+        parameters = [*filter(_has_a_name, own.parameters.values()), *more]
+        function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return function
+
+    return listed
+
+
+def keys_of(options: type) -> list[Parameter]:
+    """Return the keys of a ``TypedDict`` as arguments that may be left out."""
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=..., annotation=getattr(kind, "__forward_arg__", kind))
+        for name, kind in options.__annotations__.items()
+    ]
+
+
+def _has_a_name(parameter: Parameter) -> bool:
+    return parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)

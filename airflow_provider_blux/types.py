@@ -1,0 +1,43 @@
+"""The types of what a DAG passes and receives beside operators and hook, for annotations and ``isinstance``.
+
+Importing it is the one supported way to these names: the modules that define them may move.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation
+from airflow_provider_blux.delivery.progress import Standing, State, Watcher
+from airflow_provider_blux.delivery.report import Counted, Report
+from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.delivery.settings import Fallback, OnUnknown
+from airflow_provider_blux.delivery.storage import Store
+from airflow_provider_blux.hooks.options import DeletionOptions, DeviceOptions, EventOptions, UserOptions
+from airflow_provider_blux.operators.sources import Absence
+from airflow_provider_blux.records.options import Meaning
+from airflow_provider_blux.records.timestamps import Unit
+from airflow_provider_blux.sources.formats import FileFormat
+from airflow_provider_blux.sources.paths import AnyPath
+
+__all__ = [
+    "Absence",
+    "AnyPath",
+    "Api",
+    "Counted",
+    "DeletionOptions",
+    "DeviceOptions",
+    "Endpoint",
+    "EventOptions",
+    "Fallback",
+    "FileFormat",
+    "Meaning",
+    "OnUnknown",
+    "Operation",
+    "Report",
+    "Run",
+    "Standing",
+    "State",
+    "Store",
+    "Unit",
+    "UserOptions",
+    "Watcher",
+]
