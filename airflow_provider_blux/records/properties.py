@@ -79,20 +79,21 @@ class Placement:
         self._nulls = nulls
         self._plans: dict[tuple[Any, ...], _Plan] = {}
 
-    def sort(self, row: Mapping[str, Any], known: dict[str, Any], own: dict[str, Any]) -> list[tuple[str, Any]]:
-        """Put the value of each column, checked, into the properties that Blux knows or into the customer's own.
+    def sort(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any]]]:
+        """Return the properties that Blux knows, and the customer's own, each with its value, checked.
 
-        Return the columns that hold groups of properties themselves, with their values.
+        The columns that hold groups of properties themselves come third, with their values.
 
         :raises BluxRecordError: for a value that cannot be sent.
         """
-        columns, nested = tuple(row), []
+        nested: list[tuple[str, Any]] = []
+        columns = tuple(row)
         plan = self._plans.get(columns) or self._new_plan(columns)
         for column, error in plan.refused:
             if row[column] is not None or self._nulls:
                 raise BluxRecordError(error.field, error.reason)
-        known.update({name: row[column] for name, column in plan.known})
-        own.update({name: row[column] for name, column in plan.own})
+        known = {name: row[column] for name, column in plan.known}
+        own = {name: row[column] for name, column in plan.own}
         for column, place in [entry for entry in plan.places if type(row[entry[0]]) not in entry[1].plain]:
             value, into = row[column], known if place.is_known else own
             if place.check is None:
@@ -101,7 +102,7 @@ class Placement:
                 into[place.name] = place.check(value, place.name)
             elif not self._nulls:
                 del into[place.name]
-        return nested
+        return known, own, nested
 
     def _new_plan(self, columns: tuple[Any, ...]) -> _Plan:
         plan = _Plan([], [], [], [])
@@ -143,8 +144,8 @@ def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: boo
     :param nulls: whether a null is sent; otherwise it is left out.
     :raises BluxRecordError: for a value that JSON cannot carry, and for a property that is given twice.
     """
-    properties: dict[str, Any] = {}
-    for group, value in _own_placement(fields, nulls).sort(row, {}, properties):
+    _, properties, groups = _own_placement(fields, nulls).sort(row)
+    for group, value in groups:
         put_group(properties, group, value, json_value, nulls=nulls)
     return properties
 

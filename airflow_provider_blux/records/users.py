@@ -50,7 +50,8 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :raises BluxRecordError: naming the first field at fault.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    if isinstance(row, Mapping) and isinstance(held := row.get("properties"), Mapping):
+    held = row.get("properties") if isinstance(row, OBJECTS) else None
+    if held is not None and isinstance(held, OBJECTS):
         _check_own(held, shaping)
     user_id, known, custom = _sorted(row, shaping)
     record: dict[str, Any] = {"user_id": user_id}
@@ -138,9 +139,8 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
-    known: dict[str, Any] = {}
-    custom: dict[str, Any] = {}
-    for column, value in _placement(shaping, aside).sort(row, known, custom):
+    known, custom, groups = _placement(shaping, aside).sort(row)
+    for column, value in groups:
         group = _without(value, shaping.excluded)
         if column == "user_properties":
             put_group(known, column, group, partial(_known_property, shaping.known), nulls=shaping.send_nulls)
