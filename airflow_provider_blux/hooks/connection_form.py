@@ -25,7 +25,7 @@ _OPEN_API, _DELIVERIES = "Open API", "Deliveries"
 
 # Field name -> label, help, JSON schema; Airflow 3.2 and later fold the fields by their section. Airflow masks
 # `open_api_key` by its name on every version. `receipt_key` it does not; the hook masks its value in task logs, and
-# docs/connection.md says how to mask it in the UI.
+# docs/receipts.md says how to mask it in the UI.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
     "open_api_url": {
         "label": "Open API URL",

@@ -82,7 +82,7 @@ class TemplatedOperator(BaseOperator):
         if "data_interval_start" in template and start is not None and start == end:
             self.log.warning(
                 "The query names data_interval_start, which equals data_interval_end in this run (as under Airflow 3's "
-                "@daily), so that it may read nothing. Use prev_data_interval_end_success, as docs/sources.md does."
+                "@daily), so that it may read nothing. Use prev_data_interval_end_success, as docs/queries.md does."
             )
 
     def _query(self, sql: Any, environment: jinja2.Environment) -> Any:

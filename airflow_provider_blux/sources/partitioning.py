@@ -108,7 +108,7 @@ def _scale(first: Any, last: Any, key: str) -> _Scale:
     raise BluxConfigError(
         f"{key} is of type {type(first).__name__}; ranges can be cut of a whole number, a date or a time. Text is not "
         "cut, since the ends of its ranges would be values of the table, for Airflow to show and store: let the "
-        "query choose by a hash of the user's id instead (docs/scale.md)."
+        "query choose by a hash of the user's id instead (docs/backfill.md)."
     )
 
 

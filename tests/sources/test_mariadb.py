@@ -80,7 +80,7 @@ def test_values_are_pythons(connect: Callable[[], Any]) -> None:
 @pytest.mark.parametrize("value", ["DATE '0000-00-00'", "DATE '2026-00-15'", "TIMESTAMP '0000-00-00 00:00:00'"])
 def test_only_the_record_is_rejected_whose_date_python_cannot_hold(connect: Callable[[], Any], value: str) -> None:
     if connect is connect_connector:
-        pytest.skip("gives null, as it says in docs/sources.md")
+        pytest.skip("gives null, as it says in docs/queries.md")
     sql = f"SELECT seq AS i, CASE seq WHEN 1500 THEN {value} END AS v FROM seq_1_to_2000"  # noqa: S608 - our own
 
     rows = list(rows_of(connect, sql))

@@ -22,7 +22,7 @@ from tests.postgres import SERVER, why_not
 pytest.importorskip("airflow.providers.postgres")
 psycopg2 = pytest.importorskip("psycopg2")
 
-SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
+BACKFILL = Path(__file__).parents[2] / "docs" / "backfill.md"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -239,7 +239,7 @@ def test_values_that_python_can_hold_stay_as_they_are(connect: Callable[[], Any]
 
 
 def test_the_parts_that_a_hash_chooses_hold_every_user_once() -> None:
-    (statement,) = re.findall(r'sql="(SELECT [^"]*hashtext[^"]*)"', SCALE.read_text("utf-8"))
+    (statement,) = re.findall(r'sql="(SELECT [^"]*hashtext[^"]*)"', BACKFILL.read_text("utf-8"))
     source = "FROM (SELECT generate_series(1, 500)::text AS user_id) users"
     parts = [
         [row["user_id"] for row in query(statement.replace("FROM users", source), parameters={"part": part})]
