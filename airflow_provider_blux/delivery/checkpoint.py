@@ -1,4 +1,4 @@
-"""Which batches are settled, kept so that the next try of a task goes on where this one stopped.
+"""Which batches are settled, kept so that the next try of a task continues where this one stopped.
 
 A later try reads the source again and passes over the ranges of records that are settled, once a digest has shown that
 the source still has the same records. A checkpoint holds numbers and digests, never a record.
@@ -107,7 +107,7 @@ class Checkpoint:
         return self._earlier.counts
 
     def forget(self) -> None:
-        """Drop what an earlier try saved, and start afresh."""
+        """Drop what an earlier try saved, and start from the beginning."""
         self._earlier, self._state = _State(self._state.settings), _State(self._state.settings)
         if self._store:
             self._store.clear()

@@ -198,7 +198,7 @@ def guarded(
     check_max_users(max_users)
     guard = _Guard(max_users, shape, is_stopped)
     if isinstance(rows, Iterator):
-        # A row of a table is made anew for each record; anything else its source may use again.
+        # A row of a table is a new object for each record; anything else its source may use again.
         rows = (row if is_table_row(row) else copied(row) for row in rows)
         return list(guard.users_checked(rows, "nothing was sent"))
     return _GuardedRows(rows, guard)

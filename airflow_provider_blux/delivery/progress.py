@@ -1,4 +1,4 @@
-"""Where a delivery stands: said in the task log while records travel and at the end, and told to whoever watches."""
+"""The progress of a delivery: written to the task log while records are sent and at the end, and passed to watchers."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ class Account:
         self.replaces: str | None = None
 
     def resume(self, counts: dict[str, Any]) -> None:
-        """Go on from the counts that an earlier try left; from nothing when they are empty."""
+        """Continue the counts of an earlier try; start at zero if there are none."""
         for name in _KEPT:
             setattr(self.report, name, counts.get(name, 0))
         self.report.resumed = self.report.delivered

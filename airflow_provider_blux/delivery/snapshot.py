@@ -98,7 +98,7 @@ class Snapshot:
 
     @property
     def replaces(self) -> str | None:
-        """The run whose findings a full refresh makes void: this one, or the try that it goes on from."""
+        """The run whose findings a full refresh makes void: this one, or the try that it continues."""
         return self._replaces
 
     def begin(self, replaces: str | None = None) -> None:

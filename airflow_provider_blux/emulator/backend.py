@@ -148,7 +148,7 @@ class Backend:
         current = self.settings.as_json()
         for name in changes:
             if name not in current:
-                raise ValueError(f"{name} is none of the settings {', '.join(current)}")
+                raise ValueError(f"{name} is not one of the settings {', '.join(current)}")
         new = {**current, **changes}
         if isinstance(changes.get("rates"), Mapping):
             new["rates"] = {**current["rates"], **rates_by_key(changes["rates"])}

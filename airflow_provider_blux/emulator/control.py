@@ -1,4 +1,4 @@
-"""The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, start afresh.
+"""The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, forget everything.
 
 It asks this machine for no credentials. So a ``Host`` that is neither a loopback name nor one of the emulator's is
 refused, and so is an ``Origin`` elsewhere; otherwise any web page open in a browser on this machine could read and

@@ -121,7 +121,7 @@ def rates_by_key(rates: Mapping[str, int]) -> dict[str, int]:
     for name, rate in rates.items():
         keys = [key for key in DEFAULT_RATES if name in {key, key.partition(".")[2]}]
         if not keys:
-            raise ValueError(f"rates: {name!r} is none of {', '.join(DEFAULT_RATES)}")
+            raise ValueError(f"rates: {name!r} is not one of {', '.join(DEFAULT_RATES)}")
         if isinstance(rate, bool) or not isinstance(rate, int) or rate < 1:
             raise ValueError(f"rates: {name} must be a whole number above zero")
         found.update(dict.fromkeys(keys, rate))

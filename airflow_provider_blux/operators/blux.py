@@ -142,7 +142,7 @@ class BluxDeleteUsersOperator(BluxOperator):
     :param max_users: (templated) refuse, before anything is deleted, to delete more (100,000 unless given); ``None``
         switches the guard off.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
-    :param snapshot_path: (templated) snapshot of the task that sends users: whoever is deleted is forgotten, so that
+    :param snapshot_path: (templated) snapshot of the task that sends users: deleted users are forgotten, so that
         the same row is sent again when the user comes back.
     """
 

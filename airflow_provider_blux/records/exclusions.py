@@ -45,8 +45,8 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
         raise BluxConfigError(f"exclude_fields: {name!r} is one name; write several as a list.")
     if meant := meant_by(name, (*KNOWN, *GROUPS, _CONSENTS), loosely=True):
         raise BluxConfigError(
-            f"exclude_fields: {name!r} is none of the fields that Blux knows. Did you mean {meant!r}? (A property of "
-            f"your own of that name is {_OWN + name!r}.)"
+            f"exclude_fields: {name!r} is not one of the fields that Blux knows. Did you mean {meant!r}? (A property "
+            f"of your own of that name is {_OWN + name!r}.)"
         )
 
 

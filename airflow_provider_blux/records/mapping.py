@@ -87,8 +87,8 @@ class Fields:
     def _check_meant(self, target: str, name: str, fields: AbstractSet[str]) -> None:
         if meant := meant_by(name, fields):
             raise BluxConfigError(
-                f"field_mapping: {_bounded(target)} is none of the fields here.{_did_you_mean(meant)} (A property of "
-                f"your own of that name is {self.own_group}.<name>.)"
+                f"field_mapping: {_bounded(target)} is not one of the fields here.{_did_you_mean(meant)} (A property "
+                f"of your own of that name is {self.own_group}.<name>.)"
             )
 
     def property_of(self, target: str) -> str:

@@ -44,7 +44,7 @@ def letters_of(name: str) -> str:
 
 
 def meant_by(name: str, fields: Iterable[str], *, loosely: bool = False) -> str | None:
-    """Return the field that a name is probably meant for, although it is none of them; ``None`` for any other name.
+    """Return the field that a name is probably meant for, although it is not one of them; ``None`` for any other name.
 
     That is another spelling, a typo of at most two letters, or some of a field's words (``marketing_consent``).
 

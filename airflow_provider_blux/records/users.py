@@ -178,7 +178,7 @@ def _known_property(checks: Mapping[str, Check], value: Any, field: str) -> Any:
     if name not in checks:
         meant = meant_by(name, checks, loosely=True)
         way_out = f"did you mean {meant}?" if meant else "put it in custom_user_properties"
-        raise BluxRecordError(field, f"is none of the eight fields that Blux knows; {way_out}")
+        raise BluxRecordError(field, f"is not one of the eight fields that Blux knows; {way_out}")
     return _known(checks, name, value, field)
 
 

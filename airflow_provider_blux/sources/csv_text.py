@@ -106,9 +106,8 @@ def comma_separated(
 def _allow_long_cells() -> None:
     """Allow cells as long as a record may be.
 
-    The limit is of the interpreter. It is only ever raised, and stays: what other code reads at the same time is never
-    refused for it, while to restore it would shorten the limit under another delivery's hands, or under those of
-    whoever has raised it meanwhile.
+    The limit belongs to the interpreter. It is only raised and never restored: a lower limit would affect other
+    deliveries and other code that is reading at the same time.
     """
     if csv.field_size_limit() < LONGEST_RECORD:
         csv.field_size_limit(LONGEST_RECORD)

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class FunctionSource:
-    """Records of a function, which is called anew each time that they are read.
+    """Records of a function, which is called again each time that they are read.
 
     A frame that it yields is read row by row. A list that it yields is one record, and no valid one: which of its items
     are records is not guessed.

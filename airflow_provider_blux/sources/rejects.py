@@ -14,7 +14,7 @@ _KEYS = frozenset({"outcome", "field", "reason", "record"})
 def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield the record of each line, be its outcome ``rejected`` or ``unknown``; blank lines are passed over.
 
-    :raises BluxConfigError: a line is none of a rejects file.
+    :raises BluxConfigError: a line does not belong to a rejects file.
     """
     for number, line in enumerate(json_lines(file, name), 1):
         if isinstance(line, BluxRecordError):

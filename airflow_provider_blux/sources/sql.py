@@ -141,9 +141,9 @@ class SqlSource:
         if not self._has_warned and not _is_ordered(self._sql):
             self._has_warned = True
             log.warning(
-                "%s has no ORDER BY, so its rows may come in another order on the next try. A try that goes on where "
-                "the last one stopped needs the same order: else users and deletions are sent anew, and events "
-                "fail. Order by a unique key.",
+                "%s has no ORDER BY, so its rows may come in another order on the next try. A try that continues "
+                "where the last one stopped needs the same order: otherwise users and deletions are sent again, and "
+                "events fail. Order by a unique key.",
                 str(self).capitalize(),
             )
 

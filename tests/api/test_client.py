@@ -112,7 +112,7 @@ def test_any_other_2xx_leaves_in_doubt_who_has_answered(blux, status):
 
     assert caught.value.in_doubt
     assert caught.value.status == status
-    assert "which is none of its own ways to accept" in str(caught.value)
+    assert "which Blux does not use to accept requests" in str(caught.value)
 
 
 def test_a_redirect_is_not_followed(blux):

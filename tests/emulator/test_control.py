@@ -105,7 +105,7 @@ def test_settings_change_one_by_one(client: Client) -> None:
     ("settings", "message"),
     [
         ([], "the settings are an object"),
-        ({"police": True}, "police is none of the settings police_rates, limit_kind, retry_after, rates, latency"),
+        ({"police": True}, "police is not one of the settings police_rates, limit_kind, retry_after, rates, latency"),
         ({"police_rates": 1}, "police_rates must be true or false"),
         ({"limit_kind": "spaced"}, "limit_kind must be one of sliding_second, spacing, token_bucket"),
         ({"retry_after": True}, "retry_after must be a whole number of seconds, or null"),
@@ -115,7 +115,7 @@ def test_settings_change_one_by_one(client: Client) -> None:
         ({"latency": True}, "latency must be a number of seconds"),
         ({"seed": "x"}, "seed must be a whole number"),
         ({"rates": 5}, "rates must be an object"),
-        ({"rates": {"upsert": 5}}, "rates: 'upsert' is none of"),
+        ({"rates": {"upsert": 5}}, "rates: 'upsert' is not one of"),
     ],
 )
 def test_wrong_settings_are_refused_and_change_nothing(client: Client, settings: Any, message: str) -> None:

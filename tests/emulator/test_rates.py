@@ -84,7 +84,7 @@ def test_a_limiter_of_a_sliding_second_counts_what_it_refuses() -> None:
     assert admitted("sliding_second", [0.0, 0.6, 1.2, 1.3], rate=1) == [True, False, False, False]
 
 
-def test_a_limiter_of_the_spacing_refuses_whoever_follows_too_closely_and_counts_from_the_last_it_accepted() -> None:
+def test_a_limiter_of_the_spacing_refuses_what_follows_too_closely_and_counts_from_the_last_it_accepted() -> None:
     assert admitted("spacing", [0.0, 0.049, 0.05, 0.098, 0.101]) == [True, False, True, False, True]
 
 
@@ -136,8 +136,8 @@ def test_a_refusal_may_come_without_retry_after(blux: Emulator, client: Client) 
 @pytest.mark.parametrize(
     ("rates", "message"),
     [
-        ({"upsert": 1}, "'upsert' is none of application.upsert_users"),
-        ({"application.send_events": 1}, "is none of"),
+        ({"upsert": 1}, "'upsert' is not one of application.upsert_users"),
+        ({"application.send_events": 1}, "is not one of"),
         ({"upsert_users": 0}, "upsert_users must be a whole number above zero"),
         ({"upsert_users": 1.5}, "upsert_users must be a whole number above zero"),
     ],

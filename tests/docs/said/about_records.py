@@ -134,7 +134,7 @@ def nearly_all_consents(scene: Scene) -> None:
     operator(users=USERS, exclude_fields="consent")
 
 
-@says("field_mapping: '…' is none")
+@says("field_mapping: '…' is not one")
 def nearly_a_field(scene: Scene) -> None:
     operator(users=USERS, field_mapping={"HP": "phone_numbr"})
 
