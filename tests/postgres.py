@@ -51,7 +51,7 @@ class PostgresDatabase:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Whoever is connected still is a process of the test that is being ended.
+        # What is connected still is a process of the test that is being ended.
         self._on_the_server(f'DROP DATABASE "{self._name}" WITH (FORCE)')
 
     @property

@@ -159,7 +159,7 @@ def test_a_report_that_is_not_as_it_should_be_is_a_fault(wrong, fault):
     assert faults(evidence(reports=reports, summary=sums)) == [fault]
 
 
-def test_a_killed_task_that_started_afresh_is_a_fault():
+def test_a_killed_task_that_started_from_the_beginning_is_a_fault():
     reports = {**evidence().course.reports, 0: report()}
 
     assert "task 0: resumed 0, where 200 were saved" in faults(evidence(reports=reports))

@@ -59,7 +59,7 @@ def own_names(tree: ast.AST) -> set[str]:
 def private_names(tree: ast.AST, defined: set[str]) -> Iterator[str]:
     """Yield the code in a module that uses a private name of something else.
 
-    :param defined: the names that the package defines. A private attribute of ``self`` that is none of them is one
+    :param defined: the names that the package defines. A private attribute of ``self`` that is not one of them is one
         of a base class from elsewhere.
     """
     own = own_names(tree)

@@ -33,7 +33,7 @@ class Files:
 
         :param more: other fields of the task; ``max_users`` is raised to what the file needs.
         """
-        # The guard of deletions stays on: whoever deletes so many raises it.
+        # The guard of deletions stays on: raise it to delete so many.
         guard = {"max_users": count} if what == "ids" else {}
         return Task(
             url=url,

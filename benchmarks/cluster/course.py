@@ -112,7 +112,7 @@ class Watch:
         return on
 
     def _can_be_killed(self, running: list[int], tries: list[Try]) -> bool:
-        """Return whether all processes of the first worker are at work, and each has something to go on from.
+        """Return whether all processes of the first worker are at work, and each has progress to continue.
 
         With one to spare it may have taken a task from the broker that it has not begun. Such a task is noticed too,
         but only after ``[scheduler] task_queued_timeout``.

@@ -27,7 +27,7 @@ COMPONENTS = (
     if AIRFLOW_2
     else {"api-server": [], "scheduler": [], "dag-processor": []}
 )
-# Whoever comes to Airflow 2's pages, on the loopback address, has every right.
+# Everybody who opens Airflow 2's pages, on the loopback address, has every right.
 EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\n"
 
 T = TypeVar("T")

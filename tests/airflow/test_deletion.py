@@ -50,7 +50,7 @@ class Shop:
             )
 
     def begin(self) -> None:
-        """Make the table anew."""
+        """Make the table again."""
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute("DROP TABLE IF EXISTS deletion_requests")
             database.execute(
@@ -308,7 +308,7 @@ def test_nothing_is_deleted_when_a_person_rejects(scheduled: Scheduler, blux: Em
     assert run.result("report_deadlines") == {"open": 3, "near_deadline": [1, 2, 3]}
 
 
-def test_a_backfill_of_old_data_does_not_bring_the_erased_back(
+def test_a_backfill_of_old_data_does_not_bring_deleted_users_back(
     examples: DagTester, blux: Emulator, shop: Shop, place: Path
 ) -> None:
     folder = place / "data" / "partitions" / "2026-09-01"
@@ -330,7 +330,7 @@ def test_a_backfill_of_old_data_does_not_bring_the_erased_back(
     }
 
 
-def test_a_sync_whose_list_of_the_erased_is_missing_sends_nobody(
+def test_a_sync_whose_list_of_deleted_users_is_missing_sends_nobody(
     examples: DagTester, blux: Emulator, shop: Shop, output: Path, place: Path
 ) -> None:
     (place / "data").mkdir(exist_ok=True)

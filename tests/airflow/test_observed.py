@@ -63,11 +63,11 @@ def test_the_event_of_an_alias_names_the_application_of_the_connection(
     assert json.loads(events[uri]["receipts"]) == run.result("deliver")["receipts"]
 
 
-def test_a_rehearsal_announces_no_change(airflow: Airflow, blux: Emulator, write_lines: Lines) -> None:
-    run = airflow.run("users_rehearsed_with_an_outlet", **paths(write_lines(users(2))))
+def test_a_dry_run_announces_no_change(airflow: Airflow, blux: Emulator, write_lines: Lines) -> None:
+    run = airflow.run("users_checked_with_an_outlet", **paths(write_lines(users(2))))
 
     assert run.state == "success", run.log
-    assert list(run.asset_events()) == ["file:///exports/rehearsed"]
+    assert list(run.asset_events()) == ["file:///exports/checked"]
 
 
 def test_a_task_that_fails_announces_no_change(airflow: Airflow, blux: Emulator, write_lines: Lines) -> None:
@@ -153,14 +153,14 @@ def test_lineage_holds_nothing_of_a_record_and_no_key(
     assert canaries.in_text((airflow.home.folder / FILE).read_text("utf-8")) == []
 
 
-def test_the_lineage_of_a_rehearsal_names_what_was_read_and_no_change(
+def test_the_lineage_of_a_dry_run_names_what_was_read_and_no_change(
     airflow: Airflow, blux: Emulator, write_lines: Lines
 ) -> None:
     file = write_lines(users(3))
-    run = airflow.run("users_rehearsed_with_lineage", path=str(file))
+    run = airflow.run("users_checked_with_lineage", path=str(file))
 
     assert run.state == "success", run.log
-    event = events_of(airflow.home.folder, "users_rehearsed_with_lineage.deliver")[-1]
+    event = events_of(airflow.home.folder, "users_checked_with_lineage.deliver")[-1]
     assert (datasets(event, "inputs"), event["outputs"]) == ([("file", str(file))], [])
     assert account_of(event, "validate_only", "valid") == {"validate_only": True, "valid": 3}
 

@@ -200,7 +200,7 @@ def test_nothing_is_kept_of_records_that_are_invalid_or_refused_with_their_own_w
     ],
     ids=["a redirect", "404", "413"],
 )
-def test_nothing_is_kept_of_what_no_retry_mends(deliveries: Deliveries, fault: dict[str, Any], words: str) -> None:
+def test_nothing_is_kept_of_what_no_retry_can_fix(deliveries: Deliveries, fault: dict[str, Any], words: str) -> None:
     if fault["kind"] == "status":
         user_id = deliveries.records["users"][0]["user_id"]
         fault = fault | {"headers": {"Location": f"http://127.0.0.1/users/{user_id}"}}

@@ -112,7 +112,7 @@ def suspicious_users(canaries: Canaries) -> list[Any]:
     return [{**user, "user_properties": shared} for user in users]
 
 
-def events_of_the_erased(canaries: Canaries, path: Path) -> None:
+def events_of_deleted_users(canaries: Canaries, path: Path) -> None:
     events = [canaries.event() for _ in range(3)]
     path.with_suffix(".jsonl").write_text(lines(*events), "utf-8")
     path.with_name("erased.jsonl").write_text(lines(*(event["user_id"] for event in events[:2])), "utf-8")
@@ -167,7 +167,7 @@ AWKWARD = {
     "too_many_deletions": Awkward(
         jsonl(lambda canaries: [canaries.deletion() for _ in range(3)]), "More than 2 different users"
     ),
-    "events_of_the_erased": Awkward(events_of_the_erased, "2 users of", "success"),
+    "events_of_deleted_users": Awkward(events_of_deleted_users, "2 users of", "success"),
     "events_with_a_damaged_list": Awkward(
         jsonl(lambda canaries: [canaries.deletion(), f"{canaries.deletion()['user_id']} "]), "entry 2 of"
     ),

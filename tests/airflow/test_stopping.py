@@ -126,7 +126,7 @@ def test_a_try_that_fails_half_way_hands_its_rejects_on_to_the_next(
     assert sent_users(blux) == [2, 2, 1]
 
 
-def test_mapped_tasks_that_fail_half_way_each_go_on_from_their_own_progress(
+def test_mapped_tasks_that_fail_half_way_each_continue_their_own_progress(
     scheduler: Scheduler, blux: Emulator, tmp_path: Path
 ) -> None:
     whole = {"a": 8, "b": 4}

@@ -143,7 +143,7 @@ def test_when_redis_has_forgotten_everything_the_first_thing_that_it_is_told_may
     assert key.state("paused_until") > 0
 
 
-def test_a_pause_of_which_redis_was_not_told_holds_whoever_waits_already_and_then_the_others(key):
+def test_a_pause_of_which_redis_was_not_told_holds_the_waiting_process_and_then_the_others(key):
     waited: list[float] = []
     client = Comes.from_url(REDIS)
     client.is_there = True

@@ -50,7 +50,7 @@ def test_the_waits_are_spread_by_half():
 @pytest.mark.parametrize(
     "error", [BluxAuthError("401", status=401), BluxRequestError("400", status=400), BluxStopped("")]
 )
-def test_what_another_attempt_cannot_mend_is_not_repeated(error):
+def test_what_another_attempt_cannot_fix_is_not_repeated(error):
     caller = Caller(error)
     with pytest.raises(type(error)):
         caller.run()

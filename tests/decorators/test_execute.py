@@ -213,7 +213,7 @@ def test_wrong_credentials_are_told_without_calling_the_function(
     assert function.calls == 0
 
 
-def test_a_retry_goes_on_where_the_last_try_stopped(blux_emulator: Emulator) -> None:
+def test_a_retry_continues_where_the_last_try_stopped(blux_emulator: Emulator) -> None:
     function, state = Function(), TaskState()
     blux_emulator.fault(**UNAVAILABLE, skip=2, times=1)
 
@@ -224,7 +224,7 @@ def test_a_retry_goes_on_where_the_last_try_stopped(blux_emulator: Emulator) -> 
 
     assert (report["read"], report["delivered"], report["resumed"]) == (10, 10, 4)
     assert function.calls == 2
-    assert set(state) == {"blux_progress"}  # to look at, and nothing to go on from
+    assert set(state) == {"blux_progress"}  # to look at, and nothing to continue
 
 
 def test_other_records_at_a_retry_are_all_sent_and_the_function_is_called_once_more(blux_emulator: Emulator) -> None:
@@ -316,7 +316,7 @@ def test_a_task_that_is_killed_closes_its_function_and_sends_nothing_more(blux_e
     assert "late-99" not in ids(blux_emulator)
 
 
-def test_a_rehearsal_calls_the_function_and_sends_nothing(blux_emulator: Emulator) -> None:
+def test_a_dry_run_calls_the_function_and_sends_nothing(blux_emulator: Emulator) -> None:
     report = operator("blux_upsert_users", Function(), arguments={"validate_only": True}).execute({})
 
     assert (report["valid"], report["requests"]) == (10, 0)

@@ -59,7 +59,7 @@ def test_what_is_settled_is_not_to_be_sent_again_wherever_it_stands(indexes):
 @pytest.mark.parametrize("at", range(10))
 @pytest.mark.parametrize("last", [1, 3, 5])
 def test_a_change_up_to_the_last_batch_that_is_settled_is_noticed_before_anything_is_to_be_sent(at, last):
-    """Noticed later, what was rejected meanwhile would be rejected twice when the delivery starts afresh."""
+    """Noticed later, what was rejected meanwhile would be rejected twice when the delivery starts again."""
     store = Memory()
     settled(store, 1, last)
     changed = [{**row, "n": -1} if number == at else row for number, row in enumerate(ROWS)]

@@ -222,7 +222,7 @@ def test_the_task_state_keeps_how_a_delivery_ended(blux: Emulator) -> None:
     assert "seconds_left" not in shown
 
 
-def test_a_rehearsal_shows_what_is_valid(blux: Emulator) -> None:
+def test_a_dry_run_shows_what_is_valid(blux: Emulator) -> None:
     state = TaskState()
     push(blux, "upsert_users", USERS, validate_only=True, watchers=[TaskStateDisplay(state, 1)])
 

@@ -63,7 +63,7 @@ def test_a_batch_counts_only_once_its_rejects_are_kept():
     assert (account.report.read, account.report.delivered) == (0, 0)
 
 
-def test_the_account_goes_on_from_that_of_an_earlier_try():
+def test_the_report_continues_the_counts_of_an_earlier_try():
     store = Memory()
     checkpoint = Checkpoint(store, "settings")
     first = Account(Report(), checkpoint)

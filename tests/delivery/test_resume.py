@@ -106,7 +106,7 @@ def test_a_delivery_that_ended_with_rejects_leaves_no_checkpoint_either(blux):
 
 
 @pytest.mark.parametrize("change", ["a settled record", "shorter", "an inserted record", "empty"])
-def test_a_source_that_changed_is_noticed_and_users_are_sent_afresh(blux, change, caplog):
+def test_a_source_that_changed_is_noticed_and_users_are_sent_again(blux, change, caplog):
     store = Memory()
     fail_half_way(blux, "upsert_users", ROWS, store)
     changed = {
@@ -156,7 +156,7 @@ def test_resume_false_sends_everything_again_and_forgets_what_was_kept(blux):
     assert store.text is None
 
 
-def test_records_that_come_from_a_generator_cannot_be_started_afresh(blux):
+def test_records_that_come_from_a_generator_cannot_be_read_again(blux):
     store = Memory()
     fail_half_way(blux, "upsert_users", ROWS, store)
 

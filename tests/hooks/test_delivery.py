@@ -101,7 +101,7 @@ def test_a_refusal_that_says_how_long_to_wait_is_heeded_and_costs_every_task_hea
     assert float(paces.client.hget(key, "headroom")) == pytest.approx(0.025, abs=1e-3)
 
 
-def test_a_rehearsal_asks_no_redis(blux_emulator: Emulator, nobody: None) -> None:
+def test_a_dry_run_asks_no_redis(blux_emulator: Emulator, nobody: None) -> None:
     assert push(rate_limit_conn_id="pace", validate_only=True).valid == 6
 
 

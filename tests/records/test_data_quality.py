@@ -1,4 +1,4 @@
-"""What ``validate_only`` warns of: legal, and yet hardly what anybody means."""
+"""What ``validate_only`` warns of: valid but probably unintended."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ ENDED = sorted(name for name in WHOLE if name.rpartition(".")[2] in {"json", "pa
 # What says nothing of its end: whole lines, or a part of the last cell, may be missing.
 OPEN = sorted(set(WHOLE) - set(ENDED))
 
-# The folder of the function's fixture is only a place for one file, which every example writes anew.
+# The folder of the function's fixture is only a place for one file, which every example writes again.
 examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 places = st.floats(0, 1, exclude_max=True)
 

@@ -34,7 +34,7 @@ def test_a_file_is_named_by_its_path_or_by_its_url(tmp_path: Path) -> None:
     assert list(StorageSource(f"file://{path}")) == ["a", "b"]
 
 
-def test_a_source_is_read_anew_every_time(tmp_path: Path) -> None:
+def test_a_source_is_read_again_every_time(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "users.jsonl", "a")
     source = StorageSource(str(path))
 

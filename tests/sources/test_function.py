@@ -104,7 +104,7 @@ def test_a_path_is_not_taken_for_records() -> None:
     assert "john" not in str(raised.value)
 
 
-def test_a_function_is_called_when_its_records_are_read_and_each_time_anew() -> None:
+def test_a_function_is_called_each_time_that_its_records_are_read() -> None:
     calls: list[int] = []
 
     def function() -> list[int]:

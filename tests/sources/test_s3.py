@@ -18,7 +18,7 @@ pytest.importorskip("s3fs")
 pytest.importorskip("airflow.providers.amazon")
 server = pytest.importorskip("moto.server")
 
-# What belongs to boto, s3fs, moto and the provider is theirs to mend.
+# What belongs to boto, s3fs, moto and the provider is theirs to fix.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::airflow.exceptions.AirflowProviderDeprecationWarning"),

@@ -72,7 +72,7 @@ def test_rows_are_fetched_as_they_are_read(shop: sqlite3.Connection) -> None:
     records.close()  # type: ignore[attr-defined]
 
 
-def test_every_reading_runs_the_query_anew(shop: sqlite3.Connection) -> None:
+def test_every_reading_runs_the_query_again(shop: sqlite3.Connection) -> None:
     source = query("SELECT id FROM users ORDER BY id")
 
     assert len(list(source)) == 2

@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation anew: ``python -m tests.airflow.browser.pictures``.
+"""Take the pictures of the documentation: ``python -m tests.airflow.browser.pictures``.
 
 A whole Airflow runs the example DAGs against the emulator, and a browser looks at its pages. Nothing in a picture is
 anybody's: the connection leads to the emulator, the records are the sample data.

@@ -148,7 +148,7 @@ def test_the_command_line_proves_what_was_stored_in_the_form(site: Site, blux: E
     assert_the_command_line_proves(stored, site, blux)
 
 
-def test_a_change_in_the_form_leaves_the_keys_that_are_not_typed_anew(
+def test_a_change_in_the_form_leaves_the_keys_that_are_not_typed_again(
     form: ConnectionForm, site: Site, blux: Emulator, stored: str
 ) -> None:
     form.edit(stored)
@@ -195,7 +195,7 @@ class TestButtonInTheList:
     def test_without_a_port_the_button_refuses_to_test(
         self, browser: Chromium, site: Site, scheduler: Scheduler, blux: Emulator
     ) -> None:
-        # Airflow's own mistake, which docs/connection.md tells; once it is mended, the page can be.
+        # Airflow's own mistake, which docs/connection.md tells; once it is fixed, the page can be.
         connection = blux.connection()
         scheduler.rest.store_connection(
             connection_id="without_a_port", **{**connection, "extra": json.dumps(connection["extra"])}

@@ -79,13 +79,13 @@ with DAG("awkward"):
     BluxDeleteUsersOperator(task_id="too_many_deletions", path=f"{FOLDER}/too_many_deletions.jsonl", max_users=2)
     BluxSendEventsOperator(task_id="invalid_events", path=f"{FOLDER}/invalid_events.jsonl")
     BluxSendEventsOperator(
-        task_id="events_of_the_erased",
-        path=f"{FOLDER}/events_of_the_erased.jsonl",
+        task_id="events_of_deleted_users",
+        path=f"{FOLDER}/events_of_deleted_users.jsonl",
         suppression_path=f"{FOLDER}/erased.jsonl",
     )
     BluxSendEventsOperator(
         task_id="events_with_a_damaged_list",
-        path=f"{FOLDER}/events_of_the_erased.jsonl",
+        path=f"{FOLDER}/events_of_deleted_users.jsonl",
         suppression_path=f"{FOLDER}/events_with_a_damaged_list.jsonl",
     )
     BluxUpdateDevicesOperator(task_id="invalid_devices", path=f"{FOLDER}/invalid_devices.jsonl")

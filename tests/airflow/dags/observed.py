@@ -31,12 +31,12 @@ with DAG("users_with_an_outlet"):
         outlets=[blux.users(APPLICATION), Asset("file:///exports/users")],
     )
 
-with DAG("users_rehearsed_with_an_outlet"):
+with DAG("users_checked_with_an_outlet"):
     BluxUpsertUsersOperator(
         task_id="deliver",
         path=PATH,
         validate_only=True,
-        outlets=[blux.users("rehearsed"), AssetAlias("rehearsed-users"), Asset("file:///exports/rehearsed")],
+        outlets=[blux.users("checked"), AssetAlias("checked-users"), Asset("file:///exports/checked")],
     )
 
 with DAG("deletions_with_an_alias"):
@@ -77,9 +77,9 @@ with DAG("users_with_lineage", default_args={"retries": 1, "retry_delay": timede
     )
 enable_lineage(with_lineage)
 
-with DAG("users_rehearsed_with_lineage") as rehearsed_with_lineage:
+with DAG("users_checked_with_lineage") as checked_with_lineage:
     BluxUpsertUsersOperator(task_id="deliver", path=PATH, validate_only=True)
-enable_lineage(rehearsed_with_lineage)
+enable_lineage(checked_with_lineage)
 
 with DAG("users_from_a_table_with_lineage") as table_with_lineage:
     BluxUpsertUsersOperator(

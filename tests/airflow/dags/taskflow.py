@@ -67,7 +67,7 @@ with DAG("function_overridden", default_args=DEFAULT_ARGS):
     def users(name):
         return [{"user_id": name}]
 
-    users("rehearsed")
+    users("checked")
     users.override(task_id="deliver", validate_only=False)("sent")
 
 with DAG("function_that_deletes", default_args=DEFAULT_ARGS):
