@@ -33,6 +33,18 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text, object_pairs_hook=object_of)
 
 
+def quick_loads(text: str | bytes) -> Any:
+    """Parse JSON as :func:`loads` does, but quicker."""
+    import msgspec  # which the parsing of DAG files does without
+
+    try:
+        parsed = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # NaN, half a character: for the standard library
+        return loads(text)
+    check(text, parsed)
+    return parsed
+
+
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of these keys and values, as a hook of ``json``.
 

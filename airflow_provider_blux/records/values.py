@@ -94,7 +94,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
         return _CONVERSIONS[kind](value, field)
     if depth >= _DEEPEST:
         raise BluxRecordError(field, f"is nested more than {_DEEPEST} levels deep")
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {_key(key, field): _item(item, field, ".{}", key, depth) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_item(item, field, "[{}]", index, depth) for index, item in enumerate(value)]
@@ -109,6 +109,8 @@ def _item(value: Any, field: str, form: str, place: Any, depth: int) -> Any:
 
 
 def _key(key: Any, field: str) -> str:
+    if type(key) is str and key.isascii():
+        return key
     if not isinstance(key, str):
         raise BluxRecordError(field, f"has a key of type {type(key).__name__}; keys are text")
     return text(key, field)

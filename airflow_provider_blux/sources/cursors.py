@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_blux.json_objects import loads
+from airflow_provider_blux.json_objects import quick_loads
 from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.rows import Unreadable, value_of
 
@@ -109,7 +109,7 @@ def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
 
 
 def _tolerate_in_psycopg(connection: Any) -> None:
-    import_module("psycopg.types.json").set_json_loads(loads, connection)
+    import_module("psycopg.types.json").set_json_loads(quick_loads, connection)
     adapters = connection.adapters
     for name in _POSTGRES_TYPES:
         oid = adapters.types[name].oid
@@ -154,7 +154,7 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
         extensions.register_type(extensions.new_array_type(many.values, f"{name}ARRAY", caster), connection)
 
     def loads_of(text: str) -> Any:
-        return value_of(partial(loads, text))
+        return value_of(partial(quick_loads, text))
 
     extras.register_default_json(connection, loads=loads_of)
     extras.register_default_jsonb(connection, loads=loads_of)

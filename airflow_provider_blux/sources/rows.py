@@ -54,6 +54,10 @@ class Unreadable:
     )
 
 
+# The types of values that are one, or may hold one.
+_LOOKED_INTO = frozenset({Unreadable, list, dict})
+
+
 def value_of(read: Callable[[], Any]) -> Any:
     """Return what ``read`` returns; an :class:`Unreadable` where it fails, whose words may quote the value."""
     try:
@@ -74,17 +78,22 @@ def readable_rows(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iter
 
 
 def _fault(record: TableRow) -> BluxRecordError | None:
+    if _LOOKED_INTO.isdisjoint(map(type, record.values())):
+        return None
     for column, value in record.items():
-        if isinstance(value, Unreadable | list | dict) and (found := _unreadable(value)) is not None:
+        if type(value) in _LOOKED_INTO and (found := _unreadable(value)) is not None:
             return BluxRecordError(column, found.reason)
     return None
 
 
 def _unreadable(value: Any) -> Unreadable | None:
-    if isinstance(value, list | dict):
-        items = value.values() if isinstance(value, dict) else value
-        return next((found for item in items if (found := _unreadable(item)) is not None), None)
-    return value if isinstance(value, Unreadable) else None
+    if isinstance(value, Unreadable):
+        return value
+    items = value.values() if type(value) is dict else value
+    if _LOOKED_INTO.isdisjoint(map(type, items)):
+        return None
+    looked_into = (_unreadable(item) for item in items if type(item) in _LOOKED_INTO)
+    return next((found for found in looked_into if found is not None), None)
 
 
 def check_columns(columns: Sequence[Any], name: str) -> None:
