@@ -216,7 +216,7 @@ SENT_NULLS: list[tuple[Any, dict[str, Any], Any]] = [
     (
         user,
         {"user_id": "u", "user_properties": {"grade": None}},
-        Rejected("user_properties.grade", "none of the eight"),
+        Rejected("user_properties.grade", "not one of the eight"),
     ),
     (user, {"user_id": None, "grade": None}, Rejected("user_id", "is missing (null)")),
     (user, {"user_id": "u", "grade": None, "custom_user_properties": {"grade": 1}}, Rejected("grade", "given twice")),
