@@ -14,7 +14,7 @@ HOOKS := .venvs/hooks
 DIST := .venvs/dist
 UV_VERSION := 0.13.9
 # Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo docs hooks ci test unit lint types contract emulator cluster-test bench mutants pictures pins dist \
