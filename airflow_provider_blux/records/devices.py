@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.ids import identifier, missing_in
+from airflow_provider_blux.records.ids import identifier, present_text
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
-from airflow_provider_blux.records.values import text
 
 _TEXTS = ("platform", "token", "app_local_id")
 FIELDS = frozenset({"device_id", "user_id", *_TEXTS})
@@ -27,14 +25,13 @@ def device(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     record: dict[str, Any] = {"device_id": device_id}
     if row.get("user_id") is not None:
         record["user_id"] = identifier(row["user_id"], "user_id", check=shaping.check_ids)
-    record.update({field: _text(row[field], field, shaping) for field in _TEXTS if row.get(field) is not None})
+    record.update(
+        {
+            field: present_text(row[field], field, check=shaping.check_ids)
+            for field in _TEXTS
+            if row.get(field) is not None
+        }
+    )
     if properties := own_properties(row, FIELDS, nulls=shaping.send_nulls):
         record["properties"] = properties
     return device_id, record
-
-
-def _text(value: Any, field: str, shaping: Shaping) -> str:
-    written = text(value, field)
-    if shaping.check_ids and (missing := missing_in(written)):
-        raise BluxRecordError(field, missing)
-    return written

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.ids import identifier, missing_in
+from airflow_provider_blux.records.ids import identifier, present_text
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import mapping, own_properties, required
 from airflow_provider_blux.records.timestamps import timestamp
-from airflow_provider_blux.records.values import text
 
 FIELDS = frozenset({"name", "user_id", "timestamp", "id"})
 
@@ -25,11 +24,9 @@ def event(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
     given = required(row, "name")
-    name = text(given, "name") if given is not None else ""
+    name = present_text(given, "name", check=shaping.check_ids) if given is not None else ""
     if not name.strip():
         raise BluxRecordError("name", "is missing or empty; every event needs one")
-    if shaping.check_ids and (missing := missing_in(name)):
-        raise BluxRecordError("name", missing)
     record: dict[str, Any] = {"name": name, "user_id": user_id}
     if row.get("timestamp") is not None:
         record["timestamp"] = timestamp(row["timestamp"], "timestamp", shaping.zone, shaping.timestamp_unit)

@@ -96,6 +96,17 @@ def missing_in(written: str) -> str | None:
     return None
 
 
+def present_text(value: Any, field: str, *, check: bool = True) -> str:
+    """Return text.
+
+    :param check: whether text that stands for a missing value is refused.
+    """
+    written = text(value, field)
+    if check and (missing := missing_in(written)):
+        raise BluxRecordError(field, missing)
+    return written
+
+
 def invisible_in(written: str) -> str | None:
     """Return the code point of the first invisible character. The joiner within an emoji is none."""
     if written.isascii() and written.isprintable():

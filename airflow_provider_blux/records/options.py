@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.exclusions import excluded_names, is_name
 from airflow_provider_blux.records.fields import CONSENTS, Check
+from airflow_provider_blux.records.ids import present_text
 from airflow_provider_blux.records.phone_numbers import check_region, phone_number
 from airflow_provider_blux.records.timestamps import MICROSECONDS, Unit
-from airflow_provider_blux.records.values import consent, text
+from airflow_provider_blux.records.values import consent
 
 Meaning = str | int | float | Decimal
 """What may be declared to mean true or false: text or a number."""
@@ -135,7 +136,7 @@ class Shaping:
         number = partial(phone_number, region=self.phone_region, check=self.check_ids)
         return {
             "phone_number": number,
-            "email_address": text,
+            "email_address": partial(present_text, check=self.check_ids),
             **dict.fromkeys(CONSENTS, partial(consent, meanings=self.meanings)),
         }
 

@@ -37,7 +37,7 @@ _BY_LETTERS = {letters_of(field): field for field in KNOWN}
 # The types of values that need no check, of each known field.
 _PLAIN: dict[str, frozenset[type]] = {
     "phone_number": frozenset(),
-    "email_address": frozenset({str}),
+    "email_address": frozenset(),
     **dict.fromkeys(CONSENTS, frozenset({bool})),
 }
 

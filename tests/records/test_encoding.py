@@ -18,7 +18,7 @@ from tests.records.outcomes import HALF
     ("row", "field"),
     [
         ({"p": f"half {HALF}"}, "custom_user_properties.p"),
-        ({"email_address": HALF}, "user_properties.email_address"),
+        ({"grade": HALF}, "custom_user_properties.grade"),
         ({"p": {"a": ["whole", {"b": f"x{HALF}"}]}}, "custom_user_properties.p.a[1].b"),
         ({"properties": {"p": HALF}}, "custom_user_properties.properties.p"),
     ],

@@ -157,6 +157,15 @@ def test_text_that_stands_for_a_missing_value_is_no_name_and_no_token(operation:
     assert shape_of(operation, "open")({**row, field: f"{word}-1.0"})[1][field] == f"{word}-1.0"
 
 
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "#N/A"])
+def test_text_that_stands_for_a_missing_value_is_no_email_address(word: str) -> None:
+    row = {"user_id": "u", "email_address": word}
+
+    check(shape_of("upsert_users", "application"), row, Rejected("email_address", "stands for a missing value"))
+    _, sent = shape_of("upsert_users", "application", Shaping(check_ids=False))(row)
+    assert sent["user_properties"] == {"email_address": word}
+
+
 @pytest.mark.parametrize("is_table", [True, False])
 def test_a_damaged_id_is_neither_deleted_nor_stands_for_another_user(blux_emulator: Emulator, is_table: bool) -> None:
     push(blux_emulator, "upsert_users", [{"user_id": "123"}, {"user_id": "nan"}], check_ids=False)
