@@ -107,8 +107,6 @@ BEGINNING = 12
 @pytest.mark.parametrize("word", SOUGHT)
 def test_a_topic_is_found_by_the_word_of_the_field(word: str) -> None:
     page = DOCS / f"{SOUGHT[word]}.md"
-    if word == "Docker" and not page.exists():
-        pytest.skip("there is no such page yet")
     text = page.read_text("utf-8")
     seen = [*text.splitlines()[:BEGINNING], *re.findall(r"^#+ .*$", text, re.MULTILINE)]
 

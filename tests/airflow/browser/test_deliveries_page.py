@@ -20,7 +20,6 @@ from tests.airflow.browser.seeded_site import Delivery, SeededSite, report
 from tests.airflow.home import AirflowHome
 from tests.airflow.scheduler import Scheduler
 
-
 MARKUP = "<img src=x onerror=alert(1)>"
 EVERYTHING = report(delivered=900, unchanged=5000, merged=20, suppressed=10, rejected=12, unknown=3, resumed=100)
 REASONS = [
