@@ -1,7 +1,7 @@
-"""What a run leaves to be checked: the records that were not delivered, and receipts of deletions.
+"""Writes the files for an audit: records that were not delivered (rejects), and receipts of deletions.
 
-A receipt is one line a request, chained by hashes, with keyed hashes in place of ids. It says that Blux accepted the
-request, not that anything was erased: neither API tells more.
+A receipt is one line for each request, with keyed hashes in place of ids. Each line holds the hash of the line before.
+A receipt proves that Blux accepted the request, not that data was deleted: neither API reports that.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from airflow_provider_blux.records.scalars import python_value
 
 
 class RejectsFile:
-    """The lines of one try: ``record_number``, ``source``, ``outcome``, ``field``, ``reason``, ``record``; thread-safe.
+    """The rejects file of one try; thread-safe.
 
-    A line of a record with values that JSON cannot hold has ``as_text`` as well, which names their columns.
+    Each line has ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. If JSON cannot
+    represent some values of the record, ``as_text`` names their columns.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -39,24 +40,24 @@ class RejectsFile:
 
     @property
     def urls(self) -> list[str]:
-        """Where the lines lie; empty as long as there are none."""
+        """The URLs of the files; empty if there are no lines."""
         return self._lines.urls
 
     def add(self, rejects: Sequence[Reject], place_of: Place = lambda _number: None) -> None:
         """Add records; they are durable after the next flush.
 
-        :param place_of: tells where a record stands in the source.
+        :param place_of: returns the position of a record in the source.
         """
         self._lines.add([_line(reject, place_of(reject.record_number)) for reject in rejects])
 
     def flush(self) -> None:
-        """Return when everything that was added is where it will outlive this process."""
+        """Write all added lines; return when they are durable."""
         self._lines.flush()
 
 
 def _line(reject: Reject, source: str | None) -> bytes:
     line = {"record_number": reject.record_number, "source": source, **reject._asdict()}
-    # An error stands for what nobody could read.
+    # An error in place of the record means that the row could not be read.
     record = None if isinstance(reject.record, BluxRecordError) else reject.record
     try:
         as_text: list[str] = []
@@ -67,15 +68,15 @@ def _line(reject: Reject, source: str | None) -> bytes:
 
 
 def _written(line: dict[str, Any], as_text: list[str]) -> bytes:
-    """Return JSON that people can read. Half a character becomes the escape that JSON has for it."""
+    """Return readable JSON, without escapes for non-ASCII text; only a lone surrogate is escaped."""
     line = {**line, "as_text": as_text} if as_text else line
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
-    """Return what JSON can carry; a record may have been rejected because it cannot.
+    """Return a value in a form that JSON can represent; a record may have been rejected because JSON cannot.
 
-    :param as_text: takes the column of what became text that does not mean the same.
+    :param as_text: list to which the column is added if the value became text with another meaning.
     """
     value = python_value(value)
     if isinstance(value, Mapping):
@@ -98,7 +99,10 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
 
 
 def _number(value: float | Decimal) -> float | None:
-    """Return a number that means the same; a decimal one stays one, since an id may be rejected for it."""
+    """Return a number as a float if its value stays the same; otherwise ``None``.
+
+    A float that is a whole number stays a float, since an id may have been rejected because of it.
+    """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     number = float(value) if value.is_finite() else math.inf
@@ -116,9 +120,9 @@ _KEYED, _PLAIN = "hmac-sha256", "sha256"
 
 
 class Hashes:
-    """The hashes that receipts hold.
+    """Computes the hashes in receipts.
 
-    :param key: of the HMAC; without one a plain hash is used, from which a short id can be found by trying all.
+    :param key: the HMAC key; without a key a plain hash is used, from which a short id can be found by brute force.
     """
 
     def __init__(self, key: str | None) -> None:
@@ -133,7 +137,7 @@ class Hashes:
 
     @property
     def key_id(self) -> str | None:
-        """What tells two keys apart without telling the key."""
+        """An identifier of the key that does not reveal the key; ``None`` without a key."""
         return self.of(b"airflow-provider-blux receipt key")[:16] if self._key else None
 
     def fits(self, receipt: Mapping[str, Any]) -> bool:
@@ -160,7 +164,7 @@ class ReceiptsFile:
 
     @property
     def urls(self) -> list[str]:
-        """Where the receipts lie."""
+        """The URLs of the files."""
         return self._lines.urls
 
     def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:
@@ -196,17 +200,17 @@ def by_try(files: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _place(file: str) -> tuple[str, int]:
-    """Return the name of a file's try and the number of the part: as text part10000 would come before part9999."""
+    """Return the name of the try and the part number as an integer, so that part10000 comes after part9999."""
     part = _PART.search(file)
     return _PART.sub(r"\1\3", file), int(part[2]) if part else 0
 
 
 def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the receipts of one try, each proven to follow the one before it.
+    """Yield the receipts of one try after verifying the hash chain.
 
-    :param lines: of the try's file, or of its parts in order.
-    :param name: what the file is called in messages.
-    :raises BluxReceiptError: naming the line.
+    :param lines: the lines of the file, or of its parts in order.
+    :param name: the name of the file in messages.
+    :raises BluxReceiptError: the chain is broken; the message names the line.
     """
     previous = FIRST
     for number, line in enumerate(lines, 1):

@@ -1,4 +1,4 @@
-"""Turns the rows of a source into records, and cuts those into batches that know which rows they stand for."""
+"""Turns the rows of a source into records, and groups the records into batches with their row numbers."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from airflow_provider_blux.exceptions import BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import Merge, encode
 from airflow_provider_blux.records.mapping import Shape
 
-# A batch that merges or rejects nearly everything is cut all the same, so that it stays small in memory.
+# A batch ends after this many times its size in source records, even if most of them are merged or rejected. This
+# limits its memory.
 _WIDEST = 10
-# What is unchanged needs no memory; it is counted now and then all the same.
+# Unchanged records need no memory, so the limit for them is higher. It exists so that they are counted regularly.
 _WIDEST_UNCHANGED = 1000
 
 
 Place = Callable[[int], str | None]
-"""Returns where the record of a number stands in its source (``record 12 of b.csv``); ``None`` where nobody knows."""
+"""Returns the position of a record in its source (``record 12 of b.csv``); ``None`` if the source cannot tell."""
 
 
 def place_in(rows: Any) -> Place:
-    """Return what tells where records stand: the source's own ``place_of``, as far as it has one."""
+    """Return the ``place_of`` function of a source, or one that returns ``None`` if the source has none."""
     found: Place = getattr(rows, "place_of", lambda _number: None)
     return found
 
 
 def records_in_words(first: int, last: int, place: str | None) -> str:
-    """Return a range of records by their numbers, with the place of the first."""
+    """Return a text that names a range of records and the position of the first one."""
     return f"records {first}-{last}{f'; the first is {place}' if place else ''}"
 
 
 class Reject(NamedTuple):
-    """A record that was not delivered, and why. ``record`` is its row, for the rejects file, never for a log."""
+    """A record that was not delivered, and the reason. ``record`` is its row: for the rejects file, never for a log."""
 
     record_number: int
     outcome: Literal["rejected", "unknown"]
@@ -47,10 +48,11 @@ class Reject(NamedTuple):
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """What a row is to a snapshot.
+    """The result of looking up a row in the snapshot.
 
-    :param user: the digest of its id, and ``row`` that of the row; ``None`` where it cannot be compared.
-    :param is_known: whether its user is known with just this row.
+    :param user: digest of the user id.
+    :param row: digest of the row; ``None`` if the row cannot be compared.
+    :param is_known: whether the snapshot has this user with exactly this row.
     """
 
     user_id: str
@@ -63,26 +65,26 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 class Marker(Protocol):
-    """Tells what rows are to a snapshot."""
+    """Looks up rows in the snapshot."""
 
     def mark(self, row: Any) -> Mark | None:
-        """Return it for a row that is not shaped yet; ``None`` where no id can be told."""
+        """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return it for a row that cannot be compared, by the id that it has once it is shaped."""
+        """Return the mark of a row that cannot be compared, from the id of its record."""
 
 
 class Record(msgspec.Struct, gc=False):
-    """One record of the source, checked and encoded. It shares nothing with its row, which a source may use again.
+    """One record of the source, checked and encoded. It shares no object with its row: a source may reuse rows.
 
-    :param number: which record of the source it is (1-based).
-    :param key: by what it is merged with others: the id of its user or device; its own number where each stands alone.
-    :param content: what is sent for it, as JSON; why, where it is rejected.
-    :param row: a copy of its row, where rejects are kept.
-    :param error: why it is rejected; then there is no key.
-    :param is_suppressed: whether it is left out, as its user is suppressed.
-    :param mark: what it is to the snapshot; ``None`` where there is none.
-    :param is_unchanged: whether it is left out, as its user was last sent with the same row.
+    :param number: its number in the source (1-based).
+    :param key: records with the same key are merged: the user or device id, or the record number if none are merged.
+    :param content: the JSON that is sent; for a rejected record the reason instead.
+    :param row: a copy of the source row, if there is a rejects file.
+    :param error: the reason for a reject; a rejected record has no key.
+    :param is_suppressed: whether it is not sent because its user is on the suppression list.
+    :param mark: its entry in the snapshot; ``None`` without a snapshot.
+    :param is_unchanged: whether it is not sent because the same row was the last one sent for its user.
     """
 
     number: int
@@ -99,7 +101,7 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def identity(self) -> bytes:
-        """What the digest of the source is made of: not whether a row is unchanged, which differs between tries."""
+        """Bytes for the digest of the source. They do not depend on ``is_unchanged``, which differs between tries."""
         return (self.mark and self.mark.row) or self.content
 
     def rejected(self, outcome: Literal["rejected", "unknown"], field: str | None, reason: str) -> Reject:
@@ -111,15 +113,15 @@ class Record(msgspec.Struct, gc=False):
 class Reading:
     """How rows become records.
 
-    :param shape: returns the key of a row and what is sent for it, or raises a :class:`BluxRecordError`.
-    :param merges: whether records with the same key can become one.
-    :param is_suppressed: tells whether a record must not be sent.
-    :param key_is_user: whether the key of a record is the id of its user.
-    :param check: is called with the key and the row of each record in order; raises for one that cannot be sent.
-    :param marker: tells what each row is to the snapshot; ``None`` where there is none.
-    :param lowered: returns a row with its columns as the marker names them.
-    :param keeps_rows: whether rows are copied, for the rejects file.
-    :param is_stopped: tells whether no further record is to be read.
+    :param shape: returns the key and the API content of a row, or raises a :class:`BluxRecordError`.
+    :param merges: whether records with the same key are merged into one.
+    :param is_suppressed: returns whether a record must not be sent.
+    :param key_is_user: whether the key of a record is its user id.
+    :param check: called with the key and the row of each record in order; raises if the record cannot be sent.
+    :param marker: looks up each row in the snapshot; ``None`` without a snapshot.
+    :param lowered: returns a row with the column names that the marker expects.
+    :param keeps_rows: whether rows are copied for the rejects file.
+    :param is_stopped: returns whether reading must stop.
     """
 
     shape: Shape
@@ -135,8 +137,8 @@ class Reading:
     def records(self, rows: Iterable[Any]) -> Iterator[Record]:
         """Yield a record for each row.
 
-        :param rows: rows as they are read; a :class:`BluxRecordError` stands for one that could not be.
-        :raises BluxStopped: the run was told to stop.
+        :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
+        :raises BluxStopped: the run was asked to stop.
         """
         for number, row in enumerate(rows, 1):
             if self.is_stopped():
@@ -169,7 +171,7 @@ class Reading:
         return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)
 
     def _may_be_suppressed(self, mark: Mark) -> bool:
-        """Tell whether a row must be shaped to know whether it is suppressed."""
+        """Return whether the row must become a record before the suppression list can be checked."""
         if self.is_suppressed is None:
             return False
         return not self.key_is_user or self.is_suppressed({"user_id": mark.user_id})
@@ -177,17 +179,17 @@ class Reading:
 
 @dataclass(repr=False)
 class Batch:
-    """What is sent in one request, and the records of the source from ``first`` to ``last`` that it settles.
+    """The content of one request. It covers the source records from number ``first`` to number ``last``.
 
-    :param records: what is sent, by key.
-    :param merged: the records of the source that became one, where they are several, by key.
-    :param suppressed: how many of its records are of suppressed users, and not among ``records``.
-    :param unchanged: how many were last sent as they are, and are not among ``records``.
-    :param left: the digests of users whom a snapshot forgets although they are not among ``records``.
-    :param contents: the identities of all its records, until the digest of the source is made of them.
-    :param digest: the digest of the source up to here, by which a later try recognises it.
-    :param in_doubt: whether an earlier try may have sent it.
-    :param place: where its first record stands in the source, for messages; ``None`` where nobody knows.
+    :param records: the records to send, by key.
+    :param merged: for a key with several source records: those source records.
+    :param suppressed: number of records that are not in ``records`` because the user is on the suppression list.
+    :param unchanged: number of records that are not in ``records`` because the last sent row was the same.
+    :param left: digests of users that the snapshot removes although they are not in ``records``.
+    :param contents: the identities of all source records, until they have entered the digest of the source.
+    :param digest: digest of the source up to this batch. A later try compares it to detect a changed source.
+    :param in_doubt: whether an earlier try may have sent this batch.
+    :param place: position of the first record in the source, for messages; ``None`` if unknown.
     """
 
     index: int
@@ -206,15 +208,15 @@ class Batch:
 
     @property
     def read(self) -> int:
-        """How many records of the source this batch stands for."""
+        """Number of source records that this batch covers."""
         return self.last - self.first + 1
 
     def parts(self, key: Any) -> list[Record]:
-        """Return the records of the source that went into one record."""
+        """Return the source records that were merged into the record of a key."""
         return self.merged.get(key) or [self.records[key]]
 
     def number_merged(self, keys: Iterable[Any]) -> int:
-        """Return how many records of the source were folded into these."""
+        """Return the number of source records that were merged into another record, over the given keys."""
         return sum(len(self.merged[key]) - 1 for key in self.merged.keys() & keys) if self.merged else 0
 
     def add(self, record: Record, merge: Merge | None) -> None:
@@ -247,9 +249,9 @@ def cut(
 ) -> Iterator[Batch]:
     """Yield batches of at most ``size`` records in the order of the source.
 
-    :param merge: makes one record of two with the same key; ``None`` where each is sent for itself.
+    :param merge: merges two records with the same key; ``None`` if each record is sent on its own.
     :param index: the number of the first batch.
-    :param read: how many records of the source come before these.
+    :param read: number of source records before ``records``.
     """
     batch = Batch(index, read + 1, read)
     for record in records:
@@ -263,7 +265,7 @@ def cut(
 
 
 def copied(row: Any) -> Any:
-    """Return a copy of a row that shares none of its objects and lists; ``None`` for one that is nested too deep."""
+    """Return a deep copy of a row; ``None`` if the row is nested too deep."""
     try:
         return _copied(row)
     except RecursionError:

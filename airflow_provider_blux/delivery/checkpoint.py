@@ -1,7 +1,7 @@
-"""Which batches are settled, kept so that the next try of a task continues where this one stopped.
+"""The checkpoint: it stores which batches are settled, so that the next try continues where this one stopped.
 
-A later try reads the source again and passes over the ranges of records that are settled, once a digest has shown that
-the source still has the same records. A checkpoint holds numbers and digests, never a record.
+A batch is settled when each of its records has an outcome. A later try reads the source again and skips the settled
+records, after a digest has shown that they have not changed. A checkpoint holds numbers and digests, never a record.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from airflow_provider_blux.exceptions import BluxCheckpointError
 
 VERSION = 7
 SAVE_EVERY_SECONDS = 2.0
-# Saving must not become the work: with a slow store it is done more rarely.
+# With a slow store, the checkpoint is saved less often: at most a tenth of the time goes into saving.
 _SHARE_OF_TIME = 10
 # 96 bits.
 _DIGEST_DIGITS = 24
 
 
 _Ranges = dict[int, tuple[int, str]]
-"""Ranges of records by the number of the first: the number of the last, and the digest of the source up to it."""
+"""Maps the first record number of a range to its last record number and the digest of the source up to that record."""
 
 
 @dataclass
 class _State:
-    """What a checkpoint says. Every digest is of the source from its beginning to the end of a batch.
+    """The content of a checkpoint. Each digest covers the source from its first record to the end of a batch.
 
-    :param records: so many of the first records of the source are settled, of which ``digest`` is.
-    :param ahead: settled batches beyond those.
-    :param doubt: batches that were about to be sent when this was saved.
-    :param counts: the account of all settled batches.
+    :param records: this many records from the start of the source are settled; ``digest`` covers them.
+    :param ahead: settled batches after the first unsettled record.
+    :param doubt: batches that were about to be sent when the checkpoint was saved.
+    :param counts: the counts of all settled batches.
     """
 
     settings: str
@@ -60,19 +60,19 @@ class _State:
 
 
 class Cut(Protocol):
-    """Makes batches of records."""
+    """Groups records into batches."""
 
     def __call__(self, records: Iterable[Record], *, index: int, read: int) -> Iterator[Batch]:
-        """Yield batches, numbered from ``index``; ``read`` records of the source come before these."""
+        """Yield batches, numbered from ``index``; ``read`` is the number of source records before ``records``."""
 
 
 class Checkpoint:
     """The settled batches of a task instance; safe to use from many threads.
 
-    :param store: where it is kept; ``None`` for nowhere.
-    :param settings: a digest of what decides how the source is cut and where it goes.
-    :param at_most_once: whether it is noted what is about to be sent, before it is sent.
-    :param before_save: makes durable what must not be lost once a batch counts as settled.
+    :param store: stores the checkpoint between tries; ``None`` for no checkpoint.
+    :param settings: digest of the settings that decide the batches and their destination.
+    :param at_most_once: whether each batch is saved as "about to be sent" before it is sent.
+    :param before_save: called before each save; flushes the rejects, which a settled batch must not lose.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class Checkpoint:
         self._lock = threading.RLock()
 
     def load(self) -> dict[str, Any]:
-        """Read what an earlier try saved; return its counts, empty when there is nothing.
+        """Read the checkpoint of an earlier try; return its counts, or an empty dict if there is none.
 
-        :raises BluxCheckpointError: it cannot be understood, or belongs to other settings.
+        :raises BluxCheckpointError: the checkpoint cannot be read, or belongs to other settings.
         """
         saved = self._store.load() if self._store else None
         if saved is None:
@@ -107,7 +107,7 @@ class Checkpoint:
         return self._earlier.counts
 
     def forget(self) -> None:
-        """Drop what an earlier try saved, and start from the beginning."""
+        """Delete the checkpoint of an earlier try and start from the beginning."""
         self._earlier, self._state = _State(self._state.settings), _State(self._state.settings)
         if self._store:
             self._store.clear()
@@ -116,9 +116,9 @@ class Checkpoint:
         """Yield the batches that are still to be sent.
 
         :param records: the source from its first record.
-        :param cut: makes batches of records that follow each other.
-        :param place_of: tells where a record stands in the source.
-        :raises BluxCheckpointError: the source is not what it was; found out before a batch is yielded.
+        :param cut: groups consecutive records into batches.
+        :param place_of: returns the position of a record in the source.
+        :raises BluxCheckpointError: the source has changed since the earlier try; raised before the first batch.
         """
         earlier, known = self._earlier, list[Batch]()
         self._source = sha256()
@@ -135,7 +135,7 @@ class Checkpoint:
         return chain(known, self._cut(records, cut, read))
 
     def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str, place_of: Place) -> None:
-        """Read records that are settled, and see by their digest that they are what they were."""
+        """Read settled records without sending them; raise if their digest shows that they have changed."""
         number = first - 1
         for record in islice(records, last - first + 1):
             number = record.number
@@ -146,7 +146,7 @@ class Checkpoint:
             raise _changed(f"in {records_in_words(first, last, place_of(first))}")
 
     def _cut(self, records: Iterable[Record], cut: Cut, read: int) -> Iterator[Batch]:
-        """Cut records into batches that know their digests."""
+        """Group records into batches, and set the digest of each batch."""
         for batch in cut(records, index=self._index + 1, read=read):
             self._index = batch.index
             if self._store:
@@ -157,7 +157,7 @@ class Checkpoint:
 
     @staticmethod
     def _doubtful(batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
-        """Return what an earlier try was about to send, marked as such."""
+        """Return the batches that an earlier try was about to send, with ``in_doubt`` set."""
         doubtful = list(batches)
         if not doubtful or doubtful[-1].last < last:
             raise _changed("it has become shorter")
@@ -172,25 +172,25 @@ class Checkpoint:
         return self._source.hexdigest()[:_DIGEST_DIGITS]
 
     def intend(self, batch: Batch) -> None:
-        """Note, where it matters, that a batch is about to be sent; return when the note is durable."""
+        """Save that a batch is about to be sent, with ``at_most_once``; return when it is durable."""
         with self._lock:
             if self._at_most_once and self._store and batch.first not in self._state.doubt:
                 self._state.doubt[batch.first] = batch.last, batch.digest
                 try:
                     self.save()
-                except BaseException:  # it will not be sent
+                except BaseException:  # the batch will not be sent
                     del self._state.doubt[batch.first]
                     raise
 
     def withdraw(self, batch: Batch) -> None:
-        """Note that nothing of a batch was processed after all."""
+        """Remove the "about to be sent" mark of a batch of which nothing was processed."""
         with self._lock:
             self._state.doubt.pop(batch.first, None)
 
     def settle(self, batch: Batch, counts: dict[str, Any]) -> None:
-        """Note that every record of a batch has its outcome.
+        """Record that each record of a batch has its outcome.
 
-        :param counts: the account with this batch in it.
+        :param counts: the counts of all settled batches, including this one.
         """
         with self._lock:
             state = self._state
@@ -203,7 +203,7 @@ class Checkpoint:
                 self.save()
 
     def save(self) -> None:
-        """Save at once; what must be durable is made so even where no checkpoint is kept."""
+        """Call ``before_save``, then save the checkpoint if there is a store."""
         with self._lock:
             started = self._clock()
             self._before_save()
@@ -213,7 +213,7 @@ class Checkpoint:
             self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)
 
     def clear(self) -> None:
-        """Remove the checkpoint: the delivery is over, and running the task again means all of it."""
+        """Remove the checkpoint: the delivery is complete, so a later run of the task sends everything."""
         if self._store:
             self._store.clear()
 
@@ -247,7 +247,7 @@ def _ranges(saved: dict[str, Any]) -> _Ranges:
 
 
 def _framed(content: bytes) -> bytes:
-    """Return a record so that two neighbours cannot be taken for two others; no content holds a line break."""
+    """Return the bytes of a record with a line break as separator; the content itself never holds a line break."""
     return content + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""From rows to a report: what the hook calls, and all that there is to a delivery without Airflow."""
+"""Runs a delivery from source rows to the report. The hook calls this module; it does not import Airflow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from airflow_provider_blux.records.data_quality import Suspicions
 from airflow_provider_blux.records.encoding import decode, encoded_merge_of
 from airflow_provider_blux.records.shapes import shape_of
 
-# So many seconds' requests are read and encoded ahead of their turn, for a source that comes in bursts.
+# Batches for this many seconds of the rate limit are read and encoded in advance, because a source may be bursty.
 _AHEAD_SECONDS = 0.25
 _LEAST_AHEAD = 2
 
@@ -37,16 +37,16 @@ log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """One delivery: everything about it but the rows.
+    """One delivery with its settings and files; the rows are passed to :meth:`run`.
 
     :param endpoints: all endpoints of one operation of one API.
-    :param limiter: paces its requests; ``None`` for a rate limiter of its own, at the rate of the settings.
-    :param store: where progress is kept for the next try; ``None`` for nowhere.
-    :param rejects: where records that are not delivered go; ``None`` for nowhere.
-    :param receipts: where accepted deletions are written down; ``None`` for nowhere.
-    :param suppression: users that are left out; ``None`` for nobody.
-    :param snapshot: what was sent before, and is not sent again; ``None`` to send everything.
-    :param watchers: are told where the delivery stands.
+    :param limiter: rate limiter for the requests; ``None`` for a new one with the rate of the settings.
+    :param store: stores the checkpoint for the next try; ``None`` for no checkpoint.
+    :param rejects: file for the records that are not delivered; ``None`` for no file.
+    :param receipts: file for the receipts of accepted deletions; ``None`` for no file.
+    :param suppression: suppression list of users that are not sent; ``None`` for no list.
+    :param snapshot: rows that were sent before and are not sent again; ``None`` to send everything.
+    :param watchers: called with the progress of the delivery.
     """
 
     def __init__(
@@ -88,14 +88,14 @@ class Delivery:
         )
 
     def run(self, rows: Iterable[Any]) -> Report:
-        """Send every record and account for each.
+        """Send all records and count the outcome of each.
 
-        :param rows: records as people have them; a :class:`BluxRecordError` stands for one that could not be read.
-        :raises BluxRejectLimitError: everything else is delivered, but more were rejected than allowed.
-        :raises BluxCheckpointError: an earlier try cannot be gone on with.
+        :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
+        :raises BluxRejectLimitError: more records were rejected than allowed; all others are delivered.
+        :raises BluxCheckpointError: the checkpoint of an earlier try cannot be used.
         :raises BluxSnapshotError: the snapshot cannot be used; nothing was sent.
         :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.
-        :raises BluxError: what stopped the delivery; what was on its way has been waited for and counted.
+        :raises BluxError: the delivery stopped early; requests in flight have been waited for and counted.
         """
         counts = self._checkpoint.load()
         if counts and self._settings.full_refresh and not counts.get("replaces"):
@@ -105,7 +105,7 @@ class Delivery:
         try:
             return self._reported(rows, counts)
         except BluxCheckpointError as error:
-            # Upserts and deletions may be repeated safely, events would arrive twice.
+            # Repeating upserts and deletions is safe. Repeated events would arrive twice.
             if self._operation == "send_events" or isinstance(rows, Iterator):
                 raise
             log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
@@ -113,7 +113,7 @@ class Delivery:
         return self._reported(rows, {})
 
     def _reported(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
-        """Run; whatever is raised carries the report."""
+        """Run the delivery; each error that it raises has the report attached."""
         report = Report(validate_only=self._settings.validate_only, rate_limit=self._settings.rate_limit)
         try:
             self._run(rows, counts, report)
@@ -157,7 +157,7 @@ class Delivery:
                 raise engine.failure from engine.failure.__cause__
             raise
         engine.finish()
-        self._checkpoint.save()  # what fails from here on is not to send everything again
+        self._checkpoint.save()  # if a later step fails, the next try must not send everything again
         totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
         report.absent = totals.absent
         progress.close("ended")
@@ -170,7 +170,7 @@ class Delivery:
         account.settle(batch, outcome)
 
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
-        """Return the batches that no earlier try has settled."""
+        """Yield the batches that no earlier try has completed."""
         settings, merge = self._settings, encoded_merge_of(self._operation)
         reading = Reading(
             shape=self._shape,
@@ -190,7 +190,7 @@ class Delivery:
             yield batch
 
     def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
-        """Count what would be sent, and look at the users among it."""
+        """Count the records that would be sent, and check users for suspicious values."""
         for batch in batches:
             if self._operation == "upsert_users":
                 for record in batch.records.values():
@@ -203,10 +203,10 @@ class Delivery:
         return None if field is None else Freshness(field, self._settings.shaping, self._shape.header.lowered).check
 
     def _end(self, account: Account, place_of: Place) -> None:
-        """Close a delivery that came to its end, be it green or red."""
+        """Finish a delivery whose source was read to the end; raise if too many records were rejected."""
         for suspicion in self._suspicions.found(place_of):
             log.warning("Suspicious: %s", suspicion)
-        # An unchanged row is not looked at.
+        # Unchanged rows were not checked, so the warning could be wrong.
         if account.report.read and not account.report.unchanged and (names := self._shape.never_excluded()):
             log.warning("exclude_fields names what no record has: %s. Are they called otherwise?", ", ".join(names))
         if self._rejects:
@@ -215,8 +215,8 @@ class Delivery:
         account.close(self._settings.max_rejects)
 
     def _finish_early(self, engine: Engine, account: Account, error: BaseException) -> None:
-        """Save what is settled at once, since Airflow kills five seconds after it asked; then what was in flight."""
-        # After a changed source another run follows, for which nothing must be stopped.
+        """Save the checkpoint first, since Airflow kills the task after five seconds; then finish open requests."""
+        # After a changed source the delivery starts again in this process, so the stop flag must stay unset.
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()
         end = partial(self._snapshot.end, is_whole=False) if self._snapshot else lambda: None
@@ -239,7 +239,7 @@ class Delivery:
         )
 
     def _fingerprint(self) -> str:
-        """Return a digest of what decides how the source is cut and where it goes."""
+        """Return a digest of the settings that decide the batches and their destination."""
         addresses = [self._client.address(endpoint) for endpoint in self._endpoints]
         settings = self._settings
         decisive = (

@@ -1,4 +1,4 @@
-"""The loop that keeps batches in flight: it reads ahead, hands them to a pool of threads, and settles them."""
+"""The loop that keeps batches in flight: it reads ahead, passes batches to a thread pool and records the outcomes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from airflow_provider_blux.delivery.report import Outcome
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxStopped
 
-# So often the waiting loop looks up to log its progress, or to hear that it is to stop.
+# While it waits, the loop wakes up this often to log the progress and to check for a request to stop.
 _LOOK_UP_SECONDS = 0.5
 
 Send = Callable[[Batch, Callable[[], None]], Outcome]
-"""Delivers a batch, in a thread of the pool; calls its second argument once the first request of the batch has left."""
+"""Delivers a batch in a pool thread; calls the second argument when the first request has been written."""
 
 _Result = Outcome | BaseException
 
 
 class Engine:
-    """Keeps at most ``concurrency`` batches alive, from reading to settling, never two with a record of the same key.
+    """Keeps at most ``concurrency`` batches in work at a time. Two batches with the same key never overlap.
 
-    :param settle: called, in the thread that runs the engine, with what became of each batch.
-    :param ahead: how many batches may wait for their turn to be sent, read and encoded already.
+    :param settle: called with each batch and its outcome, in the thread that runs the engine.
+    :param ahead: how many batches may be read and encoded while they wait for the rate limiter.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class Engine:
         self._concurrency = concurrency
         self._ahead = ahead
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="blux-sender")
-        # A batch with no result has left; one with a result is done.
+        # An event without a result means that the first request has been written; with a result, the batch is done.
         self._events: SimpleQueue[tuple[Batch, _Result | None]] = SimpleQueue()
         self._alive = 0
         self._waiting: set[int] = set()
         self._busy: set[Any] = set()
-        #: Why a batch failed that was in flight when the engine was stopped.
+        #: The error of a batch that was in flight when the engine was stopped.
         self.failure: BaseException | None = None
 
     def run(self, batches: Iterable[Batch]) -> None:
-        """Send every batch; return when the last one is settled."""
+        """Send all batches; return when the last one has its outcome."""
         for batch in batches:
             self._stop.check()
-            self._take_events()  # a slow source must not keep a failure from being seen
+            self._take_events()  # a failure must be noticed even if the source is slow
             while not self._may_start(batch):
                 self._await_event()
             self._start(batch)
@@ -66,7 +66,7 @@ class Engine:
             self._await_event()
 
     def finish(self) -> None:
-        """Wait for what is in flight and settle it; drop what was not started; leave no thread behind."""
+        """Wait for batches in flight and record their outcomes; cancel the others; end all threads."""
         self._pool.shutdown(cancel_futures=True)
         while not self._events.empty():
             batch, result = self._events.get()

@@ -1,4 +1,4 @@
-"""Which records are left out before anything is sent: the guard, freshness, suppression."""
+"""Checks before records are sent: the limit on deletions, outdated records, the suppression list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BUCKETS = 1 << (8 * _PREFIX)
 
 
 def digest_of(user_id: str) -> bytes:
-    """Return the digest by which an id is remembered."""
+    """Return the digest of an id, which is kept in memory in place of the id."""
     return blake2b(user_id.encode(), digest_size=_DIGEST).digest()
 
 
@@ -46,23 +46,23 @@ class IdSet:
         return self._find(digest)[1] >= 0
 
     def add(self, digest: bytes) -> None:
-        """Add a digest, unless it is there."""
+        """Add a digest if the set does not have it."""
         bucket, at = self._find(digest)
         if at < 0:
             bucket += digest[_PREFIX:_DIGEST]
             self._count += 1
 
     def _find(self, digest: bytes) -> tuple[bytearray, int]:
-        """Return the digest's bucket and its place in it, -1 where it is not."""
+        """Return the bucket of a digest and the offset of the digest in it; -1 if it is missing."""
         bucket, rest = self._buckets[int.from_bytes(digest[:_PREFIX], "big")], digest[_PREFIX:_DIGEST]
         at = bucket.find(rest)
-        while at >= 0 and at % self._entry:  # across the border of two entries
+        while at >= 0 and at % self._entry:  # the match overlaps two entries
             at = bucket.find(rest, at + 1)
         return bucket, at
 
 
 class NewestMoments(IdSet):
-    """The newest moment seen of each id, about 24 bytes each in memory."""
+    """The newest timestamp of each id, about 24 bytes each in memory."""
 
     _VALUE = struct.Struct("<d")
 
@@ -70,7 +70,7 @@ class NewestMoments(IdSet):
         super().__init__(self._VALUE.size)
 
     def is_overtaken(self, digest: bytes, moment: float) -> bool:
-        """Tell whether something newer of the same id was seen before; remember ``moment`` (Unix time) if not."""
+        """Return whether an earlier record of the id was newer; if not, remember ``moment`` (Unix time)."""
         bucket, at = self._find(digest)
         if at < 0:
             bucket += digest[_PREFIX:_DIGEST] + self._VALUE.pack(moment)
@@ -83,13 +83,13 @@ class NewestMoments(IdSet):
 
 
 class Suppression:
-    """The suppressed users of a run; loaded once, about 16 bytes an id. Unicode's forms of one id are one user.
+    """The suppression list of a run; loaded once, about 16 bytes an id. Unicode forms of the same id are equal.
 
     :param rows: ids, rows with a column ``user_id``, or receipts.
-    :param hashes: those of the receipts.
-    :param name: where the rows come from, for messages.
-    :param check_ids: whether an id that looks damaged or missing cannot be understood.
-    :raises BluxConfigError: a row cannot be understood. A list that is not sure to be whole suppresses nobody safely.
+    :param hashes: makes the hashes that receipts hold in place of ids.
+    :param name: the source of the rows, for messages.
+    :param check_ids: whether an id that looks damaged or missing is an error.
+    :raises BluxConfigError: a row cannot be read. Then nothing is sent, since a user could be missing from the list.
     """
 
     def __init__(self, rows: Iterable[Any], hashes: Hashes, name: str, *, check_ids: bool = True) -> None:
@@ -105,7 +105,7 @@ class Suppression:
                 f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
                 "since a user could be missing from the list. Fix the list."
             ) from None
-        except BluxConfigError as error:  # its way out is an argument, and none is for this list
+        except BluxConfigError as error:  # its message recommends an argument that does not apply to this list
             raise BluxConfigError(
                 f"suppression_path: {error.message} Nothing was sent. The arguments for reading path do not apply to "
                 "this list: save it as UTF-8, with commas and a column user_id."
@@ -115,13 +115,13 @@ class Suppression:
         return len(self._ids) + len(self._receipted)
 
     def covers(self, record: Any) -> bool:
-        """Tell whether a record, as it is sent, is of a suppressed user."""
+        """Return whether the user of a record is on the suppression list."""
         user_id = record.get("user_id")
         if user_id is None:
             return False
         if digest_of(normalize("NFC", user_id)) in self._ids:
             return True
-        # A receipt has the hash of an id as it was sent, in whatever form.
+        # A receipt holds the hash of the id as it was sent, in any Unicode form.
         return bool(self._receipted) and any(
             bytes.fromhex(self._hashes.of(form.encode())) in self._receipted for form in _forms(user_id)
         )
@@ -142,16 +142,16 @@ class Suppression:
 
 
 def _forms(user_id: str) -> set[str]:
-    """Return the ways in which an id may be written: a file of macOS has its Hangul in parts (NFD)."""
+    """Return the Unicode forms of an id: text from macOS may have Hangul in decomposed form (NFD)."""
     return {user_id} if user_id.isascii() else {user_id, normalize("NFC", user_id), normalize("NFD", user_id)}
 
 
 class Freshness:
-    """The newest moment of each user in a run, about 24 bytes a user.
+    """Rejects a record that is older than an earlier record of the same user; about 24 bytes a user in memory.
 
-    :param field: the column of the source that says when a record was updated.
+    :param field: the column of the source with the time of the last update.
     :param shaping: how rows are read.
-    :param lowered: returns a row with its columns as ``field`` names them.
+    :param lowered: returns a row with its column names in the form that ``field`` has.
     """
 
     def __init__(self, field: str, shaping: Shaping, lowered: Callable[[Any], Any]) -> None:
@@ -161,9 +161,9 @@ class Freshness:
         self._newest = NewestMoments()
 
     def check(self, user_id: str, row: Any) -> None:
-        """Remember how new a record is.
+        """Compare the timestamp of a record with the newest one of its user, and remember it.
 
-        :raises BluxRecordError: it is older than one of the same user before it, or does not say how old it is.
+        :raises BluxRecordError: the record is older than an earlier one of the user, or has no valid timestamp.
         """
         value = self._lowered(row).get(self._field) if isinstance(row, Mapping) else None
         if value is None:
@@ -183,29 +183,29 @@ def guarded(
     shape: Shape = deletion,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Iterable[Any]:
-    """Return the rows when they name at most ``max_users`` different users.
+    """Return the rows if they have at most ``max_users`` different users.
 
-    Rows that can be read only once are kept while they are counted. Others are read again, and checked again: a
-    query may have grown meanwhile.
+    Rows that can be read only once are held in memory while they are counted. Other rows are read and checked a second
+    time, since a query may return more rows then.
 
-    :param shape: what finds the id in a row.
-    :param is_stopped: tells whether no further row is to be read.
-    :raises BluxGuardError: there are more.
-    :raises BluxStopped: the run was told to stop.
+    :param shape: returns the id of a row.
+    :param is_stopped: returns whether reading must stop.
+    :raises BluxGuardError: the rows have more users.
+    :raises BluxStopped: the run was asked to stop.
     """
     if max_users is None:
         return rows
     check_max_users(max_users)
     guard = _Guard(max_users, shape, is_stopped)
     if isinstance(rows, Iterator):
-        # A row of a table is a new object for each record; anything else its source may use again.
+        # A table row is a new object for each record. A source may reuse other objects, so those are copied.
         rows = (row if is_table_row(row) else copied(row) for row in rows)
         return list(guard.users_checked(rows, "nothing was sent"))
     return _GuardedRows(rows, guard)
 
 
 class _GuardedRows:
-    """Rows that were counted, and are counted once more while they are delivered."""
+    """Rows that were counted before the delivery, and are counted again during it."""
 
     def __init__(self, rows: Iterable[Any], guard: _Guard) -> None:
         self._rows, self._guard = rows, guard
@@ -224,7 +224,7 @@ class _GuardedRows:
 
 
 class _Guard:
-    """Counts the records, which costs little; the users among them only where records are more than users may be."""
+    """Counts the records, which is cheap. Users are counted only if there are more records than allowed users."""
 
     def __init__(self, max_users: int, shape: Shape, is_stopped: Callable[[], bool]) -> None:
         self.max_users = max_users
@@ -232,7 +232,7 @@ class _Guard:
         self._is_stopped = is_stopped
 
     def number_of(self, rows: Iterable[Any]) -> int:
-        """Return how many records there are; raise when they name too many users."""
+        """Return the number of records; raise if they have too many users."""
         number = sum(1 for _ in self._until_stopped(rows))
         if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
             raise self._too_many(f"nothing was sent; the source names {users:,} users in {number:,} records")
@@ -247,14 +247,14 @@ class _Guard:
         return len(users)
 
     def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
-        """Yield the rows; raise when there are more than users are allowed."""
+        """Yield the rows; raise if there are more rows than allowed users."""
         for number, row in enumerate(rows, 1):
             if number > self.max_users:
                 raise self._too_many(state)
             yield row
 
     def users_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
-        """Yield the rows; raise when they name too many users."""
+        """Yield the rows; raise if they have too many users."""
         users = set()
         for row in self._until_stopped(rows):
             if not isinstance(row, BluxRecordError):

@@ -12,7 +12,7 @@ from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.delivery.report import Counted, Report, Traffic
 
 EVERY_SECONDS = 10.0
-# Telling must not become the work: with a slow watcher it is done more rarely.
+# With a slow watcher, progress is reported less often: at most a tenth of the time goes into it.
 _SHARE_OF_TIME = 10
 
 State = Literal["started", "running", "ended", "stopped early"]
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Where a delivery stands at one moment.
+    """The progress of a delivery at one moment.
 
-    :param endpoint: where the records go.
-    :param report: the running account; it goes on changing.
+    :param endpoint: the endpoint that receives the records.
+    :param report: the report so far; the delivery continues to update this object.
     :param counted: the requests of this try so far.
-    :param total: records in the source, where it is known.
+    :param total: number of records in the source; ``None`` if unknown.
     """
 
     state: State
@@ -38,26 +38,26 @@ class Standing:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be sent by this try."""
+        """Whether this try sends no more requests."""
         return self.state in ("ended", "stopped early")
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the end at the rate so far; ``None`` where that is not known."""
+        """Estimated seconds until the end at the current rate; ``None`` if unknown."""
         if self.is_over or not self.total or not self.report.records_per_second:
             return None
         return (self.total - self.report.read) / self.report.records_per_second
 
 
 Watcher = Callable[[Standing], None]
-"""Is told where a delivery stands: when it starts, about every ten seconds, and once when it is over."""
+"""Called with the progress of a delivery: at its start, about every ten seconds, and once at its end."""
 
 
 class Progress:
-    """The running account, said and told about every ten seconds.
+    """Logs the progress and passes it to the watchers about every ten seconds.
 
-    :param report: the account, which the delivery keeps true.
-    :param total: records in the source, where it is known.
+    :param report: the report, which the delivery keeps up to date.
+    :param total: number of records in the source; ``None`` if unknown.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Progress:
         self._due = self._started + EVERY_SECONDS
 
     def open(self) -> None:
-        """Tell that the delivery starts, and from which counts."""
+        """Tell the watchers that the delivery starts, with the counts of earlier tries."""
         self._tell(self._standing("started"))
 
     def log_if_due(self) -> None:
-        """Log where the delivery stands and tell the watchers, if it is time to."""
+        """Log the progress and call the watchers if ten seconds have passed since the last time."""
         now = self._clock()
         if now < self._due:
             return
@@ -95,7 +95,7 @@ class Progress:
         self._due = now + max(EVERY_SECONDS, (self._clock() - now) * _SHARE_OF_TIME)
 
     def close(self, how: Literal["ended", "stopped early"]) -> None:
-        """Say and tell how the delivery ended."""
+        """Log the final counts and tell the watchers that the delivery is over."""
         standing = self._standing(how)
         report = self._report
         log.info(
@@ -113,7 +113,7 @@ class Progress:
         self._tell(standing)
 
     def _standing(self, state: State) -> Standing:
-        """Put the requests and the time so far into the report."""
+        """Update the report with the requests and the time so far, and return the progress."""
         counted, report = self._traffic.counted(), self._report
         report.requests, report.retries = counted.requests, counted.retries
         report.seconds = round(self._clock() - self._started, 3)
@@ -141,7 +141,7 @@ class Progress:
         for index, watcher in enumerate(self._watchers):
             try:
                 watcher(standing)
-            except Exception as error:  # noqa: BLE001 - who looks on must not stop what is looked at
+            except Exception as error:  # noqa: BLE001 - a failing watcher must not stop the delivery
                 if index not in self._failed:
                     self._failed.add(index)
                     log.warning(

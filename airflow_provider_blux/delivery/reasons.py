@@ -1,4 +1,4 @@
-"""How many records were not delivered for which reason: bounded in memory, and without anything of a single record."""
+"""Counts the reasons of rejected and unknown records, in bounded memory and without values of single records."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 #: Most entries in a report.
 SHOWN = 20
-# Different reasons that are told apart; those that come after them are counted as others.
+# This many different reasons are counted separately; further ones are counted together as "other reasons".
 _TOLD_APART = 50
 _LONGEST = 200
 _OTHERS: tuple[str | None, str] = (None, "other reasons")
-# What differs from record to record: an index, a position, the id that a server gives a request.
+# Parts of a reason that differ between records: an index, a position, the request id of a server.
 _INDEX = re.compile(r"\[\d+\]")
 _POSITION = re.compile(r"\b(line|record|row|item|index|column|character|byte|position) [\d,]+", re.IGNORECASE)
 _NUMBER_OF_CELLS = re.compile(r"\b\d+ cells")
@@ -21,9 +21,9 @@ _REQUEST_ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b", r
 
 
 class Reasons:
-    """Counts rejected and unknown records by field and reason; the numbers always add up to all of them.
+    """Counts rejected and unknown records by field and reason; the numbers always add up to all counted records.
 
-    :param counted: what was counted before, as :meth:`counted` returns it.
+    :param counted: counts of an earlier try, as :meth:`counted` returns them.
     """
 
     def __init__(self, counted: Iterable[tuple[str | None, str, int]] = ()) -> None:
@@ -32,18 +32,18 @@ class Reasons:
             self.add(field, reason, number)
 
     def add(self, field: str | None, reason: str, number: int = 1) -> None:
-        """Count records; positions and indexes in their field and reason make no difference."""
+        """Count records; reasons that differ only in positions or indexes are counted as one."""
         found = field and _INDEX.sub("[…]", field), _general(reason)
         if found not in self._numbers and len(self._numbers) >= _TOLD_APART:
             found = _OTHERS
         self._numbers[found] += number
 
     def counted(self) -> list[list[Any]]:
-        """Return everything as JSON can carry it: field, reason and number."""
+        """Return all counts in a form that JSON can represent: lists of field, reason and number."""
         return [[*found, number] for found, number in self._numbers.items()]
 
     def most_frequent(self) -> list[dict[str, Any]] | None:
-        """Return at most twenty, the most frequent first; beyond that the last one stands for all others."""
+        """Return at most twenty reasons, the most frequent first; the last entry may stand for all others."""
         named = [(number, found) for found, number in self._numbers.items() if found != _OTHERS]
         named.sort(key=lambda item: (-item[0], item[1][0] or "", item[1][1]))
         others = self._numbers[_OTHERS]

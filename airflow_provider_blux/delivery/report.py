@@ -1,4 +1,4 @@
-"""The report of a run, and how every record gets exactly one outcome: in the report, the rejects, the checkpoint."""
+"""The report of a run, and the counting: each record has exactly one outcome in report, rejects and checkpoint."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Report:
-    """What became of the records.
+    """The counts of a run by outcome.
 
-    ``read`` is the sum of the six outcomes, and of ``valid`` where nothing was to be sent.
+    ``read`` is the sum of the six outcomes; with ``validate_only``, of ``valid`` as well.
 
-    :param delivered: the API accepted the request that carried it.
-    :param rejected: invalid here, or refused by the API.
-    :param suppressed: its user is on the suppression list.
-    :param unchanged: its user was last sent with the same row; only with a snapshot.
-    :param merged: folded into another record with the same id in the same request.
-    :param unknown: may or may not have arrived, and was not to be sent again.
-    :param resumed: how many of the delivered an earlier try had delivered.
-    :param absent: how many users of the snapshot the source does not name; ``None`` without a snapshot, and for a
-        mapped task, which reads a part of the source.
-    :param valid: with ``validate_only``, what would have been sent.
-    :param requests: requests of this try, ``retries`` of them repeating another; the times are this try's too.
-    :param rate_limit: requests a second that this try kept to, shared with other tasks where the rate is shared.
-    :param rejects: the files that hold the rejected and the unknown records, one for each try that had any.
-    :param receipts: the files that hold the receipts of deletions.
-    :param reasons: why records are rejected or unknown: ``field``, ``reason`` and ``number`` of the most frequent, at
-        most twenty; the numbers add up to all of them.
+    :param delivered: records whose request the API accepted.
+    :param rejected: records that are invalid, or that the API refused.
+    :param suppressed: records of users on the suppression list.
+    :param unchanged: records that equal the last row sent for their user; only with a snapshot.
+    :param merged: records merged into another record with the same id in the same request.
+    :param unknown: records that may have arrived, and are not sent again.
+    :param resumed: delivered records that an earlier try delivered.
+    :param absent: users of the snapshot that are not in the source; ``None`` without a snapshot, and for a mapped task,
+        which reads only a part of the source.
+    :param valid: with ``validate_only``, records that would have been sent.
+    :param requests: requests of this try, including ``retries``; the times are those of this try as well.
+    :param rate_limit: requests a second allowed in this try; with a shared rate limit, the limit of all tasks.
+    :param rejects: the rejects files, with rejected and unknown records; one for each try that had any.
+    :param receipts: the files with the receipts of deletions.
+    :param reasons: reasons of rejected and unknown records: ``field``, ``reason`` and ``number`` of at most twenty, the
+        most frequent ones; the numbers add up to all rejected and unknown records.
     """
 
     read: int = 0
@@ -72,7 +72,7 @@ class Report:
     validate_only: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as XCom keeps it: numbers, paths and booleans, never a record."""
+        """Return the report as a dict for XCom: numbers, paths, booleans and reasons, never a record."""
         return asdict(self)
 
     def closed(self) -> bool:
@@ -80,7 +80,7 @@ class Report:
         return self.read == sum((self.valid, *(getattr(self, outcome) for outcome in OUTCOMES)))
 
     def account(self) -> str:
-        """Return the account in words, outcomes that did not occur left out."""
+        """Return the counts as text, without the outcomes that did not occur."""
         shown = [outcome for outcome in (*OUTCOMES, "valid") if getattr(self, outcome)] or [
             "valid" if self.validate_only else "delivered"
         ]
@@ -88,9 +88,9 @@ class Report:
 
 
 def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one report of many, as dicts, with their number (``tasks``).
+    """Return the sum of several reports as a dict, with the number of reports as ``tasks``.
 
-    :raises BluxError: an account does not close.
+    :raises BluxError: the counts of a report do not add up.
     """
     many = [Report(**report) for report in reports]
     whole = Report(
@@ -108,13 +108,13 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         raise BluxError(f"The account of a task does not close; together: {whole.account()}.")
     added = whole.as_dict()
     for name in ("records_per_second", "rate_limit"):
-        del added[name]  # of tasks that may have worked at the same time it would say nothing
+        del added[name]  # meaningless as a sum, since the tasks may have run at the same time
     return {"tasks": len(many), **added}
 
 
 @dataclass
 class Outcome:
-    """What became of one batch; the counts are those of the report.
+    """The outcomes of one batch; the fields have the same meaning as in the report.
 
     :param accepted: the keys of the records that were delivered.
     """
@@ -128,10 +128,10 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """The requests of a try at one moment.
+    """The request counts of a try at one moment.
 
-    :param statuses: answers by HTTP status; ``None`` stands for no answer.
-    :param waited: seconds that requests waited for their turn, summed over all of them.
+    :param statuses: number of answers by HTTP status; ``None`` stands for no answer.
+    :param waited: seconds that requests waited for the rate limiter, summed over all requests.
     """
 
     requests: int = 0
@@ -141,7 +141,7 @@ class Counted:
 
 
 class Traffic:
-    """Counts the requests of a try, and how long they waited for their turn; thread-safe."""
+    """Counts the requests of a try, and the time that they waited for the rate limiter; thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -166,7 +166,7 @@ class Traffic:
             self._requests += 1
 
     def count_answer(self, status: int | None) -> None:
-        """Count what a request was answered; ``None`` where no answer came."""
+        """Count the answer of a request by its HTTP status; ``None`` stands for no answer."""
         with self._lock:
             self._statuses[status] += 1
 
@@ -191,10 +191,10 @@ _KEPT = ("read", "batches", *OUTCOMES)
 
 
 class Account:
-    """The account of a run, across the tries of its task.
+    """The counts of a run, over all tries of its task.
 
-    :param report: is kept true all the while, so that it can be read whatever happens.
-    :param place_of: tells where a record stands in the source.
+    :param report: updated after each batch, so that it is correct even if the run fails.
+    :param place_of: returns the position of a record in the source.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Account:
         self._earlier_rejects: list[str] = []
         self._earlier_receipts: list[str] = []
         self._first: list[tuple[int, str | None, str, str | None]] = []
-        #: What a full refresh replaces, which its next try goes on with; see `Snapshot.begin`.
+        #: With a full refresh: the run whose snapshot files it replaces. The next try needs it, see `Snapshot.begin`.
         self.replaces: str | None = None
 
     def resume(self, counts: dict[str, Any]) -> None:
@@ -231,10 +231,10 @@ class Account:
         self.report.reasons = self._reasons.most_frequent()
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
-        """Count a batch whose records all have their outcome."""
+        """Count a batch after all of its records have an outcome."""
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
-        self._keep(rejects)  # what may fail comes before what counts
+        self._keep(rejects)  # this may fail, so it comes before the counting
         report.read += batch.read
         report.unknown += unknown
         report.rejected += len(rejects) - unknown
@@ -246,7 +246,7 @@ class Account:
         self._checkpoint.settle(batch, self._counts())
 
     def close(self, max_rejects: float) -> None:
-        """Close the account of a delivery that came to its end.
+        """Check the counts of a delivery that read its whole source.
 
         :raises BluxRejectLimitError: more records were rejected or left unknown than allowed.
         """
@@ -263,14 +263,14 @@ class Account:
             raise BluxRejectLimitError(self._summary(max_rejects))
 
     def log_reasons(self) -> None:
-        """Log why records were not delivered, if any were not."""
+        """Log the reasons of rejected and unknown records, if there are any."""
         if reasons := self.report.reasons:
             log.warning(
                 "Rejected or unknown, by field and reason:%s", "".join(f"\n  {line}" for line in in_words(reasons))
             )
 
     def name_files(self) -> None:
-        """Put into the report where the rejected records and the receipts are, this try's and those of earlier ones."""
+        """Set the rejects and receipts files in the report: those of this try and of earlier tries."""
         self.report.rejects = [*self._earlier_rejects, *(self._rejects.urls if self._rejects else [])] or None
         self.report.receipts = [*self._earlier_receipts, *(self._receipts.urls if self._receipts else [])] or None
 

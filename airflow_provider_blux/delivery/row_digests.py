@@ -1,4 +1,4 @@
-"""Digests of users and of their rows: all that a snapshot holds of them."""
+"""Digests of users and of their rows; a snapshot holds no other data about users."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import msgspec
 USER_BYTES = 8
 """Two users of ten million share a digest once in 400,000 snapshots; then both are sent each time."""
 ROW_BYTES = 11
-"""A changed row is taken for unchanged once in 10^26."""
+"""A changed row is mistaken for an unchanged one with a probability of 1 in 10^26."""
 
-# What msgspec encodes so that no two different values look alike: 1, 1.0, "1" and true are four.
+# Types that msgspec encodes without ambiguity: 1, 1.0, "1" and true have different encodings.
 _PLAIN: frozenset[type] = frozenset({str, int, float, bool, type(None)})
 # Types that msgspec would write as text, and whose `repr` is complete.
 _BY_REPR = (Decimal, UUID)
@@ -25,11 +25,11 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class RowDigests:
-    """Makes the digests of one way of reading rows.
+    """Computes digests of users and rows.
 
-    :param key: the connection's ``receipt_key``: without it, a short id can be found from its digest by trying all.
-    :param reading: all that decides what is sent for a row; another text gives other digests of the same row.
-    :param excluded: columns that are never sent, and make no difference.
+    :param key: the connection's ``receipt_key``; without a key, a short id can be found from its digest by brute force.
+    :param reading: text with all settings that decide what is sent for a row; other settings give other digests.
+    :param excluded: columns that are never sent, and do not enter the digest.
     """
 
     def __init__(self, key: str | None, reading: str, excluded: frozenset[str] = frozenset()) -> None:
@@ -60,9 +60,9 @@ class RowDigests:
 
 
 def _exact(value: Any) -> Any:
-    """Return a value as msgspec encodes it without losing its type.
+    """Return a value in a form that msgspec encodes without losing its type.
 
-    :raises TypeError: for a type whose values cannot be told apart for certain.
+    :raises TypeError: the type of the value has no exact form.
     """
     kind = type(value)
     if kind in _PLAIN:
@@ -71,7 +71,7 @@ def _exact(value: Any) -> Any:
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_exact(item) for item in value]
-    if isinstance(value, Enum):  # an enumeration may have a `repr` of its own, without the value
+    if isinstance(value, Enum):  # an enumeration may define a `repr` that does not contain the value
         return _typed(kind, _encode(_exact(value.value)))
     if isinstance(value, date | time):  # pendulum's `repr` lacks `fold`, and that of a zone may lack its offset
         return _typed(kind, f"{value!r} {value.isoformat()} {getattr(value, 'fold', 0)}".encode())

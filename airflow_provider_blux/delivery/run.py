@@ -1,4 +1,4 @@
-"""Which run of which task a delivery belongs to, and how it is told to stop."""
+"""The task run that a delivery belongs to, and the flag that asks the run to stop."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _HOOK = "hook"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A task instance and its try; without Airflow, a name that is new each time.
+    """A task instance and its try; without Airflow, a generated name that is different each time.
 
-    ``dag_id``, ``run_id``, ``task_id`` are Airflow's own names.
+    ``dag_id``, ``run_id``, ``task_id`` are those of Airflow.
 
     :param map_index: -1 for a task that is not mapped.
     :param try_number: 1 for the first.
@@ -34,48 +34,48 @@ class Run:
 
     @classmethod
     def unnamed(cls) -> Run:
-        """Return the run of a hook that nobody told which task it works for."""
+        """Return a generated run, for a hook that is used outside a task."""
         return cls(dag_id=_HOOK, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", task_id=secrets.token_hex(4))
 
     @property
     def task(self) -> str:
-        """Return the name of the task, the same in each run; ``hook`` for all hooks that nobody told theirs."""
+        """Return the name of the task, the same in each run; ``hook`` for hooks that are used outside a task."""
         return _HOOK if self.dag_id == _HOOK else f"{self.dag_id}.{self.task_id}"
 
     @property
     def task_file(self) -> str:
-        """Return a file name that all tries of the task instance share, and nothing else has."""
+        """Return a file name that is unique to the task instance and the same in all of its tries."""
         parts = [self.dag_id, self.task_id, self.run_id]
         if self.map_index >= 0:
             parts.append(str(self.map_index))
-        # What a file name cannot hold is left out of it, so only the digest tells two tasks apart for certain.
+        # Two names may be equal after unsafe characters are replaced. The digest keeps the file names different.
         digest = blake2b("\0".join(parts).encode(), digest_size=4).hexdigest()
         return "__".join([*(_UNSAFE.sub("-", part)[:_LONGEST] for part in parts), digest])
 
     @property
     def try_file(self) -> str:
-        """Return a file name of this try's own."""
+        """Return a file name that is unique to this try."""
         return f"{self.task_file}__try{self.try_number}"
 
 
 class Stop:
-    """A request to stop, which every waiting place of a run heeds at once."""
+    """A flag that asks a run to stop; it interrupts each wait of the run."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._is_requested = False
 
     def request(self) -> None:
-        """Ask the run to stop from a signal handler, which may take no lock; heard within half a second."""
+        """Ask the run to stop, from a signal handler, which must not take a lock; noticed within half a second."""
         self._is_requested = True
 
     def set(self) -> None:
-        """Ask the run to stop; requests in flight are waited for, no other is started."""
+        """Ask the run to stop: requests in flight are waited for, and no new request starts."""
         self._is_requested = True
         self._event.set()
 
     def is_requested(self) -> bool:
-        """Tell whether the run was asked to stop."""
+        """Return whether the run was asked to stop."""
         return self._is_requested
 
     def check(self) -> None:
@@ -83,7 +83,7 @@ class Stop:
         self.sleep(0)
 
     def sleep(self, seconds: float) -> None:
-        """Wait so many seconds, or raise :class:`BluxStopped` as soon as the run is asked to stop."""
+        """Wait for a number of seconds; raise :class:`BluxStopped` as soon as the run is asked to stop."""
         if self._is_requested:
             self._event.set()
         if self._event.wait(seconds) if seconds > 0 else self._event.is_set():

@@ -1,4 +1,4 @@
-"""Sends one batch: paced, retried, cut smaller where the API refuses it, until every record of it has an outcome."""
+"""Sends one batch with rate limit and retries. A refused batch is split until each record has an outcome."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 TOO_LARGE = 413
 _REFUSED = frozenset({400, 422})
-# Where so many requests in a row stay without an answer, the next ones would only become unknown as well.
+# After this many requests in a row without an answer the delivery fails: further records would be unknown, too.
 _LOST_IN_A_ROW = 6
 
 
 class Sender:
     """Delivers batches to one operation; safe to call from many threads.
 
-    :param endpoints: the operation's endpoints; the smallest that takes a request's records is used.
-    :param receipts: where accepted requests are written down, before their records count as delivered.
-    :param at_most_once: whether a record that may have arrived is left alone, and counted as unknown.
+    :param endpoints: the operation's endpoints; a request uses the smallest one that takes all of its records.
+    :param receipts: file for receipts; a receipt is written before the records count as delivered.
+    :param at_most_once: whether a record that may have arrived is not sent again, and counted as unknown.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Sender:
         self._retrying = retrying(sleep=stop.sleep, on_retry=traffic.count_retry, repeat_in_doubt=not at_most_once)
 
     def __call__(self, batch: Batch, on_first_left: Callable[[], None]) -> Outcome:
-        """Send a batch; return what became of each of its records.
+        """Send a batch; return the outcomes of its records.
 
-        :param on_first_left: called when the first request of the batch has left.
-        :raises BluxApiError: when the batch could be neither delivered nor rejected record by record.
+        :param on_first_left: called when the first request of the batch has been written to the network.
+        :raises BluxApiError: the batch could be neither delivered nor rejected record by record.
         """
         outcome = Outcome()
         try:
@@ -84,7 +84,7 @@ class Sender:
     def _deliver(
         self, batch: Batch, keys: Collection[Any], outcome: Outcome, on_left: Callable[[], None] = lambda: None
     ) -> None:
-        """Deliver some of a batch."""
+        """Send the records of some keys of a batch in one request; split the request if the API refuses it."""
         endpoint = next(row for row in self._endpoints if row.max_records >= len(keys))
         request = Request(endpoint, endpoint.body([batch.records[key].content for key in keys]))
         try:
@@ -117,13 +117,13 @@ class Sender:
             outcome.merged += batch.number_merged(keys)
 
     def _leave(self, batch: Batch, keys: Iterable[Any], why: str, outcome: Outcome) -> None:
-        """Count records as unknown: they may have arrived, and are not to be sent again."""
+        """Count records as unknown: they may have arrived, so they must not be sent again."""
         reason = f"may or may not have arrived: {why}"
         for key in keys:
             outcome.rejects.extend(part.rejected("unknown", None, reason) for part in batch.parts(key))
 
     def _cut(self, batch: Batch, keys: Collection[Any], error: BluxRequestError, outcome: Outcome) -> None:
-        """Deliver a refused request in halves, until the record at fault stands alone."""
+        """Send a refused request again in two halves, recursively, until the invalid record is found."""
         if len(keys) > 1:
             half = len(keys) // 2
             self._deliver(batch, list(keys)[:half], outcome)
@@ -134,13 +134,13 @@ class Sender:
         if len(parts) == 1:
             outcome.rejects.append(_rejected(parts[0], error))
             return
-        # Only one of the merged records may be at fault: each is tried for itself, in the order of the source.
+        # Perhaps only one of the merged records is invalid, so each is sent on its own, in the order of the source.
         for part in parts:
             single = Batch(batch.index, part.number, part.number, {part.key: part})
             self._deliver(single, [part.key], outcome)
 
     def _attempt(self, batch: Batch, request: Request, outcome: Outcome, on_left: Callable[[], None]) -> int:
-        """Send a request once, when it is its turn, and count it with its answer; return the status."""
+        """Wait for a slot of the rate limiter, send a request once and count it; return the HTTP status."""
         slot = self._wait_for_slot(batch)
 
         def left() -> None:
@@ -177,7 +177,7 @@ class Sender:
 
     def _hold_back(self, error: BluxUnavailable) -> None:
         if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
-            return  # this try ends, and must not keep others that share the rate from theirs
+            return  # this try ends; it must not pause other tasks that share the rate limit
         if error.status == 429:
             self._limiter.throttled(error.retry_after)
         elif error.retry_after is not None:
@@ -185,10 +185,10 @@ class Sender:
 
 
 class _Refusals:
-    """Tells a bad record from a wrong schema: where everything is refused, searching for the records is given up.
+    """Decides whether single records are invalid or the schema is wrong. If all requests are refused, it gives up.
 
-    One batch is searched at a time, and as long as nothing was ever accepted no other request is started
-    meanwhile: so a wrong schema costs about a dozen requests.
+    Only one batch at a time is split to find invalid records. Until a request has been accepted, no other request
+    starts during that search, so a wrong schema costs about a dozen requests.
     """
 
     _AFTER_SUCCESS = 5
@@ -205,7 +205,7 @@ class _Refusals:
             yield
 
     def waited_for_search(self) -> bool:
-        """Wait for the end of another thread's search, as long as nothing was accepted; tell whether there was one."""
+        """Wait for another thread's search if no request was accepted yet; return whether there was a search."""
         if self.any_accepted:
             return False
         at_once = self._search.acquire(blocking=False)
@@ -218,9 +218,9 @@ class _Refusals:
         self._in_a_row, self.any_accepted = 0, True
 
     def count(self, error: BluxRequestError, size: int) -> None:
-        """Count a refusal.
+        """Count a refused request; raise when too many in a row were refused.
 
-        :param size: records in the batch; finding one in it takes its logarithm of refusals, and those are expected.
+        :param size: number of records in the batch; finding one invalid record takes about log2(size) refusals.
         """
         self._in_a_row += 1
         patience = math.ceil(math.log2(max(size, self._FEW))) + 4

@@ -1,4 +1,4 @@
-"""How a delivery goes about it: what a DAG author may set, checked, with the endpoint's own limits filled in."""
+"""The settings of a delivery: checks the arguments of a DAG author and fills in the limits of the endpoint."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from airflow_provider_blux.records.shapes import check_mapping
 from airflow_provider_blux.records.timestamps import Unit
 
 OnUnknown = Literal["resend", "keep"]
-"""An event that may have arrived is sent again: ``"resend"``; or it is kept as unknown, and not sent again: ``"keep"``.
+"""What happens to an event that may have arrived: ``"resend"`` or ``"keep"`` (count it as unknown, do not resend it).
 
 ``"resend"`` sends each event at least once, ``"keep"`` at most once.
 """
 
 Fallback = Literal["fail", "share"]
-"""While the Redis of a shared rate does not answer: ``"fail"``, or ``"share"``, which keeps to a share of the rate."""
+"""What a task does while Redis does not answer: ``"fail"``, or ``"share"``: use a fixed share of the rate limit."""
 
-# Enough for answers that take a second and more, unless the rate is above it: then as many as start in a second.
+# Enough for answers that take a second or more. With a higher rate limit, it is the number of requests in a second.
 CONCURRENCY = 32
-# A thread and a connection each.
+# Each request in flight needs a thread and a connection.
 MOST_CONCURRENCY = 256
 _ONLY_FOR: dict[str, Operation] = {
     "on_unknown": "send_events",
@@ -55,12 +55,12 @@ class ShapingOptions(TypedDict, total=False):
 
 
 class PaceOptions(TypedDict, total=False):
-    """How fast a delivery is; ``None`` stands for the endpoint's own limit.
+    """The speed of a delivery; ``None`` stands for the limit of the endpoint.
 
-    ``batch_size``: records a request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
-    ``rate_limit_share``: share of the rate (above 0, at most 1) that this task keeps to: always where the rate is not
-    shared through Redis, else while Redis does not answer, if ``rate_limit_fallback`` is ``"share"``; with ``"fail"``
-    the task then fails.
+    ``batch_size``: records per request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
+    ``rate_limit_share``: share of the rate limit for this task (above 0, at most 1). Without a Redis connection it
+    always applies; with one, it applies while Redis does not answer and ``rate_limit_fallback`` is ``"share"``. With
+    ``"fail"`` the task fails then.
     """
 
     batch_size: int | None
@@ -73,9 +73,9 @@ class PaceOptions(TypedDict, total=False):
 class SharedOptions(ShapingOptions, PaceOptions, total=False):
     """The delivery arguments of all operations.
 
-    ``rate_limit_conn_id``: Airflow connection of the Redis by which all tasks that name it share the rate.
+    ``rate_limit_conn_id``: Airflow connection of a Redis; all tasks with this connection share the rate limit.
     ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
-    ``resume``: go on where the last try stopped. ``validate_only``: read, shape, check and count everything, send
+    ``resume``: continue where the last try stopped. ``validate_only``: read, check and count all records, but send
     nothing.
     """
 
@@ -88,12 +88,12 @@ class SharedOptions(ShapingOptions, PaceOptions, total=False):
 class DeliveryOptions(SharedOptions, total=False):
     """The delivery arguments of any operation.
 
-    ``exclude_fields`` (users): properties that are left out, ``"consents"`` for all six consents.
-    ``updated_at_field`` (users): the column by which an older record of a user is kept from overtaking a newer one.
+    ``exclude_fields`` (users): properties that are not sent, ``"consents"`` for all six consents.
+    ``updated_at_field`` (users): timestamp column; a record older than an earlier one of its user is rejected.
     ``on_unknown`` (events): see :data:`OnUnknown`.
-    ``full_refresh`` (users and devices with a ``snapshot_path``): send everything and begin the snapshot again.
-    ``max_absent`` (the same): how many users of the snapshot (an int), or which share of them (a float), the source
-    may leave out.
+    ``full_refresh`` (users and devices with a ``snapshot_path``): send everything and start a new snapshot.
+    ``max_absent`` (users and devices with a ``snapshot_path``): how many users of the snapshot (an int), or which share
+    of them (a float), may be missing from the source.
     """
 
     exclude_fields: str | Sequence[str]
@@ -105,9 +105,9 @@ class DeliveryOptions(SharedOptions, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Delivery options with nothing left open.
+    """Delivery options after all defaults are filled in.
 
-    :param rate_limit: requests a second of this task, or of all tasks that share them through Redis.
+    :param rate_limit: requests a second of this task; with Redis, of all tasks that share the rate limit.
     :param rate_limit_alone: requests a second of this task while Redis does not answer; ``None`` to fail.
     """
 
@@ -129,7 +129,7 @@ class Settings:
 def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
     """Return the settings for an operation.
 
-    :param rate_limit: the connection's own limit, which an option overrides.
+    :param rate_limit: the rate limit of the connection, which the option ``rate_limit`` overrides.
     :raises BluxConfigError: naming the argument at fault.
     """
     check(options)
@@ -189,7 +189,7 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
 
 
 def check(options: DeliveryOptions) -> None:
-    """Check what can be checked without knowing the endpoint, as when a DAG is parsed.
+    """Check the options that do not depend on the endpoint; done when a DAG is parsed.
 
     :raises BluxConfigError: naming the argument at fault.
     """
@@ -214,9 +214,9 @@ def check(options: DeliveryOptions) -> None:
 
 
 def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
-    """Check that what may be missing is kept somewhere.
+    """Check that there is a folder for rejects if rejects are allowed.
 
-    :raises BluxConfigError: a number of rejects is allowed, but there is no folder for them.
+    :raises BluxConfigError: rejects are allowed, but there is no folder.
     """
     if max_rejects and rejects_path is None:
         raise BluxConfigError(
@@ -225,9 +225,9 @@ def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
 
 
 def check_snapshot(snapshot_path: Any, full_refresh: Any, max_absent: Any) -> None:
-    """Check that what is said of a snapshot is said of one.
+    """Check that snapshot arguments are only given together with ``snapshot_path``.
 
-    :raises BluxConfigError: there is none.
+    :raises BluxConfigError: ``snapshot_path`` is missing.
     """
     if snapshot_path is None and (full_refresh or max_absent is not None):
         name = "full_refresh" if full_refresh else "max_absent"
@@ -235,16 +235,16 @@ def check_snapshot(snapshot_path: Any, full_refresh: Any, max_absent: Any) -> No
 
 
 def check_max_users(max_users: Any) -> None:
-    """Check the guard's bound.
+    """Check ``max_users``, the limit of users that a run may delete.
 
-    :raises BluxConfigError: unless it is a whole number above 0 or ``None``.
+    :raises BluxConfigError: the value is neither a whole number above 0 nor ``None``.
     """
     if max_users is not None and (isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1):
         raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
 
 
 def check_rate(name: str, value: Any) -> None:
-    """Check a number of requests a second; ``None`` stands for the published one."""
+    """Check a number of requests a second; ``None`` stands for the published limit."""
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:

@@ -1,7 +1,8 @@
-"""What one run knows of the rows that were sent before it, and what it adds to that.
+"""The snapshot during one run: it compares rows with the last accepted ones, and records newly accepted rows.
 
-A user is known with a row once the request that carried it was accepted. Before a request leaves, its users are
-forgotten, durably and many at a time: after a crash they are sent again, whatever the requests have come to.
+A row is stored in the snapshot when its request has been accepted. Before a request is sent, its users are removed from
+the snapshot, durably and for many requests at once. So after a crash these users are sent again, whether or not their
+requests were accepted.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSna
 from airflow_provider_blux.records.properties import OBJECTS
 from airflow_provider_blux.records.scalars import python_value
 
-# So many users are forgotten by one write, ahead of their requests; where they come slowly, those of two seconds.
+# One write removes this many users ahead of their requests; with a slow source, the users of two seconds.
 _AHEAD_USERS, _AHEAD_SECONDS = 20_000, 2.0
 
 log = logging.getLogger(__name__)
 
 
 class Totals(NamedTuple):
-    """How the source and the snapshot differ; ``None`` where that is not known.
+    """The difference between source and snapshot; ``None`` if unknown.
 
-    :param named: how many users the source named.
-    :param known: how many users the snapshot held before, of whom the source did not name ``absent``.
+    :param named: number of users in the source.
+    :param known: number of users in the snapshot before the run; ``absent`` of them are not in the source.
     """
 
     named: int | None = None
@@ -44,10 +45,10 @@ class Totals(NamedTuple):
 
 
 def check_absent(totals: Totals, max_absent: float | None) -> None:
-    """Compare how many users of the snapshot the source did not name with what is allowed.
+    """Check that the number of snapshot users missing from the source is within the limit.
 
-    :param max_absent: a number of users (an int), or a share of those of the snapshot (a float).
-    :raises BluxAbsentError: there are more.
+    :param max_absent: a number of users (an int), or a share of the snapshot's users (a float).
+    :raises BluxAbsentError: more users are missing.
     """
     if max_absent is None or totals.absent is None or totals.known is None:
         return
@@ -62,12 +63,12 @@ def check_absent(totals: Totals, max_absent: float | None) -> None:
 
 
 class Snapshot:
-    """The snapshot of users or devices in the course of one run; used by the thread that reads the source.
+    """The snapshot of users or devices during one run; used only by the thread that reads the source.
 
-    :param digests: of the way in which rows are read.
+    :param digests: computes the digests of users and rows.
     :param id_column: the column of the source that holds the id.
-    :param full_refresh: whether nothing is taken for known, and the snapshot begun again.
-    :param read_only: whether nothing is sent, and so nothing written down.
+    :param full_refresh: whether all rows are sent and a new snapshot is started.
+    :param read_only: whether nothing is sent, so that no file is written.
     """
 
     def __init__(
@@ -98,28 +99,28 @@ class Snapshot:
 
     @property
     def replaces(self) -> str | None:
-        """The run whose findings a full refresh makes void: this one, or the try that it continues."""
+        """The run whose found files a full refresh makes void: this run, or the earlier try that it continues."""
         return self._replaces
 
     def begin(self, replaces: str | None = None) -> None:
         """Read the snapshot, before the first request.
 
-        :param replaces: of a full refresh that an earlier try has begun, what that try's snapshot said it replaces.
-        :raises BluxSnapshotError: it cannot be read, or is of another target.
+        :param replaces: ``replaces`` of an earlier try, if this run continues that try's full refresh.
+        :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target.
         """
-        self._rows = KnownRows()  # what an earlier reading of the source has left here goes first
+        self._rows = KnownRows()  # frees the memory of an earlier read of the source first
         state = self._load()
         self._rows, self._known, self._history = state.rows, len(state.rows), state.history
         for user in state.contested:
             self._rows.bar(user)
         self._open(state.names)
-        # Where what the earlier try has written was merged with the rest, all that is there is void.
+        # If the first file of the earlier try was merged with other files, this run replaces all existing files.
         can_go_on = replaces is not None and piece_name(replaces, 0) in state.names
         self._replaces = (replaces if can_go_on else self._token) if self._full_refresh else None
         log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
 
     def mark(self, row: Any) -> Mark | None:
-        """Return what a row is to the snapshot, before it is shaped; ``None`` where no id can be told yet."""
+        """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""
         if not isinstance(row, OBJECTS):
             return None
         user_id = row.get(self._id_column)
@@ -129,18 +130,18 @@ class Snapshot:
                     return None
                 user_id = str(number)
             user, digest = self._digests.user(user_id), self._digests.row(row)
-        except ValueError:  # half a character, or more digits than Python writes: it is rejected when it is shaped
+        except ValueError:  # a lone surrogate, or an integer with too many digits: the row is rejected later
             return None
         return Mark(user_id, user, digest, self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return what a row is to the snapshot that cannot be compared, by the id that it has once it is shaped."""
+        """Return the mark of a row that cannot be compared, from the id of its record."""
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
         return Mark(user_id, user, None, False)
 
     def announced(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield each batch once it is durable that nothing is known of its users."""
+        """Yield each batch after the removal of its users from the snapshot is durable."""
         waiting: list[Batch] = []
         ready: deque[Batch] = deque()
         users, since = 0, -_AHEAD_SECONDS
@@ -158,21 +159,21 @@ class Snapshot:
         yield from waiting
 
     def accepted(self, records: Iterable[Record]) -> None:
-        """Know the users of records that were accepted."""
+        """Store the rows of accepted records in the snapshot."""
         for record in records:
             mark = record.mark
             if mark and mark.row and self._rows.learn(mark.user, mark.row):
                 self._stored += mark.user + mark.row + b"\0"
 
     def end(self, *, is_whole: bool) -> Totals:
-        """Write down what is left, when no request is on its way any more.
+        """Write the last file of the run; called when no request is in flight.
 
-        :param is_whole: whether the source was read to its end, and every record has its outcome.
+        :param is_whole: whether the source was read to its end and each record has its outcome.
         """
         totals = self._totals() if is_whole else Totals()
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
-            # What was met says less than the files: a suppressed user is forgotten in them only.
+            # Frees memory. The merge needs the files: only they record the removal of suppressed users.
             self._rows = KnownRows()
             try:
                 merge_if_due(self._folder, self._target)
@@ -194,7 +195,7 @@ class Snapshot:
         self._write(found=found)
 
     def _totals(self) -> Totals:
-        """Return what the source, read to its end, named of the snapshot; a mapped task reads a part of it only."""
+        """Return the difference between source and snapshot; unknown for a mapped task, which reads only a part."""
         if self._run.map_index >= 0:
             return Totals()
         named = self._rows.met_known + self._rows.met_others
@@ -218,7 +219,7 @@ class Snapshot:
             self._write()
 
     def _write(self, **header: Any) -> None:
-        """Write a file with all that is new; return when it is durable."""
+        """Write a file with the changes since the last write; return when it is durable."""
         if self._read_only:
             return
         beginning = Header(
@@ -243,12 +244,12 @@ class Snapshot:
 
 
 class Forgetting(Snapshot):
-    """The snapshot of users who are deleted in this run: they are forgotten, and nothing need be known of them."""
+    """The snapshot during a run that deletes users: it removes them and does not compare rows."""
 
     def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
-        """Look at whose users the snapshot holds, in any file that can be read: a full refresh leaves others behind.
+        """Check the target of the snapshot in one readable file; a full refresh may have left unreadable files.
 
-        :raises BluxSnapshotError: those of another target, or no file can be read.
+        :raises BluxSnapshotError: the snapshot belongs to another target, or no file can be read.
         """
         names = list(self._folder.sizes())
         fault: BluxSnapshotError | None = None
@@ -266,13 +267,13 @@ class Forgetting(Snapshot):
         self._open(names)
 
     def mark(self, row: Any) -> None:
-        """Return nothing: what is deleted is not compared."""
+        """Return ``None``, since rows of deletions are not compared."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return what is to be forgotten."""
+        """Return the mark of a user to remove from the snapshot."""
         return Mark(user_id, self._digests.user(user_id), None, False)
 
     def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
-        """Write down what is left; the next run that sends users merges."""
+        """Write the last file of the run. The next run that sends users merges the files."""
         self._write(closed=True)
         return Totals()

@@ -1,9 +1,9 @@
-"""The files of a snapshot: what each run appended, and what they say together about each user.
+"""Reads and writes the files of a snapshot.
 
-A file is written once, whole, and never changed, so that object storage needs neither append nor rename. Each run
-writes files of its own, and notes which files it found at its start. Nothing rests on clocks: of two runs the one that
-found the other's files is the later one. A user whom two runs touched that did not find each other's files is not
-known, and is sent by the next.
+A file is written once, as a whole, and never changed, so object storage needs neither append nor rename. Each run
+writes its own files, and stores in the first one the names of the files that it found at its start. The order of runs
+does not depend on clocks: the run that found the files of another run is the later one. If two runs wrote the same user
+and neither found the files of the other, the snapshot does not have that user, and the next run sends the user.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ WAY_OUT_OF_DELETIONS = (
 )
 SUFFIX = ".snapshot"
 MERGED = f".merged{SUFFIX}"
-# The first line: what the file is, the version of its format, the checksum of all that follows.
+# The first line: the type of the file, the version of its format, the checksum of the rest.
 _MAGIC, _VERSION, _WORDS = b"blux-snapshot", b"1", 3
 _CHECKSUM_BYTES = 16
 _BLOCK = SIZE * 50_000
 _LONGEST_HEADER = 1 << 24
-# No write takes a day; what is older was left by one that was killed.
+# No write takes a day, so an older unfinished file was left by a killed process.
 _LEFT_AFTER_SECONDS = 24 * 60 * 60
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose rows a snapshot holds.
+    """The application and the kind of records that a snapshot belongs to.
 
-    :param key: what tells the ``receipt_key`` of its digests from another; ``None`` for none.
+    :param key: identifies the ``receipt_key`` of the digests without revealing it; ``None`` without a key.
     """
 
     records: Literal["users", "devices"]
@@ -53,10 +53,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run did, as the history of a snapshot tells it.
+    """One run in the history of a snapshot.
 
-    :param at: when it ended, in UTC, by its worker's clock.
-    :param named: how many users its source named; ``None`` where it was not read to its end, or was a part.
+    :param at: end of the run in UTC, by the clock of its worker.
+    :param named: number of users in its source; ``None`` if the source was not read to its end, or was only a part.
     """
 
     at: str
@@ -67,15 +67,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The beginning of a file.
+    """The header of a file.
 
-    :param run: the token of the run, the same in all its files, which ``sequence`` counts; the first says what it
-        ``found``: the names of all other files at its start.
-    :param stored: how many entries of users and rows follow, which were accepted; behind them come the digests of
-        users of whom nothing is known from here on, since they are about to be sent.
-    :param closed: whether this is the run's last file, written when none of its requests was on its way.
-    :param replaces: the run whose ``found`` files are void, since everything was sent; said by the last file.
-    :param covers: of a merged file: the names of the files that it stands for, with their ``history``.
+    :param run: random id of the run, the same in all of its files. ``sequence`` numbers these files.
+    :param found: in the first file of a run: the names of all other files at the start of the run.
+    :param stored: number of entries (user and accepted row) after the header. After these entries come the digests of
+        removed users, which are about to be sent.
+    :param closed: whether this is the last file of the run, written when no request was in flight.
+    :param replaces: in the last file of a full refresh: the run whose ``found`` files are void.
+    :param covers: in a merged file: the names of the merged files; ``history`` lists their runs.
     """
 
     target: Target
@@ -102,12 +102,12 @@ def piece_name(run: str, sequence: int) -> str:
     return f"{run}.{sequence:06}{SUFFIX}"
 
 
-# Made once, here: msgspec does not survive that several threads are the first to decode a type.
+# Created at import: msgspec fails if several threads decode a type for the first time at once.
 _decode_header = msgspec.json.Decoder(Header).decode
 
 
 class Piece(NamedTuple):
-    """A file that a run has appended, read."""
+    """The content of a file that a run has written."""
 
     header: Header
     stored: bytes
@@ -117,13 +117,13 @@ class Piece(NamedTuple):
         return f"Piece({self.header.name})"
 
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the users whose rows were accepted, with the digests of those."""
+        """Yield the digests of users with accepted rows, each with the digest of the row."""
         entries = self.stored
         for at in range(0, len(entries), SIZE):
             yield entries[at : at + USER_BYTES], entries[at + USER_BYTES : at + SIZE - 1]
 
     def users(self) -> Iterator[bytes]:
-        """Yield the users who were forgotten."""
+        """Yield the digests of users that were removed."""
         for at in range(0, len(self.forgotten), USER_BYTES):
             yield self.forgotten[at : at + USER_BYTES]
 
@@ -131,8 +131,8 @@ class Piece(NamedTuple):
 class SnapshotFolder:
     """The folder of a snapshot.
 
-    :param target: whose rows it must hold; ``None`` to take any, as for looking at it.
-    :param way_out: what to do where it cannot be used.
+    :param target: the target that the snapshot must belong to; ``None`` to accept any, for inspection.
+    :param way_out: advice at the end of error messages if the snapshot cannot be used.
     """
 
     def __init__(self, folder: Folder, target: Target | None, way_out: str = WAY_OUT) -> None:
@@ -144,9 +144,9 @@ class SnapshotFolder:
         return str(self._folder)
 
     def prepare(self) -> None:
-        """Make the folder and prove that it can be written to.
+        """Create the folder and check that it is writable.
 
-        :raises BluxConfigError: when it cannot.
+        :raises BluxConfigError: the folder cannot be created or written to.
         """
         self._folder.prepare()
 
@@ -161,7 +161,7 @@ class SnapshotFolder:
         self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])), is_private=True)
 
     def write_merged(self, header: Header, rows: KnownRows) -> None:
-        """Write as one file what all files together say."""
+        """Write a merged file with all rows."""
         self._folder.write(header.name, _packed(header, rows.packed), is_private=True)
 
     def remove(self, name: str) -> None:
@@ -169,13 +169,13 @@ class SnapshotFolder:
         self._folder.remove(name)
 
     def remove_unfinished(self) -> None:
-        """Remove what runs that were killed have left of files."""
+        """Remove unfinished files of runs that were killed."""
         self._folder.remove_unfinished(SUFFIX, _LEFT_AFTER_SECONDS)
 
     def piece(self, name: str) -> Piece:
         """Read a file of a run.
 
-        :raises BluxSnapshotError: it is cut off or changed, or holds rows of another target.
+        :raises BluxSnapshotError: the file is truncated or changed, or belongs to another target.
         :raises FileNotFoundError: there is no such file any more.
         """
         with self._reading(name):
@@ -200,9 +200,9 @@ class SnapshotFolder:
         return header
 
     def header(self, name: str) -> Header:
-        """Return a file's header alone, without looking at what follows.
+        """Return the header of a file without reading or verifying the rest.
 
-        :raises BluxSnapshotError: it cannot be read, or is of another target.
+        :raises BluxSnapshotError: the header cannot be read, or belongs to another target.
         """
         with self._reading(name), self._folder.open(name) as file:
             first, line = file.readline(_LONGEST_HEADER), file.readline(_LONGEST_HEADER)
@@ -210,7 +210,7 @@ class SnapshotFolder:
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
-        """Make an error of ours of what the storage raises, whatever it likes, but for a file that is not there."""
+        """Convert any error of the storage into a :class:`BluxError`, except for a missing file."""
         try:
             yield
         except (BluxError, FileNotFoundError):
@@ -223,7 +223,7 @@ class SnapshotFolder:
             ) from error
 
     def _unpacked(self, name: str, blocks: Iterator[bytes]) -> tuple[Header, Iterator[bytes]]:
-        """Return the header of a file, and what follows; where that is read to its end, its checksum is verified."""
+        """Return the header of a file and an iterator of the rest, which verifies the checksum at its end."""
         start = b""
         while start.count(b"\n") < 2 and (block := next(blocks, None)):
             start += block
@@ -274,7 +274,7 @@ class SnapshotFolder:
 def _packed(header: Header, entries: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
     """Yield the content of a file.
 
-    :param entries: returns what follows the header; called twice, first for the checksum.
+    :param entries: returns the content after the header; called twice, first for the checksum.
     """
     line = msgspec.json.encode(header) + b"\n"
     digest = blake2b(line, digest_size=_CHECKSUM_BYTES)

@@ -1,4 +1,4 @@
-"""What the files of a snapshot say together, and how they are merged into one."""
+"""Computes the state of a snapshot from all of its files, and merges the files into one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from airflow_provider_blux.delivery.snapshot_files import (
 )
 from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
 
-# A request of a run is not on its way for so long: it has six attempts, each at most an hour after the one before.
+# No request of a run is in flight for longer: it has six attempts, each at most an hour after the one before.
 EXPIRES_AFTER = timedelta(hours=12)
-# Files are merged when those of single runs are worth a quarter of the whole, or are many.
+# Files are merged when those of single runs have a quarter of the size of the merged file, or when they are many.
 _WORTH, _MANY = 4, 200
 _ATTEMPTS = 5
 _LONGEST_HISTORY = 100
@@ -37,11 +37,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A snapshot as one run finds it.
+    """The state of a snapshot at the start of a run.
 
-    :param names: of all files that were found, those included that say nothing any more.
-    :param is_open: whether any other run may have requests on their way.
-    :param contested: the users whom such runs were about to send when they wrote last.
+    :param names: the names of all files found, including files that are no longer valid.
+    :param is_open: whether any other run may have requests in flight.
+    :param contested: users that such open runs were about to send when they last wrote a file.
     """
 
     rows: KnownRows
@@ -54,23 +54,23 @@ class State:
 def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | None = None) -> State:
     """Read a snapshot.
 
-    :param is_replaced: whether it is only read for what other runs are about to send: no row is known, and what
-        cannot be read is passed over.
-    :param now: by which a run is told that has died long ago.
-    :raises BluxSnapshotError: a file cannot be read, or is of another target.
+    :param is_replaced: whether a full refresh replaces the snapshot. Then only the users that other runs are about to
+        send are read; no row is returned, and unreadable files are skipped.
+    :param now: current time, to detect runs that died long ago.
+    :raises BluxSnapshotError: a file cannot be read, or belongs to another target.
     """
     for _ in range(_ATTEMPTS):
         try:
             return _Files(folder, is_replaced=is_replaced).state(now or datetime.now(UTC))
-        except FileNotFoundError:  # another run has merged it since the folder was listed
+        except FileNotFoundError:  # another run has merged the file since the folder was listed
             continue
     raise BluxError(f"The snapshot {folder} changed each time it was read, {_ATTEMPTS} times; try again.")
 
 
 def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
-    """Replace all files by one that says the same, where that is worth it and no run is open.
+    """Merge all files into one if there are enough of them and no run has requests in flight.
 
-    A merge that is interrupted loses nothing: the merged file is written whole before the others are removed.
+    An interrupted merge loses nothing: the merged file is complete before the other files are removed.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
@@ -92,7 +92,7 @@ def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
 
 
 class _Files:
-    """All files of a snapshot, read; void are those that a merged file covers, or that a full refresh has replaced."""
+    """All files of a snapshot. A file is void if a merged file covers it or a full refresh has replaced it."""
 
     def __init__(self, folder: SnapshotFolder, *, is_replaced: bool) -> None:
         self._folder = folder
@@ -107,12 +107,12 @@ class _Files:
             if name not in void:
                 raise error
         self._merged = {name: header for name, header in merged.items() if name not in void}
-        # A run may be open although a full refresh has made void what it wrote before.
+        # A run may still have requests in flight although a full refresh has made its earlier files void.
         self._runs, self._live = _by_run(pieces, covered), _by_run(pieces, void)
         self._found = {run: _found(run, pieces) for run in self._runs}
 
     def state(self, now: datetime) -> State:
-        """Return what the files say together."""
+        """Return the state of the snapshot."""
         order, rows = self._in_order(), self._merged_rows()
         open_runs = [pieces for pieces in self._runs.values() if _is_open(pieces[-1].header, now)]
         resolution = _Resolution(rows, is_line=self._is_line(order))
@@ -135,7 +135,7 @@ class _Files:
                 self._errors[name] = error
 
     def _merged_rows(self) -> KnownRows:
-        """Return what the merged file says; of several, which were written at the same time, what they agree on."""
+        """Return the rows of the merged file; of several files merged at the same time, the rows that all contain."""
         rows = KnownRows()
         for number, name in enumerate(self._merged):
             others = KnownRows() if number else rows
@@ -145,13 +145,13 @@ class _Files:
         return rows
 
     def _in_order(self) -> list[str]:
-        """Return the runs, each behind those whose files it found."""
+        """Return the runs in order: a run comes after the runs whose files it found at its start."""
         run_of = {piece.header.name: run for run, pieces in self._live.items() for piece in pieces}
         found = {run: {run_of[name] for name in self._found[run] if name in run_of} for run in sorted(self._live)}
         return list(TopologicalSorter(found).static_order())
 
     def _is_line(self, order: Sequence[str]) -> bool:
-        """Tell whether each run has found everything of those before it."""
+        """Return whether each run found all files of the runs before it."""
         before: set[str] = set()
         for run in order:
             if not self._found[run] >= before:
@@ -160,18 +160,19 @@ class _Files:
         return True
 
     def _is_blind(self, run: str) -> bool:
-        """Tell whether the first files of a run, which was taken for dead, were merged: what it had found is gone.
+        """Return whether the first file of a run is gone, because the run was taken for dead and merged.
 
-        Any other run that was not merged began when all that was merged had ended: it is the later one.
+        The list of files that the run found at its start is lost then. Any other unmerged run started after all merged
+        runs had ended, so its order is known.
         """
         return self._runs[run][0].header.sequence > 0
 
 
 class _Resolution:
-    """Applies runs, in order, to what is known.
+    """Applies the files of runs, in order, to the rows of the snapshot.
 
-    :param is_line: whether each run has found everything of those before it; else it is remembered which file was the
-        last to touch each user.
+    :param is_line: whether each run found all files of the runs before it. If not, the number of the file that last
+        changed a user is stored for each user.
     """
 
     def __init__(self, rows: KnownRows, *, is_line: bool) -> None:
@@ -182,8 +183,8 @@ class _Resolution:
     def apply(self, pieces: Sequence[Piece], found: frozenset[str], *, is_blind: bool) -> None:
         """Apply the files of one run.
 
-        :param found: the names of the files that the run found.
-        :param is_blind: whether nothing is to be known of the users whom it has touched.
+        :param found: the names of the files that the run found at its start.
+        :param is_blind: whether all users in the files of the run are removed from the snapshot.
         """
         unseen = {self._number(at) for at, name in enumerate(self._names) if name not in found}
         if unseen:
@@ -214,7 +215,7 @@ class _Resolution:
 def _listed(folder: SnapshotFolder) -> list[str]:
     """Return the names of all files.
 
-    :raises FileNotFoundError: a merge may have removed some while they were listed, and its own file be missing.
+    :raises FileNotFoundError: a merge ran during the listing, so the list may be incomplete.
     """
     names = list(folder.sizes())
     if any(name.endswith(MERGED) for name in folder.sizes().keys() - names):
@@ -229,7 +230,7 @@ def _replaced(pieces: Mapping[str, Piece]) -> set[str]:
 
 
 def _overtaken(merged: Mapping[str, Header], replaced: set[str]) -> set[str]:
-    """Return the names of merged files that were written when a full refresh or a merge of more had taken place."""
+    """Return the names of merged files whose content is void: a full refresh or a merge of more files replaced it."""
     covers = {name: frozenset(header.covers or ()) for name, header in merged.items()}
     by_merge = {name for name, part in covers.items() if any(part < whole for whole in covers.values())}
     return by_merge | {name for name, part in covers.items() if part and part <= replaced}
@@ -243,18 +244,18 @@ def _by_run(pieces: Mapping[str, Piece], void: set[str]) -> dict[str, list[Piece
 
 
 def _found(run: str, pieces: Mapping[str, Piece]) -> frozenset[str]:
-    """Return what a run found, as its first file says; nothing where that file is gone."""
+    """Return the file names that a run found at its start, from its first file; an empty set if that is gone."""
     first = pieces.get(piece_name(run, 0))
     return frozenset(first.header.found) if first else frozenset()
 
 
 def _is_open(last: Header, now: datetime) -> bool:
-    """Tell whether a run, by its last file, may have requests on their way."""
+    """Return whether a run may have requests in flight, according to its last file."""
     return not last.closed and now - datetime.fromisoformat(last.at) < EXPIRES_AFTER
 
 
 def _unsettled(pieces: Sequence[Piece]) -> set[bytes]:
-    """Return the users whom a run was about to send, and of whom it has not written since that they were accepted."""
+    """Return the users that a run was about to send, without those that it later recorded as accepted."""
     users: set[bytes] = set()
     for piece in pieces:
         users.difference_update(user for user, _ in piece.rows())

@@ -1,4 +1,4 @@
-"""What outlives the process: a folder on a disk or in object storage, the lines and the checkpoint in it."""
+"""Storage that outlives the process: folders on a disk or in object storage, files of lines, and checkpoints."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ _UNFINISHED = ".unfinished"
 
 
 class Folder:
-    """A folder, made when it is missing.
+    """A folder, created if it does not exist.
 
-    On a disk the files in it are readable by their owner alone, and so is a folder that is made; one that is there
-    already keeps its mode.
+    On a local disk, new files and new folders are accessible to their owner only. An existing folder keeps its mode.
 
-    :param fs: the fsspec file system that holds it.
-    :param path: its path there.
-    :param argument: the argument that named it, for messages.
+    :param fs: the fsspec file system of the folder.
+    :param path: the path of the folder in that file system.
+    :param argument: the argument that named the folder, for messages.
     """
 
     def __init__(self, fs: Any, path: str, argument: str) -> None:
@@ -37,18 +36,18 @@ class Folder:
 
     @property
     def is_local(self) -> bool:
-        """Whether files can be appended to; an object can only be written whole."""
+        """Whether the folder is on a local disk. Only there can files be appended to; objects are written whole."""
         protocols = self._fs.protocol
         return "file" in ((protocols,) if isinstance(protocols, str) else protocols)
 
     def url(self, name: str) -> str:
-        """Return where a file of the folder lies."""
+        """Return the URL of a file in the folder."""
         return f"{self}/{name}"
 
     def prepare(self) -> None:
-        """Make the folder and prove that it can be written to.
+        """Create the folder and check that it is writable.
 
-        :raises BluxConfigError: when it cannot.
+        :raises BluxConfigError: the folder cannot be created or written to.
         """
         probe = f"{self._path}/.probe-{secrets.token_hex(8)}"
         try:
@@ -70,8 +69,8 @@ class Folder:
         return content
 
     def sizes(self) -> dict[str, int]:
-        """Return the names of the files in the folder, with their sizes in bytes; none where there is no folder."""
-        self._fs.invalidate_cache(self._path)  # others write here, too
+        """Return the file names in the folder with their sizes in bytes; an empty dict if the folder is missing."""
+        self._fs.invalidate_cache(self._path)  # other processes write to the folder, too
         try:
             found = self._fs.ls(self._path, detail=True)
         except FileNotFoundError:
@@ -100,7 +99,7 @@ class Folder:
                 with self._fs.open(path, "wb") as file:
                     for part in parts:
                         file.write(part)
-            except BaseException:  # closing the file has uploaded what there was of it
+            except BaseException:  # closing the file has uploaded an incomplete object
                 self.remove(name)
                 raise
             return
@@ -137,12 +136,12 @@ class Folder:
             return
 
     def remove_unfinished(self, part_of_name: str, seconds: float) -> None:
-        """Remove what writers that were killed have left on a disk, so many seconds ago or more."""
+        """Remove unfinished files that killed processes left on a local disk, if they are at least this old."""
         if not self.is_local:
             return
         for name in self.sizes():
             if part_of_name in name and name.endswith(_UNFINISHED):
-                with suppress(OSError):  # another task has removed it, or its folder may not be written to
+                with suppress(OSError):  # another task has removed the file, or the folder is not writable
                     if time.time() - os.stat(f"{self._path}/{name}").st_mtime >= seconds:
                         os.remove(f"{self._path}/{name}")
 
@@ -156,7 +155,7 @@ class Folder:
 
 
 def _make_private(path: str) -> None:
-    """Make a file that its owner alone can read, unless it is there."""
+    """Create an empty file that only its owner can access; keep a file that exists."""
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
@@ -166,11 +165,11 @@ def _sync(file: Any) -> None:
 
 
 class Lines:
-    """The lines of one try in a folder; thread-safe.
+    """The lines that one try writes to a folder; thread-safe.
 
-    On a disk they are appended to ``NAME.jsonl``. An object in object storage can only be written whole, so there every
-    flush that brings lines makes a new one: ``NAME.part00000001.jsonl``, ``NAME.part00000002.jsonl``, ...
-    The number has eight digits, so that the order of the names, in which a folder is read, is that of the lines.
+    On a local disk, lines are appended to ``NAME.jsonl``. Objects in object storage can only be written whole, so each
+    flush with new lines writes another object: ``NAME.part00000001.jsonl``, ``NAME.part00000002.jsonl``, ...
+    The number has eight digits, so that the names in sorted order give the order of the lines.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -184,7 +183,7 @@ class Lines:
 
     @property
     def urls(self) -> list[str]:
-        """Where the lines lie, those included that the next flush will write."""
+        """The URLs of the files, including the file that the next flush will write."""
         with self._state:
             coming = [self._next_file()] if self._new else []
             return [self._folder.url(file) for file in dict.fromkeys([*self._files, *coming])]
@@ -195,9 +194,9 @@ class Lines:
             self._new.extend(lines)
 
     def flush(self) -> None:
-        """Return when everything that was added is where it will outlive this process.
+        """Write all added lines; return when they are durable.
 
-        Lines that many threads add while one of them is writing are written together by the next.
+        Lines that other threads add during a write are written together by the next flush.
         """
         with self._writing:
             with self._state:
