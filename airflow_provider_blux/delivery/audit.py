@@ -101,7 +101,7 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
 def _number(value: float | Decimal) -> float | None:
     """Return a number as a float if its value stays the same; otherwise ``None``.
 
-    A float that is a whole number stays a float, since an id may have been rejected because of it.
+    A whole number stays a float: an id may have been rejected because it was not an integer.
     """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

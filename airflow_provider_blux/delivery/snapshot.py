@@ -173,7 +173,7 @@ class Snapshot:
         totals = self._totals() if is_whole else Totals()
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
-            # Frees memory. The merge needs the files: only they record the removal of suppressed users.
+            # The merge reads the files, not these rows: only the files record that suppressed users were removed.
             self._rows = KnownRows()
             try:
                 merge_if_due(self._folder, self._target)

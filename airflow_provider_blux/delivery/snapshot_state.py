@@ -163,7 +163,7 @@ class _Files:
         """Return whether the first file of a run is gone, because the run was taken for dead and merged.
 
         The list of files that the run found at its start is lost then. Any other unmerged run started after all merged
-        runs had ended, so its order is known.
+        runs had ended, so it is the later one.
         """
         return self._runs[run][0].header.sequence > 0
 

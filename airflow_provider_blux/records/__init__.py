@@ -1,1 +1,1 @@
-"""What a record may look like: rows as people have them, turned into what the API takes. No Airflow, no HTTP."""
+"""Validates source rows and turns them into API records. Imports neither Airflow nor an HTTP client."""

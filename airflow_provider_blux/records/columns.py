@@ -1,4 +1,4 @@
-"""What is wrong with a table as a whole: a column that is not there. One error at once, not one reject a row."""
+"""Errors of a table as a whole, such as a missing column: one error for the table, not one reject for each row."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.spelling import letters_of
 
 _SHOWN = 20
-# Where none of these is in the first line of a file, that line may be a record.
+# If the first line of a file has none of these names, the line may be a record instead of a header.
 _FIELDS = frozenset({*KNOWN, "user_id", "name", "timestamp", "device_id", "platform", "token"})
 LONGEST = 60
-# What no column is called: where one is, the first line of the file is a record and not to be shown.
+# Text that is no column name. If a "column" matches, the first line is probably a record and must not be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false|[\s\[]*\{.*|\s*<.*", re.IGNORECASE | re.DOTALL)
-# In a name of a CSV file's column: its delimiter is another than was said.
+# If a column name of a CSV file contains one of these, the file probably has another delimiter.
 _DELIMITER = re.compile(r"[;\t|]")
 
 
 def is_table_row(row: Any) -> bool:
-    """Tell a row whose columns are those of all rows (CSV, SQL, a data frame) from an object with keys of its own."""
+    """Return whether a row is from a table (CSV, SQL, data frame), where all rows have the same columns."""
     return bool(getattr(row, "is_table_row", False))
 
 
 def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str] | None = None) -> BluxConfigError:
     """Return the error for a table without a column that every record needs.
 
-    :param misspelt: columns that are fields but for their spelling, with those fields.
+    :param misspelt: columns whose names differ from a field name only in spelling, with that field.
     """
     names, nearest = _names(columns, field)
     if any(map(_DELIMITER.search, names)):
@@ -53,9 +53,9 @@ def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxCo
 
 
 def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
-    """Return the error for a table with columns that are fields but for their spelling.
+    """Return the error for a table with columns whose names differ from field names only in spelling.
 
-    :param own_group: the group of the customer's own properties; ``None`` where there are none.
+    :param own_group: the group of custom properties; ``None`` if the records have none.
     """
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field})" for column, field in columns.items())
     is_own = f" (A property of your own of that name is mapped to {own_group}.<name>.)" if own_group else ""
@@ -66,7 +66,7 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
 
 
 def near_fields(columns: Mapping[str, str], own_group: str) -> str:
-    """Return the warning of columns that are properties of the customer's own and probably meant for fields."""
+    """Return the warning about columns that become custom properties but are probably meant to be fields."""
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field}?)" for column, field in columns.items())
     column = repr(shown(next(iter(columns)), LONGEST))
     return (
@@ -77,16 +77,16 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the arguments by which columns are taken for fields."""
+    """Return the ``field_mapping`` argument that maps columns to fields."""
     mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
     lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
     return f"field_mapping={{{mapping}}}{lower}"
 
 
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
-    """Return the error for columns that are one field or one name.
+    """Return the error for several columns that stand for the same field or name.
 
-    :param own_group: the group that all but one of them can be mapped to; ``None`` where mapping does not help.
+    :param own_group: the group that all columns but one can be mapped to; ``None`` if mapping does not help.
     """
     names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
     return BluxConfigError(
@@ -96,7 +96,7 @@ def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigErr
 
 
 def twice(field: str, column: str) -> BluxConfigError:
-    """Return the error for a table with a column of a field's own name and another one mapped to it."""
+    """Return the error for a table with a column named like a field and another column mapped to that field."""
     column = shown(column, LONGEST)
     return BluxConfigError(
         f"The column {field!r} and, by field_mapping, the column {column!r} are both {field}; one of the two would be "
@@ -105,7 +105,7 @@ def twice(field: str, column: str) -> BluxConfigError:
 
 
 def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
-    """Return the columns' names as they may be shown, none where they may be values, and the nearest to ``wanted``."""
+    """Return the column names and the one nearest to ``wanted``; no names if they may be values of a record."""
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):
         return [], None
@@ -124,7 +124,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _nearest(wanted: str, names: list[str]) -> str | None:
-    """Return the column that differs least, letter case, blanks, dashes and the forms of Unicode aside."""
+    """Return the most similar column; letter case, blanks, dashes and Unicode forms are ignored."""
     plain: Mapping[str, str] = {letters_of(name): name for name in reversed(names)}
     found = get_close_matches(letters_of(wanted), plain, n=1)
     return plain[found[0]] if found else None

@@ -1,4 +1,4 @@
-"""What is legal but suspicious about users: looked for where they are only checked, said at the end, without values."""
+"""Finds valid but suspicious values of users with ``validate_only``; the warnings at the end contain no values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from airflow_provider_blux.records.fields import CONSENTS, MARKETING, NIGHTTIME
 
-# So many distinct telephone numbers are remembered; about 20 MB.
+# Number of distinct telephone numbers kept for comparison; about 20 MB.
 REMEMBERED = 100_000
-# A family may share a number; so many users do not.
+# A family may share a telephone number; this many users probably do not.
 MANY_USERS = 10
 _SHOWN = 5
 _NO_DIGIT = re.compile(r"\D+")
@@ -22,7 +22,7 @@ Place = Callable[[int], str | None]
 
 
 class _Seen:
-    """How many records, and the numbers of the first ones."""
+    """The count of suspicious records, and the record numbers of the first ones."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -30,7 +30,7 @@ class _Seen:
 
     def add(self, number: int) -> None:
         self.count += 1
-        # Batches are looked at by several threads: not in the order of the source.
+        # Several threads check batches, so records do not come in the order of the source.
         self._first = sorted([*self._first, number])[:_SHOWN] if number not in self._first else self._first
 
     def in_words(self, place_of: Place) -> str:
@@ -41,9 +41,9 @@ class _Seen:
 
 
 class Suspicions:
-    """Looks at users, of either API, and says what no CRM would refuse and yet hardly anybody means. Thread-safe.
+    """Collects values of users that the API accepts but that are probably unintended; for both APIs; thread-safe.
 
-    :param remembered: most telephone numbers to remember, as digests; later ones are not compared.
+    :param remembered: maximum number of telephone numbers to keep, as digests; further ones are not compared.
     """
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
@@ -53,13 +53,13 @@ class Suspicions:
         self._users = 0
         self._with_consent = 0
         self._only_at_night = _Seen()
-        # By the digest of a number: its first user; all of them where they are several; the count where they are many.
+        # By digest of a telephone number: its first user, then all of its users, then, for many users, their count.
         self._holder: dict[int, tuple[int, int]] = {}
         self._sharing: dict[int, dict[int, int]] = {}
         self._shared: dict[int, _Seen] = {}
 
     def look(self, number: int, user: Mapping[str, Any]) -> None:
-        """Look at a user.
+        """Check a user for suspicious values.
 
         :param number: the number of its record in the source.
         :param user: what would be sent.
@@ -75,9 +75,9 @@ class Suspicions:
                 self._compare(number, self._digest(digits), self._digest(str(user["user_id"])))
 
     def found(self, place_of: Place = lambda _number: None) -> list[str]:
-        """Return what is suspicious, a sentence each.
+        """Return the warnings, one sentence each.
 
-        :param place_of: tells where a record stands in the source.
+        :param place_of: returns the position of a record in the source.
         """
         with self._lock:
             return [*self._night(place_of), *self._numbers(place_of), *self._consents()]

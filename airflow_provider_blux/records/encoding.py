@@ -1,4 +1,4 @@
-"""Records as JSON: the one way in which they are encoded."""
+"""Encodes records as JSON."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from airflow_provider_blux.records.shapes import merge_of
 from airflow_provider_blux.records.values import HALF_A_CHARACTER, is_encodable
 
 Merge = Callable[[bytes, bytes], bytes]
-"""Makes one record of two, each as JSON; of each property the value of the second wins."""
+"""Merges two records in JSON; for each property, the value of the second record wins."""
 
 _encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
 
 
 def encode(record: Any) -> bytes:
-    """Return as JSON what a shape has made of a row.
+    """Encode a record as JSON.
 
-    Of NaN, which no shape lets pass, it would make null.
+    The encoder would write NaN as null, but records with NaN have been rejected before.
 
-    :raises BluxRecordError: it holds text that UTF-8 cannot carry.
+    :raises BluxRecordError: the record holds text that UTF-8 cannot represent.
     """
     try:
         return _encode(record)
@@ -32,7 +32,7 @@ def encode(record: Any) -> bytes:
 
 
 def _half_character_in(value: Any, field: str) -> str | None:
-    """Return where text stands that UTF-8 cannot carry."""
+    """Return the field of the first text that UTF-8 cannot represent (a lone surrogate)."""
     if isinstance(value, dict):
         items = ((item, f"{field}.{key}" if field else key) for key, item in value.items())
     elif isinstance(value, list):
@@ -43,7 +43,7 @@ def _half_character_in(value: Any, field: str) -> str | None:
 
 
 def encoded_merge_of(operation: str) -> Merge | None:
-    """Return the function that makes one record of two with the same key; ``None`` where each is sent for itself."""
+    """Return the function that merges two records with the same key; ``None`` if records are never merged."""
     merge = merge_of(operation)
     if merge is None:
         return None

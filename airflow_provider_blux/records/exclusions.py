@@ -1,4 +1,4 @@
-"""``exclude_fields``: which properties of users are left out, and which of those no row has."""
+"""``exclude_fields``: the properties of users that are not sent, and the check that such properties exist."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from airflow_provider_blux.records.spelling import meant_by
 GROUPS = ("user_properties", "custom_user_properties", "properties")
 _CONSENTS = "consents"
 _BETWEEN_NAMES = re.compile(r"[,;\s]")
-# Names a property of the customer's own, whatever field its name is like.
+# A name with this prefix is a custom property, even if it is similar to a field name.
 _OWN = "custom_user_properties."
 
 
 def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[str]:
     """Return the properties that ``exclude_fields`` names.
 
-    :raises BluxConfigError: it names none, or one that is probably meant for another.
+    :raises BluxConfigError: a name is not valid, or is probably a misspelt field name.
     """
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or not all(is_name(name) for name in names) or "user_id" in names:
@@ -51,7 +51,7 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
 
 
 def is_name(name: Any) -> bool:
-    """Tell text that can be the name of a column or a field."""
+    """Return whether a value is text that can be the name of a column or a field."""
     try:
         return isinstance(name, str) and bool(name.encode())
     except UnicodeEncodeError:  # half a character
@@ -59,7 +59,7 @@ def is_name(name: Any) -> bool:
 
 
 class Absent:
-    """The excluded properties that no row has had so far.
+    """The properties named by ``exclude_fields`` that no row has had so far.
 
     :param excluded: the properties that are left out.
     """
@@ -68,7 +68,7 @@ class Absent:
         self._names = set(excluded)
 
     def look(self, row: Mapping[str, Any]) -> None:
-        """Look at a row whose columns have the names of the fields."""
+        """Remove the properties that a row has; its columns are already mapped to field names."""
         if self._names:
             self._names.difference_update(row)
             for group in GROUPS:
@@ -76,6 +76,6 @@ class Absent:
                     self._names.difference_update(held)
 
     def names(self) -> list[str]:
-        """Return them; the consents only where no row has any of the six."""
+        """Return the missing properties in sorted order; consents only if no row has any of the six."""
         consents = self._names.intersection(CONSENTS)
         return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

@@ -1,11 +1,11 @@
-"""The eight fields that the Application API knows; every other property is the customer's own."""
+"""The eight standard fields of the Application API; every other property is a custom property."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-# Takes a value and the name of its field; returns what is sent, or raises BluxRecordError.
+# Takes a value and its field name; returns the value to send, or raises BluxRecordError.
 Check = Callable[[Any, str], Any]
 
 MARKETING = "marketing_notification_consent"

@@ -1,4 +1,4 @@
-"""The columns of rows: checked once for each set of them, and read as the shaping arguments say."""
+"""Checks the columns of rows, once for each set of columns, and applies arguments such as ``json_columns``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_blux.records.spelling import letters_of, meant_by_column
 
 log = logging.getLogger(__name__)
 
-# Objects may have any keys; only so many sets of them are remembered.
+# JSON objects may have any keys, so the number of remembered key sets is limited.
 _MOST_SETS = 4096
 _JSON = (str, bytes, bytearray)
 
@@ -32,9 +32,9 @@ Row = Mapping[Any, Any]
 
 
 class Header:
-    """Checks the columns of rows and reads them; what holds for a set of columns is found out once.
+    """Checks and reads the columns of rows; the result is cached for each set of columns.
 
-    :param fields: what the records consist of.
+    :param fields: the fields of the records.
     :param shaping: how rows are read.
     """
 
@@ -48,10 +48,10 @@ class Header:
         self._compared: set[str] = set()
 
     def read(self, row: Row) -> Row:
-        """Return the row with the columns that the other rules see.
+        """Return the row after ``lowercase_columns`` and ``json_columns`` have been applied.
 
-        :raises BluxConfigError: the columns of the row's table are wrong.
-        :raises BluxRecordError: the row is an object, and its own are.
+        :raises BluxConfigError: the row is from a table, and the columns of the table are wrong.
+        :raises BluxRecordError: the row is a single object, and its keys are wrong.
         """
         row = self.lowered(row)
         if self._is_new(names := tuple(row)):
@@ -60,9 +60,9 @@ class Header:
         return self._parsed(row) if self._shaping.json_names else row
 
     def check_groups(self, row: Row) -> None:
-        """Check the names in the groups that hold fields, of a row whose columns have the names of the fields.
+        """Check the property names in nested groups; the columns of the row are already mapped to field names.
 
-        :raises BluxRecordError: one is a field but for its spelling.
+        :raises BluxRecordError: a name differs from a field name only in spelling.
         """
         for group in self._fields.flat_groups:
             if isinstance(held := row.get(group), Mapping) and self._is_new(names := (group, *held)):
@@ -70,7 +70,7 @@ class Header:
                 self._remember(names)
 
     def lowered(self, row: Row) -> Row:
-        """Return the row with its columns in lower case, where ``lowercase_columns`` says so."""
+        """Return the row with its columns in lower case, if ``lowercase_columns`` is set."""
         if not self._shaping.lowercase_columns:
             return row
         names = tuple(row)
@@ -121,7 +121,7 @@ class Header:
 
     def _check_spelling(self, row: Row, group: str = "") -> None:
         wrong = self._misspelt_in(row)
-        if self._fields.properties is None:  # of a deletion only the id is read
+        if self._fields.properties is None:  # a deletion: only the id is read
             wrong = {column: field for column, field in wrong.items() if not self._has(row, field)}
         if not wrong:
             return
@@ -137,7 +137,7 @@ class Header:
         raise BluxRecordError(f"{group}{column}", f"is {field} but for its spelling; {way_out}")
 
     def _check_forms(self, row: Row) -> None:
-        """Check that no two properties have the same name, composed once and once decomposed (NFC, NFD)."""
+        """Check that no two property names are equal after Unicode normalization (NFC, NFD)."""
         forms: dict[str, list[str]] = {}
         for name in row:
             if isinstance(name, str) and not name.isascii() and name not in self._shaping.field_mapping:
@@ -148,7 +148,7 @@ class Header:
                 raise error if is_table_row(row) else BluxRecordError(names[0], error.message)
 
     def _warn_of_near(self, row: Row) -> None:
-        """Warn, once for each name, of a property that is probably meant for a field that the row does not have."""
+        """Warn, once for each name, about a property that is probably meant to be a field missing from the row."""
         if len(self._compared) > _MOST_SETS:
             return
         groups = [held for group in self._fields.groups if isinstance(held := row.get(group), Mapping)]
@@ -174,7 +174,7 @@ class Header:
         return self._by_letters.get(letters_of(column))
 
     def _parsed(self, row: Row) -> Row:
-        from msgspec.json import decode  # which the parsing of DAG files does without
+        from msgspec.json import decode  # imported here, since DAG parsing does not need it
 
         parsed = {}
         for column in self._shaping.json_names:
@@ -192,5 +192,5 @@ class Header:
 
 
 def _kind_of(row: Row) -> type[dict[Any, Any]]:
-    """Return the type of a copy, which is of a row of a table where the row is."""
+    """Return the type for a copy of a row: a copy of a table row must stay a table row."""
     return type(row) if isinstance(row, dict) and is_table_row(row) else dict

@@ -1,4 +1,4 @@
-"""Ids: text as it is. What may be damaged, missing or another id to the eye is refused."""
+"""Validates ids. An id is sent as it is; text that looks damaged, missing or visually ambiguous is rejected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_blux.records.values import LARGEST, text
 
 # An integer that became a float (`123.0`) or went through a spreadsheet (`1.2E+11`); `1E5` may be an id.
 _DAMAGED_NUMBER = re.compile(r"[+-]?\d+\.0*|[+-]?\d+([.,]\d+)?[eE]\+\d+|[+-]?\d[.,]\d+[eE]\d+", re.ASCII)
-# What data frames, databases, spreadsheets and JavaScript write for a value that is not there, in lower case.
+# Text that data frames, databases, spreadsheets and JavaScript write for a missing value, in lower case.
 _MISSING = frozenset(
     {
         *(
@@ -38,21 +38,21 @@ _MISSING = frozenset(
 )
 _LONGEST_WORD = max(map(len, _MISSING))
 _REPLACEMENT = "\ufffd"
-# How spreadsheets are told that digits are text, as in ="00123" and '00123; or the quotes of a cell were kept.
+# Marks that make digits text in a spreadsheet, as in ="00123" and '00123, or quotes left over from a cell.
 _MARKS_OF_TEXT = ('"', "'", '="')
-# Letters and a sign that show nothing: the fillers of Hangul, the empty pattern of Braille.
+# Characters that look empty: the Hangul fillers and the blank Braille pattern.
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _JOINER = "\u200d"
-# What the joiner may stand between: pictographs, their skin tones, and the sign that a pictograph is meant.
+# Unicode categories next to which a joiner is part of an emoji: pictographs and skin tones; and the emoji selector.
 _JOINED = frozenset({"So", "Sk"})
 _PICTURE = "\ufe0f"
 
 
 def identifier(value: Any, field: str, *, check: bool = True) -> str:
-    """Return an id as text. Integers and UUIDs become text; everything that may be a damaged id is refused.
+    """Return an id as text. Integers and UUIDs become text; values that may be a damaged id are rejected.
 
-    :param check: whether text that looks damaged or missing is refused.
+    :param check: whether text that looks damaged or missing is rejected.
     """
     if type(value) is str and value and value.isascii() and value.isprintable() and value == value.strip():
         written = value
@@ -64,7 +64,7 @@ def identifier(value: Any, field: str, *, check: bool = True) -> str:
 
 
 def damage_of(written: str) -> str | None:
-    """Return why text looks like a damaged or a missing id or telephone number, with the way out."""
+    """Return the reason and the fix if text looks like a damaged or missing id or telephone number."""
     if _DAMAGED_NUMBER.fullmatch(written):
         return (
             "is text that a damaged whole number looks like, with a decimal point or an exponent; read the column as "
@@ -86,9 +86,9 @@ def damage_of(written: str) -> str | None:
 
 
 def missing_in(written: str) -> str | None:
-    """Return why text stands for a missing value, with the way out."""
+    """Return the reason and the fix if text stands for a missing value."""
     is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
-    if is_word or (written.startswith("#") and not written.strip("#")):  # a column of a spreadsheet, too narrow
+    if is_word or (written.startswith("#") and not written.strip("#")):  # "####": a spreadsheet column was too narrow
         return (
             "is text that stands for a missing value; make it null at the source, or leave the record out "
             "(check_ids=False sends it as it is)"
@@ -97,9 +97,9 @@ def missing_in(written: str) -> str | None:
 
 
 def present_text(value: Any, field: str, *, check: bool = True) -> str:
-    """Return text.
+    """Return a value that must be text.
 
-    :param check: whether text that stands for a missing value is refused.
+    :param check: whether text that stands for a missing value is rejected.
     """
     written = text(value, field)
     if check and (missing := missing_in(written)):
@@ -108,7 +108,7 @@ def present_text(value: Any, field: str, *, check: bool = True) -> str:
 
 
 def invisible_in(written: str) -> str | None:
-    """Return the code point of the first invisible character. The joiner within an emoji is none."""
+    """Return the code point of the first invisible character; a joiner within an emoji does not count."""
     if written.isascii() and written.isprintable():
         return None
     for index, character in enumerate(written):

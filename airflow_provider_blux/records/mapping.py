@@ -1,4 +1,4 @@
-"""``field_mapping``: which fields there are to map to, and rows whose columns are named otherwise."""
+"""``field_mapping``: the fields of each kind of record, and the renaming of columns to fields."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Shape = Callable[[Any], tuple[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """What the records of one kind consist of.
+    """The fields of one kind of record.
 
-    :param required: what every record needs.
-    :param own: the fields beside the groups; any other name is a property.
-    :param groups: the nested objects, each with the names that it may hold; ``None`` for any.
-    :param properties: the group that a name without a group belongs to; ``None`` where there are no properties.
-    :param by_mapping: which of its own fields a column is only by ``field_mapping``; else it is a property.
-    :param prefixes: what the records are called, as the columns' names may say once more (``customer_email``).
+    :param required: the fields that each record needs.
+    :param own: the top-level fields outside the groups; any other name is a property.
+    :param groups: the nested objects, each with its allowed names; ``None`` if any name is allowed.
+    :param properties: the group for properties given without a group; ``None`` if the records have no properties.
+    :param by_mapping: the top-level fields that need ``field_mapping``; a column of that name alone is a property.
+    :param prefixes: words for the record that column names may start with (``customer_email``).
     """
 
     required: tuple[str, ...]
@@ -36,29 +36,29 @@ class Fields:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The columns that are fields: other spellings of them are no properties."""
+        """The column names that are fields; other spellings of these names are errors, not properties."""
         inside = (names for names in self.groups.values() if names is not None)
         return (self.own - self.by_mapping).union(self.groups, *inside)
 
     @cached_property
     def flat(self) -> frozenset[str]:
-        """The columns that are fields and no groups."""
+        """The column names that are fields but not groups."""
         return self.names - self.groups.keys()
 
     @property
     def own_group(self) -> str | None:
-        """The group of the customer's own properties, which may have any name; ``None`` where there are none."""
+        """The group of custom properties, which may have any name; ``None`` if the records have no properties."""
         return "custom_user_properties" if "custom_user_properties" in self.groups else self.properties
 
     @property
     def flat_groups(self) -> tuple[str, ...]:
-        """The groups that hold the known fields together with the customer's own properties."""
+        """The groups whose names must be checked for misspelt standard fields, as they also hold custom properties."""
         return tuple(self.groups) if self.properties == "properties" and "user_properties" in self.groups else ()
 
     def place(self, target: str) -> tuple[str | None, str]:
-        """Return the group of a target, ``None`` for a field of no group, and its name there.
+        """Return the group of a ``field_mapping`` target (``None`` without a group) and the name in that group.
 
-        :raises BluxConfigError: there is no such field, or the target is probably meant for another.
+        :raises BluxConfigError: there is no such field, or the target is probably a misspelt field name.
         """
         group, dot, name = target.partition(".")
         if not dot:
@@ -92,11 +92,11 @@ class Fields:
             )
 
     def property_of(self, target: str) -> str:
-        """Return the target with its group, so that two that name the same are equal."""
+        """Return the target with its group, so that two targets for the same property are equal."""
         group, name = self.place(target)
         if group is None and (name in self.own or name in self.groups or self.properties is None):
             return target
-        if self.properties == "properties":  # there all are of one kind
+        if self.properties == "properties":  # the Open API has only one kind of properties
             return f"properties.{name}"
         if group is None:
             known = (known for known, names in self.groups.items() if names is not None and name in names)
@@ -105,7 +105,7 @@ class Fields:
 
 
 def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
-    """Check that every target exists, and that no two columns are mapped to the same.
+    """Check that each target of ``field_mapping`` exists, and that no two columns have the same target.
 
     :raises BluxConfigError: naming the target at fault.
     """
@@ -120,10 +120,10 @@ def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
 
 
 class Mapped:
-    """A shape for rows whose columns are named otherwise.
+    """Renames columns by ``field_mapping`` and passes the row to the next function.
 
-    :param shape: what takes the row once its columns have the names of the fields.
-    :param nests: whether a row may hold all of its properties under ``properties``, where the groups' belong then.
+    :param shape: turns the renamed row into a record.
+    :param nests: whether a row may hold all of its properties under ``properties``. Properties of groups go there then.
     """
 
     def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:
@@ -135,7 +135,7 @@ class Mapped:
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 
     def __call__(self, row: Any) -> tuple[str, Any]:
-        """Return what the shape makes of the row; an error names the source's column as well."""
+        """Return the key and the record of a row; errors also name the column of the source."""
         if not isinstance(row, Mapping):
             return self._shape(row)
         try:
@@ -182,7 +182,7 @@ class Mapped:
     def _with_column(self, error: BluxRecordError) -> BluxRecordError:
         for column, (group, name) in self._places.items():
             names = {name if group is None else f"{group}.{name}"}
-            if self._nests and group is not None:  # there the properties of all groups are of one kind
+            if self._nests and group is not None:  # the Open API has only one kind of properties
                 names |= {f"custom_user_properties.{name}", f"properties.{name}", name}
             if column not in names and any(_is_of(error.field, known) for known in names):
                 return BluxRecordError(error.field, f"{error.reason} (column {_bounded(column)})")

@@ -1,4 +1,4 @@
-"""How rows are read: what a DAG author may say about the columns, and what values mean."""
+"""The arguments that control how rows are read: column names, declared values, time zones and checks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from airflow_provider_blux.records.timestamps import MICROSECONDS, Unit
 from airflow_provider_blux.records.values import consent
 
 Meaning = str | int | float | Decimal
-"""What may be declared to mean true or false: text or a number."""
+"""A value that can be declared as true or false: text or a number."""
 
-# Options that are shown as they were given.
+# Options that enter `repr` without conversion.
 _AS_GIVEN = ("send_nulls", "lowercase_columns", "check_ids", "timestamp_unit", "phone_region")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -36,14 +36,14 @@ class Shaping:
     :param field_mapping: ``{source column: Blux field}``; ``user_properties.phone_number`` names a field of a group.
     :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
     :param false_values: the same for false.
-    :param naive_timezone: where a timestamp without a zone is at home: an IANA name or a ``tzinfo``.
-    :param send_nulls: send a null property as null; otherwise it is left out and stays as it is.
-    :param exclude_fields: properties of users that are left out of every record; ``"consents"`` names all six.
-    :param lowercase_columns: take column names in lower case and trimmed, where other arguments name them as well.
-    :param json_columns: text columns that hold JSON, which is parsed, by their names in the source.
+    :param naive_timezone: zone of timestamps without a zone: an IANA name or a ``tzinfo``.
+    :param send_nulls: send a null property as null; otherwise it is not sent, and Blux keeps the old value.
+    :param exclude_fields: properties of users that are never sent; ``"consents"`` names all six consents.
+    :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments.
+    :param json_columns: names of text columns in the source that hold JSON, which is parsed.
     :param check_ids: reject ids and telephone numbers that look damaged or missing (``123.0``, ``nan``).
-    :param timestamp_unit: what a numeric timestamp counts from the epoch in UTC: ``s``, ``ms`` or ``us``.
-    :param phone_region: bring telephone numbers into the digits that are dialled in this region, as ``KR``.
+    :param timestamp_unit: unit of a numeric timestamp since the epoch in UTC: ``s``, ``ms`` or ``us``.
+    :param phone_region: region such as ``KR``; telephone numbers are converted to its national format, digits only.
     :raises BluxConfigError: naming the argument at fault.
     """
 
@@ -68,7 +68,7 @@ class Shaping:
         if len(mapping) < len(self.field_mapping):
             raise BluxConfigError("field_mapping names a column twice: with lowercase_columns two names are the same.")
         object.__setattr__(self, "field_mapping", mapping)
-        # A wrong one is found here, not at the first record.
+        # Computed here so that a wrong argument fails now, not at the first record.
         _ = self.zone, self.meanings, self.excluded, self.json_names
         if self.timestamp_unit is not None and self.timestamp_unit not in list(MICROSECONDS):
             raise BluxConfigError("timestamp_unit must be 's', 'ms' or 'us', or be left out.")
@@ -76,7 +76,7 @@ class Shaping:
             check_region(self.phone_region)
 
     def __repr__(self) -> str:
-        """Return all that decides how rows are read, the same in every process: a checkpoint is bound to it."""
+        """Return text with all settings, the same in each process; it enters the digest of a checkpoint."""
         mapping = sorted(self.field_mapping.items())
         meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
         zone = _ADDRESS.sub("", repr(self.zone))
@@ -86,12 +86,12 @@ class Shaping:
 
     @cached_property
     def zone(self) -> tzinfo | None:
-        """The zone of timestamps that name none."""
+        """The zone of timestamps without a zone."""
         return None if self.naive_timezone is None else _zone(self.naive_timezone)
 
     @cached_property
     def meanings(self) -> dict[Meaning, bool]:
-        """What is declared to mean true or false."""
+        """The values declared as true or false, with their meaning."""
         found: dict[Meaning, bool] = {}
         for argument, values, meaning in (
             ("true_values", self.true_values, True),
@@ -105,7 +105,7 @@ class Shaping:
 
     @cached_property
     def excluded(self) -> frozenset[str]:
-        """The properties that are left out."""
+        """The properties that are never sent."""
         given: Any = self.exclude_fields
         if self.lowercase_columns and isinstance(given, str | list | tuple):
             names = [given] if isinstance(given, str) else given
@@ -122,7 +122,7 @@ class Shaping:
         return tuple(sorted({self.column(name) for name in names}))
 
     def column(self, name: str) -> str:
-        """Return the name of a column as rows are read."""
+        """Return a column name after ``lowercase_columns`` has been applied."""
         return name.strip().lower() if self.lowercase_columns else name
 
     @cached_property
@@ -132,7 +132,7 @@ class Shaping:
 
     @cached_property
     def known(self) -> dict[str, Check]:
-        """The check of each known field."""
+        """The check function of each standard field."""
         number = partial(phone_number, region=self.phone_region, check=self.check_ids)
         return {
             "phone_number": number,
@@ -171,13 +171,13 @@ def _zone(zone: Any) -> tzinfo:
     if isinstance(zone, str):
         try:
             return ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of zones
+        except (KeyError, ValueError, OSError):  # an unknown or malformed name, or a folder of zones
             raise BluxConfigError(
                 f"naive_timezone: there is no zone {zone!r}. Give an IANA name, as in 'Asia/Seoul'."
             ) from None
     if not isinstance(zone, tzinfo):
         raise BluxConfigError("naive_timezone must be an IANA name, as in 'Asia/Seoul', or a tzinfo.")
-    if hasattr(zone, "localize") or not _has_offset(zone):  # pytz: attached to a time, it gives the one of long ago
+    if hasattr(zone, "localize") or not _has_offset(zone):  # pytz: as `tzinfo`, it gives a historical offset
         raise BluxConfigError("naive_timezone: this kind of tzinfo gives no sure offset. Give the zone's IANA name.")
     return zone
 

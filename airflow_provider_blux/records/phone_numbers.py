@@ -1,4 +1,4 @@
-"""Telephone numbers: text, as it is or as it is dialled within a region."""
+"""Validates telephone numbers. They are sent as they are, or in the national format of a region."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from airflow_provider_blux.records.ids import damage_of, invisible_in
 from airflow_provider_blux.records.scalars import python_value
 from airflow_provider_blux.records.values import text
 
-# One number and nothing else: the library would take the first of two, and leave out words.
+# Text that is exactly one number. The library would silently take the first of two numbers and ignore words.
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+", re.ASCII)
 _NO_DIGIT = re.compile(r"\D+")
-# A Korean mobile number without its leading zero, as a spreadsheet leaves it. No American number begins so.
+# A Korean mobile number without its leading zero, which spreadsheets remove. No American number starts with 10.
 _START_WITHOUT_ZERO = "10"
 _WITHOUT_ZERO = re.compile(_START_WITHOUT_ZERO + r"[ .-]?\d{4}[ .-]?\d{4}", re.ASCII)
 _DASHES = str.maketrans("‐‑‒–—−", "------")
 
 
 def phone_number(value: Any, field: str, *, region: str | None = None, check: bool = True) -> str:
-    """Return a telephone number, which is text.
+    """Return a telephone number as text.
 
-    :param region: where it is brought into the digits that are dialled there, as ``KR``; ``None`` for nowhere.
-    :param check: whether text that looks damaged or missing is refused.
+    :param region: region such as ``KR`` whose national format is used (digits only); ``None`` to keep the number as it
+        is.
+    :param check: whether text that looks damaged or missing is rejected.
     """
     value = python_value(value)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
     written = text(value, field)
     if region is None and written.isascii() and written.isdigit() and not written.startswith(_START_WITHOUT_ZERO):
-        return written  # nearly all, and none that is damaged
+        return written  # fast path: most numbers are only digits, and those are not damaged
     if check and (damage := damage_of(written)):
         raise BluxRecordError(field, damage)
     if region is not None:
@@ -44,7 +45,7 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
 
 
 def _damage_of_number(written: str) -> str | None:
-    """Return what is wrong with a number that would be brought into order if its region were known."""
+    """Return the fault of a number that ``phone_region`` would correct; ``None`` if there is none."""
     if written != written.strip():
         return "has blanks around it; trim it at the source, or set phone_region"
     if code := invisible_in(written):
@@ -58,7 +59,7 @@ def _damage_of_number(written: str) -> str | None:
 
 
 def check_region(region: Any) -> None:
-    """Check that numbers can be brought into the digits of a region.
+    """Check that numbers can be converted to the national format of a region.
 
     :raises BluxConfigError: there is no such region, or the library is not installed.
     """
@@ -68,7 +69,7 @@ def check_region(region: Any) -> None:
 
 def _national(written: str, field: str, region: str) -> str:
     library = _library()
-    # Address books copy a number together with marks of its direction.
+    # A number copied from an address book may contain invisible marks for the text direction.
     visible = "".join(character for character in written if category(character) != "Cf")
     plain = normalize("NFKC", visible).translate(_DASHES).strip()
     try:

@@ -1,4 +1,4 @@
-"""Properties of the customer's own, nested or flat."""
+"""Properties of records: sorts flat columns and nested groups into standard and custom properties."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.columns import is_table_row, missing_field
 from airflow_provider_blux.records.values import json_value, text
 
-# Takes a value and the name of its field; returns what is sent, or raises BluxRecordError.
+# Takes a value and its field name; returns the value to send, or raises BluxRecordError.
 Check = Callable[[Any, str], Any]
 
 _PLAIN: frozenset[type] = frozenset({str, bool})
 _NOTHING: frozenset[type] = frozenset()
-# Objects may have any keys; only so many sets of them are remembered.
+# JSON objects may have any keys, so the number of remembered key sets is limited.
 _MOST_PLANS = 4096
-OBJECTS = (dict, Mapping)  # nearly all are dicts, which are told at once
+OBJECTS = (dict, Mapping)  # `dict` first: nearly all rows are dicts, and this check is fast
 
 
 def mapping(row: Any) -> Mapping[str, Any]:
-    """Return the row when it is one; a record of any other type is at fault as a whole."""
+    """Return a row that is a mapping; raise a :class:`BluxRecordError` for any other type."""
     if isinstance(row, OBJECTS):
         return row
     raise BluxRecordError(None, f"the record is of type {type(row).__name__}; it must be an object with named fields")
 
 
 def required(row: Mapping[str, Any], field: str) -> Any:
-    """Return the value of a field that every record needs, or ``None``.
+    """Return the value of a required field; ``None`` if the row does not have it.
 
-    :raises BluxConfigError: no row of this table can have it, since there is no such column.
+    :raises BluxConfigError: the row is from a table without a column for the field.
     """
     value = row.get(field)
     if value is None and field not in row and is_table_row(row):
@@ -39,12 +39,12 @@ def required(row: Mapping[str, Any], field: str) -> Any:
 
 
 class Place(NamedTuple):
-    """Which property a column is.
+    """The property that a column stands for.
 
-    :param is_known: whether Blux knows it; otherwise it is the customer's own.
-    :param name: what the property is called.
-    :param plain: the types of values that need no check.
-    :param check: checks any other value but null; ``None`` where the column holds a group of properties itself.
+    :param is_known: whether it is a standard field of Blux; otherwise it is a custom property.
+    :param name: the name of the property.
+    :param plain: types whose values need no check.
+    :param check: checks values of other types, except null; ``None`` if the column holds a nested group.
     """
 
     is_known: bool
@@ -54,11 +54,13 @@ class Place(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What becomes of each column of the rows that have the same columns.
+    """How the columns are sorted, for all rows with the same set of columns.
 
-    :param places: of the columns that are sent.
-    :param known: the names of the properties that Blux knows, each with its column; ``own`` those of the others.
-    :param refused: the columns that cannot be sent, and why; where all are null, nothing would be.
+    :param places: the columns that are sent, each with its property.
+    :param known: the names of the standard fields, each with its column.
+    :param own: the names of the custom properties, each with its column.
+    :param refused: the columns that cannot be sent, each with its error; a null in such a column is no error unless
+        nulls are sent.
     """
 
     places: list[tuple[Any, Place]]
@@ -68,10 +70,10 @@ class _Plan(NamedTuple):
 
 
 class Placement:
-    """Sorts the columns of rows into properties; which is which is found out once for each set of columns.
+    """Sorts the columns of rows into properties; the plan is cached for each set of columns.
 
-    :param find: returns the place of a column; ``None`` for one that is no property.
-    :param nulls: whether a null is sent; otherwise it is left out.
+    :param find: returns the property of a column; ``None`` if the column is not a property.
+    :param nulls: whether nulls are sent.
     """
 
     def __init__(self, find: Callable[[Any], Place | None], *, nulls: bool) -> None:
@@ -80,11 +82,11 @@ class Placement:
         self._plans: dict[tuple[Any, ...], _Plan] = {}
 
     def sort(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any]]]:
-        """Return the properties that Blux knows, and the customer's own, each with its value, checked.
+        """Return the standard fields, the custom properties and the nested groups of a row.
 
-        The columns that hold groups of properties themselves come third, with their values.
+        Values of the first two are checked; the groups are returned unchecked, as pairs of column and value.
 
-        :raises BluxRecordError: for a value that cannot be sent.
+        :raises BluxRecordError: a value cannot be sent.
         """
         nested: list[tuple[str, Any]] = []
         columns = tuple(row)
@@ -122,7 +124,7 @@ class Placement:
 
 
 def own_property(column: Any) -> Place:
-    """Return the place of a property of the customer's own."""
+    """Return the :class:`Place` of a custom property."""
     return Place(is_known=False, name=text(column, "a column name"), plain=_PLAIN, check=json_value)
 
 
@@ -139,10 +141,10 @@ def _own_placement(fields: frozenset[str], nulls: bool) -> Placement:
 
 
 def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: bool) -> dict[str, Any]:
-    """Return what stands under ``properties`` and in every column that is no field.
+    """Return the properties of a row: the nested ones under ``properties``, and each column that is not a field.
 
-    :param nulls: whether a null is sent; otherwise it is left out.
-    :raises BluxRecordError: for a value that JSON cannot carry, and for a property that is given twice.
+    :param nulls: whether nulls are sent.
+    :raises BluxRecordError: JSON cannot represent a value, or a property is given twice.
     """
     _, properties, groups = _own_placement(fields, nulls).sort(row)
     for group, value in groups:
@@ -151,7 +153,7 @@ def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: boo
 
 
 def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any, str], Any], *, nulls: bool) -> None:
-    """Put every item of a nested group, checked, ``into`` the properties. A group that is null has none."""
+    """Check the items of a nested group and add them to the properties ``into``. A null group has no items."""
     if value is None:
         return
     if not isinstance(value, Mapping):
@@ -162,7 +164,7 @@ def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any
 
 
 def put(into: dict[str, Any], name: str, value: Any) -> None:
-    """Put one property; the same one twice is refused, since one of the two would be lost."""
+    """Add one property; raise if it is already there, since one of the two values would be lost."""
     if name in into:
         raise BluxRecordError(name, "is given twice, flat and nested; leave one of them")
     into[name] = value

@@ -1,17 +1,17 @@
-"""Scalars and arrays of numpy as Python's values, and pandas' missing ones. Neither library is imported."""
+"""Converts numpy scalars and arrays to Python values, and detects missing values of pandas, without importing them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-# A double has so many bytes; of a smaller float the shortest text is meant, of a larger one all its digits.
+# Bytes of a double. A smaller float is converted through its shortest text, a larger float with all of its digits.
 _DOUBLE = 8
 _FINER_THAN_MICROSECONDS = ("[ns]", "[ps]", "[fs]", "[as]")
 
 
 def python_value(value: Any) -> Any:
-    """Return a value of numpy as Python has it, an array as a list of its items; any other value as it is."""
+    """Convert a numpy scalar to a Python value, and an array to a list; return other values unchanged."""
     kind = type(value)
     if kind.__module__ != "numpy" or not hasattr(value, "dtype"):
         return value
@@ -28,7 +28,7 @@ def python_value(value: Any) -> Any:
 
 
 def missing_word(value: Any) -> str | None:
-    """Return what pandas or numpy calls a missing value, as which this value is one; ``None`` for any other value."""
+    """Return ``"NA"`` or ``"NaT"`` if the value is a missing value of pandas or numpy; otherwise ``None``."""
     if type(value).__module__.partition(".")[0] in ("numpy", "pandas") and str(value) in ("<NA>", "NaT"):
         return str(value).strip("<>")
     return None
@@ -41,7 +41,7 @@ def _float(value: Any) -> float | Decimal:
 
 
 def _moment(value: Any) -> Any:
-    """Return a ``datetime64`` as a date or a time, cut to microseconds; as it is where Python has no such year."""
+    """Convert a ``datetime64`` to a date or datetime in microseconds; return it unchanged if Python cannot hold it."""
     unit = str(value.dtype)
     found = (value.astype("datetime64[us]") if unit.endswith(_FINER_THAN_MICROSECONDS) else value).item()
     return value if found is None or isinstance(found, int) else found

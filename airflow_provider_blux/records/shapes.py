@@ -1,4 +1,4 @@
-"""Which rules apply to the records of an operation."""
+"""The rules for the records of each operation and API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
 RULES_VERSION = 2
-"""Of what is sent for a row. A snapshot is bound to it: where another is sent for the same row, everything is."""
+"""Version of the rules that turn a row into a record. It enters the digests of a snapshot: if the rules change so that
+the same row is sent differently, a new version makes the next run send everything."""
 
 _SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
     ("upsert_users", "application"): lambda shaping: partial(users.user, shaping=shaping),
@@ -70,7 +71,7 @@ FIELDS: dict[tuple[str, str], Fields] = {
 
 
 class RowShape:
-    """Turns a row into its key and what the API takes.
+    """Turns a row into its key and its API record.
 
     :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
     """
@@ -86,15 +87,15 @@ class RowShape:
         self.header = Header(FIELDS[kind], shaping)
 
     def __call__(self, row: Any) -> tuple[str, Any]:
-        """Return the key of a row and what is sent for it.
+        """Return the key of a row and the record to send.
 
-        :raises BluxRecordError: it is not valid.
-        :raises BluxConfigError: the columns of its table are wrong.
+        :raises BluxRecordError: the row is not valid.
+        :raises BluxConfigError: the columns of the row's table are wrong.
         """
         return self._mapped(self.header.read(row) if isinstance(row, OBJECTS) else row)
 
     def never_excluded(self) -> list[str]:
-        """Return the properties that ``exclude_fields`` names and no row so far has had."""
+        """Return the properties named by ``exclude_fields`` that no row has had so far."""
         return self._absent.names()
 
     def _looked_at(self, row: Any) -> tuple[str, Any]:
@@ -105,7 +106,7 @@ class RowShape:
 
 
 def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
-    """Return what turns a row into its key and what the API takes.
+    """Return the function that turns a row into its key and its API record.
 
     :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
     """
@@ -113,23 +114,23 @@ def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
 
 
 def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
-    """Return the columns of which nothing is sent, whatever they hold.
+    """Return the columns that are never sent.
 
-    A column that is mapped is sent under its other name, and of a group only the properties in it can be left out.
+    A mapped column is sent under its new name. A group is always sent; only properties in it can be excluded.
     """
     fields = FIELDS[operation, api]
     return shaping.excluded - shaping.field_mapping.keys() - fields.own - fields.groups.keys()
 
 
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
-    """Return the function that makes one record of two with the same key; ``None`` where each is sent for itself."""
+    """Return the function that merges two records with the same key; ``None`` if records are never merged."""
     return _MERGES.get(operation)
 
 
 def check_mapping(operation: str, api: str | None, field_mapping: Mapping[str, str]) -> None:
-    """Check a mapping when a DAG is parsed, where the API may not be known yet.
+    """Check ``field_mapping`` when a DAG is parsed; the API may not be known yet.
 
-    :raises BluxConfigError: no API of the operation has the fields that it names.
+    :raises BluxConfigError: no API of the operation has the fields that the mapping names.
     """
     possible = [fields for kind, fields in FIELDS.items() if kind[0] == operation and api in (None, kind[1])]
     refused: BluxConfigError | None = None

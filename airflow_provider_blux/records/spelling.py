@@ -1,4 +1,4 @@
-"""Names that are a field's but for their spelling, and names that are probably meant to be a field's."""
+"""Compares names with field names: finds other spellings, typos and common synonyms of a field."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from unicodedata import normalize
 _SEPARATORS = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"\d+")
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# A typo leaves nine tenths of the letters, and at most two on either side without a partner.
+# In a typo, at least nine tenths of the letters match, and at most two letters of either name have no match.
 _ALIKE = 0.9
 _MOST_LETTERS = 2
-# What tables call the fields, word by word; and two of the words that say what is meant without another.
+# Common words in column names, with the word in field names. _ALONE: words that identify a field without a second one.
 _SYNONYMS = {
     **dict.fromkeys(("mobile", "tel", "telephone", "cellphone"), "phone"),
     **dict.fromkeys(("no", "num"), "number"),
@@ -36,19 +36,19 @@ _IN_KOREAN = {
 
 @lru_cache(maxsize=4096)
 def letters_of(name: str) -> str:
-    """Return a name's letters and digits, as two spellings of one name have them in common.
+    """Return a name reduced to its letters and digits, so that two spellings of the name are equal.
 
-    Case, blanks, dashes and underscores, invisible characters and Unicode's forms (full-width letters) are left out.
+    Case, blanks, dashes, underscores, invisible characters and Unicode forms (full-width letters) make no difference.
     """
     return _SEPARATORS.sub("", normalize("NFKC", name).casefold())
 
 
 def meant_by(name: str, fields: Iterable[str], *, loosely: bool = False) -> str | None:
-    """Return the field that a name is probably meant for, although it is not one of them; ``None`` for any other name.
+    """Return the field that a name is probably meant for; ``None`` if there is none, or the name is a field itself.
 
-    That is another spelling, a typo of at most two letters, or some of a field's words (``marketing_consent``).
+    A match is another spelling, a typo of at most two letters, or some of a field's words (``marketing_consent``).
 
-    :param loosely: whether what fields are called elsewhere is meant for them too (``sms_agree``, ``mobile``).
+    :param loosely: whether synonyms match as well (``sms_agree``, ``mobile``).
     """
     fields = sorted(fields)
     if name in fields or not letters_of(name):
@@ -60,7 +60,7 @@ def meant_by(name: str, fields: Iterable[str], *, loosely: bool = False) -> str 
 
 
 def _likeness(name: str, field: str, *, loosely: bool) -> float:
-    """Return how like a field a name is: 0 for not enough."""
+    """Return the similarity of a name and a field from 0 to 1; 0 if it is too small."""
     one, other = letters_of(name), letters_of(field)
     if one == other:
         return 1
@@ -82,7 +82,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _called(name: str) -> frozenset[str]:
-    """Return the words of a name, as the fields have them."""
+    """Return the words of a name, with synonyms replaced by the words of field names."""
     parted = _SEPARATORS.sub("_", _CAMEL_CASE.sub("_", name)).casefold()
     words = _words(parted.replace("opt_in", "optin").replace("e_mail", "email"))
     return frozenset(_SYNONYMS.get(word, word) for word in words)
@@ -91,7 +91,7 @@ def _called(name: str) -> frozenset[str]:
 def meant_by_column(column: str, fields: Collection[str], prefixes: Collection[str]) -> str | None:
     """Return the field that a column is probably meant for; also ``customer_email``, ``event_time``, ``device_token``.
 
-    :param prefixes: what the records are called, which a column may say once more.
+    :param prefixes: words for the record that a column name may start with.
     """
     prefix, _, rest = column.casefold().partition("_")
     if prefix in prefixes and rest:

@@ -1,4 +1,4 @@
-"""Timestamps: a moment, which has a zone."""
+"""Validates timestamps, which must have a time zone."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from airflow_provider_blux.records.scalars import missing_word, python_value
 from airflow_provider_blux.records.values import iso, text
 
 Unit = Literal["s", "ms", "us"]
-"""What a numeric timestamp counts, from the epoch in UTC."""
+"""Unit of a numeric timestamp since the epoch in UTC."""
 
 MICROSECONDS: dict[str, int] = {"s": 1_000_000, "ms": 1000, "us": 1}
-# `fromisoformat` takes any letter between date and time.
+# Needed because `fromisoformat` accepts any letter between date and time.
 _TIMESTAMP = re.compile(r"[0-9W-]+[T ][0-9:.,+-]+Z?")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Today's time, taken for a finer unit than it has, lies within the first year; for a coarser one, beyond the last.
+# Bounds that reveal a wrong unit: a current time read in a finer unit is in 1970, in a coarser unit after 9999.
 _FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 _FIRST_COUNT = (_FIRST - _EPOCH) // timedelta(microseconds=1)
 _LAST_COUNT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | None = None) -> str:
-    """Return an ISO 8601 timestamp with its zone, as it came where it is text already.
+    """Return an ISO 8601 timestamp with its zone; text that has a zone is returned unchanged.
 
-    :param zone: where a timestamp is at home that has no zone of its own; its offset is added.
-    :param unit: what a number counts from the epoch; ``None`` rejects it.
+    :param zone: zone of timestamps without a zone; its offset is added.
+    :param unit: unit of numbers since the epoch; ``None`` to reject numbers.
     """
     value = python_value(value)
     if isinstance(value, datetime):
@@ -54,13 +54,13 @@ def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | No
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, str):  # of a CSV file
+    if isinstance(value, str):  # a number in a CSV file
         return _NUMBER.fullmatch(value) is not None
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _counted(value: Any, field: str, unit: str | None) -> str:
-    """Return the moment of a number, to the microsecond."""
+    """Convert a number since the epoch to an ISO 8601 timestamp, to the microsecond."""
     if unit is None:
         raise BluxRecordError(
             field,
@@ -71,7 +71,7 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
         count = Decimal(str(value)) * MICROSECONDS[unit]
         if count.is_finite() and _FIRST_COUNT <= count <= _LAST_COUNT:
             return (_EPOCH + timedelta(microseconds=round(count))).isoformat()
-    except (ArithmeticError, ValueError):  # an exponent beyond all bounds, an integer of thousands of digits
+    except (ArithmeticError, ValueError):  # a huge exponent, or an integer with thousands of digits
         pass
     raise BluxRecordError(
         field, "is before 1971 or after 9999 as timestamp_unit has it; is it in another unit, or no time at all?"
@@ -80,7 +80,7 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
 
 def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
     """Return the offset, as ``+09:00``, of a local time that happens exactly once in the zone."""
-    # A plain one: the subclasses of other libraries attach zones in their own way.
+    # A plain `datetime`: the subclasses of other libraries handle `replace(tzinfo=...)` in their own way.
     local = datetime.combine(moment.date(), moment.time().replace(fold=0))
     try:
         first, second = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)

@@ -1,4 +1,4 @@
-"""Users: nested as the API has them, or a flat row; and the ids of users to delete."""
+"""Turns rows into users, from nested objects or flat rows, and into ids of users to delete."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["CONSENTS", "deletion", "merged", "profile", "user"]
 
 _ID = frozenset({"user_id"})
 _GROUPS = frozenset({"user_properties", "custom_user_properties"})
-# The Open API's own form: everything that may stand beside its properties, and they themselves.
+# The top-level keys of a user in the form of the Open API.
 _NESTED = frozenset({"user_id", "properties", "timestamp"})
 # `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
 _BY_LETTERS = {letters_of(field): field for field in KNOWN}
 
-# The types of values that need no check, of each known field.
+# For each standard field, the types whose values need no check.
 _PLAIN: dict[str, frozenset[type]] = {
     "phone_number": frozenset(),
     "email_address": frozenset(),
@@ -63,10 +63,10 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
 
 
 def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
-    """Return the user id and the profile of the Open API, where all properties are of one kind.
+    """Return the user id and the profile of the Open API, which has only one kind of properties.
 
-    :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}`` as the Open API has it. In a flat
-        row a column ``timestamp`` is a property, unless ``field_mapping`` says that it is the profile's.
+    :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}``, the form of the Open API. In a flat
+        row a column ``timestamp`` is a property, unless ``field_mapping`` maps it to the timestamp of the profile.
     :raises BluxRecordError: naming the first field at fault.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
@@ -100,7 +100,7 @@ def deletion(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, str]:
 
 
 def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-    """Return one record for two of the same user: the later value of each property wins."""
+    """Merge two records of the same user or device: the later value of each property wins."""
     both = {**earlier, **later}
     for group in ("user_properties", "custom_user_properties", "properties"):
         if group in earlier and group in later:
@@ -109,7 +109,7 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
-    """Check that an object of the customer's own is not all the properties of a user, as the Open API has them."""
+    """Raise if a custom property ``properties`` holds standard fields: the row has the form of the Open API."""
     for name in held:
         field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None
         if field and "properties" not in shaping.excluded:
@@ -121,7 +121,7 @@ def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
 
 
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
-    """Return a row that has all its properties under ``properties`` as a flat one."""
+    """Return a flat row from a row that has all of its properties under ``properties``."""
     for column, value in row.items():
         if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
             continue
@@ -133,9 +133,9 @@ def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
 
 
 def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return the id, the known properties and the customer's own, each checked.
+    """Return the id, the standard fields and the custom properties of a row, each checked.
 
-    :param aside: the columns that are no properties.
+    :param aside: the columns that are not properties.
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
@@ -186,7 +186,7 @@ def _joined(known: dict[str, Any], custom: dict[str, Any], shaping: Shaping) -> 
     for name in known.keys() & custom.keys():
         raise BluxRecordError(name, "is given twice, as a known and as a custom property; leave one of them")
     checks = shaping.known
-    # Here a consent among the custom properties is a consent like any other.
+    # In the Open API, a consent among the custom properties has the same effect, so it is checked the same way.
     return known | {
         name: _known(checks, name, value, name) if name in checks else value for name, value in custom.items()
     }

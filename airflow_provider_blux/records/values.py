@@ -1,4 +1,4 @@
-"""The rules for single values: texts, consents, and whatever JSON can carry.
+"""The rules for single values: text, consents, and all values that JSON can represent.
 
 Each function returns the value to send, or raises :class:`BluxRecordError` naming the field and the way out.
 No reason ever repeats the value.
@@ -19,7 +19,7 @@ from airflow_provider_blux.records.scalars import missing_word, python_value
 
 # Far deeper than any property, far below Python's recursion limit.
 _DEEPEST = 32
-# Where the receiver's numbers end (a double); Python itself writes no integer of more than 4,300 digits.
+# The largest number of the receiver (a double); Python itself writes no integer with more than 4,300 digits.
 LARGEST = int(sys.float_info.max)
 HALF_A_CHARACTER = "holds half a character (a lone surrogate); fix its encoding"
 _WORDS = {"true": True, "false": False}
@@ -27,7 +27,7 @@ _NOTHING_DECLARED: Mapping[Any, bool] = {}
 
 
 def is_encodable(value: str) -> bool:
-    """Tell whether UTF-8 can carry text: half of a pair of surrogates it cannot."""
+    """Return whether UTF-8 can represent the text; it cannot represent a lone surrogate."""
     if not value.isascii():
         try:
             value.encode()
@@ -37,19 +37,19 @@ def is_encodable(value: str) -> bool:
 
 
 def text(value: Any, field: str) -> str:
-    """Return text that UTF-8 can carry."""
+    """Return a value that must be text and representable in UTF-8."""
     if not isinstance(value, str):
         raise BluxRecordError(field, f"is of type {type(value).__name__}; it must be text")
     if not is_encodable(value):
         raise BluxRecordError(field, HALF_A_CHARACTER)
-    # A plain one: an enumeration of text has another hash than its value, and another text.
+    # A plain `str`: a `str` enumeration has another hash and another text than its value.
     return value if type(value) is str else str.__str__(value)
 
 
 def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECLARED) -> bool:
-    """Return a consent: a boolean, or the words ``true`` / ``false``. Nothing else is taken for either.
+    """Return a consent from a boolean or the words ``true`` and ``false``; other values must be declared.
 
-    :param meanings: other text and numbers, declared to mean true or false; the text ``1`` is not the number.
+    :param meanings: declared text and numbers with their meaning; the text ``1`` and the number 1 are different.
     """
     value = python_value(value)
     if value is True or value is False:
@@ -70,25 +70,25 @@ def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECL
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, Decimal) and not value.is_snan())  # that has no hash
+    return isinstance(value, int | float) or (isinstance(value, Decimal) and not value.is_snan())  # sNaN has no hash
 
 
 def iso(value: date | time, field: str) -> str:
     """Return a date or a time in ISO 8601."""
     written = value.isoformat()
-    if written == "NaT":  # a missing timestamp of pandas is a datetime by type
+    if written == "NaT":  # a missing timestamp of pandas has the type datetime
         raise BluxRecordError(field, "is not a time (NaT); leave it out or send null")
     return written
 
 
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
-    """Return any property as JSON can carry it, but for text that cannot be encoded."""
+    """Return a property value in a form that JSON can represent; lone surrogates in text are not checked here."""
     kind = type(value)
     if kind is str or value is None or kind is bool or (kind is int and -LARGEST <= value <= LARGEST):
         return value
     if isinstance(value, float):
         if math.isfinite(value):
-            return value if kind is float else float(value)  # a plain one, as text: numpy has its own
+            return value if kind is float else float(value)  # a plain `float`, since numpy has a subclass
         raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
     if kind in _CONVERSIONS:
         return _CONVERSIONS[kind](value, field)
@@ -102,7 +102,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
 
 
 def _item(value: Any, field: str, form: str, place: Any, depth: int) -> Any:
-    """Return an item of a list or an object as JSON can carry it; where it stands is written out only if need be."""
+    """Return an item of a list or object as a JSON value; the path of the item is only built if needed."""
     if type(value) is str or type(value) is bool:
         return value
     return json_value(value, field + form.format(place), depth + 1)
@@ -117,7 +117,7 @@ def _key(key: Any, field: str) -> str:
 
 
 def _converted(value: Any, field: str, depth: int) -> Any:
-    """Return a value of a subclass in the form of its class, one of numpy as Python's."""
+    """Convert a value of a subclass or of numpy to the plain Python type."""
     if (plain := python_value(value)) is not value:
         return json_value(plain, field, depth)
     for kind, convert in _CONVERSIONS.items():
@@ -148,14 +148,14 @@ def _number(value: Decimal, field: str) -> int | float:
     if str(value) == repr(number):
         return number if not number.is_integer() else int(value)
     if value == value.to_integral_value():
-        # A long exponent is not written out, zero by zero.
+        # A number with a huge exponent is not converted to an int, which would need a digit for each zero.
         return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else LARGEST + 1, field)
     if Decimal(repr(number)) != value:
         raise BluxRecordError(field, "has more digits than a JSON number keeps; send it as text")
     return number
 
 
-# What JSON has no type for, in the form that it is sent in: ISO 8601, numbers, text.
+# Conversions of types that JSON does not have: to ISO 8601 text, numbers or text.
 _CONVERSIONS: dict[type, Callable[[Any, str], Any]] = {
     datetime: iso,
     date: iso,
