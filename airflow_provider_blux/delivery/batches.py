@@ -152,7 +152,7 @@ class Reading:
                     mark = self.marker.mark(self.lowered(row) if isinstance(row, Mapping) else row)
                 yield self._record(number, row, kept, mark)
             except BluxRecordError as error:
-                # The traceback would keep the row alive.
+                # Without the traceback, since it would keep the row in memory.
                 why = str(error).encode("utf-8", "replace")
                 yield Record(number, content=why, row=kept, error=error.with_traceback(None), mark=mark)
 

@@ -224,16 +224,16 @@ WAY_OUT = (
 
 
 class Store(Protocol):
-    """Where a checkpoint is kept between two tries."""
+    """Storage for a checkpoint between two tries."""
 
     def load(self) -> Any:
-        """Return what was saved last; ``None`` when there is nothing."""
+        """Return the state that was saved last; ``None`` if there is none."""
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep the state, in place of what was saved before."""
+        """Save the state and replace the previous one."""
 
     def clear(self) -> None:
-        """Forget what was saved."""
+        """Delete the saved state."""
 
 
 class FileStore:
@@ -281,7 +281,7 @@ class TaskStateStore:
         return "Airflow's task state"
 
     def load(self) -> Any:
-        """Return what an earlier try saved."""
+        """Return the state that an earlier try saved."""
         return self._store.get(self._KEY, default=None)
 
     def save(self, state: dict[str, Any]) -> None:

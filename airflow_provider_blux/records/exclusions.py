@@ -54,14 +54,14 @@ def is_name(name: Any) -> bool:
     """Return whether a value is text that can be the name of a column or a field."""
     try:
         return isinstance(name, str) and bool(name.encode())
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return False
 
 
 class Absent:
     """The properties named by ``exclude_fields`` that no row has had so far.
 
-    :param excluded: the properties that are left out.
+    :param excluded: the properties that are never sent.
     """
 
     def __init__(self, excluded: frozenset[str]) -> None:

@@ -25,8 +25,7 @@ _DASHES = str.maketrans("‐‑‒–—−", "------")
 def phone_number(value: Any, field: str, *, region: str | None = None, check: bool = True) -> str:
     """Return a telephone number as text.
 
-    :param region: region such as ``KR`` whose national format is used (digits only); ``None`` to keep the number as it
-        is.
+    :param region: region such as ``KR`` whose national format is used (digits only); ``None`` to keep the number.
     :param check: whether text that looks damaged or missing is rejected.
     """
     value = python_value(value)
