@@ -1,1 +1,1 @@
-"""Blux over HTTP: the endpoints as data, one request at a time, retries and pace. Knows nothing of Airflow."""
+"""The HTTP client of Blux: endpoints, requests, retries and rate limits. Does not import Airflow."""

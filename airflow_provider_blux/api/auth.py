@@ -1,4 +1,4 @@
-"""How to reach and authenticate at each of the two APIs."""
+"""Address and authentication of each of the two APIs."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class OpenAccess:
 
 
 Access = ApplicationAccess | OpenAccess
-"""What opens one of the two APIs: its address, the application or project, and the key."""
+"""Access to one of the two APIs: its base URL, the application or project, and the key."""
 
 
 def checked_url(url: str, name: str) -> str:
     """Return a base URL without its trailing slash.
 
-    :param name: what the URL is called in the connection, for the message.
+    :param name: the name of the URL in the connection, for the message.
     :raises BluxConfigError: unless it is ``https://``, or ``http://`` on a loopback address.
     """
     try:

@@ -1,4 +1,4 @@
-"""One request: sent by ``requests``, and its answer turned into a status (accepted) or an error of our own."""
+"""Sends one request with ``requests``, and returns the status of an accepted request or raises a ``BluxError``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 _MOST_OF_AN_ANSWER = 65_536
 _ACCEPTED = frozenset({200, 201, 202, 204})
-# What a gateway or a proxy may send although the API is fine; the two pages list only 500.
+# Statuses that a gateway or a proxy may send for a temporary fault. The documentation of the APIs lists only 500.
 _TRANSIENT_4XX = frozenset({408, 409, 423, 425, 429})
-# A gateway that had no good answer, or none, says nothing about what became of the request behind it.
+# With these statuses of a gateway it is unknown whether the API behind it has processed the request.
 _BY_THE_GATEWAY = frozenset({502, 504})
-# The fields of the connection that say where an API is.
+# The connection field with the URL of each API.
 _WHERE: dict[Api, str] = {"application": "host (Application API URL)", "open": "extra open_api_url (Open API URL)"}
 NOT_FOUND: dict[Api, str] = {
     "application": "The URL lacks its path (/prod), or the application id is wrong: check host (Application API URL) "
@@ -45,9 +45,9 @@ _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
 class Request(NamedTuple):
-    """A request that can be sent as often as it takes.
+    """A request that can be sent several times.
 
-    :param body: what :meth:`airflow_provider_blux.api.endpoints.Endpoint.body` makes of records.
+    :param body: the body from :meth:`airflow_provider_blux.api.endpoints.Endpoint.body`.
     """
 
     endpoint: Endpoint
@@ -68,7 +68,7 @@ class _Answer(NamedTuple):
 
 
 class _Route(NamedTuple):
-    """The way to an endpoint: a request without a body, and the proxies and certificates of the environment."""
+    """A prepared request to an endpoint without a body, with the proxy and certificate settings of the environment."""
 
     blank: requests.PreparedRequest
     settings: Mapping[str, Any]
@@ -85,10 +85,10 @@ class _Route(NamedTuple):
 class BluxClient:
     """Sends one request at a time to the APIs; safe to use from many threads.
 
-    :param access: how to reach each API that the connection has credentials for.
-    :param timeout: seconds until an answer must be whole.
-    :param verify: path of a CA bundle; ``None`` for what the environment names, or the system's.
-    :param pool_size: connections kept open.
+    :param access: URL and credentials of each API that the connection has credentials for.
+    :param timeout: seconds until the complete answer must have arrived.
+    :param verify: path of a CA bundle; ``None`` for the bundle of the environment, or of the system.
+    :param pool_size: number of connections kept open.
     """
 
     def __init__(
@@ -130,11 +130,11 @@ class BluxClient:
         on_leaving: Callable[[], None] = lambda: None,
         on_left: Callable[[], None] = lambda: None,
     ) -> int:
-        """Send one request; return the status with which the API has accepted it.
+        """Send one request; return the HTTP status of its acceptance.
 
-        :param on_leaving: called when there is a connection and the request is about to be written to it.
-        :param on_left: called when all of it is written, before its answer is waited for.
-        :raises BluxApiError: what the API or the way to it answered, see :mod:`airflow_provider_blux.exceptions`.
+        :param on_leaving: called when the connection is open, just before the request is written.
+        :param on_left: called when the whole request is written, before the answer is read.
+        :raises BluxApiError: the API did not accept the request or answer; see :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect, a certificate that is not trusted, or a proxy that cannot be used.
         """
         endpoint, body = request
@@ -163,7 +163,7 @@ class BluxClient:
                 "Accept": "application/json",
                 "User-Agent": f"airflow-provider-blux/{__version__}",
             }
-            # Not by the session, which would let a .netrc replace the key.
+            # Prepared without the session, which would let a .netrc file replace the key.
             blank = requests.Request("POST", self.address(endpoint), headers=headers).prepare()
             settings = self._session.merge_environment_settings(blank.url, {}, True, self.verify, None)
             self._routes[endpoint] = _Route(blank, settings)
@@ -177,7 +177,7 @@ class BluxClient:
             request, timeout=(CONNECT_TIMEOUT, self.timeout), allow_redirects=False, **route.settings
         ) as response:
             beginning = bytearray()
-            # An answer that breaks off keeps its status, and the status says all that is needed.
+            # If the connection breaks during the body, the status is already known, and it is sufficient.
             with suppress(requests.RequestException, HTTPError, OSError):
                 for piece in response.iter_content(_MOST_OF_AN_ANSWER):
                     beginning += piece
@@ -188,9 +188,9 @@ class BluxClient:
     def _no_answer(
         self, error: Exception, endpoint: Endpoint, route: _Route, *, in_doubt: bool
     ) -> exceptions.BluxError:
-        """Map what happened to a request while it was written, or after.
+        """Return the error for a connection that failed while the request was written, or later.
 
-        :param in_doubt: whether all of it has left.
+        :param in_doubt: whether the whole request was written, so that it may have been processed.
         """
         if in_doubt and any(isinstance(cause, requests.Timeout | TimeoutError) for cause in _causes(error)):
             message = f"No answer to {endpoint} from {route.host} within {self.timeout:g} s."
@@ -231,7 +231,7 @@ def _of(endpoint: Endpoint, message: str) -> exceptions.BluxConfigError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it; ``requests`` and ``urllib3`` keep that in several places."""
+    """Yield an error and all of its causes; ``requests`` and ``urllib3`` store causes in several attributes."""
     waiting, seen = [error], set[int]()
     while waiting:
         cause = waiting.pop()
@@ -244,7 +244,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> exceptions.BluxError:
-    """Map an answer that does not accept to an error."""
+    """Return the error for an answer other than acceptance."""
     status = answer.status
     quoted = f': "{message}"' if message else ""
     answered = f"Blux answered {status} to {endpoint} at {host}{quoted}."
@@ -276,7 +276,7 @@ def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> ex
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for: seconds or an HTTP date, which is GMT (RFC 9110, 10.2.3)."""
+    """Return ``Retry-After`` in seconds. The header holds seconds or an HTTP date in GMT (RFC 9110, 10.2.3)."""
     if header is None:
         return None
     if _SECONDS.fullmatch(header.strip()):

@@ -1,8 +1,7 @@
-"""The endpoints as data: one row each, and nothing else knows a path, a limit or a key.
+"""The table of endpoints: the only place with paths, limits and list keys.
 
-Sources: Blux's page on user data for the Application API; the page on its Open API, and the page that the vendor of
-the latter publishes (https://docs.marketap.io) for the 1,000 records a request. Where neither states a number, the
-row says so.
+Sources: Blux's page on user data for the Application API; Blux's page on the Open API; and for its 1,000 records per
+request the page of the vendor of the Open API (https://docs.marketap.io). A comment marks values that no page states.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_event
 class Endpoint:
     """One endpoint.
 
-    :param path: below the API's base URL; ``{application_id}`` is filled in by the client.
+    :param path: path below the API's base URL; the client fills in ``{application_id}``.
     :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
     :param max_records: most records a request.
     :param max_rate: most requests a second.
@@ -122,7 +121,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 
 def endpoints_for(operation: Operation, api: Api) -> tuple[Endpoint, ...]:
-    """Return the endpoints of one operation, the one that takes most records a request first.
+    """Return the endpoints of one operation, sorted by records per request, the largest first.
 
     :raises BluxConfigError: when ``api`` has no such operation.
     """

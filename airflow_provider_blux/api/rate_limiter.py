@@ -27,9 +27,9 @@ class Rules:
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
-    :param spaced_share: 429s of more than this share of an episode's requests mean that the space between two requests
-        is policed.
-    :param spaced_seconds: so long the space is kept then.
+    :param spaced_share: if more than this share of an episode's requests get a 429, the server is assumed to limit the
+        interval between two requests.
+    :param spaced_seconds: how long the minimum interval between requests is kept then.
     """
 
     rate: float
@@ -57,7 +57,7 @@ class Rules:
 
     @property
     def slack(self) -> float:
-        """Most seconds that a late request may catch up."""
+        """Most seconds by which a late request may run behind the schedule and still catch up."""
         return 0.02 if self.is_counted else 0.003
 
 
@@ -66,10 +66,10 @@ _LATE_CALLBACK = 0.002
 
 
 class Slot:
-    """The permission to send one request, and when it was used.
+    """The permission to send one request, and the time when it was used.
 
-    :param at: when it was granted; after :meth:`leaves`, when the request left.
-    :param tell: called when the request has left.
+    :param at: time of the permission; after :meth:`leaves`, the time when the request was sent.
+    :param tell: called when the request has been written.
     """
 
     def __init__(self, at: float, clock: Callable[[], float], tell: Callable[[], None] = lambda: None) -> None:
@@ -78,38 +78,39 @@ class Slot:
         self._tell = tell
 
     def leaves(self) -> None:
-        """Note that the request is about to be written: a busy machine or a new connection may have delayed it."""
+        """Set the time of sending, just before the write: a busy machine or a new connection may have delayed it."""
         self.at = self._clock()
 
     def left(self) -> None:
-        """Note that the request was written; if that took longer than a callback may, it counts from here."""
+        """Report that the request was written. If writing took long, the time of sending is set to now."""
         self.at = max(self.at, self._clock() - _LATE_CALLBACK)
         self._tell()
 
 
 class Limiter(Protocol):
-    """What a delivery needs of a rate limiter, be it in this process or in Redis."""
+    """The interface of a rate limiter, in this process or shared through Redis."""
 
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         """Wait for a slot and return it."""
 
     def pause(self, seconds: float) -> None:
-        """Grant no slot for so many seconds."""
+        """Grant no slot for a number of seconds."""
 
     def throttled(self, retry_after: float | None) -> None:
-        """Note a 429 and adapt to it."""
+        """Adapt the rate to an answer with status 429."""
 
 
 class RateLimiter:
-    """The slots of requests to one endpoint; safe to use from many threads.
+    """Grants slots for requests to one endpoint; safe to use from many threads.
 
-    Slots lie evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
-    than the limit. Servers that refuse a request because it follows the one before it too closely (nginx ``limit_req``
-    without ``burst``) allow no catching up: where many are refused, each keeps its distance to when the last one left.
+    Slots are evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
+    than the limit. Some servers refuse a request that follows the previous one too closely (nginx ``limit_req`` without
+    ``burst``). So when many requests are refused, there is no catching up, and each request keeps a minimum interval to
+    the previous one.
 
     :param rate: most requests a second.
-    :param clock: seconds that never run backwards.
-    :param sleep: waits so many seconds; raises when the task is being stopped.
+    :param clock: returns seconds of a monotonic clock.
+    :param sleep: waits for a number of seconds; raises when the task is being stopped.
     """
 
     def __init__(
@@ -141,15 +142,15 @@ class RateLimiter:
             return self._slots[-1]
 
     def pause(self, seconds: float) -> None:
-        """Grant no slot for so many seconds; a longer pause is never shortened."""
+        """Grant no slot for a number of seconds; never shorten a longer pause."""
         with self._state:
             self._due = max(self._due, self._clock() + seconds)
 
     def throttled(self, retry_after: float | None) -> None:
-        """Note a 429: leave more headroom, and pause or slow down.
+        """React to an answer with status 429: leave more headroom, and pause or slow down.
 
-        :param retry_after: seconds to pause; without them the speed is lowered by the share of its requests that this
-            episode's 429s are, and recovers gradually.
+        :param retry_after: seconds to pause; ``None`` to lower the speed by the share of this episode's requests that
+            got a 429. The speed recovers gradually.
         """
         with self._state:
             now = self._clock()
@@ -168,20 +169,20 @@ class RateLimiter:
             self.pause(retry_after)
 
     def _delay_or_grant(self) -> float:
-        """Return the seconds still to wait; 0 when the slot was granted and the next one scheduled."""
+        """Return the seconds to wait; or grant the slot, schedule the next one and return 0."""
         with self._state:
             now = self._clock()
             allowed_at = max(self._due, self._second_ends(now), self._space_ends(now))
             if now < allowed_at:
                 return allowed_at - now
             self._slots.append(Slot(now, self._clock))
-            # From when it was due, so that small delays do not add up; from now on where it came much later.
+            # The next slot counts from the due time, so that small delays do not add up; after a long delay, from now.
             due = self._due if now - self._due <= self.rules.slack else now
             self._due = due + (1 + self._headroom_now(now)) / (self.rules.rate * self._speed_now(now))
             return 0.0
 
     def _second_ends(self, now: float) -> float:
-        """Return when one more request no longer exceeds the limit of a second, by when the others really left."""
+        """Return when one more request stays within the limit of a second, from the real times of the others."""
         limit = self.rules.limit
         if len(self._slots) < limit:
             return float("-inf")
@@ -189,7 +190,7 @@ class RateLimiter:
         return oldest + 1 + self.rules.counted_headroom * self._headroom_now(now)
 
     def _space_ends(self, now: float) -> float:
-        """Return when one more request keeps its distance, by when the one before it really left."""
+        """Return when one more request keeps the minimum interval, from the real time of the previous request."""
         if now >= self._spaced_until or not self.rules.is_counted:
             return float("-inf")
         latest = max((slot.at for slot in self._slots), default=float("-inf"))

@@ -1,7 +1,7 @@
-"""The API's message about a refusal, with every value of the request redacted.
+"""Redacts all values of a request in the API's error message.
 
-An API may repeat the value that it refuses, whole or in part, escaped or in capitals. Its message is worth showing, the
-value must not reach a log. Where a value cannot be told from the rest of the message, nothing of the message is shown.
+An API may repeat the value that it refuses: whole or in part, escaped or in capitals. The message should be shown, but
+no value may reach a log. If a value cannot be separated from the rest of the message, the message is not shown at all.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from urllib.parse import unquote
 
 LONGEST = 300
 REDACTED = "***"
-# Where most of a message is redacted, no more of it is read than this.
+# At most this many characters of a message are read, even if most of them are redacted.
 _MOST_READ = 8_192
-# Stands for a redacted value until the message is checked; the message itself is one line.
+# Placeholder for a redacted value until the message is checked; it cannot occur in the message, which is one line.
 _MARK = "\n"
 
-# Only where a word begins: else a long one would be searched from each of its letters to its end.
+# Matches only at the start of a word. Otherwise a long word would be searched again from each of its letters.
 _EMAIL = re.compile(r"(?<![^\s\"'<>@,;])[^\s\"'<>@,;]++@[^\s\"'<>@,;]+")
 _DIGITS = re.compile(r"\d(?:[\s().-]?\d){4,}")
 _CUT_OFF = re.compile(r"…|\.\.\.")
 _WORD = re.compile(r"\w+")
 _TAGS = re.compile(r"<[^<>]*>")
-# What JSON writes for other characters; a character beyond the first 65,536 takes two of the second kind.
+# JSON escapes. A character outside the first 65,536 is written as two ``\u`` escapes.
 _ESCAPED = re.compile(r"\\[\"\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})+")
 _ANY_ESCAPE = re.compile(r"[\\&%]")
-# JSON in JSON in a page of HTML, and one more time to see that no escape is left.
+# Enough for JSON in JSON in an HTML page. One more pass checks that no escape is left.
 _MOST_ESCAPES = 4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# From this length on a value is looked for inside words too; below it only as a word of its own.
+# Values of at least this length are redacted inside words, too; shorter ones only as separate words.
 _LONG_ASCII, _LONG_OTHER = 4, 2
 
 
@@ -55,7 +55,7 @@ def redacted_message(answer: bytes, request: Any = None, secrets: Iterable[str] 
 
 
 def _redacted(text: str, values: _Values) -> str:
-    """Return as much of a text as may be shown, and some more, with a mark in place of each value."""
+    """Return the beginning of a text, a bit longer than is shown, with a mark in place of each value."""
     folded = text.translate(_FOLDED_LETTERS)
     cuts = [cut.start() for cut in _CUT_OFF.finditer(text)]
     shown: list[str] = []
@@ -63,7 +63,7 @@ def _redacted(text: str, values: _Values) -> str:
     for at in range(min(len(text), _MOST_READ)):
         is_start = at == redacted or not _continues(text, at)
         stops = cuts[bisect_left(cuts, at) :][:1]
-        # The word behind a value may be the rest of a longer value that is cut off without an ellipsis.
+        # The word after a value may belong to a longer value that the API has cut off without an ellipsis.
         if redacted and text[redacted:at] == " " and (word := _WORD.match(text, at)):
             stops.append(word.end())
         ends = [stop for stop in stops if values.begin_with(folded[at:stop], is_start=is_start)]
@@ -79,11 +79,11 @@ def _redacted(text: str, values: _Values) -> str:
 
 
 class _Values:
-    """The values of a request and the words in them, indexed: a look-up takes as long among many as among few."""
+    """An index of the values of a request and of the words in them; lookups stay fast with many values."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         whole = {_in_one_line(text) for text in set(texts)}
-        # What looks like an escape in a value is taken for one in the answer, too.
+        # Unescaping the answer also changes values that look like escapes, so the unescaped form is added.
         whole |= {_unescaped(value) for value in whole if _ANY_ESCAPE.search(value)}
         whole.discard("")
         words = {word for value in whole if " " in value for word in _words(value)}
@@ -98,7 +98,7 @@ class _Values:
         self._lengths = {first: sorted(several, reverse=True) for first, several in lengths.items()}
 
     def end(self, folded: str, at: int, *, is_start: bool) -> int:
-        """Return where the longest value that stands at a position ends; the position itself where none does."""
+        """Return the end of the longest value that starts at a position; the position itself if there is none."""
         for length in self._lengths.get(folded[at], ()):
             value = folded[at : at + length]
             end = at + len(value)
@@ -107,14 +107,14 @@ class _Values:
         return at
 
     def begin_with(self, beginning: str, *, is_start: bool) -> bool:
-        """Tell whether a text is the beginning of a value or of a word in one, and long enough to be recognised."""
+        """Return whether a text is a long enough beginning of a value, or of a word in a value."""
         if not _is_long(beginning) or (beginning.isascii() and not is_start):
             return False
         at = bisect_left(self._in_order, beginning)
         return at < len(self._in_order) and self._in_order[at].startswith(beginning)
 
     def remain_in(self, text: str) -> bool:
-        """Tell whether a value is left whose capitals are more letters or fewer: ``WEISS`` is ``Weiß`` in capitals."""
+        """Return whether a value is left whose length differs in capitals, as with ``Weiß`` and ``WEISS``."""
         folded = _folded(text)
         alone = [value for value in _folded(self._alone).split("\n") if value and value in folded]
         return any(value and value in folded for value in _folded(self._inside).split("\n")) or any(
@@ -123,7 +123,7 @@ class _Values:
 
 
 class _FoldedLetters(dict[int, str]):
-    """Each letter in the form that its cases share, where that is one letter, so that a text keeps its length."""
+    """Maps each letter to a case-insensitive form of one letter, so that the length of a text does not change."""
 
     def __missing__(self, code: int) -> str:
         folded = chr(code).upper().casefold()
@@ -134,12 +134,12 @@ _FOLDED_LETTERS = _FoldedLetters()
 
 
 def _folded(text: str) -> str:
-    """Return a text so that its spellings in capitals are the same; those of ``ı`` and ``i`` are."""
+    """Return a case-insensitive form of a text; ``ı`` and ``i`` become equal, since their capitals are equal."""
     return unicodedata.normalize("NFC", text.upper().casefold())
 
 
 def _continues(text: str, at: int) -> bool:
-    """Tell whether a word goes on at a position. A Korean particle behind a Latin word or a number is another word."""
+    """Return whether a position is inside a word. A Korean particle after a Latin word or number is a new word."""
     pair = text[at - 1 : at + 1] if at else ""
     return len(pair) == 2 and _WORD.fullmatch(pair) is not None and pair[0].isascii() == pair[1].isascii()
 
@@ -156,19 +156,19 @@ def _words(value: str) -> Iterator[str]:
 
 
 def _in_one_line(text: str) -> str:
-    """Return a text in one line, each letter and its accents as one character, where there is one for them."""
+    """Return a text in one line and in composed Unicode form (NFC)."""
     return unicodedata.normalize("NFC", " ".join(_CONTROL.sub(" ", text).split()))
 
 
 def _unescaped(text: str) -> str:
-    """Return a text in one line without the escapes of JSON, HTML and URLs; nothing where they cannot be resolved."""
+    """Return a text in one line without JSON, HTML and URL escapes; an empty text if they cannot be resolved."""
     for _ in range(_MOST_ESCAPES + 1):
         try:
             plain = unquote(html.unescape(_ESCAPED.sub(lambda escaped: json.loads(f'"{escaped[0]}"'), text)))
-        except ValueError:  # the number of a character with thousands of digits
+        except ValueError:  # a character reference with thousands of digits
             return ""
         if plain == text:
-            return _in_one_line(text.encode("utf-8", "replace").decode())  # half a character becomes "?"
+            return _in_one_line(text.encode("utf-8", "replace").decode())  # a lone surrogate becomes "?"
         text = plain
     return ""
 
@@ -183,7 +183,7 @@ def _text_of(answer: bytes) -> str:
         return document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = _TAGS.sub(" ", answer.decode("utf-8", "replace")).strip()
-        return f"{text}…" if text.startswith(("{", "[")) else text  # JSON that broke off, perhaps within a value
+        return f"{text}…" if text.startswith(("{", "[")) else text  # truncated JSON, which may end within a value
 
 
 def _texts_in(request: Any) -> Iterator[str]:

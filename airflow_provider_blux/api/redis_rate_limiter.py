@@ -1,4 +1,4 @@
-"""One rate limiter for many tasks: each slot is reserved in Redis, by the script beside this module."""
+"""A rate limiter shared by several tasks: each slot is reserved in Redis by the Lua script next to this module."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from airflow_provider_blux.exceptions import BluxPaceError
 if TYPE_CHECKING:
     from redis import Redis
 
-# Twice that of a single task: requests of several machines meet at the server.
+# Twice the headroom of a single task, since the transit times of several machines differ more.
 HEADROOM = 2 * Rules.headroom
 # How long Redis remembers a limiter that no task uses.
 _KEEP_SECONDS = 3600
-# How often a task that goes on without Redis tries it again.
+# Seconds until a task that continues without Redis tries Redis again.
 _TRY_AGAIN_SECONDS = 10.0
 # A longer wait for a slot is logged.
 _LONG_SECONDS = 10.0
@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 
 
 class RedisRateLimiter:
-    """The slots of requests to one endpoint, of all tasks together; safe to use from many threads.
+    """Grants slots for requests to one endpoint to several tasks; safe to use from many threads.
 
-    Each task holds one reservation at most, so all that wait are served in turn and none starves.
+    Each task holds at most one reservation, so waiting tasks are served in order, and no task starves.
 
     :param redis: a client of Redis.
-    :param key: names the limiter: the same for all tasks that share it. A hash tag in it keeps the two keys that begin
-        with it in one slot of a Redis Cluster.
+    :param key: prefix of the two Redis keys, the same for all tasks that share the limiter. A hash tag in it keeps both
+        keys in one slot of a Redis Cluster.
     :param rate: most requests a second, of all tasks together.
-    :param fallback: limits this task alone while Redis does not answer; ``None`` to fail.
-    :param sleep: waits so many seconds; raises when the task is being stopped.
+    :param fallback: rate limiter of this task while Redis does not answer; ``None`` to fail.
+    :param sleep: waits for a number of seconds; raises when the task is being stopped.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class RedisRateLimiter:
         self._held_until = self._alone_until = float("-inf")
 
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
-        """Wait for a slot among those of all tasks and return it.
+        """Wait for a slot in the shared schedule and return it.
 
         :param before: called once while waiting, when no other request of this task will be granted a slot before.
-        :raises BluxPaceError: Redis does not answer, and the task may not go on alone.
+        :raises BluxPaceError: Redis does not answer, and there is no fallback.
         """
         with self._queue:
             self._sleep(0)  # asks for no slot once the task is being stopped
@@ -90,16 +90,16 @@ class RedisRateLimiter:
             return self._shared_slot()
 
     def pause(self, seconds: float) -> None:
-        """Grant no task a slot for so many seconds; a longer pause is never shortened."""
+        """Grant no slot to any task for a number of seconds; never shorten a longer pause."""
         self._hold(seconds)
         if self._fallback:
             self._fallback.pause(seconds)
         self._tell("pause", seconds=seconds)
 
     def throttled(self, retry_after: float | None) -> None:
-        """Note a 429 for all tasks: leave more headroom, and pause or slow down.
+        """React to an answer with status 429, for all tasks: leave more headroom, and pause or slow down.
 
-        :param retry_after: seconds to pause; without them the speed is lowered by the share of 429s.
+        :param retry_after: seconds to pause; ``None`` to lower the speed by the share of 429s.
         """
         if self._fallback:
             self._fallback.throttled(retry_after)
@@ -137,8 +137,8 @@ class RedisRateLimiter:
         return Slot(self._clock(), self._clock, lambda: self._tell_left(name))
 
     def _ask_for_slot(self, name: str, due: str) -> tuple[float, str]:
-        """Return the seconds still to wait, 0 when the slot is granted, and the reservation to come back with."""
-        # Repeated with each request: Redis may have been away when it was told of a pause.
+        """Return the seconds to wait (0 if the slot is granted) and the reservation to pass to the next call."""
+        # The pause is sent with each call, because Redis may have been unreachable when the pause began.
         held = max(0.0, self._held_until - self._clock())
         microseconds, due = self._ask("slot", name=name, due=due, held=held, has_started=self._has_started)
         return int(microseconds) / 1e6, str(int(due))
@@ -151,10 +151,10 @@ class RedisRateLimiter:
         return self._script(keys=self._keys, args=[what, json.dumps({**self._constants, **arguments})])
 
     def _tell(self, what: str, **arguments: Any) -> None:
-        """Tell the other tasks something; where Redis does not answer, the next request of this task notices."""
+        """Send information to the shared limiter; ignore errors, since the next request for a slot reports them."""
         try:
             self._ask(what, **arguments)
-        except Exception as error:  # noqa: BLE001 - a request may be on its way, whose answer must not be lost
+        except Exception as error:  # noqa: BLE001 - a request may be in flight, and its answer must not be lost
             log.debug("Redis was not told of %s (%s).", what, type(error).__name__)
 
     def _slot_without_redis(self, error: Exception) -> Slot:
@@ -180,6 +180,6 @@ def _redis_errors() -> tuple[type[Exception], ...]:
 def _description(error: Exception) -> str:
     from redis.exceptions import ResponseError
 
-    if isinstance(error, ResponseError):  # an answer, which begins with its code
+    if isinstance(error, ResponseError):  # the text of the error starts with a Redis error code
         return f"Redis refuses ({str(error).partition(' ')[0]})"
     return f"Redis does not answer ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""Whether a request is repeated, how long that waits, until when, and what is logged (tenacity)."""
+"""The retry policy for requests, with tenacity: conditions, delays, limit and logging."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_blux.exceptions import BluxApiError, BluxUnavailable
 
 ATTEMPTS = 6
 _SHORTEST, _LONGEST = 0.5, 30.0
-# An API that asks for more is better waited for by Airflow, between two tries of the task.
+# If the API asks for a longer wait, the try fails, and Airflow waits before the next try of the task.
 LONGEST_RETRY_AFTER = 3600.0
 
 log = logging.getLogger(__name__)
@@ -25,14 +25,14 @@ def retrying(
     repeat_in_doubt: bool = True,
     rng: Callable[[], float] = random.random,
 ) -> Retrying:
-    """Return what calls an attempt as often as it takes: ``retrying(...)(attempt, what, *arguments)``.
+    """Return a callable that calls a function with retries: ``retrying(...)(attempt, what, *arguments)``.
 
-    ``what`` is what is sent, for the log (``batch 12 (records 1101-1200)``); the attempt gets it as well. What the
-    last attempt raises comes through.
+    ``what`` is the first argument of the function and names the request in the log (``batch 12 (records 1101-1200)``).
+    The error of the last attempt is raised unchanged.
 
-    :param sleep: waits so many seconds; raises when the task is being stopped.
-    :param on_retry: called once for each repetition.
-    :param repeat_in_doubt: whether a request may be repeated that may have been processed already.
+    :param sleep: waits for a number of seconds; raises when the task is being stopped.
+    :param on_retry: called once for each retry.
+    :param repeat_in_doubt: whether to retry a request that may have been processed.
     """
 
     def should_retry(state: RetryCallState) -> bool:
@@ -44,7 +44,7 @@ def retrying(
         return error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER
 
     def wait(state: RetryCallState) -> float:
-        # Also where the API names a time: the rate limiter waits that long, for all requests alike.
+        # `Retry-After` is not used here: the rate limiter waits that long, for all requests.
         ceiling: float = min(_LONGEST, _SHORTEST * 2**state.attempt_number)
         return ceiling / 2 + rng() * ceiling / 2
 

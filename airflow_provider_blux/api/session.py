@@ -1,7 +1,7 @@
-"""A ``requests.Session`` whose connections report when a request leaves and when all of it has left.
+"""A ``requests.Session`` whose connections report the start and the end of writing a request.
 
-The rate limiter counts from when a request leaves, since making a connection takes time; and only a request that has
-left as a whole may have been processed. No redirect is followed, no cookie kept and no ``.netrc`` read.
+The rate limiter needs the start of writing, since opening a connection takes time. The end matters because only a
+completely written request may have been processed. Redirects, cookies and ``.netrc`` files are not used.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from airflow_provider_blux.exceptions import BluxConfigError
 
 
 class Departure:
-    """The departure of one request.
+    """The callbacks for writing one request.
 
-    :param timeout: seconds that it may take to write it.
-    :param on_leaving: called when there is a connection and the request is about to be written to it.
-    :param on_left: called when all of it is written, before its answer is waited for.
+    :param timeout: most seconds for writing the request.
+    :param on_leaving: called when the connection is open, just before the request is written.
+    :param on_left: called when the whole request is written, before the answer is read.
     """
 
     def __init__(self, timeout: float, on_leaving: Callable[[], None], on_left: Callable[[], None]) -> None:
@@ -40,23 +40,23 @@ class Departure:
         self.has_ended = False
 
     def begin(self) -> None:
-        """Report that the request leaves."""
+        """Report that writing the request starts."""
         self.has_begun = True
         self._on_leaving()
 
     def end(self) -> None:
-        """Report that the request has left."""
+        """Report that the whole request is written."""
         self.has_ended = True
         self._on_left()
 
 
-# The request that this thread sends: `requests` has no way to hand something on to the connection.
+# The request of the current thread. A thread-local, because `requests` cannot pass objects to the connection.
 _departure: ContextVar[Departure] = ContextVar("departure")
 
 
 @contextmanager
 def reporting_to(departure: Departure) -> Iterator[None]:
-    """Have the connection report to ``departure`` what is sent meanwhile by this thread."""
+    """Report requests that this thread sends within the context to ``departure``."""
     token = _departure.set(departure)
     try:
         yield
@@ -78,13 +78,13 @@ def session(*, pool_size: int, hosts: int = 1) -> requests.Session:
 
 
 class _Answer(HTTPResponse):
-    """An answer that must be whole within the time-out of its socket. Interim answers (1xx) are passed over."""
+    """An answer that must arrive completely within the time-out of the socket. Interim answers (1xx) are skipped."""
 
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_ReadOnce(sock), *args, **kwargs)  # type: ignore[arg-type]
 
     def begin(self) -> None:
-        """Read up to the end of the headers."""
+        """Read the answer up to the end of its headers."""
         super().begin()
         while 100 <= self.status < 200:
             self.headers = self.msg = None  # type: ignore[assignment]
@@ -92,18 +92,18 @@ class _Answer(HTTPResponse):
 
 
 class _ReadOnce:
-    """A socket that one answer is read from."""
+    """Wraps a socket for reading one answer."""
 
     def __init__(self, sock: socket) -> None:
         self._sock = sock
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a file that ends when the time-out of the socket, counted from now, has passed."""
+        """Return a file whose reads fail after a deadline: now plus the time-out of the socket."""
         return io.BufferedReader(_UntilDeadline(self._sock))
 
 
 class _UntilDeadline(io.RawIOBase):
-    """Reads from a socket until a deadline, in however small pieces the answer comes."""
+    """Reads from a socket until a deadline, which also holds if the answer arrives in small parts."""
 
     def __init__(self, sock: socket) -> None:
         timeout = sock.gettimeout()
@@ -130,7 +130,7 @@ class _UntilDeadline(io.RawIOBase):
 
 
 class _ReportsDeparture:
-    """What both kinds of connections have in common: a request leaves in one write, reported before and after."""
+    """Mixin for both kinds of connections: writes a request in one call, and reports before and after it."""
 
     response_class = _Answer
     sock: socket | None
@@ -193,7 +193,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def close(self) -> None:
-        # `requests` leaves that to the garbage collector, and an error that is still looked at keeps its pool alive.
+        # `requests` leaves this to the garbage collector, but a stored error keeps its connection pool alive.
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
                 if (pool := manager.pools.get(key)) is not None:
