@@ -1,1 +1,1 @@
-"""The hook: an Airflow connection turned into deliveries."""
+"""The hook, which reads an Airflow connection and runs deliveries."""

@@ -1,4 +1,4 @@
-"""``BluxHook``: an Airflow connection turned into a client, and records into deliveries."""
+"""``BluxHook``: creates an API client from an Airflow connection, and delivers records with it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BluxHook"]
 
-# What is said of the delivery as a whole; other errors are of a source, or of an argument.
+# Errors of the delivery as a whole, to which the connection is added. Other errors concern a source or an argument.
 _OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxRejectLimitError)
 MAX_USERS = 100_000
 
@@ -119,7 +119,7 @@ class BluxHook(BaseHook):
     ) -> Report:
         """Create users, or update the properties that are given.
 
-        :param records: users as :func:`airflow_provider_blux.records.users.user` takes them.
+        :param records: users in the form of :func:`airflow_provider_blux.records.users.user`.
         :param suppression_path: files of ids, or receipts of deletions: users that must not be created again.
         :raises BluxError: see :mod:`airflow_provider_blux.exceptions`.
         """
@@ -137,15 +137,15 @@ class BluxHook(BaseHook):
         """Delete users.
 
         :param records: ids, or rows with a column ``user_id``.
-        :param max_users: refuse, before anything is deleted, to delete more (100,000 unless given); ``None`` switches
-            the guard off.
+        :param max_users: most users that may be deleted (100,000 unless given), checked before anything is deleted;
+            ``None`` for no limit.
         :param receipts_path: folder for a receipt of every accepted request.
-        :raises BluxGuardError: there are more; nothing was sent.
+        :raises BluxGuardError: the records have more users than ``max_users``; nothing was sent.
         """
         from airflow_provider_blux.delivery.filters import guarded
         from airflow_provider_blux.records.shapes import shape_of
 
-        # Of a row only the id is read, the same for both APIs; by the mapping, or the guard would count nobody.
+        # Only the id of a row is read, the same for both APIs. The mapping must be applied to find the id.
         shape = shape_of("delete_users", "application", shaping_of(split(options)[0]))
         guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
@@ -160,7 +160,7 @@ class BluxHook(BaseHook):
     ) -> Report:
         """Send events.
 
-        :param records: events as :func:`airflow_provider_blux.records.events.event` takes them.
+        :param records: events in the form of :func:`airflow_provider_blux.records.events.event`.
         :param suppression_path: files of ids, or receipts of deletions: users whose events are not sent.
         """
         if "on_unknown" in options:
@@ -178,17 +178,17 @@ class BluxHook(BaseHook):
     ) -> Report:
         """Create devices, or update them.
 
-        :param records: devices as :func:`airflow_provider_blux.records.devices.device` takes them.
+        :param records: devices in the form of :func:`airflow_provider_blux.records.devices.device`.
         :param list_key: name of the list in the body. No page shows this body: check it against your own project.
         :param suppression_path: files of ids, or receipts of deletions: users whose devices are not sent.
         """
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
     def accepted_ids(self, user_ids: Iterable[str], receipts: Iterable[str]) -> list[str]:
-        """Return those of the ids whose deletion was accepted, as the receipts show.
+        """Return the ids that have a receipt of an accepted deletion.
 
-        :param receipts: files of receipts, as the report names them.
-        :raises BluxReceiptError: one was changed, or made with another key than the connection's ``receipt_key``.
+        :param receipts: URLs of receipts files, as in the report.
+        :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         """
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
@@ -198,16 +198,16 @@ class BluxHook(BaseHook):
         return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]
 
     def asset(self, operation: Operation) -> Asset:
-        """Return the asset that an operation changes, by the application or project that the connection names."""
+        """Return the asset that an operation changes, for the application or project of the connection."""
         from airflow_provider_blux.assets.blux import asset_of
 
         api = self._endpoints(operation, None)[0].api
         return asset_of(operation, self.credentials.access[api].application)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Prove the credentials of each API without creating, changing or deleting anything.
+        """Test the credentials of each API without creating, changing or deleting anything.
 
-        Returns whether all of them work, and what was found for each API: see
+        Returns whether all credentials work, and a message with the result for each API: see
         :mod:`airflow_provider_blux.hooks.connection_test`.
         """
         from airflow_provider_blux.hooks.connection_test import probe
@@ -218,7 +218,7 @@ class BluxHook(BaseHook):
             with self.get_conn() as client:
                 return probe(client)
         except BluxError as error:
-            # The Test button lends the connection an id of its own, which tells a person nothing.
+            # The Test button gives the connection a random id, which is meaningless to the user.
             return False, str(error).removeprefix(f"Connection {self.blux_conn_id}: ")
 
     def _deliver(
@@ -253,7 +253,7 @@ class BluxHook(BaseHook):
             check_ids=settings.shaping.check_ids,
         )
         self._stop = Stop()
-        if self._is_stopped:  # while the records were counted, or the suppression list was read
+        if self._is_stopped:  # stopped while the records were counted, or the suppression list was read
             self._stop.set()
         with self.get_conn(pool_size=settings.concurrency) as client:
             delivery = self._delivery(client, endpoints, settings, kept, self._stop)
@@ -277,7 +277,7 @@ class BluxHook(BaseHook):
         )
 
     def _located(self, error: BluxError, endpoint: Endpoint) -> BluxError:
-        """Return the error of a delivery with its connection, and with where that leads unless it says so itself."""
+        """Add the connection to the message of an error; and the endpoint with its host, if they are missing."""
         if isinstance(error, BluxAuthError):
             return error.located(self.credentials.refused(endpoint.api, after_acceptance=error.after_acceptance))
         if error.endpoint:
@@ -290,7 +290,7 @@ class BluxHook(BaseHook):
     def _delivery(
         self, client: BluxClient, endpoints: Sequence[Endpoint], settings: Settings, kept: Kept, stop: Stop
     ) -> Delivery:
-        """Return a delivery at the shared rate where there is one, which metrics and lineage watch."""
+        """Return a delivery with its rate limiter (shared if configured), metrics and lineage."""
         from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
 
@@ -312,24 +312,24 @@ class BluxHook(BaseHook):
     def _endpoints(self, operation: Operation, list_key: str | None) -> tuple[Endpoint, ...]:
         """Return the endpoints of the API to use.
 
-        :raises BluxConfigError: that API has no such operation, or the connection no credentials for it.
+        :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
         """
         if self.api and self.api not in apis_of(operation):
-            endpoints_for(operation, self.api)  # raises, naming the API that has it
+            endpoints_for(operation, self.api)  # raises an error that names the API with this operation
         endpoints = endpoints_for(operation, self.credentials.api_for(operation, self.api))
         if list_key is None:
             return endpoints
         return tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
 
     def stop(self) -> None:
-        """Stop the delivery that is running, between two requests; no other is started with this hook."""
+        """Stop the running delivery between two requests; this hook starts no other delivery."""
         self._is_stopped = True
         if self._stop:
             self._stop.request()
 
 
 def _described(records: Iterable[Any]) -> str:
-    """Return what is read; of other values than the package's sources only the type, since their text is data."""
+    """Return a description of the source; for other values only the type, since their text may be data."""
     is_source = type(records).__module__.startswith(__package__.partition(".")[0] + ".sources")
     return str(records) if is_source else f"a {type(records).__name__}"
 
@@ -347,9 +347,9 @@ def _checked(records: Any) -> Iterable[Any]:
 
 
 def check_api(api: Any) -> Api | None:
-    """Return ``api`` when it is one, or ``None``.
+    """Return ``api`` if it is the name of an API or ``None``.
 
-    :raises BluxConfigError: for anything else.
+    :raises BluxConfigError: ``api`` is anything else.
     """
     if api is None or api in APIS:
         return api  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Two names of Airflow that early releases of ``common.compat.sdk`` lack, from where Airflow itself has them.
+"""Two functions of Airflow that early releases of ``common.compat.sdk`` lack, imported from Airflow itself.
 
 Airflow's constraints pin common-compat to the newest release of their day: 1.14 beside Airflow 2.11.2 and 3.1.8.
 """
@@ -11,12 +11,12 @@ from typing import Any
 
 
 def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return those of the named arguments that a function takes; common-compat has it from 1.14.1 on.
+    """Return the keyword arguments that a function accepts; common-compat has this function since 1.14.1.
 
-    :param function: what is to be called.
+    :param function: the function to call.
     :param args: its positional arguments.
-    :param kwargs: named arguments, such as the context of a task.
-    :raises ValueError: a positional argument has the name of one of the context.
+    :param kwargs: keyword arguments, such as the context of a task.
+    :raises ValueError: a positional argument has the same name as a key of the context.
     """
     determine = _first("determine_kwargs", "airflow.sdk.bases.decorator", "airflow.utils.operator_helpers")
     found: dict[str, Any] = determine(function, args, kwargs)
@@ -24,12 +24,12 @@ def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def mask_secret(secret: str) -> None:
-    """Have Airflow mask a secret in its logs; common-compat has it from 1.22 on."""
+    """Make Airflow mask a secret in its logs; common-compat has this function since 1.22."""
     _first("mask_secret", "airflow.sdk.log", "airflow.utils.log.secrets_masker")(secret)
 
 
 def _first(name: str, *modules: str) -> Any:
-    """Return what goes by a name in common-compat, else in the first of the modules that has it."""
+    """Return the object of a name from common-compat, or from the first of the modules that has it."""
     for module in ("airflow.providers.common.compat.sdk", *modules):
         with suppress(ImportError, AttributeError):
             return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""What an Airflow connection of type ``blux`` holds, read and checked."""
+"""Reads and checks an Airflow connection of type ``blux``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORM_FIELD = f"extra__{CONNECTION_TYPE}__"
 
 
 class AirflowConnection(Protocol):
-    """The parts of Airflow's ``Connection`` that are read here."""
+    """The attributes of Airflow's ``Connection`` that this module reads."""
 
     conn_id: str
     conn_type: str | None
@@ -45,13 +45,13 @@ class AirflowConnection(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A connection, checked.
+    """The checked content of a connection.
 
-    :param access: how to reach each API that the connection has credentials for.
-    :param faults: what is wrong with the fields of an API, which counts only where that API is used.
-    :param rate_limits: requests a second by operation, where the connection sets its own.
+    :param access: URL and credentials of each API that the connection has credentials for.
+    :param faults: errors in the fields of an API; they are raised only when that API is used.
+    :param rate_limits: requests a second by operation, for operations whose limit the connection sets.
     :param timeout: seconds to wait for an answer; ``None`` for the default.
-    :param verify: path of a CA bundle; ``None`` for the system's.
+    :param verify: path of a CA bundle; ``None`` for the bundle of the system.
     :param receipt_key: key of the hashes in receipts; ``None`` for plain hashes.
     """
 
@@ -64,13 +64,13 @@ class Credentials:
     receipt_key: str | None = field(default=None, repr=False)
 
     def api_for(self, operation: Operation, wanted: Api | None) -> Api:
-        """Return the API to use: the one that is wanted, or the first with this operation and with credentials.
+        """Return the API to use: ``wanted``, or the first API that has the operation and credentials.
 
-        :raises BluxConfigError: naming the fields of the connection to fill in.
+        :raises BluxConfigError: there are no valid credentials; the message names the fields to fill in.
         """
         choices = (wanted,) if wanted else apis_of(operation)
         for api in choices:
-            if api in self.faults:  # and not the other API: half of the fields says that this one is meant
+            if api in self.faults:  # no fallback to the other API: partly filled fields mean that this one is intended
                 raise BluxConfigError(self.faults[api].message)
             if api in self.access:
                 return api
@@ -80,7 +80,7 @@ class Credentials:
     def refused(self, api: Api, *, after_acceptance: bool) -> str:
         """Return what to check when the API refuses the credentials.
 
-        :param after_acceptance: whether it has accepted them earlier in the delivery.
+        :param after_acceptance: whether the API accepted these credentials earlier in the delivery.
         """
         if after_acceptance:
             return (
@@ -94,7 +94,7 @@ class Credentials:
 def read(connection: AirflowConnection) -> Credentials:
     """Read a connection.
 
-    :raises BluxConfigError: naming the field at fault and what it should hold.
+    :raises BluxConfigError: a field is wrong; the message names it and the expected content.
     """
     try:
         return _read(connection)
@@ -130,7 +130,7 @@ def _read(connection: AirflowConnection) -> Credentials:
 
 
 def _extras(connection: AirflowConnection) -> dict[str, Any]:
-    """Return the extras that are set: the form writes a null or an empty text for what was left empty."""
+    """Return the extras that are set. The form stores null or an empty text for an empty field, which is skipped."""
     try:
         content = json.loads(connection.extra or "{}")
     except ValueError:
@@ -140,7 +140,7 @@ def _extras(connection: AirflowConnection) -> dict[str, Any]:
     if not isinstance(content, dict):
         what = "JSON inside a JSON string" if isinstance(content, str) else "no JSON object"
         raise BluxConfigError(f'extra is {what}. Write it as {{"open_api_url": "https://...", "timeout": 30}}.')
-    # The Test button of Airflow 2.11 sends each extra twice, the second time as its field is called in the form.
+    # The Test button of Airflow 2.11 sends each extra twice, the second time under its field name in the form.
     extras = {name.removeprefix(_FORM_FIELD): value for name, value in content.items()}
     if unknown := sorted(extras.keys() - EXTRAS):
         raise BluxConfigError(f"unknown extra {', '.join(unknown)}. Known are {', '.join(sorted(EXTRAS))}.")
@@ -175,7 +175,7 @@ def _application_url(connection: AirflowConnection) -> str:
         name = f"{name}:{connection.port}"
     if slash or "://" in host:
         return f"{scheme}://{name}{slash}{path}"
-    # A bare host name, or a connection URI, whose path Airflow keeps in schema.
+    # The host is a bare name. With a connection URI, Airflow stores the path of the URL in `schema`.
     return f"{scheme}://{name}/{'prod' if schema in ('', 'http', 'https') else schema}"
 
 

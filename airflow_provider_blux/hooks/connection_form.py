@@ -69,18 +69,18 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
 EXTRAS = frozenset(CONN_FIELDS)
 
 
-# What Airflow 2.11 takes for "as it is stored" in the extras of a form that comes back.
+# Placeholder in a submitted form of Airflow 2.11 that means "keep the stored value of this extra".
 _AS_STORED = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
 
 
 def widgets() -> dict[str, Any]:
-    """Return the extra fields as form widgets, as Airflow before 3.2 wants them."""
+    """Return the extra fields as form widgets, for Airflow before 3.2."""
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from wtforms import PasswordField, StringField
     from wtforms.validators import Optional
 
     class StoredPasswordWidget(BS3TextFieldWidget):  # type: ignore[misc]
-        """A password field that comes back unchanged: Airflow 2.11 removes an extra whose field comes back empty."""
+        """A password field that keeps its stored value: Airflow 2.11 removes an extra if its field is empty."""
 
         input_type = "password"
 
@@ -97,5 +97,5 @@ def widgets() -> dict[str, Any]:
 
 
 def behaviour() -> dict[str, Any]:
-    """Return the behaviour of the standard fields, as Airflow before 3.2 wants it."""
+    """Return the behaviour of the standard fields, for Airflow before 3.2."""
     return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}

@@ -1,9 +1,9 @@
-"""The test of a connection: what each API says to the credentials, found out without storing anything.
+"""Tests the credentials of a connection at each API without storing anything.
 
-Neither API has a request that only reads, so an update of no users at all is sent: there is nothing in it to create,
-change or delete, whatever the API makes of it. Accepted or refused as such (400), it shows that the credentials passed;
-but only where other credentials do not. So a made-up key goes first, and must be refused. A host that takes any key,
-or that is not Blux, is found out by that, and never sees the true one.
+Neither API has a read-only request, so the test sends an update with an empty list of users, which cannot create,
+change or delete anything. If the API accepts it, or refuses the empty list (400), the credentials are valid. This holds
+only if the API refuses wrong credentials. So the test first sends a made-up key, which must be refused. A host that
+accepts any key, or is not Blux, fails this step and never receives the real key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_blux.api.client import BluxClient
 
 MADE_UP_KEY = "made-up-by-the-connection-test"
-# How the form calls what reaches and opens each API.
+# Labels of the connection form for the URL, the id and the key of each API.
 _URL: dict[Api, str] = {"application": RELABELING["host"], "open": CONN_FIELDS["open_api_url"]["label"]}
 _ID: dict[Api, str] = {"application": RELABELING["login"], "open": CONN_FIELDS["project_id"]["label"]}
 _KEY: dict[Api, str] = {"application": RELABELING["password"], "open": CONN_FIELDS["open_api_key"]["label"]}
@@ -37,14 +37,14 @@ _WITHOUT: dict[Api, str] = {
 
 
 class Finding(NamedTuple):
-    """What was found out about one API."""
+    """The test result of one API."""
 
     works: bool
     words: str
 
 
 def probe(client: BluxClient) -> tuple[bool, str]:
-    """Return whether every API that the client has credentials for accepts them, and what was found for each API."""
+    """Return whether all APIs with credentials accept them, and a message with the result for each API."""
     found = {api: _probed(client, api) for api in APIS if api in client.access}
     if not found:
         fields = ", or ".join(f"{_ID[api]} and {_KEY[api]} for the {api.capitalize()} API" for api in APIS)
@@ -68,7 +68,7 @@ def _probed(client: BluxClient, api: Api) -> Finding:
 
 
 def _answer(client: BluxClient, api: Api, access: Access) -> BluxError | None:
-    """Send an update of no users; return what came instead of an acceptance."""
+    """Send an update with an empty list of users; return the error, or ``None`` if it was accepted."""
     from airflow_provider_blux.api.client import BluxClient, Request
 
     with BluxClient({api: access}, timeout=client.timeout, verify=client.verify, pool_size=1) as sender:
@@ -85,7 +85,7 @@ def _is_about_the_list(answer: BluxError) -> bool:
 
 
 def _unlike_blux(answer: BluxError | None, api: Api) -> str:
-    """Say what the answer to a made-up key means, other than its refusal."""
+    """Return the message for an answer to the made-up key other than the expected refusal."""
     if answer is None:
         return f"a made-up key is accepted, so this is not Blux; yours was not sent. Check {_URL[api]}"
     if _is_about_the_list(answer):
@@ -98,7 +98,7 @@ def _unlike_blux(answer: BluxError | None, api: Api) -> str:
 
 def _way_out(answer: BluxError, api: Api) -> str:
     said = str(answer).removesuffix(".")
-    if isinstance(answer, BluxConfigError):  # says it itself
+    if isinstance(answer, BluxConfigError):  # its message already says what to check
         return said
     if isinstance(answer, BluxRequestError):
         from airflow_provider_blux.api.client import NOT_FOUND

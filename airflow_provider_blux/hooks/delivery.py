@@ -1,4 +1,4 @@
-"""What a delivery needs, opened before the first request: folders, the suppression list, the shared rate limit."""
+"""Prepares a delivery before its first request: opens folders, the suppression list and the shared rate limiter."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class RunOptions(TypedDict, total=False):
-    """Where any run keeps what must outlive it.
+    """Arguments of all operations for the files of a run.
 
     ``rejects_path``, ``checkpoint_path``: folders in object storage.
-    ``checkpoint``: keeps progress in place of a folder. ``run``: names the files; a ``checkpoint_path`` needs one,
-    since another try must find its file. ``watchers``: are told where the delivery stands, see
+    ``checkpoint``: stores the checkpoint in place of a folder. ``run``: gives the files their names;
+    ``checkpoint_path`` needs it, since the next try must find the file. ``watchers``: are called with the progress, see
     :data:`airflow_provider_blux.delivery.progress.Watcher`.
     """
 
@@ -45,10 +45,10 @@ class RunOptions(TypedDict, total=False):
 
 
 class KeepingOptions(RunOptions, total=False):
-    """Where a run keeps what must outlive it.
+    """Arguments for the files of a run; some are not available for all operations.
 
-    ``snapshot_path``: the folder that remembers what was sent: the same row of a user or device is not sent again, and
-    a user who is deleted is forgotten.
+    ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
+    user is removed from the snapshot.
     """
 
     snapshot_path: str | None
@@ -56,7 +56,7 @@ class KeepingOptions(RunOptions, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """The opened files of a delivery; ``None`` for what was not asked for."""
+    """The opened files of a delivery; ``None`` for files that were not requested."""
 
     store: Store | None = None
     rejects: RejectsFile | None = None
@@ -77,9 +77,9 @@ def opened(
     suppression_path: str | Sequence[str] | None = None,
     check_ids: bool = True,
 ) -> Kept:
-    """Open everything, each folder proven writable and the suppression list read.
+    """Open all files of a delivery: check that each folder is writable, and read the suppression list.
 
-    :param check_ids: whether an id of the suppression list that looks damaged is an error.
+    :param check_ids: whether an id in the suppression list that looks damaged is an error.
     :raises BluxConfigError: naming the argument at fault.
     """
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
@@ -100,7 +100,7 @@ def opened(
 
 
 def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
-    """Return the hashes of all ids in the receipts, each chain of them verified."""
+    """Return the hashes of all ids in the receipts, after verifying each hash chain."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_blux.delivery.audit import by_try, verified
@@ -203,14 +203,14 @@ def _folder(path: str, argument: str) -> Folder:
         raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error
 
 
-# Of one question to Redis: a task that waits longer for its turn than for its answer is not served by waiting.
+# Time limit for one call of Redis, in seconds.
 _TIMEOUT = 1.0
 
 
 def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> RedisRateLimiter | None:
-    """Return the pace of all tasks that name the same Redis; ``None`` where the task keeps to a pace of its own.
+    """Return the rate limiter shared through Redis; ``None`` if the task does not share its rate limit.
 
-    :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is of another kind of Redis.
+    :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is a Redis Cluster.
     """
     if settings.rate_limit_conn_id is None:
         return None
@@ -227,7 +227,7 @@ def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop:
 
 
 def _key(endpoint: Endpoint, access: Access) -> str:
-    """Return a name that all tasks have in common which send to the same operation of the same application."""
+    """Return the Redis key prefix for all tasks that send to the same endpoint of the same application."""
     address = blake2b(access.address(endpoint.path).encode(), digest_size=8).hexdigest()
     return f"blux:pace:{{{endpoint}:{address}}}"  # braces: a hash tag, so that one node of a cluster holds both keys
 
@@ -249,7 +249,7 @@ def _redis(conn_id: str) -> Any:
             "that is none."
         )
     redis = hook.get_conn()
-    # A Redis that is gone must be noticed while there is still something to decide.
+    # An unreachable Redis must be noticed early, while the task can still decide what to do.
     redis.get_connection_kwargs().update(
         socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(ExponentialBackoff(0.5, 0.1), 2)
     )

@@ -1,4 +1,4 @@
-"""What a delivery tells Airflow while it runs and at its end: metrics, hook lineage, progress in the task state."""
+"""Watchers that report a delivery to Airflow: metrics, hook lineage, and progress in the task state."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class HookLineage:
-    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered something.
+    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered records.
 
-    :param hook: the hook, by which readers of the lineage tell where it comes from.
+    :param hook: the hook that the lineage names as its origin.
     """
 
     def __init__(self, hook: Any, access: Access) -> None:
@@ -32,7 +32,7 @@ class HookLineage:
         return "Airflow's hook lineage"
 
     def __call__(self, standing: Standing) -> None:
-        """Add the asset, unless nothing has changed or nothing is over yet."""
+        """Add the asset if the delivery is over and has delivered records."""
         if not standing.is_over or standing.report.delivered == standing.report.resumed:
             return
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -46,17 +46,17 @@ NO_ANSWER = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class _Sent:
-    """What was sent to the metrics so far."""
+    """The counts that have been sent as metrics so far."""
 
     outcomes: Mapping[str, int]
     counted: Counted = field(default_factory=Counted)
 
 
 class Metrics:
-    """Sends what has come since the last time, so that counters grow while a delivery runs and add up over tries.
+    """Sends metrics as increments, so that counters grow while a delivery runs and add up over tries.
 
-    StatsD itself has no tags, so everything is sent twice, as Airflow sends its own: by name and tags, and under a
-    dotted name that holds them, unless ``[metrics] legacy_names_on`` is off (Airflow 3.2 and later).
+    StatsD has no tags, so each metric is sent twice, as Airflow does: with tags, and under a dotted name that contains
+    the tag values. The second is not sent if ``[metrics] legacy_names_on`` is off (Airflow 3.2 and later).
     """
 
     def __init__(self) -> None:
@@ -67,10 +67,10 @@ class Metrics:
         return "Airflow's metrics"
 
     def __call__(self, standing: Standing) -> None:
-        """Send what has come since the last standing."""
+        """Send the increments since the last call."""
         before, now = self._sent, _Sent(outcomes=_outcomes(standing), counted=standing.counted)
         self._sent = now
-        if standing.state == "started":  # what an earlier try delivered was counted by that one
+        if standing.state == "started":  # counts of earlier tries were sent by those tries
             return
         for outcome, number in now.outcomes.items():
             self._count(standing, "records", number - before.outcomes[outcome], outcome=outcome)
@@ -114,10 +114,10 @@ log = logging.getLogger(__name__)
 
 
 class TaskStateDisplay:
-    """The running account under the key ``blux_progress``: numbers, a state and a time, never a record.
+    """Writes the progress to the task state under the key ``blux_progress``: numbers, a state and a time, no records.
 
-    It stays after the end, when it is all that a failed task leaves in numbers. As Airflow keeps it even when the
-    task is cleared, it names the try it belongs to, and another try begins by removing it.
+    The entry stays after the end, so that a failed task leaves its counts, too. Airflow keeps it even if the task is
+    cleared, so it contains the number of its try, and the next try removes it first.
 
     :param store: ``context["task_state_store"]``.
     """
@@ -130,14 +130,14 @@ class TaskStateDisplay:
         return "Airflow's task state"
 
     def clear(self) -> None:
-        """Remove what an earlier try left: it says nothing about this one."""
+        """Remove the progress of an earlier try, which does not apply to this one."""
         try:
             self._store.delete(KEY)
-        except Exception as error:  # noqa: BLE001 - what is only shown must not stop what is delivered
+        except Exception as error:  # noqa: BLE001 - a failing display must not stop the delivery
             log.warning("The progress of an earlier try stays in %s (%s).", self, type(error).__name__)
 
     def __call__(self, standing: Standing) -> None:
-        """Put the standing in place of the one before (about 20 ms)."""
+        """Replace the stored progress with the current one (about 20 ms)."""
         self._store.set(KEY, self._shown(standing))
 
     def _shown(self, standing: Standing) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The arguments of the hook's methods with their types, for mypy and editors, and the check of their names."""
+"""The typed arguments of the hook's methods, for mypy and editors, and the check of argument names."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class DeviceOptions(MethodOptions, SnapshotOptions, total=False):
 
 
 def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
-    """Check the names of the arguments of a method; one of another method is not checked here.
+    """Check the argument names of a method; arguments of other methods are accepted here.
 
-    :raises BluxConfigError: naming each that does not exist, and the nearest one that does.
+    :raises BluxConfigError: an argument does not exist; the message names it and the most similar one.
     """
     known = {*signature(method).parameters, *HookOptions.__annotations__} - {"self", "records"}
     if error := misnamed(method.__qualname__, given, known):
@@ -62,9 +62,9 @@ def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
 
 
 def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
-    """Return ``"keep"`` for ``"reject"``, as it was called before, and warn of it. Until 1.0.
+    """Return ``"keep"`` for ``"reject"``, its former name, with a deprecation warning. To be removed in 1.0.
 
-    :param stacklevel: how far up the call stands that the warning is about.
+    :param stacklevel: number of stack frames up to the call that the warning concerns.
     """
     if word != "reject":
         return word
@@ -76,7 +76,7 @@ def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
 
 
 def split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:
-    """Tell how a delivery goes about it from what it keeps."""
+    """Split arguments into those of the delivery and those of its files."""
     keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
     delivery = {name: value for name, value in options.items() if name not in keeping}
     return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)
