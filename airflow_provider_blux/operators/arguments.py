@@ -1,6 +1,6 @@
-"""The arguments of the operators and decorators with their types, for mypy and editors, and the check of their names.
+"""The typed arguments of operators and decorators, for mypy and editors, and the check of argument names.
 
-Which of them are accepted, and their defaults, the constructors say; a test holds the two together.
+The constructors define the accepted arguments and their defaults. A test checks that both agree.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Reference(Protocol):
-    """What Airflow replaces before the task runs: an upstream task's output, a parameter of the DAG."""
+    """A value that Airflow replaces before the task runs: an upstream task's output or a parameter of the DAG."""
 
     @property
     def resolve(self) -> Callable[..., Any]:
@@ -40,7 +40,7 @@ Number = float | str | Reference
 
 
 class AirflowArguments(TypedDict, total=False):
-    """Airflow's own arguments of every operator; those that only some versions have as well."""
+    """Arguments that Airflow defines for all operators, including those that only some versions of Airflow have."""
 
     owner: str
     email: str | Sequence[str] | None
@@ -106,7 +106,7 @@ class BaseArguments(AirflowArguments, total=False):
 
 
 class DeliveryArguments(ShapingOptions, PaceOptions, total=False):
-    """What is an argument of every operator and decorator."""
+    """The common arguments of all operators and decorators."""
 
     on_empty: Absence
     blux_conn_id: Text
@@ -120,7 +120,7 @@ class DeliveryArguments(ShapingOptions, PaceOptions, total=False):
 
 
 class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
-    """What is an argument of every operator."""
+    """The common arguments of all operators."""
 
     path: AnyPath | Sequence[AnyPath] | Reference | None
     storage_conn_id: Text | None
@@ -135,13 +135,13 @@ class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
 
 
 class SuppressionArguments(TypedDict, total=False):
-    """What is an argument where an erased user could come back."""
+    """The arguments of operations that could create a deleted user again."""
 
     suppression_path: str | Sequence[str] | Reference | None
 
 
 class SnapshotArguments(SuppressionArguments, total=False):
-    """What is an argument where only what has changed can be sent."""
+    """The arguments of operations that can send only changed records."""
 
     snapshot_path: Text | None
     full_refresh: Flag
@@ -149,15 +149,15 @@ class SnapshotArguments(SuppressionArguments, total=False):
 
 
 class SuppressibleOperatorArguments(OperatorArguments, SuppressionArguments, total=False):
-    """The arguments of an operator that could bring an erased user back."""
+    """The arguments of an operator that could create a deleted user again."""
 
 
 class SnapshotOperatorArguments(OperatorArguments, SnapshotArguments, total=False):
-    """The arguments of an operator that can send only what has changed."""
+    """The arguments of an operator that can send only changed records."""
 
 
 class TaskArguments(AirflowArguments, DeliveryArguments, total=False):
-    """What is an argument of every decorator: no source, since that is the function."""
+    """The common arguments of all decorators. They have no source arguments, since the function is the source."""
 
     task_id: str
 
@@ -190,17 +190,17 @@ class UpdateDevicesArguments(TaskArguments, SnapshotArguments, total=False):
 
 
 class CheckedOperator(BaseOperator):
-    """An operator whose signature lists every argument, and that answers a typo with the nearest one."""
+    """An operator whose signature lists all arguments, and whose error for a typo names the most similar one."""
 
-    #: The name of the record argument: what a subclass sets.
+    #: The name of the record argument; set by each subclass.
     records_field: ClassVar[str]
     __signature__ = ListedArguments(last=BaseOperator)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Return what a mapped task is made of: these arguments are the same for each of its instances.
+        """Return a partial operator for a mapped task; the given arguments are the same for all of its instances.
 
-        :raises BluxConfigError: naming an argument that does not exist, and the nearest one that does.
+        :raises BluxConfigError: an argument does not exist; the message names it and the most similar one.
         """
         if error := cls._misnamed(f"{cls.__name__}.partial", kwargs):
             raise error

@@ -1,4 +1,4 @@
-"""What a task tells the DAGs that are scheduled on the assets it declares as outlets: its report."""
+"""Attaches the report of a task to the events of its outlet assets, for DAGs that are scheduled on these assets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def check_outlets(outlets: list[Any]) -> None:
-    """Check the assets in Blux among the outlets.
+    """Check the ``blux://`` assets among the outlets.
 
-    :raises BluxConfigError: one is none that there is, may hold a secret, or is a reference, which gets no report.
+    :raises BluxConfigError: an asset is unknown, its URI may hold a secret, or it is a reference (``Asset.ref``), to
+        which no report can be attached.
     """
     if any(map(is_reference, outlets)):
         raise BluxConfigError(
@@ -33,10 +34,10 @@ def check_outlets(outlets: list[Any]) -> None:
 
 
 def attach(outlets: list[Any], context: Context, extra: dict[str, Any], changed: Callable[[], Asset]) -> None:
-    """Attach the report to the events of the assets in Blux.
+    """Attach the report to the events of the ``blux://`` assets.
 
     :param extra: the report.
-    :param changed: returns the asset that was changed, which is what an alias comes to stand for.
+    :param changed: returns the changed asset, which is added to each asset alias among the outlets.
     """
     events = context.get("outlet_events")
     if events is None:  # `execute` called outside of Airflow
@@ -49,10 +50,10 @@ def attach(outlets: list[Any], context: Context, extra: dict[str, Any], changed:
 
 
 def withdraw(operator: BaseOperator) -> None:
-    """Take the assets in Blux back, for a task that changes nothing: Airflow would announce them as updated."""
+    """Remove the ``blux://`` assets from the outlets of a task that changes nothing, so that no event is created."""
     operator.outlets = [outlet for outlet in operator.outlets if not is_blux(outlet)]
 
 
 def _without_lists(extra: dict[str, Any]) -> dict[str, Any]:
-    """Return ``extra`` with its lists as JSON texts: for an alias, Airflow before 3.3 puts the values into a set."""
+    """Return ``extra`` with lists as JSON text. Airflow before 3.3 puts the values of an alias into a set."""
     return {name: json.dumps(value) if isinstance(value, list) else value for name, value in extra.items()}

@@ -1,4 +1,4 @@
-"""What the four operators share: where records come from, how they travel, and ``execute``, once for all."""
+"""The base class of the four operators: the sources of records, the delivery options and ``execute``."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ TEMPLATED = (
 
 
 class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
-    """Push records to Blux; the base of the operators for one kind of record each.
+    """Push records to Blux; the base class of the operators, each of which sends one kind of record.
 
-    Exactly one of the record argument, ``path`` and ``sql`` is given. Returns the report as a dict, never a record.
+    Exactly one of the record argument, ``path`` and ``sql`` must be given. Returns the report as a dict, never records.
 
     :param path: (templated) files in object storage: a URL or local path of a file, a folder or a glob, or a list.
     :param storage_conn_id: (templated) Airflow connection of the storage.
@@ -68,50 +68,52 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     :param delimiter: of CSV files; a comma unless given.
     :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
         warning names such folders.
-    :param on_missing: where ``path`` leads to no file at all, the task fails (``fail``), is skipped (``skip``), or goes
-        on without records (``succeed``).
-    :param on_empty: the same where the source has no record; ``succeed`` unless given.
+    :param on_missing: if ``path`` matches no file, the task fails (``fail``), is skipped (``skip``), or continues
+        without records (``succeed``).
+    :param on_empty: the same if the source has no record; ``succeed`` unless given.
     :param sql: (templated, ``.sql`` files too) one SELECT; its rows are streamed.
     :param sql_conn_id: (templated) Airflow connection of the database.
     :param sql_parameters: (templated) values for the placeholders, in the driver's own style.
     :param field_mapping: ``{source column: Blux field}``, dotted where the field is of a group
         (``user_properties.phone_number``); a column that it does not name keeps its own name.
     :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
-    :param false_values: the same for false. Without them nothing but a boolean or one of the two words is a consent.
+    :param false_values: the same for false. Without these two arguments, a consent must be a boolean or the word
+        ``true`` or ``false``.
     :param naive_timezone: zone of timestamps without one, as ``Asia/Seoul``; by default they are rejected.
-    :param send_nulls: send a null property as null; by default it is left out and stays as it is.
-    :param lowercase_columns: take column names in lower case and trimmed, as for Snowflake and Oracle; the columns
-        that other arguments name as well.
+    :param send_nulls: send a null property as null; by default it is not sent, and Blux keeps the old value.
+    :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments; useful
+        for Snowflake and Oracle.
     :param json_columns: text columns that hold JSON, which is parsed.
     :param check_ids: reject ids and telephone numbers whose text looks damaged or missing (``123.0``, ``1.2E+11``,
-        ``nan``, ``NULL``); of the suppression list too.
-    :param timestamp_unit: what a numeric timestamp counts from the epoch in UTC: ``s``, ``ms`` or ``us``; by default
-        it is rejected.
-    :param phone_region: region as ``KR``: telephone numbers are brought into the digits that are dialled there (extra
-        ``phone``).
+        ``nan``, ``NULL``); applies to ids in the suppression list, too.
+    :param timestamp_unit: unit of numeric timestamps since the epoch in UTC: ``s``, ``ms`` or ``us``; by default
+        numeric timestamps are rejected.
+    :param phone_region: region such as ``KR``; telephone numbers are converted to its national format, digits only
+        (extra ``phone``).
     :param blux_conn_id: (templated) Airflow connection of type ``blux``.
     :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
-    :param batch_size: records a request; by default, and at most, what the endpoint takes.
+    :param batch_size: records per request; by default, and at most, the limit of the endpoint.
     :param rate_limit: requests a second; by default the published limit.
-    :param rate_limit_conn_id: (templated) Airflow connection of a Redis: all tasks that name it share the rate.
-    :param rate_limit_share: share of the rate (above 0, at most 1) that this task keeps to: without
-        ``rate_limit_conn_id`` always, with it while Redis does not answer.
-    :param rate_limit_fallback: while Redis does not answer the task fails (``fail``), or keeps to its share
-        (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
+    :param rate_limit_conn_id: (templated) Airflow connection of a Redis; all tasks with this connection share the rate
+        limit.
+    :param rate_limit_share: share of the rate limit for this task (above 0, at most 1). Without ``rate_limit_conn_id``
+        it always applies; with it, only while Redis does not answer.
+    :param rate_limit_fallback: while Redis does not answer, the task fails (``fail``), or uses its share of the rate
+        limit (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
     :param concurrency: most requests in flight; by default 32, or as many as start in a second.
     :param max_rejects: (templated) how many records (an int), or which share of them (a float), may be rejected or
         unknown.
-    :param rejects_path: (templated) folder for the records that are not delivered; a tolerance needs it.
-    :param resume: (templated) go on where the last try stopped.
-    :param checkpoint_path: (templated) folder that keeps the progress for the next try; Airflow 3.3 keeps it itself.
-    :param validate_only: (templated) read, shape, check and count everything, send nothing; warn of what is
-        suspicious. Outlets in Blux then make no event, since nothing has changed.
+    :param rejects_path: (templated) folder for the records that are not delivered; required if ``max_rejects`` is set.
+    :param resume: (templated) continue where the last try stopped.
+    :param checkpoint_path: (templated) folder for the checkpoint; Airflow 3.3 stores checkpoints without a folder.
+    :param validate_only: (templated) read, check and count all records, but send nothing; warn about suspicious values.
+        Outlets in Blux then create no event, since nothing has changed.
     """
 
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
     ui_color = "#e8f1ff"
 
-    #: The hook's method: what a subclass sets.
+    #: The name of the hook's method; set by each subclass.
     operation: ClassVar[Operation]
 
     def __init__(
@@ -156,7 +158,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         try:
             super().__init__(**kwargs)
         except Exception:
-            # Airflow repeats an argument that it does not know, and that may be the records, misspelt.
+            # Airflow's error would quote the value of an unknown argument, which may be records.
             if error := self._misnamed(self.operator_name, kwargs):
                 raise error from None
             raise
@@ -203,8 +205,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the records; return the report.
 
-        :raises AirflowFailException: when trying again cannot help.
-        :raises BluxError: when it may.
+        :raises AirflowFailException: the delivery failed, and a retry cannot help.
+        :raises BluxError: the delivery failed, and a retry may help.
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
@@ -213,18 +215,18 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             report = self._push(self._hook, source, self._hook_options(context)).as_dict()
             check_read(report["read"], self.on_empty)
         except BluxError as error:
-            # One message and one traceback; the error stays the context of what Airflow is told.
+            # `from None` prints only one message and traceback; the original error stays available as the context.
             if error.retry_helps:
                 raise error from None
             raise AirflowFailException(str(error)) from None
         try:
             self._announce(context, report)
-        except Exception as error:  # noqa: BLE001 - all is delivered, and a retry would deliver it again
+        except Exception as error:  # noqa: BLE001 - all records are delivered; a retry would deliver them again
             self.log.warning("Who waits for the assets in Blux could not be told (%s).", type(error).__name__)
         return report
 
     def on_kill(self) -> None:
-        """Stop between two requests."""
+        """Stop the delivery between two requests."""
         if self._hook:
             self._hook.stop()
 
@@ -283,7 +285,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return self.rate_limit_share
 
     def _source(self) -> Iterable[Any]:
-        """Return the source that the DAG author chose. What each of them needs is imported here."""
+        """Return the source that the DAG author chose. Only the modules of this source are imported."""
         if self._source_field == "path":
             options = self._file_options()
             return files(self.path or [], self.storage_conn_id, options, self.on_missing, self._check_columns_of)
@@ -296,15 +298,15 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return InlineSource(revealed(getattr(self, self.records_field)), self.records_field)
 
     def _check_columns_of(self, row: Any) -> None:
-        """Check the columns of a table without rows, whose one line may be a record without a header.
+        """Check the columns of a CSV file with a single line, which may be a record instead of a header.
 
-        :raises BluxConfigError: naming the columns, or what is missing.
+        :raises BluxConfigError: the columns are wrong, or a required one is missing; the message names them.
         """
         api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
         shape_of(self.operation, api, shaping_of(self._options())).header.read(row)
 
     def _is_skipped(self, context: Context) -> bool:
-        """Tell whether the records were to come from an upstream task that was skipped."""
+        """Return whether the records are the output of an upstream task that was skipped."""
         is_none = self._source_field == self.records_field and revealed(getattr(self, self.records_field)) is None
         return is_none and were_skipped(self._upstream, context)
 
@@ -317,7 +319,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         }
 
     def _check(self) -> None:
-        """Check what is not templated, so that a wrong DAG fails when it is parsed.
+        """Check the arguments that are not templated, so that a wrong DAG fails when it is parsed.
 
         :raises BluxConfigError: naming the argument at fault.
         """

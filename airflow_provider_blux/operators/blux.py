@@ -30,9 +30,9 @@ __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevic
 
 
 class _SuppressibleOperator(BluxOperator):
-    """What could bring an erased user back.
+    """Base class of operators that could create a deleted user again.
 
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are not sent.
     """
 
     suppression_path: Any
@@ -52,11 +52,11 @@ class _SuppressibleOperator(BluxOperator):
 
 
 class _SnapshotOperator(_SuppressibleOperator):
-    """What can send only what has changed.
+    """Base class of operators that can send only changed records.
 
-    :param snapshot_path: (templated) folder that remembers what was sent: the same row is not sent again.
-    :param full_refresh: send everything, and begin the snapshot again.
-    :param max_absent: how many of the snapshot (an int), or which share (a float), the source may leave out.
+    :param snapshot_path: (templated) folder of the snapshot; an unchanged row is not sent again.
+    :param full_refresh: send everything and start a new snapshot.
+    :param max_absent: how many users of the snapshot (an int), or which share (a float), may be missing in the source.
     """
 
     snapshot_path: Any
@@ -89,16 +89,15 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
 
     The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
 
-    :param users: (templated) a list of users, nested as the API has them or flat rows; an upstream task's output, a
-        mapped task's outputs, or a JSON string of a list.
-    :param exclude_fields: (templated) properties that are left out of every record; ``"consents"`` names all six
-        consents.
-    :param updated_at_field: the column by which an older record of a user is rejected that comes after a newer one.
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are left out.
-    :param snapshot_path: (templated) folder that remembers what was sent: a user with the same row is not sent again.
-    :param full_refresh: (templated) send every user, and begin the snapshot again.
-    :param max_absent: how many users of the snapshot (an int), or which share of them (a float), the source may leave
-        out before the task fails; everything it names is delivered then, and nobody is deleted.
+    :param users: (templated) a list of users, nested as in the API or as flat rows; an upstream task's output, a mapped
+        task's outputs, or a JSON string of a list.
+    :param exclude_fields: (templated) properties that are never sent; ``"consents"`` names all six consents.
+    :param updated_at_field: timestamp column; a record older than an earlier record of the same user is rejected.
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are not sent.
+    :param snapshot_path: (templated) folder of the snapshot; a user with an unchanged row is not sent again.
+    :param full_refresh: (templated) send all users and start a new snapshot.
+    :param max_absent: how many users of the snapshot (an int), or which share of them (a float), may be missing in the
+        source. If more are missing, the task fails after all records of the source are delivered; nobody is deleted.
     """
 
     template_fields: Sequence[str] = (
@@ -139,11 +138,11 @@ class BluxDeleteUsersOperator(BluxOperator):
 
     :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param max_users: (templated) refuse, before anything is deleted, to delete more (100,000 unless given); ``None``
-        switches the guard off.
+    :param max_users: (templated) most users that may be deleted (100,000 unless given), checked before anything is
+        deleted; ``None`` for no limit.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
-    :param snapshot_path: (templated) snapshot of the task that sends users: deleted users are forgotten, so that
-        the same row is sent again when the user comes back.
+    :param snapshot_path: (templated) snapshot folder of the task that sends users. Deleted users are removed from it,
+        so that an unchanged row is sent again if the user comes back.
     """
 
     template_fields: Sequence[str] = ("user_ids", *TEMPLATED, "receipts_path", "max_users", "snapshot_path")
@@ -188,9 +187,9 @@ class BluxSendEventsOperator(_SuppressibleOperator):
 
     :param events: (templated) a list of events; an upstream task's output, a mapped task's outputs, or a JSON string
         of a list.
-    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or kept as unknown
-        and not sent again (``keep``: each at most once).
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose events are left out.
+    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or is counted as
+        unknown and not sent again (``keep``: each at most once).
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose events are not sent.
     """
 
     template_fields: Sequence[str] = ("events", *TEMPLATED, "suppression_path")
@@ -218,12 +217,11 @@ class BluxUpdateDevicesOperator(_SnapshotOperator):
     :param devices: (templated) a list of devices; an upstream task's output, a mapped task's outputs, or a JSON
         string of a list.
     :param list_key: name of the list in the body.
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose devices are left out.
-    :param snapshot_path: (templated) folder that remembers what was sent: a device with the same row is not sent
-        again.
-    :param full_refresh: (templated) send every device, and begin the snapshot again.
-    :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), the source may leave
-        out before the task fails.
+    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose devices are not sent.
+    :param snapshot_path: (templated) folder of the snapshot; a device with an unchanged row is not sent again.
+    :param full_refresh: (templated) send all devices and start a new snapshot.
+    :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), may be missing in
+        the source; if more are missing, the task fails.
     """
 
     template_fields: Sequence[str] = ("devices", *TEMPLATED, "suppression_path", "snapshot_path", "full_refresh")

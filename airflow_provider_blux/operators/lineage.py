@@ -1,6 +1,6 @@
-"""What a task tells OpenLineage: the files or tables it has read, the asset it has changed, and its account.
+"""The OpenLineage data of a task: the files or tables that it read, the asset that it changed, and its counts.
 
-Imported only by Airflow's OpenLineage provider, through the operators' methods, so that provider stays optional.
+Imported only when Airflow's OpenLineage provider calls the operators' methods, so that provider stays optional.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @define
 class BluxDeliveryRunFacet(RunFacet):
-    """The account of a run, as its report has it: numbers and no record."""
+    """The counts of a run from its report; it holds numbers and no records."""
 
     api: str
     operation: str
@@ -59,10 +59,10 @@ class BluxDeliveryRunFacet(RunFacet):
 def lineage_of(
     inputs: Sequence[Dataset], standing: Standing | None, changed: Asset | None
 ) -> OperatorLineage[Any, Any]:
-    """Return the lineage of a task that is over, be it green or red.
+    """Return the lineage of a finished task, successful or failed.
 
-    :param standing: where its delivery stood last; ``None`` when there was none.
-    :param changed: the asset that it changes; ``None`` when it is not known, or nothing was to be changed.
+    :param standing: the last progress of its delivery; ``None`` if there was no delivery.
+    :param changed: the asset that the task changes; ``None`` if it is unknown, or the task changes nothing.
     """
     outputs, facets = [], {}
     if standing is not None:
@@ -73,14 +73,14 @@ def lineage_of(
 
 
 def files(path: AnyPath | Sequence[AnyPath]) -> list[Dataset]:
-    """Return files as OpenLineage names them; a glob by the folder that all it can find lies in."""
+    """Return files as OpenLineage datasets; for a glob, the folder that contains all possible matches."""
     return [_file(str(one)) for one in urls_of(path)]
 
 
 def tables(sql: str, conn_id: str) -> list[Dataset]:
-    """Return the tables that a query reads; none where the database's hook does not support OpenLineage.
+    """Return the tables that a query reads; an empty list if the database's hook does not support OpenLineage.
 
-    The query's text stays here: it may hold values.
+    The text of the query is not passed on, since it may contain values.
     """
     from airflow.providers.openlineage.sqlparser import SQLParser
 
@@ -100,11 +100,11 @@ def tables(sql: str, conn_id: str) -> list[Dataset]:
 
 
 def _file(path: str) -> Dataset:
-    scheme, has_scheme, place = path.rpartition("://")  # not by `urlsplit`, to which ? begins a query
+    scheme, has_scheme, place = path.rpartition("://")  # `urlsplit` would treat the wildcard ? as the start of a query
     if not has_scheme or scheme == "file":
         return Dataset(namespace="file", name=_before_wildcard(place))
     bucket, _, key = place.partition("/")
-    bucket = bucket.rpartition("@")[2]  # before the @ stands the Airflow connection
+    bucket = bucket.rpartition("@")[2]  # the part before the @ is the Airflow connection
     return Dataset(namespace=f"{scheme}://{bucket}", name=_before_wildcard(key))
 
 

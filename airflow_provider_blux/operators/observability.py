@@ -1,4 +1,4 @@
-"""What an operator tells while it runs and afterwards: asset events, lineage, and where its delivery stands."""
+"""Reports of an operator during and after its run: asset events, lineage and progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ObservedOperator(BaseOperator):
-    """An operator whose deliveries can be looked at; the base of the operators' common base."""
+    """An operator that publishes progress, lineage and asset events; a base class of ``BluxOperator``."""
 
     operation: ClassVar[Operation]
     path: AnyPath | Sequence[AnyPath] | None
@@ -33,20 +33,20 @@ class ObservedOperator(BaseOperator):
     validate_only: bool
     _hook: BluxHook | None = None
     _standing: Standing | None = None
-    #: What is logged once the delivery has said what it does.
+    #: A message to log after the first progress report of the delivery.
     _notice: str | None = None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002
-        """Return what was read and changed; Airflow's OpenLineage provider asks for it when the task is over."""
+        """Return the inputs and outputs of the task; called by Airflow's OpenLineage provider at the end."""
         from airflow_provider_blux.operators.lineage import lineage_of
 
         return lineage_of(self._inputs(), self._standing, None if self.validate_only else self._changed())
 
-    # What was delivered before a failure was delivered all the same.
+    # Records may have been delivered before a failure, so a failed task has lineage, too.
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
     def _watchers(self, context: Context, run: Run) -> list[Watcher]:
-        """Return who is told where the delivery of this try stands."""
+        """Return the watchers of the delivery of this try."""
         self._standing = None
         watchers: list[Watcher] = [self._look]
         if (state := context.get("task_state_store")) is not None:
@@ -67,7 +67,7 @@ class ObservedOperator(BaseOperator):
         check_outlets(self.outlets)
 
     def _announce(self, context: Context, report: dict[str, Any]) -> None:
-        """Tell the DAGs that are scheduled on what was changed."""
+        """Attach the report to the asset events of the outlets, for DAGs that are scheduled on them."""
         if self.validate_only:
             withdraw(self)
         elif self._hook and self._standing:
@@ -78,7 +78,7 @@ class ObservedOperator(BaseOperator):
     def _changed(self) -> Asset | None:
         try:
             return self._hook.asset(self.operation) if self._hook else None
-        except BluxError:  # the task has failed of it, and said so
+        except BluxError:  # the task has already failed with this error and logged it
             return None
 
     def _inputs(self) -> list[Dataset]:
@@ -88,6 +88,6 @@ class ObservedOperator(BaseOperator):
             if self.path is not None:
                 return files(self.path)
             return tables(self.sql, self.sql_conn_id or "") if self.sql is not None else []
-        except Exception as error:  # noqa: BLE001 - the rest of the lineage is known all the same
+        except Exception as error:  # noqa: BLE001 - the rest of the lineage is still valid
             self.log.warning("What the task has read is missing in its lineage (%s).", type(error).__name__)
             return []

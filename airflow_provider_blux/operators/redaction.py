@@ -31,7 +31,7 @@ class Hidden:
 
 
 class HiddenArguments(Hidden):
-    """The arguments of a function, in whose text each is its type and its length."""
+    """The arguments of a function; its text shows only the type and the length of each argument."""
 
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):
@@ -42,7 +42,7 @@ class HiddenArguments(Hidden):
 class HiddenField:
     """An attribute of an operator that hides its value.
 
-    A reference to an upstream task stays as it is, until Airflow replaces it by what that task returned.
+    A reference to an upstream task is not hidden, until Airflow replaces it with the output of that task.
 
     :param kind: what the value becomes.
     """
@@ -57,7 +57,7 @@ class HiddenField:
         return self if instance is None else instance.__dict__.get(self._name)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        # The first value is from the DAG and may contain references and templates; Airflow sets it again once rendered.
+        # The first value comes from the DAG file and may hold references and templates. Airflow sets the rendered one.
         is_first = self._name not in instance.__dict__
         if value is None or isinstance(value, Hidden) or _is_reference(value, deep=is_first):
             instance.__dict__[self._name] = value
@@ -66,18 +66,18 @@ class HiddenField:
 
 
 def revealed(value: Any) -> Any:
-    """Return the value of a hidden one; any other value as it is."""
+    """Return the value inside a :class:`Hidden` object; return other values unchanged."""
     return value.value if isinstance(value, Hidden) else value
 
 
 def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within: str | None = None) -> set[str]:
-    """Return those arguments of a mapped task that ``expand_kwargs`` took from what an upstream task returned.
+    """Return the names of arguments that ``expand_kwargs`` took from the output of an upstream task.
 
-    Airflow would render the lists and dicts among them as if they were part of the DAG.
+    Airflow would render lists and dicts in such arguments as templates, as if they were part of the DAG.
 
     :param names: the names to choose from.
-    :param arguments: the arguments of the operator that Airflow makes of the mapped task when it runs.
-    :param within: the argument that holds the names (``op_kwargs``); ``None`` where each is an argument of its own.
+    :param arguments: the arguments with which Airflow creates the operator of a mapped task instance.
+    :param within: the argument that contains the names (``op_kwargs``); ``None`` if each name is a separate argument.
     """
     dag = arguments.get("dag")
     mapped = dag.task_dict.get(arguments["task_id"]) if dag else None

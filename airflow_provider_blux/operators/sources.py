@@ -1,4 +1,4 @@
-"""Which source an operator reads, and what follows where there is nothing in it."""
+"""Checks and creates the source of an operator, and handles missing files and empty sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 Absence = Literal["fail", "skip", "succeed"]
-"""What follows where there is nothing to send: the task fails, is skipped, or succeeds."""
+"""What a task does if there is nothing to send: it fails, is skipped, or succeeds."""
 
 
 class FileOptions(TypedDict):
@@ -30,9 +30,10 @@ class FileOptions(TypedDict):
 def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty: Absence, parameters: Any) -> None:
     """Check the arguments of the source.
 
-    Those that do nothing for it are refused, connections aside, which ``default_args`` may give every task of a DAG.
+    Arguments that have no effect on the given source are refused. Connection ids are accepted, because ``default_args``
+    may set them for all tasks of a DAG.
 
-    :param field: the argument that says where the records come from.
+    :param field: the argument that selects the source.
     :raises BluxConfigError: naming the argument at fault.
     """
     for name, value in (("on_missing", on_missing), ("on_empty", on_empty)):
@@ -58,13 +59,13 @@ def _check_options(options: FileOptions) -> None:
 
 
 def upstream_of(records: Any) -> set[str]:
-    """Return the ids of the tasks whose values these records are."""
+    """Return the ids of the upstream tasks whose outputs are referenced by the record argument."""
     references = XComArg.iter_xcom_references(records)  # type: ignore[attr-defined,unused-ignore]
     return {operator.task_id for operator, _ in references}
 
 
 def were_skipped(upstream: set[str], context: Context) -> bool:
-    """Tell whether one of these tasks was skipped in this run, which leaves no value, as returning none does."""
+    """Return whether one of the tasks was skipped in this run; its missing output looks like a returned ``None``."""
     instance: Any = context.get("ti")
     run: Any = context.get("dag_run")
     if not upstream or instance is None or run is None:
@@ -84,10 +85,10 @@ def files(
     on_missing: Absence,
     check_columns_of: Callable[[Any], object],
 ) -> Iterable[Any]:
-    """Return the records of files; none where there is no file at all and that is no fault.
+    """Return the records of files; an empty source if there is no file and ``on_missing`` allows it.
 
-    :param check_columns_of: is called with a row of nulls where a CSV file has one line alone.
-    :raises AirflowSkipException: there is no file, and then the task is to be skipped.
+    :param check_columns_of: called with a row of nulls if a CSV file has only one line.
+    :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
     """
     from airflow_provider_blux.sources.files import StorageSource
 
@@ -100,10 +101,10 @@ def files(
 
 
 def check_read(read: int, on_empty: Absence) -> None:
-    """Judge the number of records that were read.
+    """Apply ``on_empty`` if no record was read.
 
-    :raises AirflowSkipException: none was, and then the task is to be skipped.
-    :raises BluxSourceError: none was, and that is a fault.
+    :raises AirflowSkipException: no record was read, and ``on_empty`` is ``skip``.
+    :raises BluxSourceError: no record was read, and ``on_empty`` is ``fail``.
     """
     if read or on_empty == "succeed":
         return

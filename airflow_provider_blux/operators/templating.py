@@ -1,4 +1,4 @@
-"""What may be a template in an operator's arguments: which field names a file, and what rendered text stands for."""
+"""Templates in an operator's arguments: template files for ``sql``, and conversion of rendered text to values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 _FLAG, _NUMBER, _NAMES = "True or False", "a number", "a name or a JSON list of names"
-#: Templated arguments that are not always text, with what their text must stand for.
+#: Templated arguments whose rendered text is converted to another type, with a description of the expected value.
 _STANDS_FOR = {
     "resume": _FLAG,
     "validate_only": _FLAG,
@@ -33,10 +33,10 @@ _SQL_FILE = ".sql"
 
 
 class TemplatedOperator(BaseOperator):
-    """An operator of whose fields only ``sql`` may name a template file, since the others hold data."""
+    """An operator in which only ``sql`` may name a template file, since the other fields hold data."""
 
     template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
-    # What is templated is of its own type only once it is rendered.
+    # Typed as Any, since a templated argument may be text before it is rendered.
     path: Any
     storage_conn_id: Any
     sql: Any
@@ -51,10 +51,10 @@ class TemplatedOperator(BaseOperator):
     validate_only: Any
 
     def resolve_template_files(self) -> None:
-        """Read the query where ``sql`` names a file, as Airflow does when it parses the DAG."""
+        """Read the query from a file if ``sql`` names one; Airflow calls this when it parses the DAG."""
         try:
             self.sql = self._query(self.sql, self.get_template_env())
-        except Exception:  # rendering fails with it, in a task's log
+        except Exception:  # rendering raises the same error later, where it appears in the task log
             self.log.exception("The file that sql names cannot be read.")
         super().resolve_template_files()
 
@@ -65,7 +65,7 @@ class TemplatedOperator(BaseOperator):
         jinja_env: jinja2.Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a value; text without a template stays as it is, which a native environment would change."""
+        """Render a value. Text without a template is returned unchanged; a native environment would convert it."""
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
             is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))
@@ -94,7 +94,7 @@ class TemplatedOperator(BaseOperator):
 
 
 def is_template(value: Any) -> bool:
-    """Tell whether Airflow will replace a value: text with a template, an upstream task's output, a DAG's parameter."""
+    """Return whether Airflow will replace a value: a text template, an upstream output or a parameter of the DAG."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, list | tuple):
@@ -103,9 +103,9 @@ def is_template(value: Any) -> bool:
 
 
 def check_given(name: str, value: Any) -> None:
-    """Check that an argument which the DAG author gave is still there once it is rendered.
+    """Check that an argument given by the DAG author is not ``None`` after rendering.
 
-    :raises BluxConfigError: a template, or an upstream task, made nothing of it.
+    :raises BluxConfigError: a template or an upstream task produced ``None``.
     """
     if value is None:
         raise BluxConfigError(
@@ -115,9 +115,9 @@ def check_given(name: str, value: Any) -> None:
 
 
 def read_rendered(operator: Any, names: Iterable[str]) -> None:
-    """Replace rendered text by what it stands for, and the paths of mapped upstream tasks by a list.
+    """Convert rendered text to the type of its argument, and paths from mapped upstream tasks to a list.
 
-    :raises BluxConfigError: naming the argument, and the form of its text.
+    :raises BluxConfigError: text cannot be converted; the message names the argument and the expected value.
     """
     for name in _STANDS_FOR.keys() & set(names):
         value = getattr(operator, name)
@@ -132,7 +132,7 @@ def read_rendered(operator: Any, names: Iterable[str]) -> None:
 
 
 def known(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options whose values are known when the DAG is parsed; a connection's id is text in any case."""
+    """Return the options that are not templates; a templated connection id is replaced by a placeholder text."""
     known = {name: value for name, value in options.items() if name not in _STANDS_FOR or not is_template(value)}
     if "rate_limit_conn_id" in options:
         known.setdefault("rate_limit_conn_id", "{{ a template }}")
