@@ -1,6 +1,6 @@
-"""Records from somewhere, one after the other. Knows nothing of Blux.
+"""Sources of records: files, queries, frames, functions and values. This package does not depend on the Blux API.
 
-A source is an iterable of rows that can be read more than once, always in the same order. It yields a
-:class:`BluxRecordError` in place of a row that cannot be read, so that the row is counted as rejected; it raises
-:class:`BluxSourceError` where nothing sensible can follow. Neither ever repeats what stands in a record.
+A source is an iterable of rows that can be read more than once, always in the same order. In place of a row that cannot
+be read, it yields a :class:`BluxRecordError`, so that the row is counted as rejected. It raises
+:class:`BluxSourceError` if reading cannot continue. Neither error contains values of a record.
 """

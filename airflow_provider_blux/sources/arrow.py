@@ -1,4 +1,4 @@
-"""Rows of Arrow record batches, as Parquet files and pyarrow's tables consist of."""
+"""Reads rows from Arrow record batches, for Parquet files and pyarrow tables."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airflow_provider_blux.sources.rows import TableRow, readable_rows, value_of
 
 
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
-    """Yield the rows of a ``pyarrow.RecordBatch``; an error in place of one with a value that Python cannot hold.
+    """Yield the rows of a ``pyarrow.RecordBatch``; an error in place of a row with a value that Python cannot hold.
 
-    Values are Python's: a timestamp is a ``datetime`` to the microsecond, a struct or a map a dict, a float of four
-    bytes the number that its shortest text says.
+    Values are Python values: a timestamp becomes a ``datetime`` in microseconds, a struct or a map a dict, and a float
+    of four bytes the number of its shortest text.
     """
     values, are_whole = [], True
     for column in map(_to_the_microsecond, batch.columns):
@@ -34,14 +34,14 @@ def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRe
 
 def _values(column: Any) -> list[Any]:
     kind = str(column.type)
-    # Maps are dicts only if asked for, which costs ten times as much. An extension type does not tell what it holds.
+    # Maps become dicts only with an option that is ten times slower. An extension type does not show what it contains.
     may_hold_maps = "map<" in kind or kind.startswith("extension<")
     values: list[Any] = column.to_pylist(maps_as_pydicts="strict") if may_hold_maps else column.to_pylist()
     return values
 
 
 def correction_of(kind: Any) -> floats.Correction | None:
-    """Return what corrects the values of an Arrow type that are, or hold, floats of fewer than eight bytes."""
+    """Return the correction of an Arrow type that is or contains floats of fewer than eight bytes; else ``None``."""
     if "float" not in str(kind) and not str(kind).startswith("extension<"):
         return None
     is_a = import_module("pyarrow").types
@@ -59,16 +59,16 @@ def correction_of(kind: Any) -> floats.Correction | None:
 
 
 def _to_the_microsecond(column: Any) -> Any:
-    """Return a column without nanoseconds: Python has none, and pyarrow would give pandas' types, or fail."""
+    """Convert nanoseconds to microseconds: Python has no nanoseconds, and pyarrow would return pandas types or fail."""
     kind = str(column.type)
-    # A list view loses lists when pyarrow casts it, and what is encoded by runs cannot be cast.
+    # pyarrow loses lists when it casts a list view, and it cannot cast run-end encoded columns.
     if "[ns" not in kind or "list_view<" in kind or "run_end_encoded<" in kind:
         return column
     return column.cast(_microseconds(column.type, import_module("pyarrow")), safe=False)
 
 
 def _microseconds(kind: Any, pa: Any) -> Any:
-    """Return a type with microseconds for nanoseconds, at any depth."""
+    """Return an Arrow type with microseconds in place of nanoseconds, at any depth."""
     is_a = pa.types
     if is_a.is_timestamp(kind):
         return pa.timestamp("us", tz=kind.tz) if kind.unit == "ns" else kind

@@ -1,7 +1,7 @@
-"""The bytes of a file as they were before it was compressed, with the place of whatever is wrong with them.
+"""Decompresses files, and reports the position of a fault.
 
-The readers of the standard library end at different faults in different ways, and that of ``zstandard`` takes a file
-that was cut off for a whole one. So all three are driven alike here, by the block, and each must come to its end.
+The readers of the standard library handle faults in different ways, and the reader of ``zstandard`` accepts a truncated
+file as complete. So this module calls all three decompressors block by block, and checks that each reaches its end.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Compression = Literal["gz", "bz2", "zst"]
 COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".bz2": "bz2", ".zst": "zst"}
 
 _BUFFER = 1024 * 1024
-# How much is unpacked at a time follows how well it is packed: at most this many bytes become a piece, or few more.
+# The size of compressed blocks is adapted so that one block decompresses to about this many bytes at most.
 _PIECE = 1024 * 1024
 _LEAST, _MOST = 64, 16 * 1024
 
 
 def reader(file: BinaryIO, name: str, compression: Compression | None) -> io.BufferedReader:
-    """Return a file to read from, whatever storage it lies in and however it is compressed.
+    """Return a reader of the decompressed content of a file in any storage.
 
-    :param file: the file as the storage gives it; it stays open.
-    :param name: what the file is called, for messages.
+    :param file: the opened file of the storage; it is not closed here.
+    :param name: the name of the file, for messages.
     """
     stored = _Stored(file, name)
     raw = stored if compression is None else _Unpacked(stored, name, _decompressor(compression, name))
@@ -46,7 +46,7 @@ def _decompressor(compression: Compression, name: str) -> Callable[[], Any]:
 
 
 class _Stored(io.RawIOBase):
-    """A file in a storage, whose library may raise whatever it likes."""
+    """A file in a storage; converts all errors of the storage library."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -57,7 +57,7 @@ class _Stored(io.RawIOBase):
         return True
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes, none at the end.
+        """Return the next bytes; empty at the end of the file.
 
         :raises BluxSourceError: the storage failed.
         """
@@ -75,7 +75,7 @@ class _Stored(io.RawIOBase):
 
 
 class _Unpacked(io.RawIOBase):
-    """A compressed file, unpacked; several compressed files in a row are one, as the tools have it."""
+    """The decompressed content of a file; concatenated compressed files are read as one, as in gzip."""
 
     def __init__(self, stored: _Stored, name: str, decompressor: Callable[[], Any]) -> None:
         self._stored = stored
@@ -100,14 +100,14 @@ class _Unpacked(io.RawIOBase):
         return len(part)
 
     def _packed(self) -> bytes:
-        """Return the next block; nothing at the end of the file, which must be the end of what was compressed."""
+        """Return the next compressed block; empty at the end of the file. Raise if the compressed data is truncated."""
         if not self._decompressor.eof:
             if block := self._stored.take(self._step):
                 return block
             raise BluxSourceError(
                 f"{self._name} is cut off: it ends at byte {self._stored.position:,}, before its compressed data does."
             )
-        # What follows is another compressed file, or the zeros that tapes and some tools fill up with.
+        # After the end, there may be another compressed file, or zeros that tapes and some tools add as padding.
         block = self._decompressor.unused_data.lstrip(b"\0")
         while not block:
             if not (stored := self._stored.take(_MOST)):
@@ -119,7 +119,7 @@ class _Unpacked(io.RawIOBase):
     def _unpacked(self, packed: bytes) -> bytes:
         try:
             piece: bytes = self._decompressor.decompress(packed)
-        except Exception as error:  # noqa: BLE001 - zlib.error, OSError, ZstdError: each library has its own
+        except Exception as error:  # noqa: BLE001 - zlib.error, OSError, ZstdError: one for each library
             raise BluxSourceError(
                 f"{self._name} is damaged, or not compressed as its suffix says: it cannot be unpacked before byte "
                 f"{self._stored.position:,} ({type(error).__name__})."
@@ -132,9 +132,9 @@ class _Unpacked(io.RawIOBase):
 
 
 def unreadable(name: str, error: Exception, where: str = "") -> BluxError:
-    """Return an error of a storage as one of ours; our own stay as they are.
+    """Convert an error of a storage to a :class:`BluxSourceError`; return a :class:`BluxError` unchanged.
 
-    :param where: the place in the file.
+    :param where: the position in the file.
     """
     if isinstance(error, BluxError):
         return error

@@ -1,4 +1,4 @@
-"""Records from CSV: text, until a rule says otherwise."""
+"""Reads records from CSV files; all values are text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, B
 from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 from airflow_provider_blux.sources.rows import LineRow, check_columns
 
-# What the reader says of a file that ends within quotes: its producer may not have finished.
+# The reader's error for a file that ends inside quotes: the producer of the file may not have finished.
 _CUT_OFF = "unexpected end of data"
 _DELIMITERS = re.compile(r"[,;\t|]")
 
 
 class Dialect(NamedTuple):
-    """How the text of a CSV file is to be read.
+    """Encoding and delimiter of a CSV file.
 
-    :param encoding: name of the encoding; UTF-8 may begin with a byte order mark.
+    :param encoding: name of the encoding; UTF-8 text may start with a byte order mark.
     :param delimiter: the character between two cells.
     """
 
@@ -30,7 +30,7 @@ class Dialect(NamedTuple):
 
 
 def dialect_of(encoding: str | None = None, delimiter: str | None = None) -> Dialect:
-    """Return the dialect of these arguments, the default for what is not given.
+    """Return the dialect for these arguments, with defaults for missing ones.
 
     :raises BluxConfigError: naming the argument at fault.
     """
@@ -49,7 +49,7 @@ def _checked_encoding(encoding: Any) -> str:
         raise BluxConfigError(
             "encoding must be the name of a text encoding that Python knows, such as utf-8, cp949 or utf-16."
         ) from None
-    return "utf-8" if name == "utf-8-sig" else name  # a byte order mark is passed over either way
+    return "utf-8" if name == "utf-8-sig" else name  # a byte order mark is skipped in both cases
 
 
 def _checked_delimiter(delimiter: Any) -> str:
@@ -64,16 +64,16 @@ def comma_separated(
     dialect: Dialect = Dialect(),  # noqa: B008 - frozen
     check_columns_of: Callable[[LineRow], object] | None = None,
 ) -> Iterator[Any]:
-    """Yield one record a row, all cells text, an empty cell null. The first row names the columns.
+    """Yield one record for each row; cells are text, and empty cells are null. The first row has the column names.
 
-    :param check_columns_of: is called with a row of nulls where no row follows the first one: that may be a record.
-    :raises BluxConfigError: the file is of another encoding or has another delimiter.
-    :raises BluxSourceError: it is empty, or no CSV.
+    :param check_columns_of: called with a row of nulls if the file has only one row, which may be a record.
+    :raises BluxConfigError: the file has another encoding or another delimiter.
+    :raises BluxSourceError: the file is empty or is not CSV.
     """
     _allow_long_cells()
     rows = csv.reader(_decoded(file, name, dialect.encoding), strict=True, delimiter=dialect.delimiter)
     try:
-        header = next(filter(None, rows), None)  # blank lines are passed over, above the header too
+        header = next(filter(None, rows), None)  # blank lines are skipped, also before the header
         if header is None:
             raise BluxSourceError(
                 f"{name} is empty: it has not even a header, as an export that failed leaves it. A table without rows "
@@ -97,7 +97,7 @@ def comma_separated(
             check_columns_of(LineRow(dict.fromkeys(header)))
     except UnicodeError:
         raise BluxConfigError(_not_of(dialect.encoding, f"line {rows.line_num + 1} of {name}")) from None
-    except csv.Error as error:  # its words are fixed; they quote nothing
+    except csv.Error as error:  # its messages are fixed texts without values
         raise BluxSourceError(
             f"{name} is not valid CSV ({error}) after line {rows.line_num}.", retry_helps=str(error) == _CUT_OFF
         ) from None
@@ -132,8 +132,8 @@ def _not_of(encoding: str, where: str) -> str:
 
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
-    """Yield the lines. Each is decoded alone, so that those before a fault can be read."""
-    if "\n".encode(encoding) != b"\n":  # UTF-16 and UTF-32, where an end of a line is more than one byte
+    """Yield the lines. Each line is decoded separately, so that the lines before a fault can be read."""
+    if "\n".encode(encoding) != b"\n":  # UTF-16 and UTF-32, in which a line end has several bytes
         yield from io.TextIOWrapper(file, encoding, newline="")
         return
     lines = lines_of(file, name)

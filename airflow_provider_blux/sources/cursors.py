@@ -1,7 +1,8 @@
-"""How a driver is told to leave the rows on the server until they are read, and that nothing is to be changed.
+"""Configures database drivers: server-side cursors, read-only transactions, and values that Python cannot hold.
 
-PEP 249 has neither, so each driver that needs telling is named here. All others fetch as they are asked. The same
-drivers are told to give an :class:`Unreadable` for a value that Python cannot hold, where they would end the query.
+PEP 249 has no standard for any of these, so this module has code for each driver that needs it. All other drivers fetch
+rows on demand. For a value that Python cannot hold, a driver would end the query; here it returns an
+:class:`Unreadable` instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL
 
 @contextmanager
 def reading(connect: Callable[[], Any]) -> Iterator[Any]:
-    """Open a cursor that streams, and close it and its connection, however far the rows were read.
+    """Open a streaming cursor; close it and its connection at the end, even if not all rows were read.
 
     :param connect: opens a connection.
     """
@@ -36,23 +37,23 @@ def reading(connect: Callable[[], Any]) -> Iterator[Any]:
         try:
             yield cursor
         except BaseException as error:
-            # An error of the driver is the end of the query.
+            # After an error of the driver, the query has ended already and need not be stopped.
             if (driver := _driver(connection)) in _MYSQL and _driver(error) != driver:
                 _stop_mysql(connection, connect)
-            with suppress(Exception):  # that the query was stopped, or that rows are left
+            with suppress(Exception):  # closing may report that the query was stopped or that rows are left
                 cursor.close()
             raise
         cursor.close()
 
 
 def reading_cursor(connection: Any) -> Any:
-    """Return a cursor that streams.
+    """Return a streaming cursor.
 
-    :param connection: a connection that nothing has been executed on.
+    :param connection: a new connection on which no statement has been executed.
     """
     driver = _driver(connection)
     if driver in ("psycopg", "psycopg2"):
-        connection.autocommit = False  # a cursor on the server lives in a transaction
+        connection.autocommit = False  # a server-side cursor needs a transaction
         setattr(connection, "read_only" if driver == "psycopg" else "readonly", True)
         _tolerate_in_psycopg(connection) if driver == "psycopg" else _tolerate_in_psycopg2(connection)
         return connection.cursor(name="airflow_provider_blux")
@@ -63,18 +64,18 @@ def reading_cursor(connection: Any) -> Any:
         connection.execute("PRAGMA query_only = ON")
     cursor = connection.cursor()
     if driver in _DUCKDB:
-        cursor.execute("BEGIN TRANSACTION READ ONLY")  # it would commit each statement
+        cursor.execute("BEGIN TRANSACTION READ ONLY")  # without a transaction, DuckDB would commit each statement
     return cursor
 
 
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
-    """Yield rows as sequences, whatever the driver makes of them."""
+    """Yield rows as sequences of values, for each row type of the drivers."""
     columns = cursor.description if _driver(cursor) in _DUCKDB else ()
-    # DuckDB gives text for a date that Python cannot hold.
+    # DuckDB returns text for a date that Python cannot hold.
     dates = [number for number, column in enumerate(columns) if str(column[1]).startswith(("DATE", "TIME"))]
     corrections = [_correction_of_duckdb(column[1]) for column in columns]
     for row in floats.corrected_rows(rows, corrections):
-        # A connection may have its driver return dicts (its extra `cursor`).
+        # The connection extra `cursor` can make the driver return dicts.
         values = row.values() if isinstance(row, dict) else row
         if any(isinstance(row[number], str) for number in dates):
             values = [
@@ -100,11 +101,11 @@ def _driver(value: Any) -> str:
 
 
 def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
-    """Stop the query on the server: to close its cursor alone would read the rest of its rows."""
+    """Stop the query on the server, because closing the cursor would read all remaining rows."""
     try:
         with closing(connect()) as other, closing(other.cursor()) as cursor:
             cursor.execute(f"KILL QUERY {int(connection.thread_id())}")
-    except Exception as error:  # noqa: BLE001 - each driver has its own, and how the reading ended is what counts
+    except Exception as error:  # noqa: BLE001 - must not hide the error that ended the reading
         log.warning("The query could not be stopped (%s); the rest of its rows is read.", type(error).__name__)
 
 
@@ -134,7 +135,7 @@ def _tolerant(loader: Any) -> Any:
 
 
 def _tolerate_in_psycopg2(connection: Any) -> None:
-    """Tell psycopg2, which would also give 9999-12-31 for infinity, and 0:00 for 24:00."""
+    """Make psycopg2 return ``Unreadable`` values; it would also return 9999-12-31 for infinity and 0:00 for 24:00."""
     extensions, extras = import_module("psycopg2.extensions"), import_module("psycopg2.extras")
 
     def caster_of(name: str) -> Callable[[str | None, Any], Any]:
@@ -161,7 +162,7 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:
-    """Tell the drivers, of which one gives text for a date such as 0000-00-00, and the other null."""
+    """Make the drivers return ``Unreadable`` for dates such as 0000-00-00; they would return text or null."""
     field_type = import_module(f"{driver}.constants.FIELD_TYPE")
     converters = connection.decoders if driver == "pymysql" else connection.converter
 

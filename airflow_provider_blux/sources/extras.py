@@ -1,4 +1,4 @@
-"""The libraries that not everybody needs: imported where they are used, missed in words that name the extra."""
+"""Imports optional libraries; if one is missing, the error names the extra of this package to install."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
 
-# Module, the extra of this package that brings it, and what it is for.
+# For each library: the module, the extra of this package that installs it, and its purpose.
 PARQUET = ("pyarrow.parquet", "parquet", "Parquet")
 ZSTD = ("zstandard", "zstd", "zstd compression")
 

@@ -1,4 +1,4 @@
-"""Records from files in object storage: one file, a folder, a glob, or a list of them, in sorted order."""
+"""Reads records from files in object storage: a file, a folder, a glob, or a list of these, in sorted order."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from airflow_provider_blux.sources.paths import AnyPath, partition_folders, part
 log = logging.getLogger(__name__)
 
 _GLOB = re.compile(r"[*?\[]")
-# What a URL has before its path: the scheme, and perhaps the connection (``s3://my_aws@``).
+# The part of a URL before its path: the scheme, and optionally the connection (``s3://my_aws@``).
 _BEFORE_THE_PATH = re.compile(r"[\w+.-]+://(?:[^/@]+@)?")
-# What is fetched at a time from storage that is not a disk; s3fs would take ten times as much.
+# Bytes fetched at a time from object storage; the default of s3fs is ten times as much.
 _READ_AHEAD = 5 * 1024 * 1024
 
 
@@ -33,13 +33,13 @@ class StorageSource:
     :param path: object-storage URLs or local paths: files, folders (read with everything below them), globs.
     :param conn_id: the Airflow connection of the storage.
     :param file_format: ``jsonl``, ``json``, ``csv``, ``parquet``, or ``rejects`` for rejects files; by each file's
-        suffix unless given. Compression (``.gz``, ``.bz2``, ``.zst``) is told by the suffix alone.
+        suffix unless given. Compression (``.gz``, ``.bz2``, ``.zst``) is detected only by the suffix.
     :param encoding: of CSV files; UTF-8 unless given.
     :param delimiter: of CSV files; a comma unless given.
     :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
         warning names such folders.
-    :param check_columns_of: is called with a row of nulls where a CSV file has one line alone, which may be a record;
-        raises where its columns are not those of the records.
+    :param check_columns_of: called with a row of nulls if a CSV file has only one line, which may be a record; raises
+        if the line does not have the column names of the records.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class StorageSource:
                     yield record
 
     def place_of(self, number: int) -> str | None:
-        """Return the file of a record that was read, and its number there; ``None`` for one that was not.
+        """Return the file of a record, with the record number in that file; ``None`` if it has not been read.
 
-        It is no line number: blank lines are no records, and a cell may hold line breaks.
+        The number is not a line number: blank lines are not records, and a cell may contain line breaks.
 
-        :param number: which record of the source it is (1-based).
+        :param number: the number of the record in the source (1-based).
         """
         at = bisect_right(self._begins, number, key=lambda begin: begin[0])
         if not at:
@@ -95,14 +95,14 @@ class StorageSource:
         return f"record {number - first + 1:,} of {name}"
 
     def sizes(self) -> dict[str, int]:
-        """Return the size of each file in bytes, by the glob that finds this file alone: mostly its URL as it is."""
+        """Return the size of each file in bytes, by its URL with wildcard characters escaped."""
         try:
             return {escape(name): int(fs.size(path) or 0) for (fs, path), name in self._files()}
         except OSError as error:
             raise unreadable(str(self), error) from error
 
     def has_no_file(self) -> bool:
-        """Tell whether none of the paths leads to a file."""
+        """Return whether none of the paths matches a file."""
         return not any(self._found(url) for url in self._urls())
 
     def _urls(self) -> list[str]:
@@ -114,7 +114,7 @@ class StorageSource:
         return self._paths
 
     def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
-        """Yield every file with the name that messages give it; all of them are found before one is read."""
+        """Yield each file with its name for messages; raise if a path matches no file."""
         for url in self._urls():
             found = self._found(url)
             if not found:
@@ -125,13 +125,13 @@ class StorageSource:
         root, fs = self._root(url)
         place = root.path
         try:
-            fs.invalidate_cache()  # another try of the same process must see what is there now
+            fs.invalidate_cache()  # another try in the same process must see the current files
             paths = _paths(fs, place)
         except AirflowException:
             raise
         except Exception as error:
             raise unreadable(url, error) from error
-        before = _BEFORE_THE_PATH.match(url)  # a plain local path has nothing there
+        before = _BEFORE_THE_PATH.match(url)  # `None` for a local path without a scheme
         return [((fs, path), url if path == place else f"{before.group() if before else ''}{path}") for path in paths]
 
     def _warn_of_partitions(self, paths: Sequence[str]) -> None:
@@ -146,7 +146,7 @@ class StorageSource:
 
     def _root(self, url: str) -> tuple[Any, Any]:
         try:
-            # Airflow before 3.3 takes a None that is given for more than the connection in the URL.
+            # In Airflow before 3.3, an explicit `conn_id=None` would override the connection in the URL.
             root = ObjectStoragePath(url, **({"conn_id": self._conn_id} if self._conn_id else {}))
             fs = root.fs
         except (ImportError, ValueError) as error:
@@ -158,7 +158,7 @@ class StorageSource:
 
 
 def _paths(fs: Any, place: str) -> list[str]:
-    """Return the paths of the files, sorted; what is there by its very name is no glob."""
+    """Return the sorted paths of the files; a path that exists literally is not treated as a glob."""
     if fs.isdir(place):
         return sorted(path for path in fs.find(place) if not _is_marker(path, place))
     if fs.exists(place):
@@ -169,7 +169,7 @@ def _paths(fs: Any, place: str) -> list[str]:
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:
-    """Yield the records with columns of their folders; those that are no object stay as they are."""
+    """Yield the records with the columns from folder names; records that are not objects are unchanged."""
     for record in records:
         if isinstance(record, dict):
             if twice := sorted(columns.keys() & record.keys()):
@@ -189,8 +189,8 @@ def _opened(fs: Any, path: str, name: str) -> Any:
 
 
 def _is_marker(path: str, folder: str) -> bool:
-    """Tell what engines and consoles leave beside data (``_SUCCESS``, ``.part-0.crc``, ``folder/``) from data."""
-    if path.endswith("/"):  # the empty object that stands for a folder in S3
+    """Return whether a file is a marker of an engine or console, such as ``_SUCCESS``, ``.part-0.crc``, ``folder/``."""
+    if path.endswith("/"):  # the empty object that represents a folder in S3
         return True
     below = PurePosixPath(path).parts[len(PurePosixPath(folder).parts) :]
     return any(part.startswith(("_", ".")) for part in below)

@@ -1,7 +1,7 @@
-"""Floats of four and of two bytes, as the shortest number that means the same: 1.1, not 1.100000023841858.
+"""Converts floats of four and two bytes to the shortest number with the same value: 1.1, not 1.100000023841858.
 
-The libraries give Python's floats for them, which have eight bytes, and so digits that nobody wrote. Each function here
-makes, of the type of a column, what corrects its values; ``None`` where there is nothing to correct.
+Libraries return such floats as Python floats of eight bytes, with additional digits. A correction is a function that
+converts the values of a column; it is ``None`` if the type of the column needs none.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ Correction = Callable[[Any], Any]
 
 
 def _shortest(form: str, fewest: int, most: int, smallest: float) -> Correction:
-    """Return the correction of one size of floats.
+    """Return the correction for floats of one size.
 
-    :param fewest: of the significant digits that every such number can need; below ``smallest`` it is one.
-    :param most: digits that are enough to tell any two apart.
+    :param form: format of the float for :mod:`struct`.
+    :param fewest: number of significant digits to try first; for numbers below ``smallest`` it is one.
+    :param most: number of significant digits that identifies each float of this size.
     """
     packed = Struct(form)
 
@@ -38,14 +39,14 @@ half = _shortest("e", 3, 5, 2.0**-14)
 
 
 def of_items(item: Correction | None) -> Correction | None:
-    """Return the correction of lists."""
+    """Return the correction of lists whose items have the correction ``item``."""
     if item is None:
         return None
     return lambda value: list(map(item, value)) if isinstance(value, list | tuple) else value
 
 
 def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
-    """Return the correction of structs, which are dicts."""
+    """Return the correction of structs (as dicts) from the corrections of their fields."""
     known = {name: correction for name, correction in fields.items() if correction}
 
     def corrected(value: Any) -> Any:
@@ -57,7 +58,7 @@ def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
 
 
 def of_values(item: Correction | None) -> Correction | None:
-    """Return the correction of maps, which are dicts or lists of pairs."""
+    """Return the correction of maps (as dicts or lists of pairs) whose values have the correction ``item``."""
     if item is None:
         return None
 

@@ -1,4 +1,4 @@
-"""Which reader takes which file: by the name's suffixes, by ``file_format``, and never against what it begins with."""
+"""Chooses the reader of a file by its suffixes or ``file_format``, and checks the first bytes of the file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
 }
 
-# No text begins like this.
+# First bytes of binary formats, which are never the start of a text file.
 _NO_TEXT = {
     b"\x1f\x8b": "compressed with gzip; name it .gz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd; name it .zst",
@@ -45,12 +45,12 @@ _NO_TEXT = {
 
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-# Blanks and a byte order mark may stand before it.
+# The start of a JSON array; blanks and a byte order mark may come before it.
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
 
 
 class Layout(NamedTuple):
-    """How a file is to be read."""
+    """Format, compression and CSV dialect of a file."""
 
     file_format: FileFormat
     compression: Compression | None
@@ -58,11 +58,11 @@ class Layout(NamedTuple):
 
 
 def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dialect()) -> Layout:  # noqa: B008 - frozen
-    """Tell how a file is read, from its name, and that it can be.
+    """Return the layout of a file from its name, and check that the needed libraries are installed.
 
-    :param file_format: overrides the suffix of the format, not that of the compression.
-    :param dialect: of CSV.
-    :raises BluxConfigError: the name does not tell it, or a library is missing.
+    :param file_format: overrides the suffix of the format, but not the suffix of the compression.
+    :param dialect: encoding and delimiter of CSV files.
+    :raises BluxConfigError: the name has no known suffix, or a library is missing.
     """
     path = PurePosixPath(name)
     compression = COMPRESSIONS.get(path.suffix.lower())
@@ -87,9 +87,9 @@ def records(
 ) -> Iterator[Any]:
     """Yield the records of a file.
 
-    :param file: the file as the storage gives it.
-    :param name: what the file is called, for messages.
-    :param check_columns_of: is called with a row of nulls where a CSV file has one line alone.
+    :param file: the opened file of the storage.
+    :param name: the name of the file, for messages.
+    :param check_columns_of: called with a row of nulls if a CSV file has only one line.
     """
     read = READERS[layout.file_format]
     if layout.file_format == "parquet":

@@ -1,6 +1,6 @@
-"""Rows of a DataFrame or a table that an upstream task returned: pandas, polars, pyarrow.
+"""Reads rows from a DataFrame or table that an upstream task returned: pandas, polars, pyarrow.
 
-Which library a value is of is told by its type, so that none of them is imported unless the value brought it.
+The library is detected from the type name of the value, so no library is imported that is not already in use.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordE
 
 
 class Frame:
-    """The rows of a frame, a slice at a time; the whole is never copied.
+    """The rows of a frame, read slice by slice; the frame is never copied as a whole.
 
     :param value: the frame.
     :param columns: the names of its columns.
     :param slices: yields its rows, slice by slice.
-    :param name: what it is called, for messages.
+    :param name: the name of the frame, for messages.
     """
 
     def __init__(self, value: Any, columns: Iterable[Any], slices: Slices, name: str) -> None:
@@ -50,10 +50,10 @@ class Frame:
 
 
 def frame_of(value: Any, name: str) -> Frame | None:
-    """Return the rows of ``value``; ``None`` when it is no frame.
+    """Return the rows of ``value``; ``None`` if ``value`` is not a frame.
 
-    :param name: what it is called, for messages.
-    :raises BluxSourceError: its columns cannot be told apart.
+    :param name: the name of the frame, for messages.
+    :raises BluxSourceError: a column has no name, or two columns have the same name.
     """
     for kind in type(value).__mro__:
         if found := _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__)):
@@ -69,7 +69,7 @@ def _pandas(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | 
 
 
 def _cells(column: Any) -> list[Any]:
-    """Return a column of pandas as Python values. What pandas takes for missing is null, all five kinds of it."""
+    """Return a pandas column as Python values; all five kinds of missing values in pandas become ``None``."""
     try:
         values: list[Any] = column.tolist()
     except Exception:  # noqa: BLE001 - pandas' own, pyarrow's, or Python's
@@ -98,12 +98,12 @@ def _correction_of_pandas(kind: Any) -> floats.Correction | None:
 
 
 def _plain(value: Any, numpy: Any) -> Any:
-    """Return what pandas keeps in a column of objects as Python has it: numpy's scalars and arrays, at any depth."""
+    """Convert numpy scalars and arrays in a pandas column of objects to Python values, at any depth."""
     if isinstance(value, dict):
         return {key: _plain(item, numpy) for key, item in value.items()}
     if isinstance(value, list | tuple) or (isinstance(value, numpy.ndarray) and value.ndim):
         return [_plain(item, numpy) for item in value]
-    if isinstance(value, numpy.datetime64 | numpy.timedelta64):  # numpy itself would make a number of nanoseconds
+    if isinstance(value, numpy.datetime64 | numpy.timedelta64):  # numpy would return an integer of nanoseconds
         return _within_python(import_module("pandas").Series([value]).tolist()[0])
     if isinstance(value, datetime):
         return _within_python(value)
@@ -113,7 +113,7 @@ def _plain(value: Any, numpy: Any) -> Any:
 
 
 def _within_python(value: Any) -> Any:
-    """Return a timestamp as it is, unless it is one of pandas' outside of Python's years."""
+    """Return a timestamp unchanged, unless it is a pandas timestamp with a year that Python does not support."""
     return value if not isinstance(value, datetime) or MINYEAR <= value.year <= MAXYEAR else Unreadable()
 
 

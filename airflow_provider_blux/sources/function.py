@@ -1,4 +1,4 @@
-"""Records that a function makes: those it returns, or those it yields one after another."""
+"""Reads records from a function: from its return value, or from the values that it yields."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 
 
 class FunctionSource:
-    """Records of a function, which is called again each time that they are read.
+    """Records of a function, which is called again for each read.
 
-    A frame that it yields is read row by row. A list that it yields is one record, and no valid one: which of its items
-    are records is not guessed.
+    If the function yields a frame, its rows are records. If it yields a list, the list counts as one invalid record,
+    because it is unclear whether its items are records.
 
     :param call: calls the function.
-    :param name: what the function is called, for messages.
+    :param name: the name of the function, for messages.
     """
 
     def __init__(self, call: Callable[[], Any], name: str) -> None:
@@ -37,14 +37,14 @@ class FunctionSource:
         return f"{self._name}()"
 
     def place_of(self, number: int) -> str:
-        """Return which record of the function it is (1-based)."""
+        """Return the position of a record: its number among the records of the function (1-based)."""
         return f"record {number:,} of {self}"
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the records.
 
-        :raises BluxConfigError: the function returned something else.
-        :raises BluxSourceError: it returned text that is no JSON.
+        :raises BluxConfigError: the function did not return records.
+        :raises BluxSourceError: the function returned text that is not JSON.
         """
         self.close()
         self._made = self._call()
@@ -56,12 +56,12 @@ class FunctionSource:
                 yield from frame
 
     def close(self) -> None:
-        """End the function where it is still at work, so that what it has opened is closed now."""
+        """Close the generator if the function has not finished, so that its resources are released now."""
         made, self._made = self._made, None
         if isinstance(made, Iterator) and hasattr(made, "close"):
             try:
                 made.close()
-            except Exception as error:  # noqa: BLE001 - how the delivery ended is what counts
+            except Exception as error:  # noqa: BLE001 - must not hide how the delivery ended
                 log.warning("%s could not be closed (%s).", self, type(error).__name__)
 
     def _records(self, made: Any) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""Records that are there already: an XCom value, a mapped task's outputs, a list in the DAG, a JSON string."""
+"""Reads records from a value: an XCom value, a mapped task's outputs, a list in the DAG, or a JSON string."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from airflow_provider_blux.sources.frames import Frame, frame_of
 from airflow_provider_blux.sources.json_text import json_text
 from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, items_of
 
-# How Airflow calls the outputs of a mapped task (2.11 and 3): alone among its lazy sequences they can be sliced.
+# Airflow's class name for the outputs of a mapped task (2.11 and 3), its only lazy sequence that supports slices.
 _MAPPED_OUTPUTS = "LazyXCom"
-# They are fetched over HTTP, one request for each item or for each slice: as many at a time as hold about so many
-# records, the first one alone, to see how many it holds.
+# Outputs are fetched over HTTP, with one request for each item or slice. The first output is fetched alone to see how
+# many records it holds; then a slice is chosen to hold about _RECORDS_A_SLICE records.
 _OUTPUTS_A_SLICE = 100
 _RECORDS_A_SLICE = 10_000
 
@@ -25,7 +25,7 @@ class InlineSource:
     :param value: a list, a mapped task's outputs (a lazy sequence of lists, frames or records), what ``map``,
         ``concat`` or ``zip`` make of upstream outputs, a pandas or polars DataFrame, a pyarrow Table, or a JSON string
         of a list. A list or a frame inside the list is flattened one level.
-    :param name: what the value is called, for messages (``users``).
+    :param name: the name of the value, for messages (``users``).
     """
 
     def __init__(self, value: Any, name: str) -> None:
@@ -36,11 +36,11 @@ class InlineSource:
         return self._name
 
     def place_of(self, number: int) -> str:
-        """Return which record of the value it is (1-based)."""
+        """Return the position of a record: its number among the records of the value (1-based)."""
         return f"record {number:,} of {self}"
 
     def __len__(self) -> int:
-        """Return the number of records; 0 where it is not known yet, which is so of a mapped task's outputs."""
+        """Return the number of records; 0 if it is unknown, as for the outputs of a mapped task."""
         if isinstance(self._records, list | tuple):
             return sum(1 if isinstance(item, ONE_RECORD) else len(self._parts(item)) for item in self._records)
         return len(self._records) if isinstance(self._records, Frame) else 0
@@ -71,16 +71,16 @@ class InlineSource:
                 yield from items_of(self._parts(item))
 
     def _parts(self, item: Any) -> Any:
-        """Return the records that an item of the list stands for: those in it, or itself."""
+        """Return the records of a list item: the records in it, or the item itself."""
         if isinstance(item, Sequence) and not isinstance(item, NO_SEQUENCE):
             return (item,) if self._is_row(item) else item
         frame = frame_of(item, self._name)
         return (item,) if frame is None else frame
 
     def _is_row(self, item: Any) -> bool:
-        """Tell a row as a database returns it: of two ids in it only one may be meant, so it is one record.
+        """Return whether an item is a database row (a tuple of values), which counts as one record.
 
-        Never so of a mapped task's outputs: each is what one task returned, and that may be a tuple.
+        The outputs of a mapped task are never database rows: a task may return its records as a tuple.
         """
         return (
             isinstance(item, tuple)
@@ -99,7 +99,7 @@ class InlineSource:
             )
         try:
             frame = frame_of(value, self._name)
-        except BluxSourceError as error:  # a retry gets the same value
+        except BluxSourceError as error:  # a configuration error, since a retry gets the same value
             raise BluxConfigError(error.message) from None
         if frame is not None:
             return frame

@@ -1,10 +1,10 @@
-r"""Records from JSON: one a line, or the items of an array. What ``json.loads`` gives is what they give.
+r"""Reads records from JSON: one record for each line, or the items of an array, with the values of ``json.loads``.
 
-Lines are parsed by ``msgspec``, in a tenth of the time; what it refuses is left to the standard library.
+Lines are parsed by ``msgspec``, in a tenth of the time. A line that it refuses is parsed by the standard library.
 
-An array is read with the standard library's parser, item by item in a moving window. ``ijson`` was tried for it: its
-fast parser turns half a character (``"\ud800"``) into a question mark without a word and crashes the interpreter on
-a number of more than 4,300 digits; its exact one takes eighteen times as long.
+An array is read with the standard library's parser, item by item in a moving window. ``ijson`` is not used: its fast
+parser silently turns a lone surrogate (``"\ud800"``) into a question mark, and crashes the interpreter on a number of
+more than 4,300 digits. Its exact parser takes eighteen times as long.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WINDOW = 256 * 1024
-# The longest of what the parser refuses as a whole when its end is missing: an escaped pair of surrogates.
+# Length of the longest token that the parser refuses if its end is missing: an escaped surrogate pair.
 _LONGEST_TOKEN = 12
 _BLANKS = b" \t\r\n"
 
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record a line; blank lines are passed over."""
-    from msgspec import MsgspecError  # which the parsing of DAG files does without
+    """Yield one record for each line; skip blank lines."""
+    from msgspec import MsgspecError  # imported here, since DAG parsing does not need it
     from msgspec.json import Decoder
 
     decode = Decoder().decode
     for number, line in enumerate(lines_of(file, name), 1):
         try:
             record = decode(line)
-            # What `check` does first, without the call.
+            # The first step of `check`, repeated here to save the call.
             if type(record) is not dict or line.count(b":") != len(record):
                 check(line, record)
             yield record
         except RepeatedKeyError as error:
             yield _rejected(error)
         except (MsgspecError, ValueError, RecursionError):
-            # A blank line, NaN, half a character: for the standard library to judge.
+            # A blank line, NaN or a lone surrogate: parse the line again with the standard library.
             yield from _judged(line, number, name)
 
 
 def _judged(line: bytes, number: int, name: str) -> list[Any]:
-    """Return the record of a line, if it has one, by the standard library's parser."""
+    """Parse a line with the standard library; return a list with its record, or an empty list for a blank line."""
     try:
-        # A byte order mark also stands within a file that was put together from several.
+        # In a file concatenated from several files, a byte order mark may come at the start of any line.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
         return [loads(text)] if text else []
     except RepeatedKeyError as error:
@@ -64,10 +64,10 @@ def _rejected(error: RepeatedKeyError) -> BluxRecordError:
 
 
 def json_text(text: str, name: str) -> Any:
-    """Return what a text holds; an error in place of a record with a key twice.
+    """Parse JSON text; a record with a repeated key is replaced by an error.
 
-    :param name: what the text is called, for messages.
-    :raises ValueError: it is no JSON.
+    :param name: the name of the text, for messages.
+    :raises ValueError: the text is not JSON.
     """
     try:
         return loads(text)
@@ -76,12 +76,12 @@ def json_text(text: str, name: str) -> Any:
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield the items of a JSON array, at any time with no more of the file in memory than one of them needs."""
+    """Yield the items of a JSON array; only the part of the file around the current item is held in memory."""
     return iter(_Array(file, name))
 
 
 class _Array:
-    """An array that is being read: a window of text, the place in it, and how much was before it."""
+    """A JSON array during reading: a window of text, the position in it, and the number of characters before it."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -113,7 +113,7 @@ class _Array:
             raise self._fault(self._at)
 
     def _mark(self) -> str:
-        """Go on to the next character that is not blank, and return it; nothing at the end."""
+        """Move to the next character that is not blank and return it; return an empty text at the end."""
         while True:
             self._at = _BLANK.match(self._text, self._at).end()  # type: ignore[union-attr]  # it always matches
             if self._at < len(self._text):
@@ -142,20 +142,20 @@ class _Array:
                 if not (may_go_on := self._may_go_on(error)) or not self._grow():
                     raise self._fault(error.pos, is_cut_off=may_go_on) from None
                 continue
-            except (ValueError, RecursionError):  # a number of thousands of digits; nested a thousand deep
+            except (ValueError, RecursionError):  # a number with thousands of digits, or nesting that is too deep
                 raise self._fault(self._at) from None
-            # A number that ends with the window may go on behind it, as 1 does in `1e+5`.
+            # A number at the end of the window may continue after it, as 1 does in `1e+5`.
             if len(self._text) - end >= len("e+5") or not self._grow():
                 self._at = end
                 self._items += 1
                 return _rejected(self._repeated) if self._repeated else item
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
-        """Tell what the window cuts off from what is wrong."""
+        """Return whether the error may be caused by the end of the window, not by wrong JSON."""
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
 
     def _grow(self) -> bool:
-        """Move the window on, and make it longer where one item fills it."""
+        """Read more text into the window, which grows if one item fills it; return ``False`` at the end of the file."""
         ahead = len(self._text) - self._at
         if ahead > LONGEST_RECORD:
             raise self._fault(self._at)
@@ -165,7 +165,7 @@ class _Array:
         try:
             text = self._bytes.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            self._undecodable, self._ends_undecoded = True, not data  # after the items before it
+            self._undecodable, self._ends_undecoded = True, not data  # raised later, after the items before the fault
             text = error.object[: error.start].decode()
         if not (text or data or self._undecodable):
             return False
@@ -175,7 +175,7 @@ class _Array:
         return True
 
     def _fault(self, position: int, what: str = "JSON", *, is_cut_off: bool = False) -> BluxError:
-        """Return the error of a file that is no JSON; one that is cut off may be whole at the next try."""
+        """Return the error of a file that is not valid JSON; a truncated file may be complete at the next try."""
         return BluxSourceError(
             f"{self._name} is not {what} at character {self._before + position:,}, after {self._items:,} records (cut "
             "off, or another format; see file_format).",

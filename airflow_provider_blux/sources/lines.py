@@ -1,4 +1,4 @@
-"""Lines of a text file, none of them without a bound."""
+"""Reads the lines of a text file, with a maximum length."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import BinaryIO
 
 from airflow_provider_blux.exceptions import BluxSourceError
 
-# No record is as long; without a bound a file without line ends would be brought into memory as a whole.
+# No record is as long. Without a limit, a file without line ends would be read into memory as a whole.
 LONGEST_RECORD = 64 * 1024 * 1024
 
 
 def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """Yield the lines, each with its end.
+    """Yield the lines, including their line ends.
 
-    :param name: what the file is called, for messages.
+    :param name: the name of the file, for messages.
     :raises BluxSourceError: a line is longer than a record may be.
     """
     number = 0

@@ -14,9 +14,9 @@ _ROWS_A_BATCH = 1000
 
 
 def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record a row.
+    """Yield one record for each row.
 
-    :param file: a file that can be searched: its directory stands at its end.
+    :param file: a seekable file, since the metadata of Parquet is at the end of the file.
     """
     parquet = _opened(file, name)
     columns, groups, size = parquet.schema_arrow.names, parquet.num_row_groups, parquet.metadata.num_rows
@@ -38,7 +38,7 @@ def _opened(file: BinaryIO, name: str) -> Any:
         return parquet.ParquetFile(
             file,
             page_checksum_verification=True,
-            coerce_int96_timestamp_unit="us",  # in nanoseconds, which is what they count, 9999-12-31 would be 1816
+            coerce_int96_timestamp_unit="us",  # with the default of nanoseconds, 9999-12-31 would overflow to 1816
         )
     except Exception as error:  # noqa: BLE001 - pyarrow's own, Python's, or the storage's
         raise BluxSourceError(
@@ -49,14 +49,14 @@ def _opened(file: BinaryIO, name: str) -> Any:
 def _next_rows(
     batches: Iterator[Any], columns: list[str], where: str, rows: int
 ) -> tuple[int, Iterator[TableRow | BluxRecordError]] | None:
-    """Return the number of rows of the next batch that has some, and the rows; nothing at the end.
+    """Return the number of rows and the rows of the next batch that is not empty; ``None`` at the end.
 
-    The rows are made one by one: with a thousand at once the garbage collector would go through all that is loaded.
+    Rows are created one by one. With a thousand at once, the garbage collector would scan all loaded objects.
     """
     try:
         while (batch := next(batches, None)) is not None:
             if batch.num_rows:
                 return batch.num_rows, batch_rows(columns, batch)
-    except Exception as error:  # noqa: BLE001 - the same; and the words of pyarrow may quote a value
+    except Exception as error:  # noqa: BLE001 - as above; the message of pyarrow is not shown, it may quote a value
         raise BluxSourceError(f"{where} cannot be read after row {rows:,} ({type(error).__name__}).") from None
     return None

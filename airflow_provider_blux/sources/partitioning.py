@@ -1,4 +1,4 @@
-"""One big source cut into parts, each a source of its own: files by their size, a table by ranges of a key."""
+"""Splits a large source into parts for mapped tasks: files by size, or a table by ranges of a key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 
 _NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`))*')
-# The first and the last range end at round values, a thousandth of the whole apart: real keys are nobody's business.
+# The outer ends of the ranges are rounded to a thousandth of the key range, so that no real key is shown.
 _ROUNDING = 1000
 _CUT_OTHERWISE = (
     "Rows with such a key mostly have no date at all: cut by another column, or a view without them, and send them by "
@@ -22,7 +22,7 @@ _CUT_OTHERWISE = (
 
 
 def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
-    """Return at most so many lists of files, about equally large together; the same files give the same lists.
+    """Return at most ``parts`` lists of files with about equal total size; the same files give the same lists.
 
     :param sizes: bytes of each file, by its URL.
     """
@@ -37,9 +37,9 @@ def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
 
 
 def statement(table: str, key: str) -> str:
-    """Return the query that tells what there is to cut.
+    """Return the query for the smallest and largest key and the number of rows.
 
-    :raises BluxConfigError: a name is not one.
+    :raises BluxConfigError: ``table`` or ``key`` is not a valid name.
     """
     for argument, name in (("table", table), ("key", key)):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -51,12 +51,12 @@ def statement(table: str, key: str) -> str:
 
 
 def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
-    """Return at most so many ranges, ``first`` included and ``end`` not, that together cover every key.
+    """Return at most ``parts`` ranges that together cover all keys; ``first`` is included, ``end`` is excluded.
 
-    Times without a zone are given as ISO text, since XCom moves those that the worker's own zone leaves out.
+    Times without a zone are returned as ISO text: XCom would shift times that do not exist in the worker's time zone.
 
-    :param found: the row of :func:`statement`.
-    :raises BluxSourceError: rows have no key, or one that no range can cover.
+    :param found: the result row of :func:`statement`.
+    :raises BluxSourceError: rows have no key, or a key that no range can cover.
     :raises BluxConfigError: the key is neither a whole number nor a date.
     """
     check_parts(parts)
@@ -79,11 +79,11 @@ def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Keys as whole numbers.
+    """Maps keys to whole numbers.
 
-    :param first: the smallest key; ``last`` is the largest.
-    :param key_of: turns a number into a key again.
-    :param bounds: the smallest and the largest number that are a key.
+    :param first: the smallest key as a number; ``last`` is the largest.
+    :param key_of: converts a number back to a key.
+    :param bounds: the smallest and the largest number that can be converted to a key.
     """
 
     first: int
@@ -115,7 +115,7 @@ def _scale(first: Any, last: Any, key: str) -> _Scale:
 def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
     """Return the scale of dates or times.
 
-    :raises BluxSourceError: one is of the first or the last day that there is.
+    :raises BluxSourceError: a key is on the first or last day that Python supports.
     """
     is_time = isinstance(first, datetime)
     days = [value.date() if is_time else value for value in (first, last)]
@@ -126,7 +126,7 @@ def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
         )
     if not is_time:
         return _Scale(first.toordinal(), last.toordinal(), date.fromordinal, (1, date.max.toordinal()))
-    # In UTC, where no hour is missing.
+    # In UTC, which has no daylight saving time and so no missing hour.
     base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
 
     def time_of(number: int) -> datetime | str:

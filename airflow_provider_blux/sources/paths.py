@@ -1,4 +1,4 @@
-"""What may name a file or a folder: text, a ``pathlib.Path``, an ``ObjectStoragePath``; and what its folders say."""
+"""Paths of files and folders: text, ``pathlib.Path`` or ``ObjectStoragePath``; and the columns in Hive folder names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def url_of(path: Any) -> Any:
-    """Return a path as text; anything that is no path as it is."""
+    """Return a path as text; return other values unchanged."""
     return str(path) if isinstance(path, os.PathLike | ObjectStoragePath) else path
 
 
@@ -36,9 +36,9 @@ def partition_folders(path: str) -> list[tuple[str, str]]:
 
 
 def partitions_of(path: str) -> dict[str, str | None]:
-    """Return the columns that the folders of a file stand for, as Hive names them (``grade=gold/part-0.parquet``).
+    """Return the columns in the folder names of a file, in the style of Hive (``grade=gold/part-0.parquet``).
 
-    :raises BluxConfigError: two folders stand for the same column.
+    :raises BluxConfigError: two folders have the same column name.
     """
     found: dict[str, str | None] = {}
     for key, value in partition_folders(path):

@@ -1,4 +1,4 @@
-"""The records of rejects files, once somebody has corrected them."""
+"""Reads the corrected records of rejects files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEYS = frozenset({"outcome", "field", "reason", "record"})
 
 
 def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield the record of each line, be its outcome ``rejected`` or ``unknown``; blank lines are passed over.
+    """Yield the record of each line, for the outcomes ``rejected`` and ``unknown``; skip blank lines.
 
     :raises BluxConfigError: a line does not belong to a rejects file.
     """
@@ -29,7 +29,7 @@ def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
 
 
 def _record(line: dict[str, Any]) -> Any:
-    """Return the record of a line, which is a plain object: tables of several sources may be mixed in a file."""
+    """Return the record of a line as an object, not a table row: a file may hold rows of several tables."""
     field = line["field"] if isinstance(line["field"], str) else None
     if line["record"] is None:
         return BluxRecordError(field, str(line["reason"]))

@@ -1,4 +1,4 @@
-"""What is one record, and what a row of a table is: the columns that it must have."""
+"""Types for rows: table rows, unreadable values, and the checks of column names."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 
-# What is one record without a closer look.
+# Types of items that are always one record.
 ONE_RECORD = (dict, str, int)
 NO_SEQUENCE = (str, bytes, bytearray, memoryview)
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
-    """Return what yields every item, of Airflow's lazy sequences too.
+    """Return an iterable of all items; it is safe for Airflow's lazy sequences.
 
-    Those of ``map``, ``concat`` and ``zip`` call the DAG author's function for each item, and ``iter`` would take an
-    ``IndexError`` in it for the end.
+    The lazy sequences of ``map``, ``concat`` and ``zip`` call a function of the DAG author for each item. ``iter``
+    would treat an ``IndexError`` in that function as the end of the sequence.
     """
     if isinstance(items, list | tuple) or not isinstance(items, Sequence):
         return items
@@ -25,9 +25,9 @@ def items_of(items: Iterable[Any]) -> Iterable[Any]:
 
 
 class TableRow(dict[str, Any]):
-    """A record with the columns of a table: every row has all of them, unlike a JSON object, which has what it likes.
+    """A row of a table. All rows have the same columns, whereas JSON objects may have different keys.
 
-    So a column that one row lacks is missing from all of them, which can be said at the first.
+    So if the first row lacks a column, the whole table lacks it, and the error can be raised at once.
     """
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class TableRow(dict[str, Any]):
 
 
 class LineRow(TableRow):
-    """A row whose columns are named by the first line of a file. Where that line is missing, they are values."""
+    """A row of a file whose first line has the column names. Without such a header, the "names" are values."""
 
     __slots__ = ()
     named_by_a_line: ClassVar[bool] = True
@@ -43,9 +43,9 @@ class LineRow(TableRow):
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands for a value that cannot be read, until its row is made.
+    """Placeholder for a value that cannot be read; its row is rejected later.
 
-    :param reason: what is wrong and the way out, without the value.
+    :param reason: the reason and the fix, without the value.
     """
 
     reason: str = (
@@ -54,12 +54,12 @@ class Unreadable:
     )
 
 
-# The types of values that are one, or may hold one.
+# Types that are, or may contain, an unreadable value.
 _LOOKED_INTO = frozenset({Unreadable, list, dict})
 
 
 def value_of(read: Callable[[], Any]) -> Any:
-    """Return what ``read`` returns; an :class:`Unreadable` where it fails, whose words may quote the value."""
+    """Return the result of ``read``; an :class:`Unreadable` if it fails. The original error may quote the value."""
     try:
         return read()
     except UnicodeDecodeError:
@@ -71,7 +71,7 @@ def value_of(read: Callable[[], Any]) -> Any:
 
 
 def readable_rows(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[TableRow | BluxRecordError]:
-    """Yield a record a row; in place of a row with an :class:`Unreadable`, at any depth, an error."""
+    """Yield one record for each row; an error in place of a row with an :class:`Unreadable` at any depth."""
     for row in rows:
         record = TableRow(zip(columns, row, strict=True))
         yield _fault(record) or record
@@ -97,10 +97,10 @@ def _unreadable(value: Any) -> Unreadable | None:
 
 
 def check_columns(columns: Sequence[Any], name: str) -> None:
-    """Check that each column can be told from the others.
+    """Check that all columns have different names.
 
-    :param name: what the table is called, for messages.
-    :raises BluxSourceError: a column has no name, or two have the same.
+    :param name: the name of the table, for messages.
+    :raises BluxSourceError: a column has no name, or two columns have the same name.
     """
     for number, column in enumerate(columns, 1):
         if not isinstance(column, str):
@@ -113,7 +113,7 @@ def check_columns(columns: Sequence[Any], name: str) -> None:
                 f"{name}: column {number} has no name; name it, and leave out lines above the names.", retry_helps=False
             )
     if twice := named_twice(columns):
-        # The name itself is not shown: without a header line it is a value.
+        # The name is not shown: in a file without a header it is a value.
         number = columns.index(twice[0]) + 1
         raise BluxSourceError(
             f"{name}: column {number} has the same name as another one, and one of the two would be lost. Or is the "

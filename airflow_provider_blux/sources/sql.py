@@ -1,4 +1,4 @@
-"""Records from a query, streamed through any Airflow DB-API connection."""
+"""Reads records from a query, streamed through any Airflow DB-API connection."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from airflow_provider_blux.sources.rows import TableRow, named_twice, readable_r
 log = logging.getLogger(__name__)
 
 _ROWS_A_FETCH = 1000
-# What a database may quote of the rows: text in single quotes (which may hold some itself), addresses, numbers.
+# Values of rows that a database error may quote: text in single quotes, email addresses, numbers.
 _VALUES = re.compile(r"'.*|[^\s'\"@]+@[^\s'\"@]+|\d(?:[\s().-]?\d){4,}")
-# PEP 249's classes of errors that are about the statement or the server. The others are about the data, and quote it.
+# Error classes of PEP 249 that concern the statement or the server. The others concern the data and quote values.
 _ABOUT_THE_STATEMENT = frozenset({"ProgrammingError", "OperationalError", "InterfaceError", "NotSupportedError"})
-# Classes of SQLSTATE that are about the statement, and so the same at the next try: syntax, names and rights (42), what
-# is not supported, parameters, cursors, schemas; Snowflake says "no data" of what is not there.
+# SQLSTATE classes that concern the statement, so a retry fails again: syntax, names and rights (42), unsupported
+# features, parameters, cursors, schemas; and "no data" (02), which Snowflake uses for missing objects.
 _CLASSES_OF_THE_STATEMENT = ("02", "07", "0A", "26", "34", "3F", "42")
 _READ_ONLY = "25006"
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
-# The same of MySQL, which its drivers take for errors of the server: unknown and ambiguous columns, functions, rights.
+# MySQL errors that concern the statement, although its drivers raise them as server errors: unknown or ambiguous
+# columns, functions, rights.
 _MYSQL = frozenset({1052, 1054, 1055, 1066, 1109, 1140, 1142, 1143, 1222, 1247, 1248, 1305, 1370, 1582, 1630})
 _SQLITE = frozenset({"SQLITE_ERROR", "SQLITE_READONLY"})
 _BY_CLASS = frozenset({"ProgrammingError", "NotSupportedError"})
-# A per cent sign that no driver takes for a placeholder.
+# A percent sign that is not a placeholder in any driver.
 _LONE_PERCENT = re.compile(r"%(?![%sbt(])")
 _NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL)
 _WITHIN = re.compile(r"\([^()]*\)")
-# The second is what PostgreSQL calls an expression.
+# Names of columns without a name; the second is PostgreSQL's name for an expression.
 _NO_NAMES = ("", "?column?")
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
 class SqlSource:
-    """Records from a query, one a row, named by its columns.
+    """Records from a query: one record for each row, with the column names of the query.
 
     :param sql: one statement that returns rows.
     :param conn_id: the Airflow connection of the database.
@@ -64,7 +65,7 @@ class SqlSource:
         return f"the query on connection {self._conn_id}"
 
     def place_of(self, number: int) -> str:
-        """Return which row of the query a record is (1-based)."""
+        """Return the position of a record: its row number in the query result (1-based)."""
         return f"row {number:,} of {self}"
 
     def __iter__(self) -> Iterator[Any]:
@@ -80,7 +81,7 @@ class SqlSource:
             raise BluxSourceError(self._failure(error), retry_helps=not self._is_lasting(error)) from None
 
     def _is_lasting(self, error: Exception) -> bool:
-        """Tell whether the statement is wrong, so that every try would fail; data and servers may change."""
+        """Return whether each retry would fail, since the statement is wrong; faults of data or server may go away."""
         if _database_error(error) is not None:
             return _is_of_the_statement(error)
         is_of_parameters = isinstance(error, TypeError | LookupError | ValueError) and not isinstance(
@@ -89,7 +90,7 @@ class SqlSource:
         return is_of_parameters and self._is_connected and not self._is_executed
 
     def _failure(self, error: Exception) -> str:
-        """Return what the database said that is no data, where it runs, and what to do."""
+        """Return the error message: the database's message without values, its server, and advice."""
         is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
         said = _without_values(error) if is_shown else "its words may quote the data"
         place = f"{self} ({server})" if (server := _server(self._conn_id)) else str(self)
@@ -149,7 +150,7 @@ class SqlSource:
 
 
 def _is_ordered(sql: str) -> bool:
-    """Tell whether the statement orders its rows; a subquery or a window does not do it for the whole."""
+    """Return whether the statement has an ORDER BY at its top level, outside subqueries and window functions."""
     statement, found = _NO_STATEMENT.sub(" ", sql), 1
     while found:
         statement, found = _WITHIN.subn(" ", statement)
@@ -157,12 +158,12 @@ def _is_ordered(sql: str) -> bool:
 
 
 def _tells_columns_late(cursor: Any) -> bool:
-    """Tell whether the cursor knows its columns only once it has fetched: psycopg2's on the server."""
+    """Return whether the cursor has its columns only after the first fetch, as psycopg2's server-side cursor."""
     return type(cursor).__module__.startswith("psycopg2") and cursor.name is not None
 
 
 def _database_error(error: Exception) -> str | None:
-    """Return which of PEP 249's classes an error is of: every driver derives its own from one named ``Error``."""
+    """Return the PEP 249 class name of an error; ``None`` for other errors. All drivers have a base class ``Error``."""
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Error" not in names:
         return None
@@ -170,7 +171,7 @@ def _database_error(error: Exception) -> str | None:
 
 
 def _server(conn_id: str) -> str:
-    """Return where the database is, as its connection says; a file has no server."""
+    """Return type, host and port of the database from its connection; an empty text for a file database."""
     connection = BaseHook.get_connection(conn_id)
     port = f":{connection.port}" if connection.port else ""
     is_server = connection.host and not re.search(r"[\s/\\@]", connection.host)
@@ -200,7 +201,7 @@ def _number(error: Any) -> int | None:
 
 
 def _where(error: Any) -> str:
-    """Return the error's SQLSTATE, or the number that MySQL gives it."""
+    """Return the SQLSTATE of an error, or its MySQL error number, as text in brackets."""
     found = {"SQLSTATE": _sqlstate(error), "error": _number(error)}
     known = [f"{name} {value}" for name, value in found.items() if value]
     return f" [{', '.join(known)}]" if known else ""
