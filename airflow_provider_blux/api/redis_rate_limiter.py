@@ -19,7 +19,7 @@ from airflow_provider_blux.exceptions import BluxPaceError
 if TYPE_CHECKING:
     from redis import Redis
 
-# Twice the headroom of a single task, since the transit times of several machines differ more.
+# Twice the headroom of a single task, since the server receives the requests of several machines.
 HEADROOM = 2 * Rules.headroom
 # How long Redis remembers a limiter that no task uses.
 _KEEP_SECONDS = 3600

@@ -51,8 +51,8 @@ SIZE = USER_BYTES + ROW_BYTES + 1
 """Size of an entry: the digest of the user, the digest of the row, and one byte for the state (0 in a file)."""
 
 # The states of a user in this run. _KNOWN: in the snapshot, not read from the source yet. _SAME: read with the same
-# row, or accepted since. _CHANGED: read with another row. _BARRED: must not be in the snapshot after this run, not
-# read yet. _MET_BARRED: the same, and read.
+# row, or accepted since. _CHANGED: read with another row, or new. _BARRED: must not be in the snapshot after this run,
+# not read yet. _MET_BARRED: the same, and read.
 _KNOWN, _SAME, _CHANGED, _BARRED, _MET_BARRED = range(5)
 _NO_ROW = bytes(ROW_BYTES)
 

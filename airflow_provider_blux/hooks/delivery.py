@@ -45,7 +45,7 @@ class RunOptions(TypedDict, total=False):
 
 
 class KeepingOptions(RunOptions, total=False):
-    """Arguments for the files of a run; some are not available for all operations.
+    """Arguments for the files of a run, including its snapshot.
 
     ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
     user is removed from the snapshot.

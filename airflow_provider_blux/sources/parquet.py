@@ -38,7 +38,7 @@ def _opened(file: BinaryIO, name: str) -> Any:
         return parquet.ParquetFile(
             file,
             page_checksum_verification=True,
-            coerce_int96_timestamp_unit="us",  # with the default of nanoseconds, 9999-12-31 would overflow to 1816
+            coerce_int96_timestamp_unit="us",  # INT96 counts nanoseconds, in which 9999-12-31 would be read as 1816
         )
     except Exception as error:  # noqa: BLE001 - pyarrow's own, Python's, or the storage's
         raise BluxSourceError(
