@@ -52,13 +52,15 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
     :param user: digest of the user id.
     :param row: digest of the row; ``None`` if the row cannot be compared.
+    :param place: place of the user in the memory of the snapshot.
     :param is_known: whether the snapshot has this user with exactly this row.
     """
 
     user_id: str
     user: bytes
-    row: bytes | None
-    is_known: bool
+    row: bytes | None = None
+    place: int = -1
+    is_known: bool = False
 
     def __repr__(self) -> str:
         return f"Mark(is_known={self.is_known})"

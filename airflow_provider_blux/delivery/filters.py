@@ -6,12 +6,13 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.batches import copied, place_in
+from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.columns import is_table_row
@@ -20,66 +21,14 @@ from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.users import deletion
 
-# 128 bits of digest: two of a trillion ids agree by chance once in 10^14 runs. The first 16 bits choose the bucket.
-_DIGEST, _PREFIX = 16, 2
-_BUCKETS = 1 << (8 * _PREFIX)
+_DIGEST_BYTES = 16
+"""Two of a trillion ids share a digest once in 10^14 runs."""
+_MOMENT = struct.Struct("<d")
 
 
 def digest_of(user_id: str) -> bytes:
     """Return the digest of an id, which is kept in memory in place of the id."""
-    return blake2b(user_id.encode(), digest_size=_DIGEST).digest()
-
-
-class IdSet:
-    """A set of 16-byte digests, about 16 bytes each in memory."""
-
-    def __init__(self, value_size: int = 0) -> None:
-        self._buckets: list[bytearray] = [bytearray() for _ in range(_BUCKETS)]
-        self._key = _DIGEST - _PREFIX
-        self._entry = self._key + value_size
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __contains__(self, digest: bytes) -> bool:
-        return self._find(digest)[1] >= 0
-
-    def add(self, digest: bytes) -> None:
-        """Add a digest if the set does not have it."""
-        bucket, at = self._find(digest)
-        if at < 0:
-            bucket += digest[_PREFIX:_DIGEST]
-            self._count += 1
-
-    def _find(self, digest: bytes) -> tuple[bytearray, int]:
-        """Return the bucket of a digest and the offset of the digest in it; -1 if it is missing."""
-        bucket, rest = self._buckets[int.from_bytes(digest[:_PREFIX], "big")], digest[_PREFIX:_DIGEST]
-        at = bucket.find(rest)
-        while at >= 0 and at % self._entry:  # the match overlaps two entries
-            at = bucket.find(rest, at + 1)
-        return bucket, at
-
-
-class NewestMoments(IdSet):
-    """The newest timestamp of each id, about 24 bytes each in memory."""
-
-    _VALUE = struct.Struct("<d")
-
-    def __init__(self) -> None:
-        super().__init__(self._VALUE.size)
-
-    def is_overtaken(self, digest: bytes, moment: float) -> bool:
-        """Return whether an earlier record of the id was newer; if not, remember ``moment`` (Unix time)."""
-        bucket, at = self._find(digest)
-        if at < 0:
-            bucket += digest[_PREFIX:_DIGEST] + self._VALUE.pack(moment)
-            self._count += 1
-            return False
-        if moment < self._VALUE.unpack_from(bucket, at + self._key)[0]:
-            return True
-        self._VALUE.pack_into(bucket, at + self._key, moment)
-        return False
+    return blake2b(user_id.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 class Suppression:
@@ -95,7 +44,8 @@ class Suppression:
     def __init__(self, rows: Iterable[Any], hashes: Hashes, name: str, *, check_ids: bool = True) -> None:
         self._hashes = hashes
         self._shaping = Shaping(check_ids=check_ids)
-        self._ids, self._receipted = IdSet(), IdSet()
+        self._ids, self._receipted = DigestMap(_DIGEST_BYTES), DigestMap(_DIGEST_BYTES)
+        self._has_receipts = False
         number = 0
         try:
             for number, row in enumerate(rows, 1):  # noqa: B007 - it is for the message
@@ -122,23 +72,35 @@ class Suppression:
         if digest_of(normalize("NFC", user_id)) in self._ids:
             return True
         # A receipt holds the hash of the id as it was sent, in any Unicode form.
-        return bool(self._receipted) and any(
-            bytes.fromhex(self._hashes.of(form.encode())) in self._receipted for form in _forms(user_id)
+        return self._has_receipts and any(
+            _digest_of_receipt(self._hashes.of(form.encode())) in self._receipted for form in _forms(user_id)
         )
 
     def _add(self, row: Any) -> None:
         if isinstance(row, BluxRecordError):
             raise row
         if not (isinstance(row, Mapping) and "ids" in row and "previous" in row):
-            self._ids.add(digest_of(normalize("NFC", deletion(row, self._shaping)[0])))
+            self._ids.put(digest_of(normalize("NFC", deletion(row, self._shaping)[0])))
             return
         if not self._hashes.fits(row):
             raise BluxRecordError("key", "this receipt was made with another receipt_key than the connection's")
+        self._has_receipts = True
         try:
-            for digest in row["ids"]:
-                self._receipted.add(bytes.fromhex(digest))
+            for receipted in row["ids"]:
+                self._receipted.put(_digest_of_receipt(receipted))
         except (TypeError, ValueError):
             raise BluxRecordError("ids", "this receipt has been changed") from None
+
+
+def _digest_of_receipt(hexadecimal: str) -> bytes:
+    """Return the part of a receipt's hash that is kept in memory.
+
+    :raises ValueError: this is no hash of a receipt.
+    """
+    digest = bytes.fromhex(hexadecimal)
+    if len(digest) != sha256().digest_size:
+        raise ValueError
+    return digest[:_DIGEST_BYTES]
 
 
 def _forms(user_id: str) -> set[str]:
@@ -158,7 +120,7 @@ class Freshness:
         self._field = field
         self._shaping = shaping
         self._lowered = lowered
-        self._newest = NewestMoments()
+        self._newest = DigestMap(_DIGEST_BYTES, _MOMENT.size)
 
     def check(self, user_id: str, row: Any) -> None:
         """Compare the timestamp of a record with the newest one of its user, and remember it.
@@ -170,10 +132,13 @@ class Freshness:
             raise BluxRecordError(self._field, "is missing (null), so nobody knows whether the record is still true")
         written = timestamp(value, self._field, self._shaping.zone, self._shaping.timestamp_unit)
         moment = datetime.fromisoformat(written).timestamp()
-        if self._newest.is_overtaken(digest_of(user_id), moment):
+        user = digest_of(user_id)
+        newest = self._newest.get(user)
+        if newest is not None and moment < _MOMENT.unpack(newest)[0]:
             raise BluxRecordError(
                 self._field, "is older than an earlier record of the same user in this run; sort the source by it"
             )
+        self._newest.put(user, _MOMENT.pack(moment))
 
 
 def guarded(
@@ -239,11 +204,11 @@ class _Guard:
         return number
 
     def _number_of_users(self, rows: Iterable[Any]) -> int:
-        users = IdSet()
+        users = DigestMap(_DIGEST_BYTES)
         for row in self._until_stopped(rows):
             if not isinstance(row, BluxRecordError):
                 with suppress(BluxRecordError):  # it will be rejected, not deleted
-                    users.add(digest_of(self._shape(row)[0]))
+                    users.put(digest_of(self._shape(row)[0]))
         return len(users)
 
     def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:

@@ -2,50 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
+from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
-
-
-class DigestMap:
-    """A compact map from 8-byte user digests to values of a fixed size.
-
-    :param value_size: in bytes.
-    """
-
-    def __init__(self, value_size: int) -> None:
-        # The first two bytes of a digest choose the bucket; in it the entries lie one after the other.
-        self._buckets: defaultdict[int, bytearray] = defaultdict(bytearray)
-        self._size = USER_BYTES + value_size
-
-    def get(self, user: bytes) -> bytes | None:
-        """Return the value of a user; ``None`` where there is none."""
-        bucket, at = self._find(user)
-        return None if at < 0 else bytes(bucket[at + USER_BYTES : at + self._size])
-
-    def put(self, user: bytes, value: bytes) -> None:
-        """Set the value of a user."""
-        bucket, at = self._find(user)
-        if at < 0:
-            bucket += user + value
-        else:
-            bucket[at + USER_BYTES : at + self._size] = value
-
-    def remove(self, user: bytes) -> None:
-        """Remove a user if the map has one."""
-        bucket, at = self._find(user)
-        if at >= 0:
-            del bucket[at : at + self._size]
-
-    def _find(self, user: bytes) -> tuple[bytearray, int]:
-        """Return the bucket of a user and the place of the entry in it, -1 where there is none."""
-        bucket = self._buckets[user[0] << 8 | user[1]]
-        at = bucket.find(user)
-        while at >= 0 and at % self._size:  # the match overlaps two entries
-            at = bucket.find(user, at + 1)
-        return bucket, at
-
 
 SIZE = USER_BYTES + ROW_BYTES + 1
 """Size of an entry: the digest of the user, the digest of the row, and one byte for the state (0 in a file)."""
@@ -61,16 +21,12 @@ class KnownRows(DigestMap):
     """The last accepted row digest of each user, and the state of the user in this run."""
 
     def __init__(self) -> None:
-        super().__init__(ROW_BYTES + 1)
+        super().__init__(USER_BYTES, ROW_BYTES + 1)
         #: Number of users read from the source that were in the snapshot, and of those that were not.
         self.met_known, self.met_others = 0, 0
 
-    def __len__(self) -> int:
-        """Return the number of users in the snapshot; valid only before the source is read."""
-        return sum(map(len, self._buckets.values())) // SIZE
-
     def packed(self) -> Iterator[bytes]:
-        """Yield the entries of all users for :meth:`unpack`; valid only before the source is read."""
+        """Yield the entries of all users for :meth:`unpack`; valid before the source is read and after ``settle``."""
         return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
@@ -96,35 +52,58 @@ class KnownRows(DigestMap):
         self.put(user, row + b"\0")
 
     def bar(self, user: bytes) -> None:
-        """Remove a user from the snapshot, and make :meth:`learn` ignore the user in this run."""
+        """Remove a user from the snapshot; :meth:`learn` ignores the user in this run."""
         self.put(user, _NO_ROW + bytes([_BARRED]))
 
-    def meet(self, user: bytes, row: bytes | None) -> bool:
-        """Record that the source has a row of a user; return whether it equals the last accepted row.
+    def drop(self, user: bytes) -> None:
+        """Remove a user after the source had a row that is not sent."""
+        self.put(user, _NO_ROW + bytes([_MET_BARRED]))
+
+    def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:
+        """Record that the source has a row of a user.
 
         A user with a second row in the source is barred: all rows of such a user are sent, in the order of the source.
+
+        :return: the place of the user, for :meth:`learn`; and whether the row equals the last accepted row.
         """
         bucket, at = self._find(user)
         if at < 0:
+            at = len(bucket)
             bucket += user + _NO_ROW + bytes([_CHANGED])
             self.met_others += 1
-            return False
+            return at, False
         state_at = at + SIZE - 1
         state = bucket[state_at]
         if state == _KNOWN:
             self.met_known += 1
             is_same = row is not None and bucket[at + USER_BYTES : state_at] == row
             bucket[state_at] = _SAME if is_same else _CHANGED
-            return is_same
+            return at, is_same
         if state == _BARRED:
             self.met_others += 1
         bucket[state_at] = _MET_BARRED
-        return False
+        return at, False
 
-    def learn(self, user: bytes, row: bytes) -> bool:
-        """Store the row of a user after its request was accepted; return ``False`` if the user is barred."""
-        bucket, at = self._find(user)
-        if at < 0 or bucket[at + SIZE - 1] != _CHANGED:
+    def learn(self, user: bytes, at: int, row: bytes) -> bool:
+        """Store the row of a user after its request was accepted; return ``False`` if the user is barred.
+
+        :param at: the place of the user, by :meth:`meet`.
+        """
+        bucket = self._buckets[user[0] << 8 | user[1]]
+        if bucket[at + SIZE - 1] != _CHANGED:
             return False
         bucket[at + USER_BYTES : at + SIZE] = row + bytes([_SAME])
         return True
+
+    def settle(self, *, keep_unmet: bool) -> None:
+        """Remove all users without an accepted row after the source was read.
+
+        :param keep_unmet: whether the users that the source did not have are kept.
+        """
+        kept = bytes([_KNOWN, _SAME]) if keep_unmet else bytes([_SAME])
+        for number, bucket in self._buckets.items():
+            if bucket[SIZE - 1 :: SIZE].translate(None, kept):
+                places = [at for at in range(0, len(bucket), SIZE) if bucket[at + SIZE - 1] in kept]
+                self._buckets[number] = bytearray(b"".join([bucket[at : at + SIZE] for at in places]))
+        for bucket in self._buckets.values():
+            bucket[SIZE - 1 :: SIZE] = bytes(len(bucket) // SIZE)

@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import msgspec
+
 from airflow_provider_blux.delivery.batches import Batch, Mark, Record
 from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
-from airflow_provider_blux.delivery.row_digests import RowDigests
+from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
 from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
@@ -92,7 +94,8 @@ class Snapshot:
         self._read_only = read_only
         self._clock = clock
         self._rows, self._known = KnownRows(), 0
-        self._history: Sequence[Entry] = ()
+        self._before: State | None = None
+        self._entry: Entry
         self._stored, self._forgotten = bytearray(), bytearray()
         self._token, self._sequence = "", 0
         self._replaces: str | None = None
@@ -108,9 +111,9 @@ class Snapshot:
         :param replaces: ``replaces`` of an earlier try, if this run continues that try's full refresh.
         :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target.
         """
-        self._rows = KnownRows()  # frees the memory of an earlier read of the source first
-        state = self._load()
-        self._rows, self._known, self._history = state.rows, len(state.rows), state.history
+        self._rows, self._before = KnownRows(), None  # frees the memory of an earlier read of the source first
+        self._before = state = self._load()
+        self._rows, self._known = state.rows, len(state.rows)
         for user in state.contested:
             self._rows.bar(user)
         self._open(state.names)
@@ -132,13 +135,13 @@ class Snapshot:
             user, digest = self._digests.user(user_id), self._digests.row(row)
         except ValueError:  # a lone surrogate, or an integer with too many digits: the row is rejected later
             return None
-        return Mark(user_id, user, digest, self._rows.meet(user, None if self._full_refresh else digest))
+        return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
         """Return the mark of a row that cannot be compared, from the id of its record."""
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
-        return Mark(user_id, user, None, False)
+        return Mark(user_id, user)
 
     def announced(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield each batch after the removal of its users from the snapshot is durable."""
@@ -162,7 +165,7 @@ class Snapshot:
         """Store the rows of accepted records in the snapshot."""
         for record in records:
             mark = record.mark
-            if mark and mark.row and self._rows.learn(mark.user, mark.row):
+            if mark and mark.row and self._rows.learn(mark.user, mark.place, mark.row):
                 self._stored += mark.user + mark.row + b"\0"
 
     def end(self, *, is_whole: bool) -> Totals:
@@ -173,13 +176,26 @@ class Snapshot:
         totals = self._totals() if is_whole else Totals()
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
-            # The merge reads the files, not these rows: only the files record that suppressed users were removed.
-            self._rows = KnownRows()
             try:
-                merge_if_due(self._folder, self._target)
+                merge_if_due(self._folder, self._target, self._after())
             except Exception as error:  # noqa: BLE001 - all is delivered and remembered; a later run merges
                 log.warning("Snapshot %s: its files could not be merged (%s).", self._folder, type(error).__name__)
         return totals
+
+    def _after(self) -> State | None:
+        """Return the state after this run if no other run has written; ``None`` if only the files can tell."""
+        rows, self._rows = self._rows, KnownRows()
+        before, self._before = self._before, None
+        if before is None or self._replaces not in (None, self._token):
+            return None
+        rows.settle(keep_unmet=not self._full_refresh)
+        return State(
+            rows=rows,
+            names=[*before.names, *(piece_name(self._token, sequence) for sequence in range(self._sequence))],
+            history=[*([] if self._full_refresh else before.history), self._entry],
+            is_open=before.is_open,
+            contested=frozenset(),
+        )
 
     def _load(self) -> State:
         try:
@@ -192,6 +208,7 @@ class Snapshot:
 
     def _open(self, found: Sequence[str]) -> None:
         self._token, self._sequence = secrets.token_hex(8), 0
+        self._entry = Entry(at="", task=self._run.task, stored=0, forgotten=0)
         self._write(found=found)
 
     def _totals(self) -> Totals:
@@ -199,7 +216,8 @@ class Snapshot:
         if self._run.map_index >= 0:
             return Totals()
         named = self._rows.met_known + self._rows.met_others
-        named_before = (entry.named for entry in reversed(self._history) if entry.task == self._run.task)
+        entries = reversed(self._before.history if self._before else ())
+        named_before = (entry.named for entry in entries if entry.task == self._run.task)
         last = next((number for number in named_before if number is not None), None)
         if last and named * 2 < last:
             log.warning(
@@ -215,6 +233,8 @@ class Snapshot:
         for batch in batches:
             self._forgotten += b"".join([record.mark.user for record in batch.records.values() if record.mark])
             self._forgotten += b"".join(batch.left)
+            for user in batch.left:
+                self._rows.drop(user)
         if self._forgotten:
             self._write()
 
@@ -238,6 +258,13 @@ class Snapshot:
                 f"snapshot_path: {self._folder} cannot be written to ({type(error).__name__}), so nothing more is "
                 "sent. What was sent since the last write is sent again by the next run."
             ) from error
+        self._entry = msgspec.structs.replace(
+            self._entry,
+            at=beginning.at,
+            stored=self._entry.stored + beginning.stored,
+            forgotten=self._entry.forgotten + len(self._forgotten) // USER_BYTES,
+            named=beginning.named,
+        )
         self._sequence += 1
         self._stored.clear()
         self._forgotten.clear()
@@ -271,7 +298,7 @@ class Forgetting(Snapshot):
 
     def mark_of(self, user_id: str) -> Mark:
         """Return the mark of a user to remove from the snapshot."""
-        return Mark(user_id, self._digests.user(user_id), None, False)
+        return Mark(user_id, self._digests.user(user_id))
 
     def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
         """Write the last file of the run. The next run that sends users merges the files."""

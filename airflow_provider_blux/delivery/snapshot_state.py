@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import TypeVar
 
-from airflow_provider_blux.delivery.known_rows import DigestMap, KnownRows
+from airflow_provider_blux.delivery.digest_map import DigestMap
+from airflow_provider_blux.delivery.known_rows import KnownRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES
 from airflow_provider_blux.delivery.snapshot_files import (
     MERGED,
@@ -67,17 +68,19 @@ def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | N
     raise BluxError(f"The snapshot {folder} changed each time it was read, {_ATTEMPTS} times; try again.")
 
 
-def merge_if_due(folder: SnapshotFolder, target: Target) -> None:
+def merge_if_due(folder: SnapshotFolder, target: Target, known: State | None = None) -> None:
     """Merge all files into one if there are enough of them and no run has requests in flight.
 
     An interrupted merge loses nothing: the merged file is complete before the other files are removed.
+
+    :param known: the state if no other file has been written; the files are read otherwise.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
     if sum(pieces) * _WORTH < sum(sizes.values()) - sum(pieces) and len(pieces) <= _MANY:
         return
     folder.remove_unfinished()
-    state = load(folder)
+    state = known if known and sizes.keys() == set(known.names) else load(folder)
     if state.is_open:
         return
     merged = Header(
@@ -98,9 +101,11 @@ class _Files:
         self._folder = folder
         self._names = _listed(folder)
         self._errors: dict[str, BluxSnapshotError] = {}
-        pieces = dict(self._read([name for name in self._names if not name.endswith(MERGED)], folder.piece))
         merged = dict(self._read([name for name in self._names if name.endswith(MERGED)], folder.header))
         covered = {name for header in merged.values() for name in header.covers or ()}
+        # Covered files are not read: the merge may be removing them right now.
+        single = [name for name in self._names if not name.endswith(MERGED) and name not in covered]
+        pieces = dict(self._read(single, folder.piece))
         replaced = _replaced(pieces)
         void = set(self._names) if is_replaced else covered | replaced | _overtaken(merged, replaced)
         for name, error in self._errors.items():
@@ -177,7 +182,7 @@ class _Resolution:
 
     def __init__(self, rows: KnownRows, *, is_line: bool) -> None:
         self._rows = rows
-        self._touched = None if is_line else DigestMap(_NUMBER_BYTES)
+        self._touched = None if is_line else DigestMap(USER_BYTES, _NUMBER_BYTES)
         self._names: list[str] = []
 
     def apply(self, pieces: Sequence[Piece], found: frozenset[str], *, is_blind: bool) -> None:
@@ -192,6 +197,12 @@ class _Resolution:
         for piece in pieces:
             number = self._number(len(self._names))
             self._names.append(piece.header.name)
+            if self._touched is None and not is_blind:
+                # A user with an accepted row has left the rows: the run removed the user before it sent the row.
+                self._rows.unpack(piece.stored)
+                for user in piece.users():
+                    self._rows.remove(user)
+                continue
             for user, row in piece.rows():
                 self._touch(user, None if is_blind else row, number, unseen)
             for user in piece.users():

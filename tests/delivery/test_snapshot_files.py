@@ -171,6 +171,27 @@ def test_nothing_is_merged_while_another_run_is_open_and_the_last_to_end_merges(
     assert known(tmp_path) == 31
 
 
+def test_files_that_a_merge_is_removing_are_not_missed(blux: Any, tmp_path: Path) -> None:
+    class Late(LocalFileSystem):  # type: ignore[misc]
+        """Lists files that are gone when they are read."""
+
+        def cat_file(self, path: str, **options: Any) -> Any:
+            if MERGED not in path:
+                raise FileNotFoundError(path)
+            return super().cat_file(path, **options)
+
+    other, records = begun(tmp_path, [{"user_id": "other"}])
+    send(blux, tmp_path)
+    other.accepted(records)
+    other.end(is_whole=False)
+    pieces = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    merge_if_due(folder_of(tmp_path), target_of())
+    for path, content in pieces.items():
+        path.write_bytes(content)
+
+    assert len(load(SnapshotFolder(Folder(Late(), str(tmp_path), "snapshot_path"), target_of())).rows) == 31
+
+
 def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) -> None:
     """The merged file is there, the others are not removed yet; then the same with only some of them removed."""
     other, records = begun(tmp_path, [{"user_id": "other"}])

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_provider_blux.delivery.batches import Batch, Record
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.snapshot import Snapshot
-from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder
+from airflow_provider_blux.delivery.snapshot_files import MERGED, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load
 from airflow_provider_blux.delivery.storage import Folder
 from tests.delivery.pushing import snapshot_in, target_of
@@ -26,6 +26,18 @@ DIGESTS = RowDigests(None, "as it is")
 
 def row_of(user: str, value: int) -> dict[str, Any]:
     return {"user_id": user, "n": value}
+
+
+class Remembering(MemoryFileSystem):  # type: ignore[misc]
+    """A file system that keeps a copy of all files that were removed."""
+
+    store: ClassVar[dict[str, Any]] = {}  # that of the base class is every test's
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    removed: ClassVar[dict[str, bytes]] = {}
+
+    def rm_file(self, path: str) -> None:
+        self.removed[path] = self.cat_file(path)
+        super().rm_file(path)
 
 
 class Live:
@@ -54,13 +66,18 @@ def announced(run: Live, records: list[Record], left: list[Record]) -> None:
 class History:
     """Runs begin, announce, send, learn, end, die; users are deleted; files are merged, whenever it may happen."""
 
-    def __init__(self, folder: Folder, chance: Random) -> None:
-        self.folder = folder
+    def __init__(self, chance: Random) -> None:
+        self.fs = Remembering()
+        self.fs.store.clear()
+        self.fs.removed.clear()
+        self.folder = Folder(self.fs, "/snapshot", "snapshot_path")
         self.chance = chance
         self.blux: dict[str, int | None] = dict.fromkeys(USERS)
         self.runs: list[Live] = []
         #: How often a row was announced whose user was known with another, without which nothing is tested.
         self.changed_known = 0
+        #: How often an end has merged the files.
+        self.merges = 0
 
     def step(self) -> None:
         """Let something happen, of all that may happen now."""
@@ -126,8 +143,13 @@ class History:
         while run.on_the_way:
             self.send(run)
         self.learn(run)
+        before = self.folder.sizes()
         run.snapshot.end(is_whole=self.chance.random() < 0.7)
         self.runs.remove(run)
+        for merged in self.folder.sizes().keys() - before.keys():
+            if merged.endswith(MERGED):
+                self.merges += 1
+                self.check_merge(merged)
 
     def fail(self, run: Live) -> None:
         """Some requests have arrived, of which the run never hears."""
@@ -152,6 +174,19 @@ class History:
         if self.chance.random() < 0.7:  # else it has died
             forgetting.end(is_whole=True)
 
+    def check_merge(self, merged: str) -> None:
+        """Check that a merged file has the same content as the files that it covers."""
+        folder = SnapshotFolder(self.folder, target_of())
+        covered = Folder(self.fs, "/covered", "snapshot_path")
+        for name in folder.header(merged).covers or ():
+            covered.write(name, self.fs.removed[f"/snapshot/{name}"])
+        expected, state = load(SnapshotFolder(covered, target_of())), load(folder)
+        self.fs.rm("/covered", recursive=True)
+        users = [DIGESTS.user(user) for user in USERS]
+        assert [state.rows.row_of(user) for user in users] == [expected.rows.row_of(user) for user in users]
+        assert len(state.rows) == len(expected.rows)
+        assert list(state.history) == list(dict.fromkeys(expected.history))  # entries of one second may be equal
+
     def check(self) -> None:
         """Check that what is known is what Blux holds."""
         states = [load(SnapshotFolder(self.folder, target_of()))]
@@ -170,27 +205,26 @@ def _quietly(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         yield
 
 
-def changed_known_in(seeds: range) -> int:
-    """Let histories take place; return how often a row was announced whose user was known with another."""
-    number = 0
+def histories(seeds: range) -> list[History]:
+    """Let histories take place, and return them."""
+    ended = []
     for seed in seeds:
-        fs = MemoryFileSystem()
-        fs.store.clear()
-        history = History(Folder(fs, "/snapshot", "snapshot_path"), Random(seed))  # noqa: S311 - the same each time
+        history = History(Random(seed))  # noqa: S311 - the same each time
         for step in range(40):
             try:
                 history.step()
             except Exception as error:
                 error.add_note(f"in step {step} of the history of seed {seed}")
                 raise
-        number += history.changed_known
-    return number
+        ended.append(history)
+    return ended
 
 
-def test_what_is_known_is_what_blux_holds_whatever_has_happened() -> None:
-    assert changed_known_in(range(150)) > 50
+@pytest.mark.parametrize(
+    "seeds", [range(150), pytest.param(range(150, 700), marks=pytest.mark.slow)], ids=["some", "many"]
+)
+def test_what_is_known_is_what_blux_holds_whatever_has_happened(seeds: range) -> None:
+    ended = histories(seeds)
 
-
-@pytest.mark.slow
-def test_what_is_known_is_what_blux_holds_after_many_histories() -> None:
-    assert changed_known_in(range(150, 700)) > 180
+    assert sum(history.changed_known for history in ended) > len(seeds) / 3
+    assert sum(history.merges for history in ended) > len(seeds) / 3
