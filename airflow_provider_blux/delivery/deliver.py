@@ -149,6 +149,8 @@ class Delivery:
             else:
                 batches = self._batches(rows)
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
+            engine.finish()
+            self._checkpoint.save()  # if a later step fails, the next try must not send everything again
         except BaseException as error:
             self._finish_early(engine, account, error)
             progress.close("stopped early")
@@ -156,8 +158,6 @@ class Delivery:
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
                 raise engine.failure from engine.failure.__cause__
             raise
-        engine.finish()
-        self._checkpoint.save()  # if a later step fails, the next try must not send everything again
         totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
         report.absent = totals.absent
         progress.close("ended")

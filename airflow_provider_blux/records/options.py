@@ -26,6 +26,7 @@ Meaning = str | int | float | Decimal
 
 # Options that enter `repr` without conversion.
 _AS_GIVEN = ("send_nulls", "lowercase_columns", "check_ids", "timestamp_unit", "phone_region")
+_MONTHS = [datetime(year, month, 1) for year in range(1990, 2038) for month in range(1, 13)]  # noqa: DTZ001
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -79,7 +80,9 @@ class Shaping:
         """Return text with all settings, the same in each process; it enters the digest of a checkpoint."""
         mapping = sorted(self.field_mapping.items())
         meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
-        zone = _ADDRESS.sub("", repr(self.zone))
+        zone = repr(self.zone)
+        if _ADDRESS.search(zone):  # the zone has no `repr` of its own, but its offsets tell what it does
+            zone = f"{_ADDRESS.sub('', zone)} {[self.zone.utcoffset(month) for month in _MONTHS]}"
         others = {name: getattr(self, name) for name in _AS_GIVEN}
         names = sorted(self.excluded), self.json_names
         return f"Shaping({mapping}, {meanings}, {zone}, {names}, {others})"

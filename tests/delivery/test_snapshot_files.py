@@ -18,7 +18,7 @@ from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, Snapsh
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
-from tests.delivery.pushing import push, snapshot_in, target_of
+from tests.delivery.pushing import Memory, push, snapshot_in, target_of
 
 USERS = [{"user_id": f"u{number}", "email": f"kim{number}@example.com"} for number in range(30)]
 
@@ -169,6 +169,20 @@ def test_nothing_is_merged_while_another_run_is_open_and_the_last_to_end_merges(
 
     assert [name.endswith(MERGED) for name in files(tmp_path)] == [True]
     assert known(tmp_path) == 31
+
+
+def test_a_run_whose_last_checkpoint_cannot_be_saved_is_not_open(blux: Any, tmp_path: Path) -> None:
+    class Full(Memory):
+        def save(self, state: dict[str, Any]) -> None:
+            if state["records"] == len(USERS):
+                raise OSError("no space")
+            super().save(state)
+
+    with pytest.raises(OSError, match="no space"):
+        push(blux, "upsert_users", USERS, snapshot=snapshot_in(tmp_path), store=Full())
+
+    state = load(folder_of(tmp_path))
+    assert (state.is_open, len(state.rows)) == (False, 30)
 
 
 def test_files_that_a_merge_is_removing_are_not_missed(blux: Any, tmp_path: Path) -> None:

@@ -241,6 +241,20 @@ def test_how_rows_are_read_has_the_same_name_in_every_process() -> None:
     assert " at 0x" not in repr(Shaping(naive_timezone=_Fixed()))
 
 
+def test_two_zones_without_a_repr_of_their_own_are_told_apart_by_their_offsets():
+    class Seoul(tzinfo):
+        hours = 9
+
+        def utcoffset(self, _moment):
+            return timedelta(hours=self.hours)
+
+    other = Seoul()
+    other.hours = 10
+
+    assert repr(Shaping(naive_timezone=Seoul())) == repr(Shaping(naive_timezone=Seoul()))
+    assert repr(Shaping(naive_timezone=Seoul())) != repr(Shaping(naive_timezone=other))
+
+
 class _Fixed(tzinfo):
     def utcoffset(self, moment: datetime | None) -> timedelta:
         return timedelta(hours=9)
