@@ -15,12 +15,12 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.records.fields import CONSENTS
 from benchmarks import rows, servers, stub
 from benchmarks.bench import __main__ as bench
-from benchmarks.bench import cost, imports, in_flight, pace, rejects, resume, stages, start
+from benchmarks.bench import cost, formats, imports, in_flight, pace, rejects, resume, stages, start
 from benchmarks.bench.contenders import AIOHTTP, HTTP_HOOK, OURS, PEERS
 from benchmarks.bench.databases import MariaDbTable, PostgreSqlTable
 from benchmarks.bench.files import Files
 from benchmarks.bench.mariadb_provider import install
-from benchmarks.bench.processes import Usage, expect_failure, is_installed, lost, usage_of
+from benchmarks.bench.processes import Usage, expect_failure, is_installed, lost, run_module, usage_of
 from benchmarks.bench.section import Goal, Section, at_most
 from benchmarks.measuring import Measuring
 from benchmarks.pace import most_in_any_second, share_of_the_rate
@@ -194,6 +194,14 @@ def test_a_file_is_written_once_and_has_the_same_rows_in_every_format(what, tmp_
 
 
 # What is measured.
+
+
+@pytest.mark.parametrize("name", [name for name in formats.FORMATS if name != "lmdb"])
+def test_a_format_finds_every_user_and_writes_less_for_a_change_only_where_files_are_added(name, tmp_path):
+    found = run_module("one_format", name, "20000", str(tmp_path))
+
+    assert found["bytes"] >= 20_000 * 19
+    assert (found["changed"] < found["bytes"] / 10) == (name in {"entries", "parquet"})
 
 
 def test_cpu_and_memory_are_those_of_the_block():

@@ -81,7 +81,9 @@ class Shaping:
         mapping = sorted(self.field_mapping.items())
         meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
         zone = repr(self.zone)
-        if self.zone is not None and _ADDRESS.search(zone):  # the zone has no `repr` of its own, but its offsets tell what it does
+        if self.zone is not None and _ADDRESS.search(
+            zone
+        ):  # the zone has no `repr` of its own, but its offsets tell what it does
             zone = f"{_ADDRESS.sub('', zone)} {[self.zone.utcoffset(month) for month in _MONTHS]}"
         others = {name: getattr(self, name) for name in _AS_GIVEN}
         names = sorted(self.excluded), self.json_names

@@ -1,9 +1,9 @@
 """This package and what people would use instead, side by side in one run on one stub: ``make bench``.
 
 Pace, cost of CPU and memory, where the time goes, requests in flight, rejects, the start of a task, the import, the
-retry, and sending only what has changed, each at the median of several runs; in the end a table of the goals.
-Everything of ours goes through an operator with its default arguments. It measures and does not judge: the exit code
-is 0 also where a goal is missed.
+retry, sending only what has changed, and formats of a snapshot, each at the median of several runs; in the end a table
+of the goals. Everything of ours goes through an operator with its default arguments. It measures and does not judge:
+the exit code is 0 also where a goal is missed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.bench import changes, cost, imports, in_flight, pace, rejects, resume, stages, start
+from benchmarks.bench import changes, cost, formats, imports, in_flight, pace, rejects, resume, stages, start
 from benchmarks.bench.files import Files
 from benchmarks.bench.section import GOAL_COLUMNS, Goal, Options, Section
 from benchmarks.home import settle_in
@@ -32,6 +32,7 @@ SECTIONS: dict[str, Callable[[Options, Files], Section]] = {
     "import": imports.measure,
     "resume": resume.measure,
     "changes": changes.measure,
+    "formats": formats.measure,
 }
 
 
@@ -68,6 +69,9 @@ def _options(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:
     parser.add_argument("--events", type=int, default=1_000_000, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="of a paced run (default: %(default)s)")
     parser.add_argument("--latency", type=float, nargs="+", default=[0.05, 0.2, 0.8], help="(default: %(default)s)")
+    parser.add_argument(
+        "--sources", nargs="+", choices=changes.SOURCES, default=changes.SOURCES, help="of changes, beside jsonl (default: all)"
+    )
     given = parser.parse_args(arguments)
     only = given.only
     del given.only

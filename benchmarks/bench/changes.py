@@ -12,7 +12,7 @@ from statistics import median
 from benchmarks import servers
 from benchmarks.bench.contenders import OURS
 from benchmarks.bench.cost import ratio
-from benchmarks.bench.databases import Table, filled_tables
+from benchmarks.bench.databases import DATABASES, Table, filled_tables
 from benchmarks.bench.files import Files
 from benchmarks.bench.processes import Usage, run_module, usage_of
 from benchmarks.bench.section import Goal, Options, Section, at_most
@@ -21,6 +21,7 @@ from benchmarks.rows import FileFormat
 from benchmarks.table import say
 
 FORMATS: tuple[FileFormat, ...] = ("jsonl", "csv", "parquet")
+SOURCES = (*FORMATS, *DATABASES)
 #: All, then with a snapshot: a first time, again without a change, and with one user of a hundred changed.
 ALL, FIRST, SAME, CHANGED = "all, no snapshot", "first run", "nothing changed", "1 % changed, at the published rate"
 _SAME_GOAL, _FIRST_GOAL, _BYTES_GOAL = 0.5, 1.35, 0.03
@@ -35,9 +36,10 @@ def measure(options: Options, files: Files) -> Section:
     """Measure every source in turns."""
     runs: Runs = defaultdict(list)
     bytes_written, loads = [], []
-    with filled_tables(options.users, files.folder) as (tables, missing):
+    formats = [name for name in FORMATS if name == "jsonl" or name in options.sources]
+    with filled_tables(options.users, files.folder, only=options.sources) as (tables, missing):
         for number in range(1, options.runs + 1):
-            for source in [*FORMATS, *(table.title for table in tables)]:
+            for source in [*formats, *(table.title for table in tables)]:
                 say(f"changes, run {number}: {options.users:,} users from {source} ...")
                 with tempfile.TemporaryDirectory(prefix="blux_snapshot_") as folder:
                     table = next((table for table in tables if table.title == source), None)

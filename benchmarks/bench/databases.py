@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,6 +22,7 @@ from benchmarks.bench.mariadb_provider import install
 from benchmarks.rows import Row, typed_user
 from benchmarks.table import say
 
+DATABASES = ("PostgreSQL", "MariaDB")
 _COLUMNS = typed_user(0)
 _ROWS_A_WRITE = 1000
 _WAIT_SECONDS = 3
@@ -175,14 +176,17 @@ class MariaDbTable(Table):
 
 
 @contextmanager
-def filled_tables(count: int, folder: Path) -> Iterator[tuple[list[Table], dict[str, str]]]:
+def filled_tables(
+    count: int, folder: Path, only: Collection[str] = DATABASES
+) -> Iterator[tuple[list[Table], dict[str, str]]]:
     """Fill a table in each database that answers.
 
     Gives the tables, and why those of other databases are missing, by their titles.
 
     :param folder: keeps what makes the hook of MariaDB known to Airflow.
+    :param only: the titles of the databases.
     """
-    tables: Sequence[Table] = (PostgreSqlTable(), MariaDbTable())
+    tables: Sequence[Table] = [table for table in (PostgreSqlTable(), MariaDbTable()) if table.title in only]
     missing = {table.title: why for table in tables if (why := table.missing())}
     with ExitStack() as opened:
         there = [table for table in tables if table.title not in missing]

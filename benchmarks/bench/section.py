@@ -17,6 +17,7 @@ class Options:
     :param peer_users: in those of others, which cost more.
     :param seconds: of a paced delivery of users at the full rate.
     :param latency: seconds until each answer in our paced deliveries.
+    :param sources: of users of whom few have changed.
     """
 
     runs: int
@@ -26,6 +27,7 @@ class Options:
     events: int
     seconds: float
     latency: Sequence[float]
+    sources: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
