@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -54,16 +53,14 @@ class KeepingOptions(RunOptions, total=False):
     snapshot_path: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kept:
+class Files(TypedDict):
     """The opened files of a delivery; ``None`` for files that were not requested."""
 
-    store: Store | None = None
-    rejects: RejectsFile | None = None
-    receipts: ReceiptsFile | None = None
-    suppression: Suppression | None = None
-    snapshot: Snapshot | None = None
-    watchers: Sequence[Watcher] = ()
+    store: Store | None
+    rejects: RejectsFile | None
+    receipts: ReceiptsFile | None
+    suppression: Suppression | None
+    snapshot: Snapshot | None
 
 
 def opened(
@@ -75,11 +72,9 @@ def opened(
     receipt_key: str | None,
     receipts_path: str | None = None,
     suppression_path: str | Sequence[str] | None = None,
-    check_ids: bool = True,
-) -> Kept:
+) -> Files:
     """Open all files of a delivery: check that each folder is writable, and read the suppression list.
 
-    :param check_ids: whether an id in the suppression list that looks damaged is an error.
     :raises BluxConfigError: naming the argument at fault.
     """
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
@@ -89,14 +84,16 @@ def opened(
     rejects_path = options.get("rejects_path")
     if receipts_path is not None and receipt_key is None:
         log.warning("The connection has no receipt_key, so a short id can be found from its receipt by trying all.")
-    return Kept(
-        store=_store(options),
-        rejects=None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
-        receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
-        suppression=None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
-        snapshot=_snapshot(options, settings, endpoint, access, receipt_key),
-        watchers=options.get("watchers", ()),
-    )
+    check_ids = settings.shaping.check_ids
+    return {
+        "store": _store(options),
+        "rejects": None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
+        "receipts": None
+        if receipts_path is None
+        else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
+        "suppression": None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
+        "snapshot": _snapshot(options, settings, endpoint, access, receipt_key),
+    }
 
 
 def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions
 from airflow_provider_blux.hooks.delivery import KeepingOptions, RunOptions
@@ -73,10 +73,3 @@ def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
     message = "on_unknown='reject' is now called 'keep'; from 1.0 on the old word is refused."
     warnings.warn(message, AirflowProviderDeprecationWarning, stacklevel=stacklevel)
     return "keep"
-
-
-def split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:
-    """Split arguments into those of the delivery and those of its files."""
-    keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
-    delivery = {name: value for name, value in options.items() if name not in keeping}
-    return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)
