@@ -168,17 +168,18 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
             records.template_fields = ()
         self._upstream = upstream_of(records)
-        self.path = path
-        self.storage_conn_id = storage_conn_id
+        # A templated argument may hold anything before it is rendered.
+        self.path: Any = path
+        self.storage_conn_id: Any = storage_conn_id
         self.file_format = file_format
         self.encoding = encoding
         self.delimiter = delimiter
         self.hive_partitioning = hive_partitioning
         self.on_missing = on_missing
         self.on_empty = on_empty
-        self.sql = sql
-        self.sql_conn_id = sql_conn_id
-        self.sql_parameters = sql_parameters
+        self.sql: Any = sql
+        self.sql_conn_id: Any = sql_conn_id
+        self.sql_parameters: Any = sql_parameters
         self.field_mapping = field_mapping
         self.true_values = true_values
         self.false_values = false_values
@@ -189,19 +190,19 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         self.check_ids = check_ids
         self.timestamp_unit = timestamp_unit
         self.phone_region = phone_region
-        self.blux_conn_id = blux_conn_id
+        self.blux_conn_id: Any = blux_conn_id
         self.api = api
         self.batch_size = batch_size
         self.rate_limit = rate_limit
-        self.rate_limit_conn_id = rate_limit_conn_id
+        self.rate_limit_conn_id: Any = rate_limit_conn_id
         self.rate_limit_share = rate_limit_share
         self.rate_limit_fallback = rate_limit_fallback
         self.concurrency = concurrency
-        self.max_rejects = max_rejects
-        self.rejects_path = rejects_path
-        self.resume = resume
-        self.checkpoint_path = checkpoint_path
-        self.validate_only = validate_only
+        self.max_rejects: Any = max_rejects
+        self.rejects_path: Any = rejects_path
+        self.resume: Any = resume
+        self.checkpoint_path: Any = checkpoint_path
+        self.validate_only: Any = validate_only
         self._safeguards = [name for name in _SAFEGUARDS if getattr(self, name, None) is not None]
         self._check()
 

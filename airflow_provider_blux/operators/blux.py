@@ -29,8 +29,6 @@ class _SuppressibleOperator(BluxOperator):
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are not sent.
     """
 
-    suppression_path: Any
-
     def __init__(
         self, *, suppression_path: str | Sequence[str] | Reference | None = None, **kwargs: Unpack[OperatorArguments]
     ) -> None:
@@ -45,9 +43,6 @@ class _SnapshotOperator(_SuppressibleOperator):
     :param full_refresh: send everything and start a new snapshot.
     :param max_absent: how many users of the snapshot (an int), or which share (a float), may be missing in the source.
     """
-
-    snapshot_path: Any
-    full_refresh: Any
 
     def __init__(
         self,
@@ -91,7 +86,6 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
-    exclude_fields: Any
 
     def __init__(
         self,
@@ -125,9 +119,6 @@ class BluxDeleteUsersOperator(BluxOperator):
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
-    max_users: Any
-    receipts_path: Any
-    snapshot_path: Any
 
     def __init__(
         self,

@@ -12,8 +12,6 @@ from airflow_provider_blux.assets.blux import check_uri, is_blux, is_reference
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.common.compat.sdk import Asset, Context
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -21,17 +19,16 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.progress import Standing, Watcher
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.hooks.blux import BluxHook
-    from airflow_provider_blux.sources.paths import AnyPath
 
 
 class ObservedOperator(BaseOperator):
     """An operator that publishes progress, lineage and asset events; a base class of ``BluxOperator``."""
 
     operation: ClassVar[Operation]
-    path: AnyPath | Sequence[AnyPath] | None
-    sql: str | None
-    sql_conn_id: str | None
-    validate_only: bool
+    path: Any
+    sql: Any
+    sql_conn_id: Any
+    validate_only: Any
     _hook: BluxHook | None = None
     _standing: Standing | None = None
     #: A message to log after the first progress report of the delivery.
