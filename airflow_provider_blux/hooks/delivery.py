@@ -17,40 +17,14 @@ if TYPE_CHECKING:
     from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
     from airflow_provider_blux.delivery.filters import Suppression
-    from airflow_provider_blux.delivery.progress import Watcher
-    from airflow_provider_blux.delivery.run import Run, Stop
+    from airflow_provider_blux.delivery.run import Stop
     from airflow_provider_blux.delivery.settings import Settings
     from airflow_provider_blux.delivery.snapshot import Snapshot
     from airflow_provider_blux.delivery.storage import Folder, Store
+    from airflow_provider_blux.hooks.options import HookOptions
 
 
 log = logging.getLogger(__name__)
-
-
-class RunOptions(TypedDict, total=False):
-    """Arguments of all operations for the files of a run.
-
-    ``rejects_path``, ``checkpoint_path``: folders in object storage.
-    ``checkpoint``: stores the checkpoint in place of a folder. ``run``: gives the files their names;
-    ``checkpoint_path`` needs it, since the next try must find the file. ``watchers``: are called with the progress, see
-    :data:`airflow_provider_blux.delivery.progress.Watcher`.
-    """
-
-    rejects_path: str | None
-    checkpoint_path: str | None
-    checkpoint: Store | None
-    run: Run | None
-    watchers: Sequence[Watcher]
-
-
-class KeepingOptions(RunOptions, total=False):
-    """Arguments for the files of a run, including its snapshot.
-
-    ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
-    user is removed from the snapshot.
-    """
-
-    snapshot_path: str | None
 
 
 class Files(TypedDict):
@@ -64,7 +38,7 @@ class Files(TypedDict):
 
 
 def opened(
-    options: KeepingOptions,
+    options: HookOptions,
     settings: Settings,
     endpoint: Endpoint,
     access: Access,
@@ -116,7 +90,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
     }
 
 
-def _store(options: KeepingOptions) -> Store | None:
+def _store(options: HookOptions) -> Store | None:
     from airflow_provider_blux.delivery.storage import FileStore
 
     store, path, run = options.get("checkpoint"), options.get("checkpoint_path"), options.get("run")
@@ -140,7 +114,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
 
 
 def _snapshot(
-    options: KeepingOptions, settings: Settings, endpoint: Endpoint, access: Access, receipt_key: str | None
+    options: HookOptions, settings: Settings, endpoint: Endpoint, access: Access, receipt_key: str | None
 ) -> Snapshot | None:
     from airflow_provider_blux.delivery.audit import Hashes
     from airflow_provider_blux.delivery.row_digests import RowDigests

@@ -5,15 +5,41 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions
-from airflow_provider_blux.hooks.delivery import KeepingOptions, RunOptions
 from airflow_provider_blux.signatures import misnamed
 
+if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.progress import Watcher
+    from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.delivery.storage import Store
 
-class HookOptions(DeliveryOptions, KeepingOptions, total=False):
-    """The arguments of all methods together."""
+
+class RunOptions(TypedDict, total=False):
+    """Arguments of all operations for the files of a run.
+
+    ``rejects_path``, ``checkpoint_path``: folders in object storage.
+    ``checkpoint``: stores the checkpoint in place of a folder. ``run``: gives the files their names;
+    ``checkpoint_path`` needs it, since the next try must find the file. ``watchers``: are called with the progress, see
+    :data:`airflow_provider_blux.delivery.progress.Watcher`.
+    """
+
+    rejects_path: str | None
+    checkpoint_path: str | None
+    checkpoint: Store | None
+    run: Run | None
+    watchers: Sequence[Watcher]
+
+
+class HookOptions(DeliveryOptions, RunOptions, total=False):
+    """The arguments of all methods together.
+
+    ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
+    user is removed from the snapshot.
+    """
+
+    snapshot_path: str | None
 
 
 class MethodOptions(SharedOptions, RunOptions, total=False):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_blux.delivery.run import Run
-    from airflow_provider_blux.hooks.delivery import RunOptions
+    from airflow_provider_blux.hooks.options import RunOptions
     from airflow_provider_blux.sources.paths import AnyPath
 
 TEMPLATED = (
