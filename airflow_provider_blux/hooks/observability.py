@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 class HookLineage:
-    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered records.
-
-    :param hook: the hook that the lineage names as its origin.
-    """
+    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered records."""
 
     def __init__(self, hook: Any, access: Access) -> None:
         self._hook = hook
