@@ -5,16 +5,29 @@ Each is a function to call in a ``@task``, or to make one of: ``task(split_files
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.delivery.report import summary
-from airflow_provider_blux.sources.partitioning import by_size, ranges, statement
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 
 if TYPE_CHECKING:
     from airflow_provider_blux.sources.paths import AnyPath
 
 __all__ = ["split_files", "split_sql", "summarize_reports"]
+
+_NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`))*')
+# The outer ends of the ranges are rounded to a thousandth of the key range, so that no real key is shown.
+_ROUNDING = 1000
+_CUT_OTHERWISE = (
+    "Rows with such a key mostly have no date at all: cut by another column, or a view without them, and send them by "
+    "a query of their own."
+)
 
 
 def split_files(path: AnyPath | Sequence[AnyPath], parts: int, storage_conn_id: str | None = None) -> list[list[str]]:
@@ -62,3 +75,108 @@ def summarize_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     :raises BluxError: an account does not close.
     """
     return summary([reports] if isinstance(reports, Mapping) else reports)
+
+
+def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
+    """Return lists of URLs, see :func:`split_files`, from the bytes of each file."""
+    _check_parts(parts)
+    cut: list[list[str]] = [[] for _ in range(parts)]
+    weights = [0] * parts
+    for url, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
+        lightest = weights.index(min(weights))
+        cut[lightest].append(url)
+        weights[lightest] += size + 1  # so that empty files are spread as well
+    return sorted(sorted(urls) for urls in cut if urls)
+
+
+def statement(table: str, key: str) -> str:
+    """Return the query for the smallest and largest key and the number of rows."""
+    for argument, name in (("table", table), ("key", key)):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise BluxConfigError(f"{argument} must be the name of a {argument}, such as shop.orders; it is {name!r}.")
+    return (
+        f"SELECT MIN({key}) AS first_key, MAX({key}) AS last_key, "  # noqa: S608 - both names are checked above
+        f"COUNT(*) AS number, COUNT({key}) AS with_key FROM {table}"
+    )
+
+
+def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
+    """Return the ranges, see :func:`split_sql`, from the result row of :func:`statement`."""
+    _check_parts(parts)
+    if isinstance(found, BluxRecordError):
+        raise BluxSourceError(f"{key} {found.reason}: no range can end there. {_CUT_OTHERWISE}")
+    first, last, number, with_key = found.values()
+    if int(number) > int(with_key):
+        raise BluxSourceError(
+            f"{int(number) - int(with_key):,} rows have no {key} (NULL), and would be in no range. Cut by a column "
+            "that every row has, or send those rows by a query of their own."
+        )
+    if not int(number):
+        return []
+    scale = _scale(first, last, key)
+    start, end = scale.ends()
+    parts = min(parts, end - start)
+    cuts = [start + (end - start) * part // parts for part in range(parts + 1)]
+    return [{"first": scale.key_of(one), "end": scale.key_of(other)} for one, other in pairwise(cuts)]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Maps keys to whole numbers.
+
+    :param first: the smallest key as a number; ``last`` is the largest.
+    :param key_of: converts a number back to a key.
+    :param bounds: the smallest and the largest number that can be converted to a key.
+    """
+
+    first: int
+    last: int
+    key_of: Callable[[int], Any]
+    bounds: tuple[int, int] | None = None
+
+    def ends(self) -> tuple[int, int]:
+        """Return round numbers, the second above every key."""
+        grain = max(1, (self.last - self.first) // _ROUNDING)
+        start, end = self.first // grain * grain, (self.last // grain + 1) * grain
+        return (start, end) if self.bounds is None else (max(start, self.bounds[0]), min(end, self.bounds[1]))
+
+
+def _scale(first: Any, last: Any, key: str) -> _Scale:
+    if isinstance(first, date):
+        return _scale_of_days(first, last, key)
+    if isinstance(first, Decimal) and first == first.to_integral_value() and last == last.to_integral_value():
+        return _Scale(int(first), int(last), int)
+    if isinstance(first, int) and not isinstance(first, bool):
+        return _Scale(first, last, int)
+    raise BluxConfigError(
+        f"{key} is of type {type(first).__name__}; ranges can be cut of a whole number, a date or a time. Text is not "
+        "cut, since the ends of its ranges would be values of the table, for Airflow to show and store: let the "
+        "query choose by a hash of the user's id instead (docs/backfill.md)."
+    )
+
+
+def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
+    is_time = isinstance(first, datetime)
+    days = [value.date() if is_time else value for value in (first, last)]
+    if days[0] == date.min or days[1] == date.max:
+        raise BluxSourceError(
+            f"{key} holds {date.min} or {date.max}, beyond which no range can end; a driver may also mean infinity by "
+            f"them. {_CUT_OTHERWISE}"
+        )
+    if not is_time:
+        return _Scale(first.toordinal(), last.toordinal(), date.fromordinal, (1, date.max.toordinal()))
+    # In UTC, which has no daylight saving time and so no missing hour.
+    base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
+
+    def time_of(number: int) -> datetime | str:
+        # Without a zone as text: XCom would shift times that do not exist in the worker's time zone.
+        time: datetime = base + timedelta(seconds=number)
+        return time if time.tzinfo else time.isoformat()
+
+    second, latest = timedelta(seconds=1), datetime.max.replace(tzinfo=base.tzinfo)
+    return _Scale(0, (last - base) // second, time_of, (0, (latest - base) // second))
+
+
+def _check_parts(parts: Any) -> None:
+    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
+        raise BluxConfigError("parts must be a whole number of at least 1.")

@@ -27,10 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hashes = Hashes(_key(options.key_file))
         tries = by_try(_files(options.path))
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     if not tries:
-        print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)  # noqa: T201
+        print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)
         return 2
     wanted = hashes.of(options.user_id.encode()) if options.user_id is not None else None
     found = 0
@@ -38,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, files in sorted(tries.items()):
             found += _check(name, files, hashes, wanted)
     except BluxReceiptError as error:
-        print(f"NOT VERIFIED. {error}", file=sys.stderr)  # noqa: T201
+        print(f"NOT VERIFIED. {error}", file=sys.stderr)
         return 1
-    print("VERIFIED: no receipt was changed, removed from the middle or put between.")  # noqa: T201
+    print("VERIFIED: no receipt was changed, removed from the middle or put between.")
     if wanted is None:
         return 0
-    print("The id was accepted for deletion." if found else "The id is in none of these receipts.")  # noqa: T201
+    print("The id was accepted for deletion." if found else "The id is in none of these receipts.")
     return 0 if found else 1
 
 
@@ -55,8 +55,8 @@ def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> i
         if wanted in receipt["ids"]:
             found += 1
             where = f"{receipt['dag_id']}.{receipt['task_id']}, run {receipt['run_id']}, try {receipt['try_number']}"
-            print(f"{receipt['time']}: accepted by the {receipt['api']} API ({receipt['status']}), {where}")  # noqa: T201
-    print(f"{name}: {receipts:,} receipts, {users:,} ids")  # noqa: T201
+            print(f"{receipt['time']}: accepted by the {receipt['api']} API ({receipt['status']}), {where}")
+    print(f"{name}: {receipts:,} receipts, {users:,} ids")
     return found
 
 

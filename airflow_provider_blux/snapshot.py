@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lines = _described(options.path)
     except (BluxError, OSError, ImportError, ValueError) as error:
-        print(f"{options.path}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{options.path}: {error}", file=sys.stderr)
         return 2
-    print("\n".join(lines))  # noqa: T201
+    print("\n".join(lines))
     return 0
 
 

@@ -176,11 +176,7 @@ def update_devices_task(
 
 
 def _decorator(
-    kind: type[_FunctionOperator],
-    python_callable: Callable[..., Any] | None = None,
-    *,
-    multiple_outputs: bool = False,
-    **kwargs: Any,
+    kind: type[_FunctionOperator], python_callable: Callable[..., Any] | None = None, **kwargs: Any
 ) -> TaskDecorator:
     # Checked here too, because the operator of a mapped task is made only when the task runs.
     _check(kind, python_callable, kwargs)
@@ -188,14 +184,10 @@ def _decorator(
     if error := misnamed(kind.custom_operator_name, given, [argument.name for argument in kind.arguments()]):
         raise error
     if python_callable is None:
-        return cast("TaskDecorator", partial(_decorator, kind, multiple_outputs=multiple_outputs, **kwargs))
+        return cast("TaskDecorator", partial(_decorator, kind, **kwargs))
     # Without multiple_outputs Airflow infers it from the function's return annotation; the XCom holds the report.
-    return task_decorator_factory(
-        python_callable=python_callable,
-        multiple_outputs=multiple_outputs,
-        decorated_operator_class=kind,
-        **kwargs,
-    )
+    kwargs.setdefault("multiple_outputs", False)
+    return task_decorator_factory(python_callable=python_callable, decorated_operator_class=kind, **kwargs)
 
 
 def _check(kind: type[_FunctionOperator], function: Callable[..., Any] | None, kwargs: Mapping[str, Any]) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.staticfiles import StaticFiles
 
 STATIC_FILES = Path(__file__).with_name("static")
 URL_PREFIX = "/blux-deliveries"
@@ -20,11 +24,9 @@ def views() -> Views:
     """Return ``fastapi_apps`` and ``react_apps`` of the plugin: empty when switched off, and before Airflow 3.1."""
     if not hasattr(AirflowPlugin, "react_apps") or not conf.getboolean("blux", "deliveries_page", fallback=True):
         return [], []
-    from airflow_provider_blux.deliveries_page.files import PageFiles
-
     # Airflow may be served below a path; the browser resolves this URL without Airflow's help.
     base_path = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    app = {"name": PAGE_NAME, "app": PageFiles(directory=STATIC_FILES), "url_prefix": URL_PREFIX}
+    app = {"name": PAGE_NAME, "app": _static_files(), "url_prefix": URL_PREFIX}
     page = {
         "name": PAGE_NAME,
         "bundle_url": f"{base_path}{URL_PREFIX}/main.js",
@@ -35,6 +37,22 @@ def views() -> Views:
         "category": "browse",
     }
     return [app], [page]
+
+
+def _static_files() -> StaticFiles:
+    from starlette.staticfiles import StaticFiles
+
+    class PageFiles(StaticFiles):
+        """Static files that a browser asks for again after an upgrade, and takes for nothing but what they are."""
+
+        def file_response(self, *args: Any, **kwargs: Any) -> Response:
+            """Return a file, or 304 when the browser has it already."""
+            response = super().file_response(*args, **kwargs)
+            response.headers["Cache-Control"] = "no-cache"
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            return response
+
+    return PageFiles(directory=STATIC_FILES)
 
 
 class BluxDeliveriesPlugin(AirflowPlugin):

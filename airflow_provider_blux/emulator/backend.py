@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_blux.emulator.database import Database
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 from airflow_provider_blux.emulator.faults import FaultPlan
-from airflow_provider_blux.emulator.journal import Journal
-from airflow_provider_blux.emulator.model import Model
 from airflow_provider_blux.emulator.rates import DEFAULT_RATES, LIMIT_KINDS, Arrivals, Limiters, LimitKind, rates_by_key
+from airflow_provider_blux.emulator.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +111,10 @@ class Backend:
         self.arrivals = Arrivals()
         self.limiters = Limiters(self.arrivals)
         self.faults = FaultPlan(self._rng)
-        self._database = Database(state)
-        self.lock = self._database.lock
-        self.model = Model(self._database)
-        self.journal = Journal(self._database, self.arrivals)
+        self.store = Store(state)
+        self.lock = self.store.lock
+        for operation, arrived in self.store.arrivals():
+            self.arrivals.arrive(operation, arrived)
         # A request that was under way during a reset belongs to the time before it, and is dropped.
         self.resets = 0
         self.stopping = threading.Event()
@@ -127,15 +125,13 @@ class Backend:
 
     def close(self) -> None:
         """Close the database."""
-        self._database.close()
+        self.store.close()
 
     def reset(self) -> None:
         """Forget what was received; faults and settings are as at the start."""
         with self.lock:
             self.resets += 1
-            self._database.clear()
-            self.model.clear()
-            self.journal.clear()
+            self.store.clear()
             self.limiters.clear()
             self.faults.clear()
             self._apply(self._start_settings)
@@ -155,10 +151,10 @@ class Backend:
         self._apply(Settings(**new), reseed="seed" in changes)
 
     def state(self) -> dict[str, Any]:
-        """Return the counts, the totals of the journal, and the busiest second of each operation."""
+        """Return the counts, the totals of the requests, and the busiest second of each operation."""
         return {
-            "counts": self.model.counts(),
-            "requests": self.journal.totals(),
+            "counts": self.store.counts(),
+            "requests": self.store.totals(),
             "max_requests_in_one_second": self.arrivals.peaks(),
         }
 

@@ -89,16 +89,16 @@ class Control:
                 **backend.state(),
                 "settings": backend.settings.as_json(),
                 "faults": backend.faults.as_json(),
-                "latest_requests": backend.journal.newest(20),
-                "newest_users": backend.model.newest("users", 10),
-                "newest_profiles": backend.model.newest("profiles", 10),
+                "latest_requests": backend.store.newest_requests(20),
+                "newest_users": backend.store.newest("users", 10),
+                "newest_profiles": backend.store.newest("profiles", 10),
                 "connection": json.dumps(backend.connection()),
             }
         )
 
     def _requests(self, request: Request) -> Answer:
         limit, offset = _whole(request, "limit", -1), _whole(request, "offset", 0)
-        return json_answer(self._backend.journal.requests(limit, offset))
+        return json_answer(self._backend.store.requests(limit, offset))
 
     def _faults(self, _: Request) -> Answer:
         return json_answer(self._backend.faults.as_json())
@@ -129,13 +129,13 @@ class Control:
         return self._settings(request)
 
     def _events(self, request: Request) -> Answer:
-        return json_answer(self._backend.model.events(request.parts["id"]))
+        return json_answer(self._backend.store.events(request.parts["id"]))
 
     def _record(self, kind: str, request: Request) -> Answer:
-        return _found(self._backend.model.record(kind, request.parts["id"]))
+        return _found(self._backend.store.record(kind, request.parts["id"]))
 
     def _deletion(self, request: Request) -> Answer:
-        return _found(self._backend.model.deletion(request.parts["id"]))
+        return _found(self._backend.store.deletion(request.parts["id"]))
 
 
 def _ok() -> Answer:

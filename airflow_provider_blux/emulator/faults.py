@@ -34,9 +34,12 @@ _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 _FRAMING: Final = ("content-length", "transfer-encoding", "connection")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Fault:
-    """One fault; the fields that its kind does not have stay as they are here."""
+    """One fault, with how many matching requests it has seen and struck.
+
+    The fields that its kind does not have stay as they are here.
+    """
 
     kind: str
     operation: str | None = None
@@ -54,6 +57,8 @@ class Fault:
     echo: bool = False
     records: int | None = None
     bytes: int | None = None
+    seen: int = 0
+    struck: int = 0
 
     @property
     def moment(self) -> Moment:
@@ -71,6 +76,22 @@ class Fault:
     def concerns(self, endpoint: Endpoint) -> bool:
         """Tell whether it is meant for requests to ``endpoint``."""
         return self.operation in {None, endpoint.operation} and self.api in {None, endpoint.api}
+
+    def strikes(self, rng: random.Random) -> bool:
+        """Count a matching request, and tell whether it is struck."""
+        if self.times is not None and self.struck >= self.times:
+            return False
+        self.seen += 1
+        if self.seen <= self.skip or rng.random() >= self.probability:
+            return False
+        self.struck += 1
+        return True
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields of its kind, ``seen`` and ``struck``."""
+        needed, possible = _KINDS[self.kind]
+        fields = asdict(self)
+        return {name: fields[name] for name in (*_COMMON, *needed, *possible, "seen", "struck")}
 
 
 def _whole(least: int) -> Callable[[Any], bool]:
@@ -163,33 +184,6 @@ def _check_sense(fault: Fault) -> None:
         raise ValueError(f"a {fault.status} answer has no body")
 
 
-@dataclass
-class _Planned:
-    """A fault in the plan, with how many matching requests it has seen and struck."""
-
-    fault: Fault
-    seen: int = 0
-    struck: int = 0
-
-    def strikes(self, rng: random.Random) -> bool:
-        fault = self.fault
-        if fault.times is not None and self.struck >= fault.times:
-            return False
-        self.seen += 1
-        if self.seen <= fault.skip or rng.random() >= fault.probability:
-            return False
-        self.struck += 1
-        return True
-
-    def as_json(self) -> dict[str, Any]:
-        needed, possible = _KINDS[self.fault.kind]
-        fields = asdict(self.fault)
-        return {name: fields[name] for name in (*_COMMON, *needed, *possible)} | {
-            "seen": self.seen,
-            "struck": self.struck,
-        }
-
-
 class FaultPlan:
     """The faults in the order in which they were planned; of those that strike at one moment, the first one counts.
 
@@ -199,22 +193,22 @@ class FaultPlan:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._lock = threading.Lock()
-        self._planned: list[_Planned] = []
+        self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
         """Plan a fault."""
         with self._lock:
-            self._planned.append(_Planned(fault))
+            self._faults.append(fault)
 
     def clear(self) -> None:
         """Plan no faults."""
         with self._lock:
-            self._planned.clear()
+            self._faults.clear()
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the plan, with how many matching requests each fault has ``seen`` and ``struck``."""
         with self._lock:
-            return [planned.as_json() for planned in self._planned]
+            return [fault.as_json() for fault in self._faults]
 
     def strike(
         self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool] = lambda _: True
@@ -224,11 +218,10 @@ class FaultPlan:
         :param applies: tells whether the request is one that the fault is meant for.
         """
         with self._lock:
-            for planned in self._planned:
-                fault = planned.fault
+            for fault in self._faults:
                 if fault.moment != moment or not fault.concerns(endpoint) or not applies(fault):
                     continue
-                if planned.strikes(self._rng):
+                if fault.strikes(self._rng):
                     return fault
         return None
 
@@ -236,8 +229,7 @@ class FaultPlan:
         """Return for how many seconds a request to ``endpoint`` is held: all delays that strike it, together."""
         seconds = 0.0
         with self._lock:
-            for planned in self._planned:
-                fault = planned.fault
-                if fault.kind == "delay" and fault.concerns(endpoint) and planned.strikes(self._rng):
+            for fault in self._faults:
+                if fault.kind == "delay" and fault.concerns(endpoint) and fault.strikes(self._rng):
                     seconds += self._rng.uniform(fault.seconds, fault.seconds_max or fault.seconds)
         return seconds

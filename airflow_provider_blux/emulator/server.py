@@ -115,55 +115,55 @@ class Emulator:
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles."""
-        return self._backend.model.counts()
+        return self._backend.store.counts()
 
     def user(self, user_id: str) -> dict[str, Any] | None:
         """Return a user of the Application API; both kinds of properties are there, if only empty."""
-        return self._backend.model.record("users", user_id)
+        return self._backend.store.record("users", user_id)
 
     def profile(self, user_id: str) -> dict[str, Any] | None:
         """Return a user profile of the Open API."""
-        return self._backend.model.record("profiles", user_id)
+        return self._backend.store.record("profiles", user_id)
 
     def device(self, device_id: str) -> dict[str, Any] | None:
         """Return a device."""
-        return self._backend.model.record("devices", device_id)
+        return self._backend.store.record("devices", device_id)
 
     def events(self, user_id: str) -> list[dict[str, Any]]:
         """Return a user's events in order of arrival, each as often as it arrived."""
-        return self._backend.model.events(user_id)
+        return self._backend.store.events(user_id)
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
         """Return the ``deletions`` of a user: for each ``api`` the ``time`` of the last and the number of ``times``."""
-        return self._backend.model.deletion(user_id)
+        return self._backend.store.deletion(user_id)
 
     def users(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield all users of the Application API as pairs of id and record: ``dict(blux.users())``."""
-        return self._backend.model.records("users")
+        return self._backend.store.records("users")
 
     def profiles(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield all user profiles of the Open API as pairs of id and record."""
-        return self._backend.model.records("profiles")
+        return self._backend.store.records("profiles")
 
     def devices(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield all devices as pairs of id and record."""
-        return self._backend.model.records("devices")
+        return self._backend.store.records("devices")
 
     def all_events(self) -> Iterator[dict[str, Any]]:
         """Yield all events in order of arrival."""
-        return self._backend.model.all_events()
+        return self._backend.store.all_events()
 
     def deleted_users(self) -> Iterator[str]:
         """Yield the ids whose deletion the Application API accepted, each once."""
-        return self._backend.model.deleted_ids("application")
+        return self._backend.store.deleted_ids("application")
 
     def deleted_profiles(self) -> Iterator[str]:
         """Yield the ids whose deletion the Open API accepted, each once."""
-        return self._backend.model.deleted_ids("open")
+        return self._backend.store.deleted_ids("open")
 
     def requests(self) -> list[dict[str, Any]]:
         """Return every request: when it ``arrived`` (Unix time), what it carried, the ``status`` of its answer."""
-        return self._backend.journal.requests()
+        return self._backend.store.requests()
 
     def fault(self, *, kind: str, **fields: Any) -> None:
         """Plan a fault; :mod:`airflow_provider_blux.emulator.faults` lists the kinds and their fields.

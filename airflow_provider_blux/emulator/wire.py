@@ -20,8 +20,8 @@ from airflow_provider_blux.emulator.backend import Backend
 from airflow_provider_blux.emulator.endpoints import ENDPOINTS, Endpoint
 from airflow_provider_blux.emulator.faults import Fault, Moment
 from airflow_provider_blux.emulator.messages import RESET, Answer, Request, Route, json_answer, phrase, text_answer
-from airflow_provider_blux.emulator.model import USERS_OF
 from airflow_provider_blux.emulator.shapes import RefusedError
+from airflow_provider_blux.emulator.store import USERS_OF
 
 _OK: Final = {"message": "ok"}
 
@@ -68,7 +68,7 @@ class Wire:
             answer = RESET
         with backend.lock:
             if exchange.resets == backend.resets:
-                backend.journal.note(
+                backend.store.note_request(
                     arrived=arrived,
                     api=endpoint.api,
                     operation=endpoint.operation,
@@ -165,16 +165,16 @@ class Wire:
         return fault
 
     def _store(self, exchange: _Exchange) -> None:
-        model, endpoint, records = self._backend.model, exchange.endpoint, exchange.records
+        store, endpoint, records = self._backend.store, exchange.endpoint, exchange.records
         match endpoint.operation:
             case "upsert_users":
-                model.upsert(USERS_OF[endpoint.api], records)
+                store.upsert(USERS_OF[endpoint.api], records)
             case "delete_users":
-                model.delete_users(endpoint.api, records, exchange.arrived)
+                store.delete_users(endpoint.api, records, exchange.arrived)
             case "send_events":
-                model.append_events(records)
+                store.append_events(records)
             case _:
-                model.upsert("devices", records)
+                store.upsert("devices", records)
 
 
 def _fault_answer(fault: Fault) -> Answer:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -25,15 +25,15 @@ from airflow_provider_blux.exceptions import (
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.compat import mask_secret
 from airflow_provider_blux.hooks.connection import Credentials, read
-from airflow_provider_blux.hooks.delivery import Kept, opened, shared_limiter
+from airflow_provider_blux.hooks.delivery import opened, shared_limiter
 from airflow_provider_blux.hooks.options import (
     DeletionOptions,
     DeviceOptions,
     EventOptions,
+    HookOptions,
     UserOptions,
     check_names,
     on_unknown_of,
-    split,
 )
 from airflow_provider_blux.signatures import keys_of, listing
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
 
     from airflow_provider_blux.api.client import BluxClient
-    from airflow_provider_blux.delivery.deliver import Delivery
     from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Stop
 
@@ -146,7 +145,7 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.records.shapes import shape_of
 
         # Only the id of a row is read, the same for both APIs. The mapping must be applied to find the id.
-        shape = shape_of("delete_users", "application", shaping_of(split(options)[0]))
+        shape = shape_of("delete_users", "application", shaping_of(cast("HookOptions", options)))
         guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
 
@@ -232,31 +231,41 @@ class BluxHook(BaseHook):
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
+        from airflow_provider_blux.delivery.deliver import Delivery
         from airflow_provider_blux.delivery.run import Stop
+        from airflow_provider_blux.hooks.observability import HookLineage, Metrics
 
         check_names(getattr(BluxHook, operation), options)
+        given = cast("HookOptions", options)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
-        delivery_options, keeping = split(options)
-        settings = settled(delivery_options, endpoints, self.credentials.rate_limits.get(operation))
-        check_tolerance(settings.max_rejects, keeping.get("rejects_path"))
-        if operation == "send_events" and keeping.get("snapshot_path") is not None:
+        settings = settled(given, endpoints, self.credentials.rate_limits.get(operation))
+        check_tolerance(settings.max_rejects, given.get("rejects_path"))
+        if operation == "send_events" and given.get("snapshot_path") is not None:
             raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         self._log_start(records, endpoints[0], settings)
-        kept = opened(
-            keeping,
+        access = self.credentials.access[endpoints[0].api]
+        files = opened(
+            given,
             settings,
             endpoints[0],
-            self.credentials.access[endpoints[0].api],
+            access,
             receipt_key=self.credentials.receipt_key,
             receipts_path=receipts_path,
             suppression_path=suppression_path,
-            check_ids=settings.shaping.check_ids,
         )
         self._stop = Stop()
         if self._is_stopped:  # stopped while the records were counted, or the suppression list was read
             self._stop.set()
         with self.get_conn(pool_size=settings.concurrency) as client:
-            delivery = self._delivery(client, endpoints, settings, kept, self._stop)
+            delivery = Delivery(
+                client,
+                endpoints,
+                settings,
+                stop=self._stop,
+                limiter=shared_limiter(settings, endpoints[0], access, self._stop),
+                watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
+                **files,
+            )
             try:
                 return delivery.run(guard(records))
             except BluxError as error:
@@ -286,28 +295,6 @@ class BluxHook(BaseHook):
             host = urlsplit(self.credentials.access[endpoint.api].url).netloc
             return error.located(f"Connection {self.blux_conn_id}, {endpoint} at {host}")
         return error
-
-    def _delivery(
-        self, client: BluxClient, endpoints: Sequence[Endpoint], settings: Settings, kept: Kept, stop: Stop
-    ) -> Delivery:
-        """Return a delivery with its rate limiter (shared if configured), metrics and lineage."""
-        from airflow_provider_blux.delivery.deliver import Delivery
-        from airflow_provider_blux.hooks.observability import HookLineage, Metrics
-
-        access = client.access[endpoints[0].api]
-        return Delivery(
-            client,
-            endpoints,
-            settings,
-            stop=stop,
-            limiter=shared_limiter(settings, endpoints[0], access, stop),
-            store=kept.store,
-            rejects=kept.rejects,
-            receipts=kept.receipts,
-            suppression=kept.suppression,
-            snapshot=kept.snapshot,
-            watchers=[Metrics(), HookLineage(self, access), *kept.watchers],
-        )
 
     def _endpoints(self, operation: Operation, list_key: str | None) -> tuple[Endpoint, ...]:
         """Return the endpoints of the API to use.

@@ -13,9 +13,6 @@ from typing import Any
 def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     """Return the keyword arguments that a function accepts; common-compat has this function since 1.14.1.
 
-    :param function: the function to call.
-    :param args: its positional arguments.
-    :param kwargs: keyword arguments, such as the context of a task.
     :raises ValueError: a positional argument has the same name as a key of the context.
     """
     determine = _first("determine_kwargs", "airflow.sdk.bases.decorator", "airflow.utils.operator_helpers")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.auth import Access, ApplicationAccess, OpenAccess, checked_url
 from airflow_provider_blux.api.endpoints import OPERATIONS, Api, Operation, apis_of
@@ -20,27 +20,14 @@ from airflow_provider_blux.hooks.connection_form import (
     RELABELING,
 )
 
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
 _FIELDS: dict[Api, str] = {
     "application": "login (Application ID) and password (Secret key)",
     "open": "the extras open_api_url, project_id and open_api_key",
 }
 _FORM_FIELD = f"extra__{CONNECTION_TYPE}__"
-
-
-class AirflowConnection(Protocol):
-    """The attributes of Airflow's ``Connection`` that this module reads."""
-
-    conn_id: str
-    conn_type: str | None
-    host: str | None
-    schema: str | None
-    port: int | None
-    login: str | None
-    password: str | None
-
-    @property
-    def extra(self) -> str | None:
-        """The extras, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +78,7 @@ class Credentials:
         return f"Connection {self.conn_id}: the credentials are refused, check {_FIELDS[api]}"
 
 
-def read(connection: AirflowConnection) -> Credentials:
+def read(connection: Connection) -> Credentials:
     """Read a connection.
 
     :raises BluxConfigError: a field is wrong; the message names it and the expected content.
@@ -102,7 +89,7 @@ def read(connection: AirflowConnection) -> Credentials:
         raise error.located(f"Connection {connection.conn_id}") from None
 
 
-def _read(connection: AirflowConnection) -> Credentials:
+def _read(connection: Connection) -> Credentials:
     if connection.conn_type and connection.conn_type != CONNECTION_TYPE:
         raise BluxConfigError(f"is of type {connection.conn_type}; it must be of type {CONNECTION_TYPE}.")
     extras = _extras(connection)
@@ -129,7 +116,7 @@ def _read(connection: AirflowConnection) -> Credentials:
     )
 
 
-def _extras(connection: AirflowConnection) -> dict[str, Any]:
+def _extras(connection: Connection) -> dict[str, Any]:
     """Return the extras that are set. The form stores null or an empty text for an empty field, which is skipped."""
     try:
         content = json.loads(connection.extra or "{}")
@@ -147,7 +134,7 @@ def _extras(connection: AirflowConnection) -> dict[str, Any]:
     return {name: value for name, value in extras.items() if value is not None and value != ""}
 
 
-def _application(connection: AirflowConnection) -> ApplicationAccess | None:
+def _application(connection: Connection) -> ApplicationAccess | None:
     login, password = connection.login, connection.password
     if not login and not password:
         return None
@@ -159,7 +146,7 @@ def _application(connection: AirflowConnection) -> ApplicationAccess | None:
     return ApplicationAccess(url=url, application_id=login, secret_key=password)
 
 
-def _application_url(connection: AirflowConnection) -> str:
+def _application_url(connection: Connection) -> str:
     """Return the base URL from host, schema and port, as the form or a connection URI fills them."""
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
     if not host:

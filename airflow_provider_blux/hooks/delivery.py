@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -18,56 +17,28 @@ if TYPE_CHECKING:
     from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
     from airflow_provider_blux.delivery.filters import Suppression
-    from airflow_provider_blux.delivery.progress import Watcher
-    from airflow_provider_blux.delivery.run import Run, Stop
+    from airflow_provider_blux.delivery.run import Stop
     from airflow_provider_blux.delivery.settings import Settings
     from airflow_provider_blux.delivery.snapshot import Snapshot
     from airflow_provider_blux.delivery.storage import Folder, Store
+    from airflow_provider_blux.hooks.options import HookOptions
 
 
 log = logging.getLogger(__name__)
 
 
-class RunOptions(TypedDict, total=False):
-    """Arguments of all operations for the files of a run.
-
-    ``rejects_path``, ``checkpoint_path``: folders in object storage.
-    ``checkpoint``: stores the checkpoint in place of a folder. ``run``: gives the files their names;
-    ``checkpoint_path`` needs it, since the next try must find the file. ``watchers``: are called with the progress, see
-    :data:`airflow_provider_blux.delivery.progress.Watcher`.
-    """
-
-    rejects_path: str | None
-    checkpoint_path: str | None
-    checkpoint: Store | None
-    run: Run | None
-    watchers: Sequence[Watcher]
-
-
-class KeepingOptions(RunOptions, total=False):
-    """Arguments for the files of a run, including its snapshot.
-
-    ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
-    user is removed from the snapshot.
-    """
-
-    snapshot_path: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
+class Files(TypedDict):
     """The opened files of a delivery; ``None`` for files that were not requested."""
 
-    store: Store | None = None
-    rejects: RejectsFile | None = None
-    receipts: ReceiptsFile | None = None
-    suppression: Suppression | None = None
-    snapshot: Snapshot | None = None
-    watchers: Sequence[Watcher] = ()
+    store: Store | None
+    rejects: RejectsFile | None
+    receipts: ReceiptsFile | None
+    suppression: Suppression | None
+    snapshot: Snapshot | None
 
 
 def opened(
-    options: KeepingOptions,
+    options: HookOptions,
     settings: Settings,
     endpoint: Endpoint,
     access: Access,
@@ -75,11 +46,9 @@ def opened(
     receipt_key: str | None,
     receipts_path: str | None = None,
     suppression_path: str | Sequence[str] | None = None,
-    check_ids: bool = True,
-) -> Kept:
+) -> Files:
     """Open all files of a delivery: check that each folder is writable, and read the suppression list.
 
-    :param check_ids: whether an id in the suppression list that looks damaged is an error.
     :raises BluxConfigError: naming the argument at fault.
     """
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
@@ -89,14 +58,16 @@ def opened(
     rejects_path = options.get("rejects_path")
     if receipts_path is not None and receipt_key is None:
         log.warning("The connection has no receipt_key, so a short id can be found from its receipt by trying all.")
-    return Kept(
-        store=_store(options),
-        rejects=None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
-        receipts=None if receipts_path is None else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
-        suppression=None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
-        snapshot=_snapshot(options, settings, endpoint, access, receipt_key),
-        watchers=options.get("watchers", ()),
-    )
+    check_ids = settings.shaping.check_ids
+    return {
+        "store": _store(options),
+        "rejects": None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
+        "receipts": None
+        if receipts_path is None
+        else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
+        "suppression": None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
+        "snapshot": _snapshot(options, settings, endpoint, access, receipt_key),
+    }
 
 
 def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
@@ -119,7 +90,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
     }
 
 
-def _store(options: KeepingOptions) -> Store | None:
+def _store(options: HookOptions) -> Store | None:
     from airflow_provider_blux.delivery.storage import FileStore
 
     store, path, run = options.get("checkpoint"), options.get("checkpoint_path"), options.get("run")
@@ -143,7 +114,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
 
 
 def _snapshot(
-    options: KeepingOptions, settings: Settings, endpoint: Endpoint, access: Access, receipt_key: str | None
+    options: HookOptions, settings: Settings, endpoint: Endpoint, access: Access, receipt_key: str | None
 ) -> Snapshot | None:
     from airflow_provider_blux.delivery.audit import Hashes
     from airflow_provider_blux.delivery.row_digests import RowDigests

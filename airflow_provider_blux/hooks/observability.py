@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,7 @@ if TYPE_CHECKING:
 
 
 class HookLineage:
-    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered records.
-
-    :param hook: the hook that the lineage names as its origin.
-    """
+    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered records."""
 
     def __init__(self, hook: Any, access: Access) -> None:
         self._hook = hook
@@ -44,14 +40,6 @@ class HookLineage:
 NO_ANSWER = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Sent:
-    """The counts that have been sent as metrics so far."""
-
-    outcomes: Mapping[str, int]
-    counted: Counted = field(default_factory=Counted)
-
-
 class Metrics:
     """Sends metrics as increments, so that counters grow while a delivery runs and add up over tries.
 
@@ -61,51 +49,38 @@ class Metrics:
 
     def __init__(self) -> None:
         self._dotted = conf.getboolean("metrics", "legacy_names_on", fallback=True)
-        self._sent = _Sent(outcomes={})
+        self._outcomes: Mapping[str, int] = {}
+        self._counted = Counted()
 
     def __str__(self) -> str:
         return "Airflow's metrics"
 
     def __call__(self, standing: Standing) -> None:
         """Send the increments since the last call."""
-        before, now = self._sent, _Sent(outcomes=_outcomes(standing), counted=standing.counted)
-        self._sent = now
+        outcomes = {outcome: getattr(standing.report, outcome) for outcome in (*OUTCOMES, "valid")}
+        counted = standing.counted
+        sent_outcomes, sent = self._outcomes, self._counted
+        self._outcomes, self._counted = outcomes, counted
         if standing.state == "started":  # counts of earlier tries were sent by those tries
             return
-        for outcome, number in now.outcomes.items():
-            self._count(standing, "records", number - before.outcomes[outcome], outcome=outcome)
-        for status, number in now.counted.statuses.items():
-            new = number - before.counted.statuses.get(status, 0)
+        for outcome, number in outcomes.items():
+            self._count(standing, "records", number - sent_outcomes[outcome], outcome=outcome)
+        for status, number in counted.statuses.items():
+            new = number - sent.statuses.get(status, 0)
             self._count(standing, "requests", new, status=str(status or NO_ANSWER))
-        self._count(standing, "retries", now.counted.retries - before.counted.retries)
-        self._time_waited(standing, before.counted, now.counted)
+        self._count(standing, "retries", counted.retries - sent.retries)
+        if requests := counted.requests - sent.requests:
+            self._send(Stats.timing, standing, "pace_wait", (counted.waited - sent.waited) * 1000 / requests)
 
     def _count(self, standing: Standing, name: str, number: int, **tag: str) -> None:
         if number:
-            tags = _tags(standing, **tag)
-            Stats.incr(f"blux.{name}", number, tags=tags)
-            if self._dotted:
-                Stats.incr(_dotted(standing, name, *tag.values()), number)
+            self._send(Stats.incr, standing, name, number, **tag)
 
-    def _time_waited(self, standing: Standing, before: Counted, now: Counted) -> None:
-        if requests := now.requests - before.requests:
-            milliseconds = (now.waited - before.waited) * 1000 / requests
-            Stats.timing("blux.pace_wait", milliseconds, tags=_tags(standing))
-            if self._dotted:
-                Stats.timing(_dotted(standing, "pace_wait"), milliseconds)
-
-
-def _outcomes(standing: Standing) -> dict[str, int]:
-    counted = (*OUTCOMES, "valid")
-    return {outcome: getattr(standing.report, outcome) for outcome in counted}
-
-
-def _tags(standing: Standing, **more: str) -> dict[str, str]:
-    return {"api": standing.endpoint.api, "operation": standing.endpoint.operation, **more}
-
-
-def _dotted(standing: Standing, *name: str) -> str:
-    return ".".join(["blux", standing.endpoint.api, standing.endpoint.operation, *name])
+    def _send(self, send: Callable[..., Any], standing: Standing, name: str, value: float, **tag: str) -> None:
+        api, operation = standing.endpoint.api, standing.endpoint.operation
+        send(f"blux.{name}", value, tags={"api": api, "operation": operation, **tag})
+        if self._dotted:
+            send(".".join(["blux", api, operation, name, *tag.values()]), value)
 
 
 KEY = "blux_progress"

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions
-from airflow_provider_blux.hooks.delivery import KeepingOptions, RunOptions
 from airflow_provider_blux.signatures import misnamed
 
+if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.progress import Watcher
+    from airflow_provider_blux.delivery.run import Run
+    from airflow_provider_blux.delivery.storage import Store
 
-class HookOptions(DeliveryOptions, KeepingOptions, total=False):
-    """The arguments of all methods together."""
+
+class RunOptions(TypedDict, total=False):
+    """Arguments of all operations for the files of a run.
+
+    ``rejects_path``, ``checkpoint_path``: folders in object storage.
+    ``checkpoint``: stores the checkpoint in place of a folder. ``run``: gives the files their names;
+    ``checkpoint_path`` needs it, since the next try must find the file. ``watchers``: are called with the progress, see
+    :data:`airflow_provider_blux.delivery.progress.Watcher`.
+    """
+
+    rejects_path: str | None
+    checkpoint_path: str | None
+    checkpoint: Store | None
+    run: Run | None
+    watchers: Sequence[Watcher]
+
+
+class HookOptions(DeliveryOptions, RunOptions, total=False):
+    """The arguments of all methods together.
+
+    ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
+    user is removed from the snapshot.
+    """
+
+    snapshot_path: str | None
 
 
 class MethodOptions(SharedOptions, RunOptions, total=False):
@@ -73,10 +99,3 @@ def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
     message = "on_unknown='reject' is now called 'keep'; from 1.0 on the old word is refused."
     warnings.warn(message, AirflowProviderDeprecationWarning, stacklevel=stacklevel)
     return "keep"
-
-
-def split(options: Mapping[str, Any]) -> tuple[DeliveryOptions, KeepingOptions]:
-    """Split arguments into those of the delivery and those of its files."""
-    keeping = {name: value for name, value in options.items() if name in KeepingOptions.__annotations__}
-    delivery = {name: value for name, value in options.items() if name not in keeping}
-    return cast("DeliveryOptions", delivery), cast("KeepingOptions", keeping)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
+from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -25,7 +26,7 @@ from airflow_provider_blux.operators.sources import (
     upstream_of,
     were_skipped,
 )
-from airflow_provider_blux.operators.templating import TemplatedOperator, is_template, known, read_rendered
+from airflow_provider_blux.operators.templating import TemplatedOperator, check_given, is_template, known, read_rendered
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping, shape_of
 from airflow_provider_blux.records.timestamps import Unit
@@ -34,9 +35,8 @@ from airflow_provider_blux.sources.formats import FileFormat
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_blux.delivery.report import Report
     from airflow_provider_blux.delivery.run import Run
-    from airflow_provider_blux.hooks.options import HookOptions
+    from airflow_provider_blux.hooks.options import RunOptions
     from airflow_provider_blux.sources.paths import AnyPath
 
 TEMPLATED = (
@@ -53,6 +53,8 @@ TEMPLATED = (
     "resume",
     "validate_only",
 )
+# What a task must not go without when its DAG names it.
+_SAFEGUARDS = ("suppression_path", "receipts_path")
 
 
 class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
@@ -166,17 +168,18 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
             records.template_fields = ()
         self._upstream = upstream_of(records)
-        self.path = path
-        self.storage_conn_id = storage_conn_id
+        # A templated argument may hold anything before it is rendered.
+        self.path: Any = path
+        self.storage_conn_id: Any = storage_conn_id
         self.file_format = file_format
         self.encoding = encoding
         self.delimiter = delimiter
         self.hive_partitioning = hive_partitioning
         self.on_missing = on_missing
         self.on_empty = on_empty
-        self.sql = sql
-        self.sql_conn_id = sql_conn_id
-        self.sql_parameters = sql_parameters
+        self.sql: Any = sql
+        self.sql_conn_id: Any = sql_conn_id
+        self.sql_parameters: Any = sql_parameters
         self.field_mapping = field_mapping
         self.true_values = true_values
         self.false_values = false_values
@@ -187,19 +190,20 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         self.check_ids = check_ids
         self.timestamp_unit = timestamp_unit
         self.phone_region = phone_region
-        self.blux_conn_id = blux_conn_id
+        self.blux_conn_id: Any = blux_conn_id
         self.api = api
         self.batch_size = batch_size
         self.rate_limit = rate_limit
-        self.rate_limit_conn_id = rate_limit_conn_id
+        self.rate_limit_conn_id: Any = rate_limit_conn_id
         self.rate_limit_share = rate_limit_share
         self.rate_limit_fallback = rate_limit_fallback
         self.concurrency = concurrency
-        self.max_rejects = max_rejects
-        self.rejects_path = rejects_path
-        self.resume = resume
-        self.checkpoint_path = checkpoint_path
-        self.validate_only = validate_only
+        self.max_rejects: Any = max_rejects
+        self.rejects_path: Any = rejects_path
+        self.resume: Any = resume
+        self.checkpoint_path: Any = checkpoint_path
+        self.validate_only: Any = validate_only
+        self._safeguards = [name for name in _SAFEGUARDS if getattr(self, name, None) is not None]
         self._check()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -211,8 +215,11 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         self._hook = BluxHook(self.blux_conn_id, self.api)
         try:
             read_rendered(self, self.template_fields)
+            for name in self._safeguards:
+                check_given(name, getattr(self, name))
             source = () if self._is_skipped(context) else self._source()
-            report = self._push(self._hook, source, self._hook_options(context)).as_dict()
+            deliver = getattr(self._hook, self.operation)
+            report: dict[str, Any] = deliver(source, **self._options(), **self._run_options(context)).as_dict()
             check_read(report["read"], self.on_empty)
         except BluxError as error:
             # `from None` prints only one message and traceback; the original error stays available as the context.
@@ -230,53 +237,34 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         if self._hook:
             self._hook.stop()
 
-    @abstractmethod
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
-        """Call the hook's method with the arguments that only this operator has."""
-
-    def _hook_options(self, context: Context) -> HookOptions:
-        from airflow_provider_blux.delivery.storage import TaskStateStore
-
+    def _run_options(self, context: Context) -> RunOptions:
+        """Return the arguments of the hook's method that come from the run."""
         run, state = _run(context), context.get("task_state_store")
-        options: HookOptions = {**self._options(), "run": run, "rejects_path": self.rejects_path}  # type: ignore[typeddict-item]
-        options["watchers"] = self._watchers(context, run)
-        if self.checkpoint_path is not None:
-            options["checkpoint_path"] = self.checkpoint_path
-        elif state is not None:
+        options: RunOptions = {"run": run, "watchers": self._watchers(context, run)}
+        if self.checkpoint_path is None and state is not None:
+            from airflow_provider_blux.delivery.storage import TaskStateStore
+
             options["checkpoint"] = TaskStateStore(state)
-        elif options.get("on_unknown") == "keep" and self.resume and "ti" in context:
-            raise BluxConfigError(
-                "on_unknown='keep' promises that nothing is sent twice, so what was sent must be kept for a retry: "
-                "set checkpoint_path (Airflow before 3.3 keeps no task state)."
-            )
-        elif self.resume:
+        elif self.checkpoint_path is None and self.resume:
+            if getattr(self, "on_unknown", None) == "keep" and "ti" in context:
+                raise BluxConfigError(
+                    "on_unknown='keep' promises that nothing is sent twice, so what was sent must be kept for a retry: "
+                    "set checkpoint_path (Airflow before 3.3 keeps no task state)."
+                )
             self._notice = (
                 "No progress is kept for a retry: there is no task state (Airflow 3.3) and no checkpoint_path."
             )
         return options
 
-    def _options(self) -> DeliveryOptions:
-        return {
-            "field_mapping": self.field_mapping,
-            "true_values": self.true_values,
-            "false_values": self.false_values,
-            "naive_timezone": self.naive_timezone,
-            "send_nulls": self.send_nulls,
-            "lowercase_columns": self.lowercase_columns,
-            "json_columns": self.json_columns,
-            "check_ids": self.check_ids,
-            "timestamp_unit": self.timestamp_unit,
-            "phone_region": self.phone_region,
-            "batch_size": self.batch_size,
-            "rate_limit": self.rate_limit,
-            "rate_limit_conn_id": self.rate_limit_conn_id,
-            "rate_limit_share": self._share(),
-            "rate_limit_fallback": self.rate_limit_fallback,
-            "concurrency": self.concurrency,
-            "max_rejects": self.max_rejects,
-            "resume": self.resume,
-            "validate_only": self.validate_only,
-        }
+    def _options(self) -> dict[str, Any]:
+        options = {name: getattr(self, name) for name in self._names_of_options()}
+        return options | {"rate_limit_share": self._share()}
+
+    @classmethod
+    @cache
+    def _names_of_options(cls) -> Iterable[str]:
+        """Return the arguments that the operator and the hook's method have in common."""
+        return signature(getattr(BluxHook, cls.operation)).parameters.keys() & signature(cls).parameters.keys()
 
     def _share(self) -> float | None:
         tasks: int | None = self.max_active_tis_per_dag
@@ -303,7 +291,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         :raises BluxConfigError: the columns are wrong, or a required one is missing; the message names them.
         """
         api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
-        shape_of(self.operation, api, shaping_of(self._options())).header.read(row)
+        shape_of(self.operation, api, shaping_of(cast("DeliveryOptions", self._options()))).header.read(row)
 
     def _is_skipped(self, context: Context) -> bool:
         """Return whether the records are the output of an upstream task that was skipped."""
@@ -311,12 +299,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return is_none and were_skipped(self._upstream, context)
 
     def _file_options(self) -> FileOptions:
-        return {
-            "file_format": self.file_format,
-            "encoding": self.encoding,
-            "delimiter": self.delimiter,
-            "hive_partitioning": self.hive_partitioning,
-        }
+        return cast("FileOptions", {name: getattr(self, name) for name in FileOptions.__annotations__})
 
     def _check(self) -> None:
         """Check the arguments that are not templated, so that a wrong DAG fails when it is parsed.

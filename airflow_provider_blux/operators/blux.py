@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Sequence
+from typing import Any, Unpack
 
-from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, check_max_users, check_snapshot
-from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.delivery.settings import OnUnknown, check_max_users, check_snapshot
+from airflow_provider_blux.hooks.blux import MAX_USERS
 from airflow_provider_blux.hooks.options import on_unknown_of
 from airflow_provider_blux.operators.arguments import (
     Flag,
@@ -18,13 +18,7 @@ from airflow_provider_blux.operators.arguments import (
 )
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
 from airflow_provider_blux.operators.redaction import HiddenField
-from airflow_provider_blux.operators.templating import check_given, is_template
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_blux.delivery.report import Report
-    from airflow_provider_blux.hooks.options import HookOptions
+from airflow_provider_blux.operators.templating import is_template
 
 __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevicesOperator", "BluxUpsertUsersOperator"]
 
@@ -35,20 +29,11 @@ class _SuppressibleOperator(BluxOperator):
     :param suppression_path: (templated) files of ids, or receipts of deletions: users that are not sent.
     """
 
-    suppression_path: Any
-
     def __init__(
         self, *, suppression_path: str | Sequence[str] | Reference | None = None, **kwargs: Unpack[OperatorArguments]
     ) -> None:
-        super().__init__(**kwargs)
         self.suppression_path = suppression_path
-        self._is_suppressing = suppression_path is not None
-
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
-        if self._is_suppressing:
-            check_given("suppression_path", self.suppression_path)
-        report: Report = getattr(hook, self.operation)(source, suppression_path=self.suppression_path, **options)
-        return report
+        super().__init__(**kwargs)
 
 
 class _SnapshotOperator(_SuppressibleOperator):
@@ -58,9 +43,6 @@ class _SnapshotOperator(_SuppressibleOperator):
     :param full_refresh: send everything and start a new snapshot.
     :param max_absent: how many users of the snapshot (an int), or which share (a float), may be missing in the source.
     """
-
-    snapshot_path: Any
-    full_refresh: Any
 
     def __init__(
         self,
@@ -75,13 +57,6 @@ class _SnapshotOperator(_SuppressibleOperator):
         self.max_absent = max_absent
         super().__init__(**kwargs)
         check_snapshot(snapshot_path, full_refresh, max_absent)
-
-    def _options(self) -> DeliveryOptions:
-        own: DeliveryOptions = {"full_refresh": self.full_refresh, "max_absent": self.max_absent}
-        return {**super()._options(), **own}
-
-    def _hook_options(self, context: Context) -> HookOptions:
-        return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
 
 
 class BluxUpsertUsersOperator(_SnapshotOperator):
@@ -111,7 +86,6 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
     operation = "upsert_users"
     records_field = "users"
     users = HiddenField()
-    exclude_fields: Any
 
     def __init__(
         self,
@@ -125,10 +99,6 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
         self.exclude_fields = exclude_fields
         self.updated_at_field = updated_at_field
         super().__init__(**kwargs)
-
-    def _options(self) -> DeliveryOptions:
-        own: DeliveryOptions = {"exclude_fields": self.exclude_fields, "updated_at_field": self.updated_at_field}
-        return {**super()._options(), **own}
 
 
 class BluxDeleteUsersOperator(BluxOperator):
@@ -149,9 +119,6 @@ class BluxDeleteUsersOperator(BluxOperator):
     operation = "delete_users"
     records_field = "user_ids"
     user_ids = HiddenField()
-    max_users: Any
-    receipts_path: Any
-    snapshot_path: Any
 
     def __init__(
         self,
@@ -163,21 +130,12 @@ class BluxDeleteUsersOperator(BluxOperator):
         **kwargs: Unpack[OperatorArguments],
     ) -> None:
         self.user_ids = user_ids
-        super().__init__(**kwargs)
         self.max_users = max_users
         self.receipts_path = receipts_path
-        self._is_receipted = receipts_path is not None
         self.snapshot_path = snapshot_path
+        super().__init__(**kwargs)
         if not is_template(max_users):
             check_max_users(max_users)
-
-    def _hook_options(self, context: Context) -> HookOptions:
-        return {**super()._hook_options(context), "snapshot_path": self.snapshot_path}
-
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
-        if self._is_receipted:
-            check_given("receipts_path", self.receipts_path)
-        return hook.delete_users(source, max_users=self.max_users, receipts_path=self.receipts_path, **options)
 
 
 class BluxSendEventsOperator(_SuppressibleOperator):
@@ -203,9 +161,6 @@ class BluxSendEventsOperator(_SuppressibleOperator):
         self.events = events
         self.on_unknown = on_unknown_of(on_unknown, stacklevel=4)
         super().__init__(**kwargs)
-
-    def _options(self) -> DeliveryOptions:
-        return {**super()._options(), "on_unknown": self.on_unknown}
 
 
 class BluxUpdateDevicesOperator(_SnapshotOperator):
@@ -233,8 +188,5 @@ class BluxUpdateDevicesOperator(_SnapshotOperator):
         self, *, devices: Any = None, list_key: str = "devices", **kwargs: Unpack[SnapshotOperatorArguments]
     ) -> None:
         self.devices = devices
-        super().__init__(**kwargs)
         self.list_key = list_key
-
-    def _push(self, hook: BluxHook, source: Iterable[Any], options: Mapping[str, Any]) -> Report:
-        return hook.update_devices(source, list_key=self.list_key, suppression_path=self.suppression_path, **options)
+        super().__init__(**kwargs)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AssetAlias, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Operation
-from airflow_provider_blux.exceptions import BluxError
-from airflow_provider_blux.operators.assets import attach, check_outlets, withdraw
+from airflow_provider_blux.assets.blux import check_uri, is_blux, is_reference
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.common.compat.sdk import Asset, Context
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -20,17 +19,16 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.progress import Standing, Watcher
     from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.hooks.blux import BluxHook
-    from airflow_provider_blux.sources.paths import AnyPath
 
 
 class ObservedOperator(BaseOperator):
     """An operator that publishes progress, lineage and asset events; a base class of ``BluxOperator``."""
 
     operation: ClassVar[Operation]
-    path: AnyPath | Sequence[AnyPath] | None
-    sql: str | None
-    sql_conn_id: str | None
-    validate_only: bool
+    path: Any
+    sql: Any
+    sql_conn_id: Any
+    validate_only: Any
     _hook: BluxHook | None = None
     _standing: Standing | None = None
     #: A message to log after the first progress report of the delivery.
@@ -64,16 +62,37 @@ class ObservedOperator(BaseOperator):
             self._notice = None
 
     def _check_outlets(self) -> None:
-        check_outlets(self.outlets)
+        """Check the ``blux://`` assets among the outlets.
+
+        :raises BluxConfigError: an asset is unknown, its URI may hold a secret, or it is a reference (``Asset.ref``),
+            to which no report can be attached.
+        """
+        if any(map(is_reference, self.outlets)):
+            raise BluxConfigError(
+                "outlets holds a reference to an asset in Blux (Asset.ref). Declare the asset itself, such as "
+                "Asset('blux://my-app/users')."
+            )
+        for outlet in filter(is_blux, self.outlets):
+            try:
+                check_uri(outlet.uri)
+            except ValueError as error:
+                raise BluxConfigError(f"outlets: {error}") from None
 
     def _announce(self, context: Context, report: dict[str, Any]) -> None:
         """Attach the report to the asset events of the outlets, for DAGs that are scheduled on them."""
-        if self.validate_only:
-            withdraw(self)
-        elif self._hook and self._standing:
-            hook, endpoint = self._hook, self._standing.endpoint
-            extra = {"api": endpoint.api, "operation": endpoint.operation, **report}
-            attach(self.outlets, context, extra, lambda: hook.asset(self.operation))
+        if self.validate_only:  # nothing has changed, so no event is created
+            self.outlets = [outlet for outlet in self.outlets if not is_blux(outlet)]
+            return
+        events = context.get("outlet_events")
+        if events is None or self._standing is None:  # `execute` called outside of Airflow
+            return
+        endpoint = self._standing.endpoint
+        extra = {"api": endpoint.api, "operation": endpoint.operation, **report}
+        for outlet in self.outlets:
+            if is_blux(outlet):
+                events[outlet].extra = extra
+            elif isinstance(outlet, AssetAlias) and (changed := self._changed()):
+                events[outlet].add(changed, extra=_without_lists(extra))
 
     def _changed(self) -> Asset | None:
         try:
@@ -91,3 +110,8 @@ class ObservedOperator(BaseOperator):
         except Exception as error:  # noqa: BLE001 - the rest of the lineage is still valid
             self.log.warning("What the task has read is missing in its lineage (%s).", type(error).__name__)
             return []
+
+
+def _without_lists(extra: dict[str, Any]) -> dict[str, Any]:
+    """Return ``extra`` with lists as JSON text. Airflow before 3.3 puts the values of an alias into a set."""
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in extra.items()}

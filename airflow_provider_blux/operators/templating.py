@@ -36,19 +36,8 @@ class TemplatedOperator(BaseOperator):
     """An operator in which only ``sql`` may name a template file, since the other fields hold data."""
 
     template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
-    # Typed as Any, since a templated argument may be text before it is rendered.
-    path: Any
-    storage_conn_id: Any
     sql: Any
-    sql_conn_id: Any
     sql_parameters: Any
-    blux_conn_id: Any
-    rate_limit_conn_id: Any
-    max_rejects: Any
-    rejects_path: Any
-    resume: Any
-    checkpoint_path: Any
-    validate_only: Any
 
     def resolve_template_files(self) -> None:
         """Read the query from a file if ``sql`` names one; Airflow calls this when it parses the DAG."""

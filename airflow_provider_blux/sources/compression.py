@@ -29,7 +29,6 @@ def reader(file: BinaryIO, name: str, compression: Compression | None) -> io.Buf
     """Return a reader of the decompressed content of a file in any storage.
 
     :param file: the opened file of the storage; it is not closed here.
-    :param name: the name of the file, for messages.
     """
     stored = _Stored(file, name)
     raw = stored if compression is None else _Unpacked(stored, name, _decompressor(compression, name))

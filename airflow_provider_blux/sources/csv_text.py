@@ -19,11 +19,7 @@ _DELIMITERS = re.compile(r"[,;\t|]")
 
 
 class Dialect(NamedTuple):
-    """Encoding and delimiter of a CSV file.
-
-    :param encoding: name of the encoding; UTF-8 text may start with a byte order mark.
-    :param delimiter: the character between two cells.
-    """
+    """Encoding and delimiter of a CSV file; UTF-8 text may start with a byte order mark."""
 
     encoding: str = "utf-8"
     delimiter: str = ","

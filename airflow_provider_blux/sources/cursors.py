@@ -28,10 +28,7 @@ _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL
 
 @contextmanager
 def reading(connect: Callable[[], Any]) -> Iterator[Any]:
-    """Open a streaming cursor; close it and its connection at the end, even if not all rows were read.
-
-    :param connect: opens a connection.
-    """
+    """Open a streaming cursor; close it and its connection at the end, even if not all rows were read."""
     with closing(connect()) as connection:
         cursor = reading_cursor(connection)
         try:
@@ -47,10 +44,7 @@ def reading(connect: Callable[[], Any]) -> Iterator[Any]:
 
 
 def reading_cursor(connection: Any) -> Any:
-    """Return a streaming cursor.
-
-    :param connection: a new connection on which no statement has been executed.
-    """
+    """Return a streaming cursor of a connection on which no statement has been executed."""
     driver = _driver(connection)
     if driver in ("psycopg", "psycopg2"):
         connection.autocommit = False  # a server-side cursor needs a transaction

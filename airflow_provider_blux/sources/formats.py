@@ -61,7 +61,6 @@ def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dial
     """Return the layout of a file from its name, and check that the needed libraries are installed.
 
     :param file_format: overrides the suffix of the format, but not the suffix of the compression.
-    :param dialect: encoding and delimiter of CSV files.
     :raises BluxConfigError: the name has no known suffix, or a library is missing.
     """
     path = PurePosixPath(name)
@@ -87,8 +86,6 @@ def records(
 ) -> Iterator[Any]:
     """Yield the records of a file.
 
-    :param file: the opened file of the storage.
-    :param name: the name of the file, for messages.
     :param check_columns_of: called with a row of nulls if a CSV file has only one line.
     """
     read = READERS[layout.file_format]

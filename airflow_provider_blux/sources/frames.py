@@ -26,10 +26,8 @@ Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordE
 class Frame:
     """The rows of a frame, read slice by slice; the frame is never copied as a whole.
 
-    :param value: the frame.
     :param columns: the names of its columns.
     :param slices: yields its rows, slice by slice.
-    :param name: the name of the frame, for messages.
     """
 
     def __init__(self, value: Any, columns: Iterable[Any], slices: Slices, name: str) -> None:
@@ -52,7 +50,6 @@ class Frame:
 def frame_of(value: Any, name: str) -> Frame | None:
     """Return the rows of ``value``; ``None`` if ``value`` is not a frame.
 
-    :param name: the name of the frame, for messages.
     :raises BluxSourceError: a column has no name, or two columns have the same name.
     """
     for kind in type(value).__mro__:

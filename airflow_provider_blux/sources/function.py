@@ -25,7 +25,6 @@ class FunctionSource:
     because it is unclear whether its items are records.
 
     :param call: calls the function.
-    :param name: the name of the function, for messages.
     """
 
     def __init__(self, call: Callable[[], Any], name: str) -> None:

@@ -25,7 +25,6 @@ class InlineSource:
     :param value: a list, a mapped task's outputs (a lazy sequence of lists, frames or records), what ``map``,
         ``concat`` or ``zip`` make of upstream outputs, a pandas or polars DataFrame, a pyarrow Table, or a JSON string
         of a list. A list or a frame inside the list is flattened one level.
-    :param name: the name of the value, for messages (``users``).
     """
 
     def __init__(self, value: Any, name: str) -> None:

@@ -66,7 +66,6 @@ def _rejected(error: RepeatedKeyError) -> BluxRecordError:
 def json_text(text: str, name: str) -> Any:
     """Parse JSON text; a record with a repeated key is replaced by an error.
 
-    :param name: the name of the text, for messages.
     :raises ValueError: the text is not JSON.
     """
     try:

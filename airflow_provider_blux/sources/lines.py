@@ -14,7 +14,6 @@ LONGEST_RECORD = 64 * 1024 * 1024
 def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield the lines, including their line ends.
 
-    :param name: the name of the file, for messages.
     :raises BluxSourceError: a line is longer than a record may be.
     """
     number = 0

@@ -99,7 +99,6 @@ def _unreadable(value: Any) -> Unreadable | None:
 def check_columns(columns: Sequence[Any], name: str) -> None:
     """Check that all columns have different names.
 
-    :param name: the name of the table, for messages.
     :raises BluxSourceError: a column has no name, or two columns have the same name.
     """
     for number, column in enumerate(columns, 1):

@@ -73,7 +73,7 @@ def test_the_snippet_makes_the_task_that_it_shows() -> None:
 
 def test_the_table_of_metrics_names_all_that_are_sent() -> None:
     source = inspect.getsource(observability.Metrics)
-    counted = set(re.findall(r'_count\(standing, "(\w+)"', source)) | set(re.findall(r'timing\("blux\.(\w+)"', source))
+    counted = re.findall(r'(?:_count\(|Stats\.timing, )standing, "(\w+)"', source)
     rows = METRICS.table_of("blux.records")
 
     assert {names(row[0])[0] for row in rows} == {f"blux.{name}" for name in counted}

@@ -10,7 +10,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
+from airflow_provider_blux.operators.blux import (
+    BluxDeleteUsersOperator,
+    BluxSendEventsOperator,
+    BluxUpdateDevicesOperator,
+    BluxUpsertUsersOperator,
+)
 from tests.operators.pipeline import Upstream, dag, rendered
 
 native = pytest.mark.parametrize("native", [False, True], ids=["text templates", "native templates"])
@@ -218,6 +223,8 @@ def test_a_literal_is_checked_when_the_dag_is_parsed(arguments: dict[str, Any]) 
     ("kind", "argument", "records"),
     [
         (BluxUpsertUsersOperator, "suppression_path", {"users": [{"user_id": "a"}]}),
+        (BluxSendEventsOperator, "suppression_path", {"events": [{"name": "seen", "user_id": "a"}]}),
+        (BluxUpdateDevicesOperator, "suppression_path", {"devices": [{"device_id": "a"}]}),
         (BluxDeleteUsersOperator, "receipts_path", {"user_ids": ["a"]}),
     ],
 )
@@ -234,7 +241,7 @@ def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
         with pytest.raises(AirflowFailException, match=f"^{argument} is given, but its template or upstream task made"):
             rendered(operator).execute({})
 
-    assert not list(blux_emulator.users())
+    assert not blux_emulator.requests()
 
 
 @pytest.mark.parametrize("text", ["phone_number,email_address", "consents, grade", "grade;phone_number"])

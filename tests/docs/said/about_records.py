@@ -8,12 +8,12 @@ import sys
 from typing import Any
 
 from airflow_provider_blux.assets.blux import create_asset
+from airflow_provider_blux.backfill import ranges
 from airflow_provider_blux.decorators.blux import upsert_users_task
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
 from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
-from airflow_provider_blux.sources.partitioning import ranges
 from tests.docs.said.scene import EVENTS, USERS, Scene, says
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_blux.backfill import by_size, ranges, statement
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-from airflow_provider_blux.sources.partitioning import by_size, ranges, statement
 
 names = st.text("abcdef/", min_size=1, max_size=8)
 

@@ -1,0 +1,249 @@
+"""What the emulator has received, in one SQLite database: a private one, or a state file that stays.
+
+Records are of a ``kind``: ``users``, ``profiles`` or ``devices``.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+# "BLUX": so that somebody's other database is never taken for a state file and written to.
+_APPLICATION_ID: Final = 0x424C5558
+_SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE records (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id));
+CREATE INDEX records_by_age ON records (kind);
+CREATE TABLE events (seq INTEGER PRIMARY KEY, user_id TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX events_by_user ON events (user_id);
+CREATE TABLE deletions (
+    api TEXT NOT NULL, user_id TEXT NOT NULL, time REAL NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (api, user_id)
+) WITHOUT ROWID;
+CREATE TABLE requests (
+    seq INTEGER PRIMARY KEY, arrived REAL NOT NULL, api TEXT NOT NULL, operation TEXT NOT NULL,
+    records INTEGER NOT NULL, status INTEGER, fault TEXT
+);
+"""
+
+# The objects that an update merges key by key; any other field is replaced.
+_MERGED: Final[Mapping[str, tuple[str, ...]]] = {
+    "users": ("user_properties", "custom_user_properties"),
+    "profiles": ("properties",),
+    "devices": ("properties",),
+}
+_ID_FIELD: Final[Mapping[str, str]] = {"users": "user_id", "profiles": "user_id", "devices": "device_id"}
+
+# Which users an API knows: the two keep theirs apart.
+USERS_OF: Final[Mapping[str, str]] = {"application": "users", "open": "profiles"}
+
+_PAGE: Final = 1000
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Store:
+    """The records, events, deletions and requests.
+
+    :param path: the state file; ``None`` for a private database.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.lock = threading.RLock()
+        # An empty name is a private database that spills to disk when it grows, unlike ":memory:".
+        self._db = sqlite3.connect(str(path) if path else "", check_same_thread=False)
+        try:
+            self._prepare(durable=path is not None)
+            self._counts = self._counted()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database; a state file is whole afterwards."""
+        with self.lock:
+            self._db.close()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self.lock, self._db:
+            for table in ("records", "events", "deletions", "requests"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - the four names above
+            self._counts = self._counted()
+
+    def upsert(self, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """Create or update records in order: an absent key stays as it was, a null is stored."""
+        id_field = _ID_FIELD[kind]
+        merged: dict[str, dict[str, Any]] = {}
+        new = 0
+        with self.lock, self._db:
+            for record in records:
+                key = record[id_field]
+                known = merged.get(key) or self.record(kind, key)
+                if known is None:
+                    new += 1
+                    known = {id_field: key, **{name: {} for name in _MERGED[kind]}}
+                merged[key] = known
+                for name, value in record.items():
+                    known[name] = {**known[name], **value} if name in _MERGED[kind] else value
+            # REPLACE gives the row the highest number, which makes the row number an order by age.
+            self._db.executemany(
+                "REPLACE INTO records (kind, id, body) VALUES (?, ?, ?)",
+                [(kind, key, _encode(body)) for key, body in merged.items()],
+            )
+            self._counts[kind] += new
+
+    def append_events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Keep every event, the same one twice if it came twice."""
+        rows = [(event["user_id"], _encode(event)) for event in events]
+        with self.lock, self._db:
+            self._db.executemany("INSERT INTO events (user_id, body) VALUES (?, ?)", rows)
+            self._counts["events"] += len(rows)
+
+    def delete_users(self, api: str, user_ids: Iterable[str], now: float) -> None:
+        """Remove the API's users of these ids, and note each deletion whether or not there was such a user."""
+        ids = list(dict.fromkeys(user_ids))
+        kind = USERS_OF[api]
+        with self.lock, self._db:
+            removed = self._db.executemany("DELETE FROM records WHERE kind = ? AND id = ?", [(kind, i) for i in ids])
+            repeated = self._db.executemany(
+                "UPDATE deletions SET times = times + 1, time = ? WHERE api = ? AND user_id = ?",
+                [(now, api, i) for i in ids],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO deletions (api, user_id, time, times) VALUES (?, ?, ?, 1)",
+                [(api, i, now) for i in ids],
+            )
+            self._counts[kind] -= removed.rowcount
+            self._counts[f"deleted_{kind}"] += len(ids) - repeated.rowcount
+
+    def note_request(
+        self, *, arrived: float, api: str, operation: str, records: int, status: int | None, fault: str | None
+    ) -> None:
+        """Note one request; ``status`` is ``None`` where the connection was cut instead of an answer."""
+        with self.lock, self._db:
+            self._db.execute(
+                "INSERT INTO requests (arrived, api, operation, records, status, fault) VALUES (?, ?, ?, ?, ?, ?)",
+                (arrived, api, operation, records, status, fault),
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many there are of each."""
+        with self.lock:
+            return dict(self._counts)
+
+    def record(self, kind: str, record_id: str) -> dict[str, Any] | None:
+        """Return one record."""
+        rows = self._rows("SELECT body FROM records WHERE kind = ? AND id = ?", kind, _bindable(record_id))
+        return json.loads(rows[0][0]) if rows else None
+
+    def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield every record with its id, in the order of the ids."""
+        rows = self._paged("SELECT id, body FROM records WHERE kind = ? AND id", kind, after="")
+        return ((record_id, json.loads(body)) for record_id, body in rows)
+
+    def newest(self, kind: str, limit: int) -> list[dict[str, Any]]:
+        """Return the records that were updated last, the newest first."""
+        rows = self._rows("SELECT body FROM records WHERE kind = ? ORDER BY rowid DESC LIMIT ?", kind, limit)
+        return [json.loads(body) for (body,) in rows]
+
+    def events(self, user_id: str) -> list[dict[str, Any]]:
+        """Return the events of a user in order of arrival."""
+        rows = self._rows("SELECT body FROM events WHERE user_id = ? ORDER BY seq", _bindable(user_id))
+        return [json.loads(body) for (body,) in rows]
+
+    def all_events(self) -> Iterator[dict[str, Any]]:
+        """Yield every event in order of arrival."""
+        return (json.loads(body) for _, body in self._paged("SELECT seq, body FROM events WHERE seq", after=0))
+
+    def deletion(self, user_id: str) -> dict[str, Any] | None:
+        """Return when (Unix time, the last) and how often each API was asked to delete a user."""
+        # Both are named for the sake of the index.
+        query = "SELECT api, time, times FROM deletions WHERE api IN ('application', 'open') AND user_id = ?"
+        found = [
+            {"api": api, "time": time, "times": times} for api, time, times in self._rows(query, _bindable(user_id))
+        ]
+        return {"user_id": user_id, "deletions": found} if found else None
+
+    def deleted_ids(self, api: str) -> Iterator[str]:
+        """Yield the distinct ids that an API was asked to delete, in order."""
+        rows = self._paged("SELECT user_id FROM deletions WHERE api = ? AND user_id", api, after="")
+        return (user_id for (user_id,) in rows)
+
+    def requests(self, limit: int = -1, offset: int = 0) -> list[dict[str, Any]]:
+        """Return the requests, the oldest answer first; a ``limit`` below zero means all."""
+        return self._named("SELECT * FROM requests ORDER BY seq LIMIT ? OFFSET ?", limit, offset)
+
+    def newest_requests(self, limit: int) -> list[dict[str, Any]]:
+        """Return the last requests, the newest first."""
+        return self._named("SELECT * FROM requests ORDER BY seq DESC LIMIT ?", limit)
+
+    def totals(self) -> list[dict[str, Any]]:
+        """Return how many requests and records there were, by API, operation and status."""
+        return self._named(
+            "SELECT api, operation, status, count(*) AS requests, sum(records) AS records FROM requests "
+            "GROUP BY api, operation, status ORDER BY api, operation, status"
+        )
+
+    def arrivals(self) -> list[tuple[str, float]]:
+        """Return API and operation (``open.send_events``) and the time of every request, in order."""
+        return self._rows("SELECT api || '.' || operation, arrived FROM requests ORDER BY arrived")
+
+    def _counted(self) -> dict[str, int]:
+        """Count what is there; kept up to date from then on, since counting millions would hold up requests."""
+        kinds = dict(self._rows("SELECT kind, count(*) FROM records GROUP BY kind"))
+        deleted = dict(self._rows("SELECT api, count(*) FROM deletions GROUP BY api"))
+        ((events,),) = self._rows("SELECT count(*) FROM events")
+        return {
+            **{kind: kinds.get(kind, 0) for kind in ("users", "profiles")},
+            "events": events,
+            "devices": kinds.get("devices", 0),
+            **{f"deleted_{kind}": deleted.get(api, 0) for api, kind in USERS_OF.items()},
+        }
+
+    def _rows(self, query: str, *parameters: Any) -> list[Any]:
+        with self.lock:
+            return self._db.execute(query, parameters).fetchall()
+
+    def _named(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        with self.lock:
+            cursor = self._db.execute(query, parameters)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _paged(self, query: str, *parameters: Any, after: Any) -> Iterator[Any]:
+        """Yield the rows in the order of their first column, and hold the lock for a page at a time.
+
+        :param query: ends with the name of that column.
+        :param after: a value below all of its values.
+        """
+        while True:
+            page = self._rows(f"{query} > ? ORDER BY 1 LIMIT ?", *parameters, after, _PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1][0]
+
+    def _prepare(self, *, durable: bool) -> None:
+        db = self._db
+        new = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        kind = db.execute("PRAGMA application_id").fetchone(), db.execute("PRAGMA user_version").fetchone()
+        if not new and kind != ((_APPLICATION_ID,), (_SCHEMA_VERSION,)):
+            raise sqlite3.DatabaseError("it is another program's database, or another version's")
+        # No power failure has to be survived, a killed process has.
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'MEMORY'}")
+        if new:
+            db.executescript(
+                f"BEGIN; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_SCHEMA_VERSION};"
+                f"{_SCHEMA} COMMIT;"
+            )
+
+
+def _bindable(text: str) -> str:
+    """Return ``text`` without half surrogate pairs, which SQLite cannot take and no record's id contains."""
+    return text.encode("utf-8", "backslashreplace").decode()
