@@ -157,7 +157,11 @@ def _finite(value: float, field: str) -> float:
 def _number(value: Decimal, field: str) -> int | float:
     if not value.is_finite():
         raise BluxRecordError(field, _NOT_FINITE)
-    number = float(value)
+    written = str(value)
+    number = float(written)
+    # A double keeps every number of so few digits.
+    if len(written) <= sys.float_info.dig and "E" not in written:
+        return int(number) if number.is_integer() else number
     if Decimal(repr(number)) == value and not number.is_integer():
         return number
     if value != value.to_integral_value():
