@@ -176,14 +176,11 @@ class BluxClient:
         with self._session.send(
             request, timeout=(CONNECT_TIMEOUT, self.timeout), allow_redirects=False, **route.settings
         ) as response:
-            beginning = bytearray()
+            beginning = b""
             # If the connection breaks during the body, the status is already known, and it is sufficient.
-            with suppress(requests.RequestException, HTTPError, OSError):
-                for piece in response.iter_content(_MOST_OF_AN_ANSWER):
-                    beginning += piece
-                    if len(beginning) >= _MOST_OF_AN_ANSWER:
-                        break
-            return _Answer(response.status_code, response.headers, bytes(beginning))
+            with suppress(HTTPError, OSError):
+                beginning = response.raw.read(_MOST_OF_AN_ANSWER, decode_content=True)
+            return _Answer(response.status_code, response.headers, beginning)
 
     def _no_answer(
         self, error: Exception, endpoint: Endpoint, route: _Route, *, in_doubt: bool

@@ -24,6 +24,8 @@ SAVE_EVERY_SECONDS = 2.0
 _SHARE_OF_TIME = 10
 # 96 bits.
 _DIGEST_DIGITS = 24
+# Comes after each record in the digest; a record never holds a line break.
+_SEPARATOR = b"\n"
 
 
 _Ranges = dict[int, tuple[int, str]]
@@ -139,7 +141,7 @@ class Checkpoint:
         number = first - 1
         for record in islice(records, last - first + 1):
             number = record.number
-            self._source.update(_framed(record.identity))
+            self._source.update(record.identity + _SEPARATOR)
         if number < last:
             raise _changed("it has become shorter")
         if last and self._digest() != digest:
@@ -150,7 +152,7 @@ class Checkpoint:
         for batch in cut(records, index=self._index + 1, read=read):
             self._index = batch.index
             if self._store:
-                self._source.update(b"".join(map(_framed, batch.contents)))
+                self._source.update(_SEPARATOR.join([*batch.contents, b""]))
                 batch.digest = self._digest()
             batch.contents.clear()
             yield batch
@@ -244,11 +246,6 @@ def _understood(saved: Any, settings: str) -> _State:
 
 def _ranges(saved: dict[str, Any]) -> _Ranges:
     return {int(first): (int(last), str(digest)) for first, (last, digest) in saved.items()}
-
-
-def _framed(content: bytes) -> bytes:
-    """Return the bytes of a record with a line break as separator; the content itself never holds a line break."""
-    return content + b"\n"
 
 
 def _changed(where: str) -> BluxCheckpointError:

@@ -53,8 +53,8 @@ class Header:
         :raises BluxConfigError: the row is from a table, and the columns of the table are wrong.
         :raises BluxRecordError: the row is a single object, and its keys are wrong.
         """
-        row = self.lowered(row)
-        if self._is_new(names := tuple(row)):
+        row = self.lowered(row) if self._shaping.lowercase_columns else row
+        if (names := tuple(row)) not in self._checked:
             self._check(row)
             self._remember(names)
         return self._parsed(row) if self._shaping.json_names else row
@@ -65,7 +65,7 @@ class Header:
         :raises BluxRecordError: a name differs from a field name only in spelling.
         """
         for group in self._fields.flat_groups:
-            if isinstance(held := row.get(group), Mapping) and self._is_new(names := (group, *held)):
+            if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked:
                 self._check_spelling({name: None for name in held if name not in self._mapped}, f"{group}.")
                 self._remember(names)
 
@@ -80,9 +80,6 @@ class Header:
             if len(self._lower) < _MOST_SETS:
                 self._lower[names] = lower
         return _kind_of(row)(zip(lower, row.values(), strict=True))
-
-    def _is_new(self, names: tuple[Any, ...]) -> bool:
-        return names not in self._checked
 
     def _remember(self, names: tuple[Any, ...]) -> None:
         if len(self._checked) < _MOST_SETS:

@@ -14,6 +14,7 @@ from airflow_provider_blux.records.values import LARGEST, text
 
 # An integer that became a float (`123.0`) or went through a spreadsheet (`1.2E+11`); `1E5` may be an id.
 _DAMAGED_NUMBER = re.compile(r"[+-]?\d+\.0*|[+-]?\d+([.,]\d+)?[eE]\+\d+|[+-]?\d[.,]\d+[eE]\d+", re.ASCII)
+_START_OF_NUMBER = frozenset("+-0123456789")
 # Text that data frames, databases, spreadsheets and JavaScript write for a missing value, in lower case.
 _MISSING = frozenset(
     {
@@ -65,7 +66,7 @@ def identifier(value: Any, field: str, *, check: bool = True) -> str:
 
 def damage_of(written: str) -> str | None:
     """Return the reason and the fix if text looks like a damaged or missing id or telephone number."""
-    if _DAMAGED_NUMBER.fullmatch(written):
+    if written[:1] in _START_OF_NUMBER and _DAMAGED_NUMBER.fullmatch(written):
         return (
             "is text that a damaged whole number looks like, with a decimal point or an exponent; read the column as "
             "text at the source (check_ids=False sends it as it is)"

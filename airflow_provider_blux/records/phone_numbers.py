@@ -28,12 +28,19 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
     :param region: region such as ``KR`` whose national format is used (digits only); ``None`` to keep the number.
     :param check: whether text that looks damaged or missing is rejected.
     """
+    # Most numbers are only digits, and those are not damaged.
+    if (
+        region is None
+        and type(value) is str
+        and value.isascii()
+        and value.isdigit()
+        and value[:2] != _START_WITHOUT_ZERO
+    ):
+        return value
     value = python_value(value)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         raise BluxRecordError(field, "is a number and has already lost its leading zero; read the column as text")
     written = text(value, field)
-    if region is None and written.isascii() and written.isdigit() and not written.startswith(_START_WITHOUT_ZERO):
-        return written  # fast path: most numbers are only digits, and those are not damaged
     if check and (damage := damage_of(written)):
         raise BluxRecordError(field, damage)
     if region is not None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.columns import is_table_row, missing_field
-from airflow_provider_blux.records.values import json_value, text
+from airflow_provider_blux.records.fields import Check
+from airflow_provider_blux.records.values import json_value, property_check, text
 
-# Takes a value and its field name; returns the value to send, or raises BluxRecordError.
-Check = Callable[[Any, str], Any]
-
-_PLAIN: frozenset[type] = frozenset({str, bool})
-_NOTHING: frozenset[type] = frozenset()
-# JSON objects may have any keys, so the number of remembered key sets is limited.
+# JSON objects may have any keys, and values of any type, so the number of remembered plans is limited.
 _MOST_PLANS = 4096
+_MOST_STEPS = 256
 OBJECTS = (dict, Mapping)  # `dict` first: nearly all rows are dicts, and this check is fast
 
 
@@ -43,34 +41,46 @@ class Place(NamedTuple):
 
     :param is_known: whether it is a standard field of Blux; otherwise it is a custom property.
     :param name: the name of the property.
-    :param plain: types whose values need no check.
-    :param check: checks values of other types, except null; ``None`` if the column holds a nested group.
+    :param check_of: returns the check for values of a type other than null, or ``None`` if such values need none;
+        ``None`` in place of the function if the column holds a nested group.
     """
 
     is_known: bool
     name: str
-    plain: frozenset[type]
-    check: Check | None
+    check_of: Callable[[type], Check | None] | None
 
 
 class _Plan(NamedTuple):
-    """How the columns are sorted, for all rows with the same set of columns.
+    """How the columns are sorted, for all rows with the same set of columns. Columns are given by their index.
 
     :param places: the columns that are sent, each with its property.
     :param known: the names of the standard fields, each with its column.
     :param own: the names of the custom properties, each with its column.
     :param refused: the columns that cannot be sent, each with its error; a null in such a column is no error unless
         nulls are sent.
+    :param steps: what remains to be done for rows with the same types of values.
     """
 
-    places: list[tuple[Any, Place]]
-    known: list[tuple[str, Any]]
-    own: list[tuple[str, Any]]
-    refused: list[tuple[Any, BluxRecordError]]
+    places: list[tuple[int, Place]]
+    known: list[tuple[str, int]]
+    own: list[tuple[str, int]]
+    refused: list[tuple[int, BluxRecordError]]
+    steps: dict[tuple[type, ...], list[_Step]]
+
+
+class _Step(NamedTuple):
+    """What remains to be done for one column.
+
+    :param check: checks the value; ``None`` for a null or a nested group, which are taken out of the properties.
+    """
+
+    column: int
+    place: Place
+    check: Check | None
 
 
 class Placement:
-    """Sorts the columns of rows into properties; the plan is cached for each set of columns.
+    """Sorts the columns of rows into properties; the plan is cached for each set of columns and types of values.
 
     :param find: returns the property of a column; ``None`` if the column is not a property.
     :param nulls: whether nulls are sent.
@@ -89,43 +99,57 @@ class Placement:
         :raises BluxRecordError: a value cannot be sent.
         """
         nested: list[tuple[str, Any]] = []
-        columns = tuple(row)
+        columns, values = tuple(row), list(row.values())
+        kinds = tuple(map(type, values))
         plan = self._plans.get(columns) or self._new_plan(columns)
+        if (steps := plan.steps.get(kinds)) is None:
+            steps = self._new_steps(plan, kinds)
         for column, error in plan.refused:
-            if row[column] is not None or self._nulls:
+            if values[column] is not None or self._nulls:
                 raise BluxRecordError(error.field, error.reason)
-        known = {name: row[column] for name, column in plan.known}
-        own = {name: row[column] for name, column in plan.own}
-        for column, place in [entry for entry in plan.places if type(row[entry[0]]) not in entry[1].plain]:
-            value, into = row[column], known if place.is_known else own
-            if place.check is None:
-                nested.append((place.name, value))
-            elif value is not None:
-                into[place.name] = place.check(value, place.name)
-            elif not self._nulls:
+        known = {name: values[column] for name, column in plan.known}
+        own = {name: values[column] for name, column in plan.own}
+        for column, place, check in steps:
+            into = known if place.is_known else own
+            if check:
+                into[place.name] = check(values[column], place.name)
+            elif place.check_of:
                 del into[place.name]
+            else:
+                nested.append((place.name, values[column]))
         return known, own, nested
 
     def _new_plan(self, columns: tuple[Any, ...]) -> _Plan:
-        plan = _Plan([], [], [], [])
-        for column in columns:
+        plan = _Plan([], [], [], [], {})
+        for index, column in enumerate(columns):
             try:
                 place = self._find(column)
             except BluxRecordError as error:
-                plan.refused.append((column, error.with_traceback(None)))
+                plan.refused.append((index, error.with_traceback(None)))
                 continue
             if place:
-                plan.places.append((column, place))
-                if place.check:
-                    (plan.known if place.is_known else plan.own).append((place.name, column))
+                plan.places.append((index, place))
+                if place.check_of:
+                    (plan.known if place.is_known else plan.own).append((place.name, index))
         if len(self._plans) < _MOST_PLANS:
             self._plans[columns] = plan
         return plan
 
+    def _new_steps(self, plan: _Plan, kinds: tuple[type, ...]) -> list[_Step]:
+        steps = []
+        for column, place in plan.places:
+            is_null = kinds[column] is NoneType
+            check = place.check_of(kinds[column]) if place.check_of and not is_null else None
+            if check or place.check_of is None or (is_null and not self._nulls):
+                steps.append(_Step(column, place, check))
+        if len(plan.steps) < _MOST_STEPS:
+            plan.steps[kinds] = steps
+        return steps
+
 
 def own_property(column: Any) -> Place:
     """Return the :class:`Place` of a custom property."""
-    return Place(is_known=False, name=text(column, "a column name"), plain=_PLAIN, check=json_value)
+    return Place(is_known=False, name=text(column, "a column name"), check_of=property_check)
 
 
 @lru_cache(maxsize=64)
@@ -134,7 +158,7 @@ def _own_placement(fields: frozenset[str], nulls: bool) -> Placement:
         if column in fields:
             return None
         if column == "properties":
-            return Place(is_known=False, name=column, plain=_NOTHING, check=None)
+            return Place(is_known=False, name=column, check_of=None)
         return own_property(column)
 
     return Placement(find, nulls=nulls)

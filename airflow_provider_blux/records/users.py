@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, KNOWN, Check
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
     OBJECTS,
-    Check,
     Place,
     Placement,
     mapping,
@@ -33,13 +32,6 @@ _NESTED = frozenset({"user_id", "properties", "timestamp"})
 # `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
 _BY_LETTERS = {letters_of(field): field for field in KNOWN}
-
-# For each standard field, the types whose values need no check.
-_PLAIN: dict[str, frozenset[type]] = {
-    "phone_number": frozenset(),
-    "email_address": frozenset(),
-    **dict.fromkeys(CONSENTS, frozenset({bool})),
-}
 
 
 def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
@@ -155,12 +147,18 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
         if column in aside or column in shaping.excluded:
             return None
         if column in shaping.known:
-            return Place(is_known=True, name=column, plain=_PLAIN[column], check=shaping.known[column])
+            return Place(is_known=True, name=column, check_of=_check_of(column, shaping))
         if column in _GROUPS:
-            return Place(is_known=False, name=column, plain=frozenset(), check=None)
+            return Place(is_known=False, name=column, check_of=None)
         return own_property(column)
 
     return Placement(find, nulls=shaping.send_nulls)
+
+
+def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
+    """Return what gives the check for values of a type in a standard field."""
+    check = shaping.known[field]
+    return lambda kind: None if kind is bool and field in CONSENTS else check
 
 
 def _without(group: Any, excluded: frozenset[str]) -> Any:

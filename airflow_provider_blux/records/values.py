@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.fields import Check
 from airflow_provider_blux.records.scalars import missing_word, python_value
 
 # Far deeper than any property, far below Python's recursion limit.
@@ -23,6 +24,9 @@ _DEEPEST = 32
 LARGEST = int(sys.float_info.max)
 HALF_A_CHARACTER = "holds half a character (a lone surrogate); fix its encoding"
 _WORDS = {"true": True, "false": False}
+_NOT_FINITE = "is not a finite number (NaN or infinity); leave it out or send null"
+# The types of property values that are sent as they are.
+PLAIN = frozenset({str, bool, type(None)})
 _NOTHING_DECLARED: Mapping[Any, bool] = {}
 
 
@@ -84,28 +88,31 @@ def iso(value: date | time, field: str) -> str:
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
     """Return a property value in a form that JSON can represent; lone surrogates in text are not checked here."""
     kind = type(value)
-    if kind is str or value is None or kind is bool or (kind is int and -LARGEST <= value <= LARGEST):
+    if kind in PLAIN:
         return value
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return value if kind is float else float(value)  # a plain `float`, since numpy has a subclass
-        raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
-    if kind in _CONVERSIONS:
-        return _CONVERSIONS[kind](value, field)
+    if check := _CHECKS.get(kind):
+        return check(value, field)
+    if isinstance(value, float):  # numpy has a subclass
+        return _finite(value, field)
     if depth >= _DEEPEST:
         raise BluxRecordError(field, f"is nested more than {_DEEPEST} levels deep")
+    # The path of an item is only built if it is needed.
     if kind is dict or isinstance(value, Mapping):
-        return {_key(key, field): _item(item, field, ".{}", key, depth) for key, item in value.items()}
+        return {
+            _key(key, field): item if type(item) in PLAIN else json_value(item, f"{field}.{key}", depth + 1)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_item(item, field, "[{}]", index, depth) for index, item in enumerate(value)]
+        return [
+            item if type(item) in PLAIN else json_value(item, f"{field}[{index}]", depth + 1)
+            for index, item in enumerate(value)
+        ]
     return _converted(value, field, depth)
 
 
-def _item(value: Any, field: str, form: str, place: Any, depth: int) -> Any:
-    """Return an item of a list or object as a JSON value; the path of the item is only built if needed."""
-    if type(value) is str or type(value) is bool:
-        return value
-    return json_value(value, field + form.format(place), depth + 1)
+def property_check(kind: type) -> Check | None:
+    """Return the check for property values of one type; ``None`` if they need none."""
+    return None if kind in PLAIN else _CHECKS.get(kind, json_value)
 
 
 def _key(key: Any, field: str) -> str:
@@ -141,25 +148,34 @@ def _whole(value: int, field: str) -> int:
     raise BluxRecordError(field, "is larger than a JSON number may be; send it as text")
 
 
+def _finite(value: float, field: str) -> float:
+    if not math.isfinite(value):
+        raise BluxRecordError(field, _NOT_FINITE)
+    return value if type(value) is float else float(value)
+
+
 def _number(value: Decimal, field: str) -> int | float:
     if not value.is_finite():
-        raise BluxRecordError(field, "is not a finite number (NaN or infinity); leave it out or send null")
-    number = float(value)
-    if str(value) == repr(number):
-        return number if not number.is_integer() else int(value)
-    if value == value.to_integral_value():
-        # A number with a huge exponent is not converted to an int, which would need a digit for each zero.
-        return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else LARGEST + 1, field)
-    if Decimal(repr(number)) != value:
+        raise BluxRecordError(field, _NOT_FINITE)
+    written = str(value)
+    number = float(written)
+    # A double keeps every number of so few digits.
+    if len(written) <= sys.float_info.dig and "E" not in written:
+        return int(number) if number.is_integer() else number
+    if Decimal(repr(number)) == value and not number.is_integer():
+        return number
+    if value != value.to_integral_value():
         raise BluxRecordError(field, "has more digits than a JSON number keeps; send it as text")
-    return number
+    # A number with a huge exponent is not converted to an int, which would need a digit for each zero.
+    return _whole(int(value) if value.adjusted() <= sys.float_info.max_10_exp else LARGEST + 1, field)
 
 
 # Conversions of types that JSON does not have: to ISO 8601 text, numbers or text.
-_CONVERSIONS: dict[type, Callable[[Any, str], Any]] = {
+_CONVERSIONS: dict[type, Check] = {
     datetime: iso,
     date: iso,
     time: iso,
     Decimal: _number,
     UUID: lambda value, _field: str(value),
 }
+_CHECKS: dict[type, Check] = {**_CONVERSIONS, int: _whole, float: _finite}

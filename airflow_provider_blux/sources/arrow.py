@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from importlib import import_module
 from itertools import repeat
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.sources import floats
-from airflow_provider_blux.sources.rows import TableRow, readable_rows, value_of
+from airflow_provider_blux.sources.rows import TableRow, readable_rows, tolerant
 
 
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
@@ -24,7 +23,7 @@ def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRe
         try:
             values.append(_values(column))
         except Exception:  # noqa: BLE001 - pyarrow's own, or Python's
-            values.append([value_of(partial(scalar.as_py, maps_as_pydicts="strict")) for scalar in column])
+            values.append(list(map(tolerant(lambda scalar: scalar.as_py(maps_as_pydicts="strict")), column)))
             are_whole = False
         if correction := correction_of(column.type):
             values[-1] = list(map(correction, values[-1]))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from importlib import import_module
 from typing import Any
 
 from airflow_provider_blux.json_objects import quick_loads
 from airflow_provider_blux.sources import floats
-from airflow_provider_blux.sources.rows import Unreadable, value_of
+from airflow_provider_blux.sources.rows import Unreadable, tolerant
 
 log = logging.getLogger(__name__)
 
@@ -64,22 +63,17 @@ def reading_cursor(connection: Any) -> Any:
 
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
     """Yield rows as sequences of values, for each row type of the drivers."""
-    columns = cursor.description if _driver(cursor) in _DUCKDB else ()
-    # DuckDB returns text for a date that Python cannot hold.
-    dates = [number for number, column in enumerate(columns) if str(column[1]).startswith(("DATE", "TIME"))]
-    corrections = [_correction_of_duckdb(column[1]) for column in columns]
-    for row in floats.corrected_rows(rows, corrections):
+    if _driver(cursor) in _DUCKDB:
+        yield from floats.corrected_rows(rows, [_correction_of_duckdb(column[1]) for column in cursor.description])
+        return
+    for row in rows:
         # The connection extra `cursor` can make the driver return dicts.
-        values = row.values() if isinstance(row, dict) else row
-        if any(isinstance(row[number], str) for number in dates):
-            values = [
-                Unreadable() if number in dates and isinstance(value, str) else value
-                for number, value in enumerate(row)
-            ]
-        yield values
+        yield row.values() if isinstance(row, dict) else row
 
 
 def _correction_of_duckdb(kind: Any) -> floats.Correction | None:
+    if str(kind).startswith(("DATE", "TIME")):  # DuckDB returns text for a date that Python cannot hold
+        return lambda value: Unreadable() if isinstance(value, str) else value
     if str(kind) == "FLOAT":
         return floats.single
     if "FLOAT" not in str(kind) or not hasattr(kind, "children"):
@@ -109,21 +103,19 @@ def _tolerate_in_psycopg(connection: Any) -> None:
     for name in _POSTGRES_TYPES:
         oid = adapters.types[name].oid
         for loader in filter(None, (adapters.get_loader(oid, form) for form in import_module("psycopg.pq").Format)):
-            adapters.register_loader(oid, _tolerant(loader))
+            adapters.register_loader(oid, _tolerant_loader(loader))
 
 
-def _tolerant(loader: Any) -> Any:
+def _tolerant_loader(loader: Any) -> Any:
     base: Any = import_module("psycopg.adapt").Loader
 
     class Tolerant(base):  # type: ignore[misc]
         format = loader.format
+        load: Any = None  # abstract in the base class; each object sets its own
 
         def __init__(self, oid: int, context: Any = None) -> None:
             super().__init__(oid, context)
-            self._loader = loader(oid, context)
-
-        def load(self, data: Any) -> Any:
-            return value_of(partial(self._loader.load, data))
+            self.load = tolerant(loader(oid, context).load)
 
     return Tolerant
 
@@ -133,12 +125,12 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
     extensions, extras = import_module("psycopg2.extensions"), import_module("psycopg2.extras")
 
     def caster_of(name: str) -> Callable[[str | None, Any], Any]:
-        caster, impossible = getattr(extensions, name), "24:" if name == "PYTIME" else "infinity"
+        caster, impossible = tolerant(getattr(extensions, name)), "24:" if name == "PYTIME" else "infinity"
 
         def cast(text: str | None, cursor: Any) -> Any:
             if text is not None and text.removeprefix("-").startswith(impossible):
                 return Unreadable()
-            return value_of(partial(caster, text, cursor))
+            return caster(text, cursor)
 
         return cast
 
@@ -148,11 +140,8 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
         extensions.register_type(caster, connection)
         extensions.register_type(extensions.new_array_type(many.values, f"{name}ARRAY", caster), connection)
 
-    def loads_of(text: str) -> Any:
-        return value_of(partial(quick_loads, text))
-
-    extras.register_default_json(connection, loads=loads_of)
-    extras.register_default_jsonb(connection, loads=loads_of)
+    extras.register_default_json(connection, loads=tolerant(quick_loads))
+    extras.register_default_jsonb(connection, loads=tolerant(quick_loads))
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:
@@ -161,8 +150,10 @@ def _tolerate_in_mysql(connection: Any, driver: str) -> None:
     converters = connection.decoders if driver == "pymysql" else connection.converter
 
     def of(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        convert = tolerant(convert)
+
         def converted(value: Any) -> Any:
-            found = value_of(partial(convert, value))
+            found = convert(value)
             return Unreadable() if found is None or isinstance(found, str | bytes) else found
 
         return converted

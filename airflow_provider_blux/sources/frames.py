@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import MAXYEAR, MINYEAR, datetime
-from functools import partial
 from importlib import import_module
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.arrow import batch_rows, correction_of
-from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, value_of
+from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, tolerant
 
 _ROWS_A_SLICE = 1000
 _DOUBLE = 8  # its bytes
@@ -70,7 +69,7 @@ def _cells(column: Any) -> list[Any]:
     try:
         values: list[Any] = column.tolist()
     except Exception:  # noqa: BLE001 - pandas' own, pyarrow's, or Python's
-        values = [value_of(partial(column.iloc.__getitem__, number)) for number in range(len(column))]
+        values = list(map(tolerant(column.iloc.__getitem__), range(len(column))))
     if column.dtype == object:
         numpy = import_module("numpy")
         values = [_plain(value, numpy) for value in values]
@@ -139,7 +138,7 @@ def _one_by_one(series: Any) -> list[Any]:
     def value(number: int) -> Any:
         return series.slice(number, 1).to_list()[0]
 
-    return [value_of(partial(value, number)) for number in range(len(series))]
+    return list(map(tolerant(value), range(len(series))))
 
 
 def _pyarrow(table: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | BluxRecordError]]:

@@ -58,16 +58,20 @@ class Unreadable:
 _LOOKED_INTO = frozenset({Unreadable, list, dict})
 
 
-def value_of(read: Callable[[], Any]) -> Any:
-    """Return the result of ``read``; an :class:`Unreadable` if it fails. The original error may quote the value."""
-    try:
-        return read()
-    except UnicodeDecodeError:
-        return Unreadable("is text that is not UTF-8; correct it in the source")
-    except KeyError:
-        return Unreadable("is a map that has a key twice; correct it in the source")
-    except Exception:  # noqa: BLE001 - each library has its own
-        return Unreadable()
+def tolerant(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``read`` with an :class:`Unreadable` as its result if it fails. The original error may quote the value."""
+
+    def reading(*args: Any) -> Any:
+        try:
+            return read(*args)
+        except UnicodeDecodeError:
+            return Unreadable("is text that is not UTF-8; correct it in the source")
+        except KeyError:
+            return Unreadable("is a map that has a key twice; correct it in the source")
+        except Exception:  # noqa: BLE001 - each library has its own
+            return Unreadable()
+
+    return reading
 
 
 def readable_rows(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[TableRow | BluxRecordError]:
@@ -89,11 +93,10 @@ def _fault(record: TableRow) -> BluxRecordError | None:
 def _unreadable(value: Any) -> Unreadable | None:
     if isinstance(value, Unreadable):
         return value
-    items = value.values() if type(value) is dict else value
-    if _LOOKED_INTO.isdisjoint(map(type, items)):
-        return None
-    looked_into = (_unreadable(item) for item in items if type(item) in _LOOKED_INTO)
-    return next((found for found in looked_into if found is not None), None)
+    for item in value.values() if type(value) is dict else value:
+        if type(item) in _LOOKED_INTO and (found := _unreadable(item)) is not None:
+            return found
+    return None
 
 
 def check_columns(columns: Sequence[Any], name: str) -> None:

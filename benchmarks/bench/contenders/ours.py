@@ -13,11 +13,14 @@ _COUNTS = ("read", "delivered", "rejected", "unchanged", "merged", "unknown", "r
 
 def prepare(task: Task) -> Callable[[], Counts]:
     """Return the work."""
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
     # Where the server has a limit it is the published one, which the operator keeps by default.
     arguments = {**({} if task.limit else unlimited(task.what)), **task.arguments}
     # What the first delivery imports is not measured; the snapshot is read by the second.
     once = {name: value for name, value in arguments.items() if name != "snapshot_path"}
     deliver(task.url, task.what, **{**once, **task.sample, "validate_only": True, "resume": False})
+    get_hook_lineage_collector()  # imports what the end of a delivery needs, which validate_only leaves out
     if task.stage == "read":
         return lambda: _read(task)
 
