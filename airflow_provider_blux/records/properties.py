@@ -12,9 +12,9 @@ from airflow_provider_blux.records.columns import is_table_row, missing_field
 from airflow_provider_blux.records.fields import Check
 from airflow_provider_blux.records.values import json_value, property_check, text
 
-# JSON objects may have any keys, and values of any type, so the number of remembered plans is limited.
+# JSON objects may have any keys, and values of any type, so what is remembered is limited.
 _MOST_PLANS = 4096
-_MOST_STEPS = 256
+_MOST_STEPS = 4096
 OBJECTS = (dict, Mapping)  # `dict` first: nearly all rows are dicts, and this check is fast
 
 
@@ -90,6 +90,7 @@ class Placement:
         self._find = find
         self._nulls = nulls
         self._plans: dict[tuple[Any, ...], _Plan] = {}
+        self._remembered = 0
 
     def sort(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any]]]:
         """Return the standard fields, the custom properties and the nested groups of a row.
@@ -142,7 +143,8 @@ class Placement:
             check = place.check_of(kinds[column]) if place.check_of and not is_null else None
             if check or place.check_of is None or (is_null and not self._nulls):
                 steps.append(_Step(column, place, check))
-        if len(plan.steps) < _MOST_STEPS:
+        if self._remembered < _MOST_STEPS and len(self._plans) < _MOST_PLANS:
+            self._remembered += 1
             plan.steps[kinds] = steps
         return steps
 

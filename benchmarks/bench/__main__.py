@@ -70,7 +70,11 @@ def _options(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:
     parser.add_argument("--seconds", type=float, default=20, help="of a paced run (default: %(default)s)")
     parser.add_argument("--latency", type=float, nargs="+", default=[0.05, 0.2, 0.8], help="(default: %(default)s)")
     parser.add_argument(
-        "--sources", nargs="+", choices=changes.SOURCES, default=changes.SOURCES, help="of changes, beside jsonl (default: all)"
+        "--sources",
+        nargs="+",
+        choices=changes.SOURCES,
+        default=changes.SOURCES,
+        help="of changes, beside jsonl (default: all)",
     )
     given = parser.parse_args(arguments)
     only = given.only
