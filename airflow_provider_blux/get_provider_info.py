@@ -29,6 +29,14 @@ _CONFIG = {
                 "example": None,
                 "default": "True",
             },
+            "docs_url": {
+                "description": "URL of this provider's documentation as `make docs` builds it, for the link "
+                '"Documentation" of a task.',
+                "version_added": None,
+                "type": "string",
+                "example": "https://docs.example.com/airflow-provider-blux",
+                "default": "",
+            },
         },
     },
 }
@@ -45,6 +53,10 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": "Blux", "python-modules": ["airflow_provider_blux.hooks.blux"]}],
         "operators": [{"integration-name": "Blux", "python-modules": ["airflow_provider_blux.operators.blux"]}],
+        "extra-links": [
+            f"airflow_provider_blux.operators.links.{name}"
+            for name in ("BluxRejectsLink", "BluxReceiptsLink", "BluxDocumentationLink")
+        ],
         "task-decorators": [
             {"name": f"blux_{operation}", "class-name": f"airflow_provider_blux.decorators.blux.{operation}_task"}
             for operation in OPERATIONS

@@ -213,6 +213,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         :raises BluxError: the delivery failed, and a retry may help.
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
+        failure: BluxError | None = None
         try:
             read_rendered(self, self.template_fields)
             for name in self._safeguards:
@@ -222,10 +223,13 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             report: dict[str, Any] = deliver(source, **self._options(), **self._run_options(context)).as_dict()
             check_read(report["read"], self.on_empty)
         except BluxError as error:
+            failure = error
             # `from None` prints only one message and traceback; the original error stays available as the context.
             if error.retry_helps:
                 raise error from None
             raise AirflowFailException(str(error)) from None
+        finally:
+            self._store_links(context, failure)
         try:
             self._announce(context, report)
         except Exception as error:  # noqa: BLE001 - all records are delivered; a retry would deliver them again

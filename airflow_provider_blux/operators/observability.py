@@ -10,6 +10,15 @@ from airflow.providers.common.compat.sdk import AssetAlias, BaseOperator
 from airflow_provider_blux.api.endpoints import Operation
 from airflow_provider_blux.assets.blux import check_uri, is_blux, is_reference
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
+from airflow_provider_blux.operators.links import (
+    BluxDocumentationLink,
+    BluxReceiptsLink,
+    BluxRejectsLink,
+    StoredLink,
+    console_url,
+    documentation_url,
+    store_links,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
@@ -22,13 +31,15 @@ if TYPE_CHECKING:
 
 
 class ObservedOperator(BaseOperator):
-    """An operator that publishes progress, lineage and asset events; a base class of ``BluxOperator``."""
+    """An operator that publishes progress, lineage, asset events and links; a base class of ``BluxOperator``."""
 
+    operator_extra_links = (BluxRejectsLink(), BluxReceiptsLink(), BluxDocumentationLink())
     operation: ClassVar[Operation]
     path: Any
     sql: Any
     sql_conn_id: Any
     validate_only: Any
+    rejects_path: Any
     _hook: BluxHook | None = None
     _standing: Standing | None = None
     #: A message to log after the first progress report of the delivery.
@@ -93,6 +104,18 @@ class ObservedOperator(BaseOperator):
                 events[outlet].extra = extra
             elif isinstance(outlet, AssetAlias) and (changed := self._changed()):
                 events[outlet].add(changed, extra=_without_lists(extra))
+
+    def _store_links(self, context: Context, error: BluxError | None) -> None:
+        """Store where the links of this try lead, if there is anything."""
+        try:
+            links: dict[type[StoredLink], str] = {BluxDocumentationLink: documentation_url(self.operation, error)}
+            if self._standing:
+                report = self._standing.report
+                links[BluxRejectsLink] = console_url(self.rejects_path, report.rejects)
+                links[BluxReceiptsLink] = console_url(getattr(self, "receipts_path", None), report.receipts)
+            store_links(context, links)
+        except Exception as failed:  # noqa: BLE001 - it must not hide how the delivery ended
+            self.log.warning("The links of the task could not be stored (%s).", type(failed).__name__)
 
     def _changed(self) -> Asset | None:
         try:

@@ -23,6 +23,7 @@ from tests.airflow.statsd import StatsdListener, settings_of_metrics
 from tests.postgres import SERVER, PostgresDatabase, why_not
 
 HERE = Path(__file__).parent
+DOCUMENTATION = "https://docs.example.com/blux"
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by marker
@@ -146,6 +147,7 @@ def scheduler(
     shutil.copytree(HERE / "wrong_dags", folder / "dags" / "wrong", ignore=shutil.ignore_patterns("__pycache__"))
     own = {
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
+        "AIRFLOW__BLUX__DOCS_URL": f"{DOCUMENTATION}/",
         "BLUX_TESTS_ROWS": str(rows_of_wrong_dags),
         **settings_of_metrics(metrics),
         **settings_of_lineage(folder),

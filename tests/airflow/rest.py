@@ -10,6 +10,8 @@ import requests
 
 from tests.airflow.metadata import Run
 
+# A busy machine may take long; what waits for an answer that never comes has a limit of its own.
+TIMEOUT = 120
 AIRFLOW_2 = metadata.version("apache-airflow").startswith("2.")
 
 
@@ -43,28 +45,34 @@ class RestApi:
     def sign_in(self) -> None:
         """Get what Airflow 3 wants to see of everybody; Airflow 2 is told to want nothing."""
         if not AIRFLOW_2:
-            token = self._session.get(f"{self._base}/auth/token", timeout=30).json()["access_token"]
+            token = self._session.get(f"{self._base}/auth/token", timeout=TIMEOUT).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def knows(self, dag_id: str) -> bool:
         """Tell whether a DAG has been parsed."""
-        return self._session.get(f"{self._url}/dags/{dag_id}", timeout=30).ok
+        return self._session.get(f"{self._url}/dags/{dag_id}", timeout=TIMEOUT).ok
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any] | None:
         """Start a run of a DAG; return ``None`` when the DAG is not there (yet)."""
         body = {"conf": conf} if AIRFLOW_2 else {"conf": conf, "logical_date": None}
-        answer = self._session.post(f"{self._url}/dags/{dag_id}/dagRuns", json=body, timeout=30)
+        answer = self._session.post(f"{self._url}/dags/{dag_id}/dagRuns", json=body, timeout=TIMEOUT)
         return None if answer.status_code == 404 else _content(answer)
 
     def state(self, run: Run) -> str:
         """Return the state of a run."""
-        state: str = _content(self._session.get(self._run(run), timeout=30))["state"]
+        state: str = _content(self._session.get(self._run(run), timeout=TIMEOUT))["state"]
         return state
 
     def task_state(self, run: Run, task_id: str) -> dict[str, Any]:
         """Return what a task shows of itself, by key (Airflow 3.3 and later)."""
-        answer = self._session.get(f"{self._run(run)}/taskInstances/{task_id}/state-store", timeout=30)
+        answer = self._session.get(f"{self._run(run)}/taskInstances/{task_id}/state-store", timeout=TIMEOUT)
         return {entry["key"]: entry["value"] for entry in _content(answer)["task_state_store"]}
+
+    def links(self, run: Run, task_id: str, map_index: int = -1) -> dict[str, str | None]:
+        """Return the links of a task instance by their names."""
+        url = f"{self._run(run)}/taskInstances/{task_id}/links"
+        found = _content(self._session.get(url, params={"map_index": map_index}, timeout=TIMEOUT))
+        return found if AIRFLOW_2 else found["extra_links"]
 
     def clear(self, run: Run, *task_ids: str, only_failed: bool = False) -> None:
         """Clear tasks, so that they run again.
@@ -78,7 +86,7 @@ class RestApi:
             "only_failed": only_failed,
             "reset_dag_runs": True,
         }
-        _content(self._session.post(f"{self._url}/dags/{run.dag_id}/clearTaskInstances", json=body, timeout=30))
+        _content(self._session.post(f"{self._url}/dags/{run.dag_id}/clearTaskInstances", json=body, timeout=TIMEOUT))
 
     def mark_failed(self, run: Run, task_id: str) -> None:
         """Mark a running task as failed: Airflow then stops its process."""
@@ -91,28 +99,28 @@ class RestApi:
 
     def extra_of(self, connection_id: str) -> str:
         """Return the extra of a stored connection as the pages show it."""
-        extra: str = _content(self._session.get(f"{self._url}/connections/{connection_id}", timeout=30))["extra"]
+        extra: str = _content(self._session.get(f"{self._url}/connections/{connection_id}", timeout=TIMEOUT))["extra"]
         return extra
 
     def store_connection(self, **connection: Any) -> None:
         """Store a connection."""
-        _content(self._session.post(f"{self._url}/connections", json=connection, timeout=30))
+        _content(self._session.post(f"{self._url}/connections", json=connection, timeout=TIMEOUT))
 
     def test_connection(self, **connection: Any) -> tuple[bool, str]:
         """Test a connection; of one that is stored, Airflow 3.3 takes what is not given."""
-        found = _content(self._session.post(f"{self._url}/connections/test", json=connection, timeout=60))
+        found = _content(self._session.post(f"{self._url}/connections/test", json=connection, timeout=TIMEOUT))
         return found["status"], found["message"]
 
     def import_errors(self) -> dict[str, str]:
         """Return, by the name of its file, why a DAG cannot be imported."""
-        found = _content(self._session.get(f"{self._url}/importErrors", timeout=30))["import_errors"]
+        found = _content(self._session.get(f"{self._url}/importErrors", timeout=TIMEOUT))["import_errors"]
         return {error["filename"].rpartition("/")[2]: error["stack_trace"] for error in found}
 
     def _run(self, run: Run) -> str:
         return f"{self._url}/dags/{run.dag_id}/dagRuns/{run.run_id}"
 
     def _patch(self, url: str, body: dict[str, Any]) -> None:
-        _content(self._session.patch(url, json=body, timeout=30))
+        _content(self._session.patch(url, json=body, timeout=TIMEOUT))
 
 
 def _content(answer: requests.Response) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""The links of a task in Airflow's pages: to its rejects, its receipts and the documentation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
+
+from airflow_provider_blux.exceptions import (
+    BluxAbsentError,
+    BluxApiError,
+    BluxCheckpointError,
+    BluxError,
+    BluxGuardError,
+    BluxPaceError,
+    BluxReceiptError,
+    BluxRejectLimitError,
+    BluxSnapshotError,
+    BluxSourceError,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+    from airflow_provider_blux.api.endpoints import Operation
+
+#: The console's page of an object, and of a folder.
+_CONSOLES = {
+    "s3": (
+        "https://s3.console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
+        "https://s3.console.aws.amazon.com/s3/buckets/{bucket}?prefix={key}",
+    ),
+    "gs": (
+        "https://console.cloud.google.com/storage/browser/_details/{bucket}/{key}",
+        "https://console.cloud.google.com/storage/browser/{bucket}/{key}",
+    ),
+}
+OPERATOR_PAGES = {
+    "upsert_users": "operators/users.html",
+    "delete_users": "operators/deletions.html",
+    "send_events": "operators/events.html",
+    "update_devices": "operators/devices.html",
+}
+ERROR_PAGE = "troubleshooting.html"
+#: The headings of that page. An error of another class may have been any of several.
+HEADINGS: dict[type[BluxError], str] = {
+    BluxApiError: "what-blux-answers",
+    BluxPaceError: "what-blux-answers",
+    BluxSourceError: "what-the-records-are-read-from",
+    BluxRejectLimitError: "records-that-are-rejected",
+    BluxGuardError: "deletions-and-receipts",
+    BluxReceiptError: "deletions-and-receipts",
+    BluxSnapshotError: "snapshots",
+    BluxAbsentError: "snapshots",
+    BluxCheckpointError: "a-retry-that-cannot-go-on",
+}
+
+log = logging.getLogger(__name__)
+
+
+class StoredLink(BaseOperatorLink):
+    """A link whose URL the task has stored as XCom, so that a failed task has it, too.
+
+    Airflow 2 asks for the URL in its web server; Airflow 3 at the end of the task, and stores the answer under the same
+    key.
+    """
+
+    xcom_key: ClassVar[str]
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Return the URL; an empty text if there is nothing to link to."""
+        try:
+            from airflow.providers.common.compat.sdk import XCom
+
+            return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
+        except Exception as error:  # noqa: BLE001 - a missing link must not break a page or fail a task
+            log.warning("The link %s is missing (%s).", self.name, type(error).__name__)
+            return ""
+
+
+class BluxRejectsLink(StoredLink):
+    """Leads to the rejects files in the console of their storage."""
+
+    name = "Rejects"
+    xcom_key = "blux_rejects_link"
+
+
+class BluxReceiptsLink(StoredLink):
+    """Leads to the receipts of deletions in the console of their storage."""
+
+    name = "Receipts"
+    xcom_key = "blux_receipts_link"
+
+
+class BluxDocumentationLink(StoredLink):
+    """Leads to the page of the error, or of the operator if there was none."""
+
+    name = "Documentation"
+    xcom_key = "blux_documentation_link"
+
+
+def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None:
+    """Store the URLs of a try that has ended, where its links look for them.
+
+    :param links: the URL of each link; empty if there is nothing to link to.
+    """
+    instance: Any = context.get("ti")
+    if instance is None:  # `execute` called outside of Airflow
+        return
+    for link, url in links.items():
+        if url:
+            instance.xcom_push(key=link.xcom_key, value=url)
+
+
+def console_url(folder: str | None, files: Sequence[str] | None) -> str:
+    """Return the URL of a file, or of a folder if there are several files, in the console of its storage.
+
+    :param folder: the path that the DAG author gave; its connection says where the storage is.
+    :param files: the URLs of the files, without a connection.
+    :return: an empty text if there are no files, or no console is known.
+    """
+    if not files:
+        return ""
+    url = files[0] if len(files) == 1 else files[0].rpartition("/")[0] + "/"
+    scheme, _, path = url.partition("://")
+    if scheme in ("http", "https"):
+        return url
+    if scheme not in _CONSOLES or (scheme == "s3" and _is_elsewhere(folder)):
+        return ""
+    bucket, _, key = path.partition("/")
+    of_object, of_folder = _CONSOLES[scheme]
+    return (of_folder if url.endswith("/") else of_object).format(bucket=bucket, key=quote(key))
+
+
+def _is_elsewhere(folder: Any) -> bool:
+    """Return whether the connection names a server of its own, such as MinIO, which the console does not know."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    return bool(getattr(ObjectStoragePath(folder).fs, "endpoint_url", None))
+
+
+def documentation_url(operation: Operation, error: BluxError | None) -> str:
+    """Return the URL of the page on an error, or on the operator if there is none.
+
+    :return: an empty text if Airflow's configuration does not say where the documentation is.
+    """
+    base = conf.get("blux", "docs_url", fallback="").rstrip("/")
+    if not base:
+        return ""
+    if error is None:
+        return f"{base}/{OPERATOR_PAGES[operation]}"
+    heading = next((heading for kind, heading in HEADINGS.items() if isinstance(error, kind)), "")
+    return f"{base}/{ERROR_PAGE}{heading and f'#{heading}'}"
