@@ -36,7 +36,7 @@ class RestApi:
         # Airflow 2's scheduler answers for the DAG processor that it has started.
         parts = ("scheduler",) if AIRFLOW_2 else ("scheduler", "dag_processor")
         try:
-            answer = self._session.get(f"{self._url}/{'health' if AIRFLOW_2 else 'monitor/health'}", timeout=10)
+            answer = self._session.get(f"{self._url}/{'health' if AIRFLOW_2 else 'monitor/health'}", timeout=TIMEOUT)
         except requests.ConnectionError:
             return False
         health = answer.json() if answer.ok else {}
