@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -157,12 +158,21 @@ def test_a_value_that_utf_8_cannot_spell_comes_back_as_it_was(client: Client) ->
     assert client.call("GET", "/_emulator/users/u-1").json()["custom_user_properties"] == {"half": "\ud800"}
 
 
-def test_no_thread_outlives_its_connection(blux: Emulator) -> None:
-    def threads() -> int:
-        return sum(thread.name == "blux-emulator-connection" for thread in threading.enumerate())
+def connections() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "blux-emulator-connection"]
 
-    until(lambda: threads() == 0)  # those of earlier tests
+
+def test_no_thread_outlives_its_connection(blux: Emulator) -> None:
+    until(lambda: not connections())  # those of earlier tests
     with Client(blux) as client:
         client.post(USERS, VALID[USERS])
-        assert threads() == 1
-    until(lambda: threads() == 0)
+        assert len(connections()) == 1
+    until(lambda: not connections())
+
+
+def test_a_server_that_runs_on_forgets_a_closed_connection(blux: Emulator) -> None:
+    until(lambda: not connections())
+    with Client(blux) as client:
+        client.post(USERS, VALID[USERS])
+        (thread,) = map(weakref.ref, connections())
+    until(lambda: thread() is None)
