@@ -11,7 +11,7 @@ from typing import Any
 
 REASON = "is there twice in one object, with different values, and one of the two would be lost; remove one"
 
-_MARKS: dict[type, tuple[Any, Any, Any]] = {bytes: (b":", b'":', b'" :'), str: (":", '":', '" :')}
+_MARKS: dict[type, tuple[Any, Any, Any]] = {bytes: (b"", b":", b'":'), str: ("", ":", '":')}
 
 
 class RepeatedKeyError(KeyError):
@@ -65,12 +65,12 @@ def check(text: str | bytes, parsed: Any) -> None:
     """
     if type(parsed) is not dict and type(parsed) is not list:
         return
-    colon, end_of_key, end_and_blank = _MARKS[type(text)]
+    nothing, colon, end_of_key = _MARKS[type(text)]
     at_top = len(parsed) if type(parsed) is dict else 0
     if text.count(colon) == at_top:
         return
-    # No writer puts any other blank there. An escaped quote before a colon counts too, and is looked at.
-    keys = text.count(end_of_key) + text.count(end_and_blank)
+    # Without blanks, which may stand before a colon. An escaped quote before one counts too, and is looked at.
+    keys = nothing.join(text.split()).count(end_of_key)
     if keys != at_top and keys != _keys(parsed):
         loads(text)
 

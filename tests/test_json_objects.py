@@ -30,6 +30,8 @@ TWICE = [
     '{"user_id":"u","a":null,"a":1}',
     '{"user_id":"u","a" : 1,"a": 2}',
     '{"user_id" :"u","a" :1,"a" :2}',
+    '{"user_id":"u","a"\t:1,"a":2}',
+    '{"user_id":"u","a"  :1,"a" \r:2}',
     '{"user_id":"u","at":"09:00:00","a":1,"a":2}',
     '{"user_id":"u","at":"say \\":\\"","a":1,"a":2}',
     '{"user_id":"u","a:":{"b":1},"properties":{"b":{"a":[1],"a":[2]}}}',
@@ -123,7 +125,7 @@ texts = st.recursive(
 )
 
 
-@given(text=texts, end=st.sampled_from([":", " :"]))
+@given(text=texts, end=st.sampled_from([":", " :", "\t:", " \r\n :"]))
 @repeatable
 def test_what_is_counted_is_what_a_parser_finds(text: str, end: str) -> None:
     text = text.replace('": ', f'"{end} ')
