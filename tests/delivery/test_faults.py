@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
+import traceback
 
 import pytest
+import requests
+from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.exceptions import BluxStopped, BluxUnavailable
+from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
+from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.exceptions import BluxAuthError, BluxStopped, BluxUnavailable
 from tests.delivery.pushing import Impatient, Memory, held, in_order, own_threads, push
+from tests.emulator.client import until
 
 FIVE_PERCENT = [
     {"kind": "status", "status": 500},
@@ -106,3 +114,38 @@ def test_a_stop_ends_a_wait_for_the_api(blux):
     threading.Timer(0.1, stop.set).start()
     with pytest.raises(BluxStopped):
         push(blux, "upsert_users", [{"user_id": "a"}], stop=stop)
+
+
+class FullDisk(LocalFileSystem):
+    """Has no space for another line."""
+
+    def open(self, path, mode="rb", **options):
+        if mode == "ab":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().open(path, mode, **options)
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts", "raised", "cause"),
+    [
+        ({"kind": "status", "status": 200}, 1, OSError, type(None)),
+        ({"kind": "status", "status": 401}, 1, BluxAuthError, type(None)),
+        ({"kind": "reset"}, 6, BluxUnavailable, requests.ConnectionError),
+    ],
+)
+def test_a_failure_that_a_stop_overtakes_is_raised_with_its_own_cause(blux, tmp_path, fault, attempts, raised, cause):
+    blux.fault(**fault)
+    stop = Impatient()
+    receipts = ReceiptsFile(Folder(FullDisk(), str(tmp_path), "receipts_path"), Run.unnamed(), Hashes(None))
+
+    def ids():
+        yield "sent"
+        until(lambda: len(blux.requests()) == attempts)
+        stop.set()
+        yield "not sent"
+
+    with pytest.raises(raised) as caught:
+        push(blux, "delete_users", ids(), batch_size=1, stop=stop, receipts=receipts)
+
+    assert isinstance(caught.value.__cause__, cause)
+    assert "BluxStopped" not in "".join(traceback.format_exception(caught.value))
