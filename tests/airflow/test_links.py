@@ -53,6 +53,7 @@ def test_a_deletion_has_a_link_to_its_receipts(scheduler: Scheduler, blux: Emula
 def test_a_task_that_blux_refuses_has_a_link_to_the_page_of_its_error(scheduler: Scheduler, blux: Emulator) -> None:
     run = scheduler.run("linked_failure")
     assert run.state == "failed", run.log
+    assert "is missing" not in run.log
 
     assert scheduler.rest.links(run, "deliver") == {
         "Documentation": f"{DOCUMENTATION}/troubleshooting.html#what-blux-answers",
