@@ -1,4 +1,4 @@
-"""A compact map from digests to values, for sets of users that are too many for a ``dict``."""
+"""A compact map from digests to values, which takes less memory than a ``dict``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class DigestMap:
     """
 
     def __init__(self, key_size: int, value_size: int = 0) -> None:
-        # The first two bytes of a digest choose the bucket; in it the entries lie one after the other.
+        # The first two bytes of a digest choose the bucket; in it the entries follow one another.
         self._buckets: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._key = key_size
         self._size = key_size + value_size
 
     def __len__(self) -> int:
-        """Return the number of entries, counted anew at each call."""
+        """Return the number of entries; it is counted at each call."""
         return sum(map(len, self._buckets.values())) // self._size
 
     def __contains__(self, key: bytes) -> bool:
