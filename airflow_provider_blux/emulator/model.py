@@ -145,7 +145,7 @@ class Model:
             after = page[-1][0]
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
-        """Return when (Unix time, the last) and how often each API was asked to delete a user."""
+        """Return, for each API, the Unix time of the last deletion of a user and the number of deletions."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT api, time, times FROM deletions WHERE api IN ('application', 'open') AND user_id = ?",
