@@ -199,7 +199,7 @@ class BluxAbsentError(BluxError):
 
 
 class BluxReceiptError(BluxError):
-    """A receipt was changed, removed or put between, or made with another key; the message names the line."""
+    """A receipt was changed, removed or inserted, or made with another key; the message names the line."""
 
     retry_helps = False
 

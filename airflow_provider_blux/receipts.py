@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BluxReceiptError as error:
         print(f"NOT VERIFIED. {error}", file=sys.stderr)
         return 1
-    print("VERIFIED: no receipt was changed, removed from the middle or put between.")
+    print("VERIFIED: no receipt was changed, removed from the middle or inserted.")
     if wanted is None:
         return 0
     print("The id was accepted for deletion." if found else "The id is in none of these receipts.")

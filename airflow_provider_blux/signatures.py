@@ -11,6 +11,9 @@ from airflow_provider_blux.exceptions import BluxConfigError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+# The names that other operators, or dbt and other tools, have for an argument.
+_NAMED_ELSEWHERE = {"conn_id": "blux_conn_id", "dry_run": "validate_only"}
+
 
 def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: str = "") -> BluxConfigError | None:
     """Return the error that names each argument that does not exist, and the nearest one that does.
@@ -24,9 +27,16 @@ def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: 
     unknown = sorted(set(given) - known)
     if not unknown:
         return None
-    nearest = [name for one in unknown for name in get_close_matches(one, sorted(known), n=1, cutoff=0.7)]
+    nearest = [name for one in unknown for name in _nearest(one, known)]
     hint = f"did you mean {', '.join(nearest)}?" if nearest else otherwise
     return BluxConfigError(f"{owner} has no argument {', '.join(unknown)}{'; ' + hint if hint else '.'}")
+
+
+def _nearest(name: str, known: set[str]) -> list[str]:
+    """Return the argument that is meant by a name, or an empty list if none is similar."""
+    if (meant := _NAMED_ELSEWHERE.get(name)) in known:
+        return [meant]
+    return get_close_matches(name, sorted(known), n=1, cutoff=0.7)
 
 
 class ListedArguments:

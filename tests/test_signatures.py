@@ -227,6 +227,12 @@ def test_several_typos_are_answered_at_once() -> None:
         blux.BluxUpsertUsersOperator(task_id="push", pth="a.csv", retires=2)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize(("name", "meant"), [("conn_id", "blux_conn_id"), ("dry_run", "validate_only")])
+def test_a_name_that_other_operators_use_is_answered_with_ours(name: str, meant: str) -> None:
+    with pytest.raises(BluxConfigError, match=rf"has no argument {name}; did you mean {meant}\?$"):
+        blux.BluxUpsertUsersOperator(task_id="push", users=[], **{name: ""})  # type: ignore[arg-type]
+
+
 @any_operation
 def test_an_argument_that_is_like_none_is_named_alone(operation: str) -> None:
     (kind,) = (one for one in OPERATORS if one.operation == operation)

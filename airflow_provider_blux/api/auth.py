@@ -11,7 +11,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationAccess:
-    """The Application API: the bare secret key in ``Authorization``, the application in the path."""
+    """The Application API: sends the secret key as ``Authorization``, and the application's id in the path."""
 
     url: str
     application_id: str

@@ -134,7 +134,7 @@ class RateLimiter:
         :param before: called once while waiting, when no other request will be granted a slot before this one.
         """
         with self._queue:
-            self._sleep(0)  # grants no slot once the task is being stopped
+            self._sleep(0)  # raises if the task is being stopped, so that no slot is granted
             if before is not None:
                 before()
             while (delay := self._delay_or_grant()) > 0:

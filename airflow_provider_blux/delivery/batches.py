@@ -73,7 +73,7 @@ class Marker(Protocol):
         """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return the mark of a row that cannot be compared, from the id of its record."""
+        """Return the mark of a user whose row cannot be compared with the last one that was sent."""
 
 
 class Record(msgspec.Struct, gc=False):
@@ -218,7 +218,7 @@ class Batch:
         return self.merged.get(key) or [self.records[key]]
 
     def number_merged(self, keys: Iterable[Any]) -> int:
-        """Return the number of source records that were merged into another record, over the given keys."""
+        """Return how many source records of the given keys were merged into another record of the same key."""
         return sum(len(self.merged[key]) - 1 for key in self.merged.keys() & keys) if self.merged else 0
 
     def add(self, record: Record, merge: Merge | None) -> None:

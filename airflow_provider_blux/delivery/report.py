@@ -306,7 +306,7 @@ class Account:
         refused = [f"{report.rejected:,} rejected"] * bool(report.rejected)
         refused += [f"{report.unknown:,} unknown (they may or may not have arrived)"] * bool(report.unknown)
         others = f"{report.valid:,} are valid" if report.validate_only else f"{report.delivered:,} were delivered"
-        limit = f"{max_rejects:,}" if isinstance(max_rejects, int) else f"{max_rejects:.4%} of them"
+        limit = f"{max_rejects:,}" if isinstance(max_rejects, int) else f"{100 * max_rejects:g}% of them"
         return "".join(
             [
                 f"Of {report.read:,} records, {others}, {' and '.join(refused)}; allowed are {limit} (max_rejects). ",
@@ -325,5 +325,5 @@ class Account:
     def _way_out(self) -> str:
         if files := self.report.rejects:
             kept = f"All of them, with the reasons, are in {', '.join(files)}."
-            return f"{kept} Correct the records there and send the file with file_format='rejects'."
+            return f"{kept} Correct the records in a copy, and send the copy with file_format='rejects'."
         return "Fix them at the source; with rejects_path, all of them are written to a file."

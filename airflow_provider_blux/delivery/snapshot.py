@@ -56,7 +56,7 @@ def check_absent(totals: Totals, max_absent: float | None) -> None:
         return
     allowed = max_absent if isinstance(max_absent, int) else Fraction(str(max_absent)) * totals.known
     if totals.absent > allowed:
-        limit = f"{max_absent:,}" if isinstance(max_absent, int) else f"{max_absent:.4%} of them"
+        limit = f"{max_absent:,}" if isinstance(max_absent, int) else f"{100 * max_absent:g}% of them"
         raise BluxAbsentError(
             f"Of {totals.known:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are {limit} "
             "(max_absent). All that the source names is delivered, and nobody was deleted. If the source is complete, "
@@ -138,7 +138,7 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return the mark of a row that cannot be compared, from the id of its record."""
+        """Return the mark of a user whose row cannot be compared with the last one that was sent."""
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
         return Mark(user_id, user)

@@ -71,8 +71,8 @@ def _greeting(blux: Emulator) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code."""
     parser = _parser()
-    # Blocked before the server's threads start and waited for here, so that neither can arrive at a wrong moment.
     options = vars(parser.parse_args(arguments))
+    # Blocked before the server's threads start, which inherit this, so that a stop signal waits for `sigwait` below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         with Emulator(**options) as blux:

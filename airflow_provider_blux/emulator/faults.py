@@ -24,7 +24,8 @@ from typing import Any, Final, Literal
 
 from airflow_provider_blux.emulator.endpoints import APIS, OPERATIONS, Endpoint
 
-# When a fault strikes: as the request arrives, when its size is known, its records are, or all of it is stored.
+# When a fault takes effect: before a request is answered (`delay`), on its arrival, when its size is known, when its
+# records are known, or after they were stored.
 Moment = Literal["delay", "arrival", "size", "records", "stored"]
 
 _NO_BODY: Final = (204, 304)
@@ -226,7 +227,7 @@ class FaultPlan:
         return None
 
     def delay(self, endpoint: Endpoint) -> float:
-        """Return for how many seconds a request to ``endpoint`` is held: all delays that strike it, together."""
+        """Return how many seconds a request to ``endpoint`` must wait: the sum of all delays that affect it."""
         seconds = 0.0
         with self._lock:
             for fault in self._faults:

@@ -181,7 +181,7 @@ class Server(ThreadingHTTPServer):
             self._connections.pop(current_thread(), None)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection, and not more: a shutdown would send a FIN before the RST of one that is to be reset."""
+        """Close a connection without a shutdown, whose FIN would come before the RST of a connection to be reset."""
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-# Raises RefusedError unless the value is what stands at `where` by right.
+# Takes a value and its place in the body (`where`); raises RefusedError if the API does not allow the value there.
 Check = Callable[[Any, str], None]
 
 

@@ -161,7 +161,7 @@ class Store:
         return (json.loads(body) for _, body in self._paged("SELECT seq, body FROM events WHERE seq", after=0))
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
-        """Return when (Unix time, the last) and how often each API was asked to delete a user."""
+        """Return, for each API, the Unix time of the last deletion of a user and the number of deletions."""
         # Both are named for the sake of the index.
         query = "SELECT api, time, times FROM deletions WHERE api IN ('application', 'open') AND user_id = ?"
         found = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_blux.api.rate_limiter import RateLimiter
 from airflow_provider_blux.delivery.settings import check_snapshot
-from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.auth import Access
@@ -108,6 +108,11 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
 
     header = shape_of("delete_users", "application").header
     source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read)
+    if source.has_no_file():
+        raise BluxSourceError(
+            f"suppression_path: there is no list at {source}, so deleted users could be created again. Before "
+            "the first deletion put an empty file into the folder, such as none.jsonl."
+        )
     suppression = Suppression(source, hashes, str(source), check_ids=check_ids)
     log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
     return suppression

@@ -118,7 +118,9 @@ def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
 
 def _listed(names: list[str]) -> str:
     if not names:
-        return "The columns look like values; perhaps the first line, which should name them, is missing."
+        return (
+            "The columns are not shown, because they may be values: is the first line missing, which should name them?"
+        )
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return f"The columns are {', '.join(names[:_SHOWN])}{more}."
 

@@ -53,7 +53,8 @@ class Suspicions:
         self._users = 0
         self._with_consent = 0
         self._only_at_night = _Seen()
-        # By digest of a telephone number: its first user, then all of its users, then, for many users, their count.
+        # By the digest of a telephone number: its first user; all of its users, if it is shared; their count, if it is
+        # shared by many.
         self._holder: dict[int, tuple[int, int]] = {}
         self._sharing: dict[int, dict[int, int]] = {}
         self._shared: dict[int, _Seen] = {}

@@ -76,6 +76,6 @@ class Absent:
                     self._names.difference_update(held)
 
     def names(self) -> list[str]:
-        """Return the missing properties in sorted order; consents only if no row has any of the six."""
+        """Return the excluded properties that no row had, sorted; the consents only if no row had any of the six."""
         consents = self._names.intersection(CONSENTS)
         return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

@@ -131,7 +131,7 @@ class Header:
             raise misspelt(wrong, self._fields.own_group)
         column, field = next(iter(wrong.items()))
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
-        raise BluxRecordError(f"{group}{column}", f"is {field} but for its spelling; {way_out}")
+        raise BluxRecordError(f"{group}{column}", f"is {field} in another spelling; {way_out}")
 
     def _check_forms(self, row: Row) -> None:
         """Check that no two property names are equal after Unicode normalization (NFC, NFD)."""

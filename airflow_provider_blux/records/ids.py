@@ -68,7 +68,7 @@ def damage_of(written: str) -> str | None:
     """Return the reason and the fix if text looks like a damaged or missing id or telephone number."""
     if written[:1] in _START_OF_NUMBER and _DAMAGED_NUMBER.fullmatch(written):
         return (
-            "is text that a damaged whole number looks like, with a decimal point or an exponent; read the column as "
+            "looks like a damaged whole number, with a decimal point or an exponent; read the column as "
             "text at the source (check_ids=False sends it as it is)"
         )
     if (len(written) <= _LONGEST_WORD or written[0] == "#") and (missing := missing_in(written)):

@@ -23,7 +23,7 @@ class Fields:
     :param own: the top-level fields outside the groups; any other name is a property.
     :param groups: the nested objects, each with its allowed names; ``None`` if any name is allowed.
     :param properties: the group for properties given without a group; ``None`` if the records have no properties.
-    :param by_mapping: the top-level fields that need ``field_mapping``; a column of that name alone is a property.
+    :param by_mapping: the top-level fields that need ``field_mapping``; else such a column is a property.
     :param prefixes: words for the record that column names may start with (``customer_email``).
     """
 

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import escape
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, ObjectStoragePath
@@ -118,7 +118,10 @@ class StorageSource:
         for url in self._urls():
             found = self._found(url)
             if not found:
-                raise BluxSourceError(f"{url}: there is no such file. Check the path, or whether its producer has run.")
+                place = "" if "://" in url or PurePosixPath(url).is_absolute() else f" in {Path.cwd()}"
+                raise BluxSourceError(
+                    f"{url}: there is no such file{place}. Check the path, or whether its producer has run."
+                )
             yield from found
 
     def _found(self, url: str) -> list[tuple[tuple[Any, str], str]]:

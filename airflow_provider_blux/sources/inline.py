@@ -116,7 +116,8 @@ class InlineSource:
             where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
             raise BluxConfigError(
                 f"{self._name} is text, but not a JSON list{where}. A template such as {{{{ ti.xcom_pull(...) }}}} "
-                f"gives Python's notation, not JSON; pass the upstream task's output itself ({self._name}=task.output)."
+                f"gives Python's notation, not JSON: pass the upstream task's output ({self._name}=task.output). "
+                "For a file use path."
             ) from None
 
 

@@ -101,7 +101,8 @@ class SqlSource:
             return "(The database was not reached: check host, port and login of the connection, and the server.)"
         if self._parameters and _LONE_PERCENT.search(self._sql):
             return "(Beside sql_parameters a % that is no placeholder is written %%, as in LIKE '%%.kr'.)"
-        return "(sql must be one statement that only reads.)"
+        placeholders = ", with placeholders as its driver writes them, such as %(name)s or :name"
+        return f"(sql must be one statement that only reads{placeholders if self._parameters else ''}.)"
 
     def _rows(self, cursor: Any) -> Iterator[TableRow | BluxRecordError]:
         self._is_connected = True

@@ -153,7 +153,7 @@ AWKWARD = {
     ),
     "csv_without_a_header": Awkward(
         text(".csv", lambda canaries: f"{cells(canaries.user())}\n{cells(canaries.user())}\n"),
-        "The columns look like values",
+        "columns are not shown, because they may be values",
     ),
     "invalid_users": Awkward(jsonl(invalid_users), "already lost its leading zero"),
     "invalid_values": Awkward(jsonl(invalid_users), "already lost its leading zero"),

@@ -92,17 +92,25 @@ def test_a_record_without_an_outcome_is_never_hidden():
 
 
 @pytest.mark.parametrize(
-    ("max_rejects", "is_allowed"),
-    [(2, True), (1, False), (0.2, True), (0.19, False), (1.0, True), (0, False), (0.0, False)],
+    ("max_rejects", "limit"),
+    [
+        (2, None),
+        (1, "1"),
+        (0.2, None),
+        (0.19, "19% of them"),
+        (0.001, "0.1% of them"),
+        (1.0, None),
+        (0, "0"),
+        (0.0, "0% of them"),
+    ],
 )
-def test_as_many_may_be_rejected_or_unknown_as_are_allowed_and_no_more(max_rejects, is_allowed):
+def test_as_many_may_be_rejected_or_unknown_as_are_allowed_and_no_more(max_rejects, limit):
     account = account_of()
     account.settle(batch(1, 10), Outcome(delivered=8, rejects=[reject(1), reject(2, "unknown")]))
 
-    if is_allowed:
+    if limit is None:
         account.close(max_rejects)
     else:
-        limit = f"{max_rejects:.4%} of them" if isinstance(max_rejects, float) else str(max_rejects)
         with pytest.raises(BluxRejectLimitError, match=r"8 were delivered, 1 rejected and 1 unknown") as caught:
             account.close(max_rejects)
         assert f"; allowed are {limit} (max_rejects). " in str(caught.value)

@@ -56,7 +56,7 @@ def test_the_one_line_of_a_file_is_no_header_where_it_lacks_the_columns(
     with pytest.raises(AirflowFailException, match=r"There is no column .*_id, and every record needs one") as raised:
         run(kind, path=str(tmp_path / "one.csv"))
     assert "kim" not in str(raised.value)
-    assert "first line, which should name them, is missing" in str(raised.value)
+    assert "is the first line missing, which should name them?" in str(raised.value)
 
 
 @any_operator

@@ -115,7 +115,10 @@ def test_a_column_with_a_long_name_is_cut() -> None:
 def test_values_in_place_of_names_are_not_shown(first_line: list[str]) -> None:
     words = refusal(USER, table_row(*first_line))
 
-    assert "The columns look like values; perhaps the first line, which should name them, is missing." in words
+    assert (
+        "The columns are not shown, because they may be values: is the first line missing, which should name them?"
+        in words
+    )
     assert not [value for value in first_line if value and value in words]
 
 

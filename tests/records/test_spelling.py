@@ -61,7 +61,7 @@ def test_a_column_that_is_a_field_but_for_its_spelling_is_never_a_property(
         words = refusal(kind, {**needed, column: None})
         assert f"({field})" in words
         assert f"field_mapping={{{column!r}: {field!r}}}" in words
-        check(shape_of(*kind), {**needed, column: None}, Rejected(column, f"is {field} but for its spelling"))
+        check(shape_of(*kind), {**needed, column: None}, Rejected(column, f"is {field} in another spelling"))
         mapped = shape_of(*kind, Shaping(field_mapping={column: field}))
         assert mapped(TableRow({**needed, column: None}))
 
@@ -104,7 +104,7 @@ def test_the_columns_of_every_table_of_a_source_are_checked(blux_emulator: Emula
         ({"user_id": "u", "properties": {"PHONE_NUMBER": "0"}}, Rejected("properties.PHONE_NUMBER", "rename it")),
         (
             {"user_id": "u", "custom_user_properties": {"Marketing-Notification-Consent": False}},
-            Rejected("custom_user_properties.Marketing-Notification-Consent", "but for its spelling"),
+            Rejected("custom_user_properties.Marketing-Notification-Consent", "in another spelling"),
         ),
         ({"user_id": "u", "Timestamp": "x"}, ("u", {"user_id": "u", "properties": {"Timestamp": "x"}})),
     ],
@@ -125,7 +125,7 @@ def test_a_group_that_is_mapped_or_comes_as_json_is_checked_as_well(shaping: Any
     row = {"user_id": "u", "props": json.dumps(group) if "json_columns" in shaping else group}
     field = f"{shaping['field_mapping']['props']}.Phone_Number"
 
-    check(shape_of(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number but for its spelling"))
+    check(shape_of(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number in another spelling"))
 
 
 @pytest.mark.parametrize("kind", [USER, PROFILE])
@@ -176,7 +176,7 @@ def test_two_columns_for_one_field_are_not_guessed_about() -> None:
 
 
 def test_an_id_by_another_name_is_named_in_the_reason() -> None:
-    check(shape_of(*DELETION), {"USER_ID": "u"}, Rejected("USER_ID", "is user_id but for its spelling"))
+    check(shape_of(*DELETION), {"USER_ID": "u"}, Rejected("USER_ID", "is user_id in another spelling"))
 
 
 CAPITALS = {"USER_ID": "u", " Phone_Number ": "010", "MARKETING_NOTIFICATION_CONSENT": False, "GRADE": {"A": 1}}

@@ -128,6 +128,16 @@ def test_a_path_without_a_file_is_an_error_that_names_it(tmp_path: Path, name: s
     assert str(raised.value).startswith(f"{tmp_path}/{name}: ")
 
 
+def test_a_missing_file_with_a_relative_path_is_an_error_that_names_where_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for path in ("absent.csv", "~/absent.csv"):
+        with pytest.raises(BluxSourceError, match=rf"^{path}: there is no such file in {tmp_path}\. Check the path"):
+            list(StorageSource(path))
+
+
 def test_one_missing_path_of_a_list_stops_before_anything_is_read(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "users.jsonl", "a")
 

@@ -119,6 +119,15 @@ def test_an_error_of_the_database_keeps_what_is_no_data() -> None:
     assert said.endswith("(sql must be one statement that only reads.)")
 
 
+def test_placeholders_of_another_driver_are_explained() -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        list(query("SELECT relname FROM pg_class WHERE relname = :name ORDER BY 1", parameters={"name": "x"}))
+
+    assert str(raised.value).endswith(
+        "only reads, with placeholders as its driver writes them, such as %(name)s or :name.)"
+    )
+
+
 def test_a_per_cent_sign_beside_parameters_is_explained() -> None:
     sql = "SELECT relname FROM pg_class WHERE relname LIKE '%.kr' AND relname > %(after)s ORDER BY 1"
     with pytest.raises(

@@ -108,7 +108,7 @@ def test_the_lines_may_be_of_different_tables_and_a_misspelt_column_rejects_its_
         line({"회원번호": "3", "PHONE_NUMBER": "01012345678"}),
     )
 
-    with pytest.raises(BluxRejectLimitError, match="PHONE_NUMBER: is phone_number but for its spelling"):
+    with pytest.raises(BluxRejectLimitError, match="PHONE_NUMBER: is phone_number in another spelling"):
         BluxHook().upsert_users(StorageSource(path, file_format="rejects"), field_mapping=MAPPING)
 
     assert dict(blux_emulator.users()).keys() == {"1", "2"}

@@ -252,7 +252,7 @@ BAD = [
 
 
 @says(
-    *("Of … records", "user_id: is a decimal", "user_id: is text that a damaged", "user_id: is text that stands"),
+    *("Of … records", "user_id: is a decimal", "user_id: looks like a damaged", "user_id: is text that stands"),
     *("user_id: holds an invisible", "user_id: has blanks", "phone_number: is a number", "…: is neither true"),
 )
 def bad_records(scene: Scene) -> None:

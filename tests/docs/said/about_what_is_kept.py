@@ -45,6 +45,11 @@ def receipt_taken_out(scene: Scene) -> None:
     BluxHook().accepted_ids(["1"], [url])
 
 
+@says("suppression_path: there is no list")
+def missing_suppression(scene: Scene) -> None:
+    BluxHook().upsert_users(USERS, suppression_path=str(scene.folder / "receipts"))
+
+
 @says("suppression_path: entry")
 def unreadable_suppression(scene: Scene) -> None:
     BluxHook().upsert_users(USERS, suppression_path=scene.file("erased.csv", b"user_id\n1\n\x20\n"))
