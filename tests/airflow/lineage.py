@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 FILE = "openlineage.jsonl"
+_ENDS = {"COMPLETE", "FAIL"}
+_WAIT_SECONDS = 60
 
 
 def settings_of_lineage(folder: Path) -> dict[str, str]:
@@ -22,8 +25,19 @@ def settings_of_lineage(folder: Path) -> dict[str, str]:
 
 
 def events_of(folder: Path, job: str) -> list[dict[str, Any]]:
-    """Return the events of a job (``dag.task``) in the order in which they were written."""
-    file = folder / FILE
+    """Return the events of a job (``dag.task``) in the order in which they were written.
+
+    A run that has ended may be without its last event for a moment: Airflow 3 tells the state of a task first.
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not (events := _written(folder / FILE, job)) or events[-1]["eventType"] not in _ENDS:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return events
+
+
+def _written(file: Path, job: str) -> list[dict[str, Any]]:
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     events = [json.loads(line) for line in lines]
     return [event for event in events if event["job"]["name"] == job]

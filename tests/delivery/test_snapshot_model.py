@@ -185,7 +185,7 @@ class History:
         users = [DIGESTS.user(user) for user in USERS]
         assert [state.rows.row_of(user) for user in users] == [expected.rows.row_of(user) for user in users]
         assert len(state.rows) == len(expected.rows)
-        assert list(state.history) == list(dict.fromkeys(expected.history))  # entries of one second may be equal
+        assert set(state.history) == set(expected.history)  # runs that did not find each other have no order
 
     def check(self) -> None:
         """Check that what is known is what Blux holds."""
