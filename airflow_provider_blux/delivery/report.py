@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.delivery.reasons import Reasons, in_words
+from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
 
 if TYPE_CHECKING:
@@ -254,8 +254,7 @@ class Account:
         report = self.report
         if not report.closed():
             raise BluxError(f"The account does not close, which is a fault of this package: {report.account()}.")
-        allowed = max_rejects if isinstance(max_rejects, int) else Fraction(str(max_rejects)) * report.read
-        too_many = report.rejected + report.unknown > allowed
+        too_many = is_exceeded(max_rejects, report.rejected + report.unknown, report.read)
         if report.reasons and not too_many:
             log.warning("%s", self._summary(max_rejects))
         self.log_reasons()
@@ -306,7 +305,7 @@ class Account:
         refused = [f"{report.rejected:,} rejected"] * bool(report.rejected)
         refused += [f"{report.unknown:,} unknown (they may or may not have arrived)"] * bool(report.unknown)
         others = f"{report.valid:,} are valid" if report.validate_only else f"{report.delivered:,} were delivered"
-        limit = f"{max_rejects:,}" if isinstance(max_rejects, int) else f"{100 * max_rejects:g}% of them"
+        limit = limit_in_words(max_rejects)
         return "".join(
             [
                 f"Of {report.read:,} records, {others}, {' and '.join(refused)}; allowed are {limit} (max_rejects). ",

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +23,7 @@ from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
 from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
+from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
 from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
 from airflow_provider_blux.records.properties import OBJECTS
 from airflow_provider_blux.records.scalars import python_value
@@ -54,13 +54,12 @@ def check_absent(totals: Totals, max_absent: float | None) -> None:
     """
     if max_absent is None or totals.absent is None or totals.known is None:
         return
-    allowed = max_absent if isinstance(max_absent, int) else Fraction(str(max_absent)) * totals.known
-    if totals.absent > allowed:
-        limit = f"{max_absent:,}" if isinstance(max_absent, int) else f"{100 * max_absent:g}% of them"
+    if is_exceeded(max_absent, totals.absent, totals.known):
         raise BluxAbsentError(
-            f"Of {totals.known:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are {limit} "
-            "(max_absent). All that the source names is delivered, and nobody was deleted. If the source is complete, "
-            "raise max_absent for this run: the missing are forgotten by a run with full_refresh=True."
+            f"Of {totals.known:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are "
+            f"{limit_in_words(max_absent)} (max_absent). All that the source names is delivered, and nobody was "
+            "deleted. If the source is complete, raise max_absent for this run: the missing are forgotten by a run "
+            "with full_refresh=True."
         )
 
 

@@ -1,0 +1,16 @@
+"""Limits that are a number of records (an int), or a share of all records (a float)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+
+def is_exceeded(limit: float, number: int, total: int) -> bool:
+    """Return whether ``number`` of ``total`` records are more than the limit allows."""
+    # The fraction is the decimal number that was written: as a float, 0.07 of 100 would be more than 7.
+    return number > (limit if isinstance(limit, int) else Fraction(str(limit)) * total)
+
+
+def limit_in_words(limit: float) -> str:
+    """Return the limit for a message."""
+    return f"{limit:,}" if isinstance(limit, int) else f"{100 * limit:g}% of them"
