@@ -26,7 +26,6 @@ Meaning = str | int | float | Decimal
 
 # Options that enter `repr` without conversion.
 _AS_GIVEN = ("send_nulls", "lowercase_columns", "check_ids", "timestamp_unit", "phone_region")
-_MONTHS = [datetime(year, month, 1) for year in range(1990, 2038) for month in range(1, 13)]  # noqa: DTZ001
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -84,7 +83,8 @@ class Shaping:
         if self.zone is not None and _ADDRESS.search(
             zone
         ):  # the zone has no `repr` of its own, but its offsets tell what it does
-            zone = f"{_ADDRESS.sub('', zone)} {[self.zone.utcoffset(month) for month in _MONTHS]}"
+            months = [datetime(year, month, 1) for year in range(1990, 2038) for month in range(1, 13)]  # noqa: DTZ001
+            zone = f"{_ADDRESS.sub('', zone)} {list(map(self.zone.utcoffset, months))}"
         others = {name: getattr(self, name) for name in _AS_GIVEN}
         names = sorted(self.excluded), self.json_names
         return f"Shaping({mapping}, {meanings}, {zone}, {names}, {others})"

@@ -34,7 +34,7 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
         and type(value) is str
         and value.isascii()
         and value.isdigit()
-        and value[:2] != _START_WITHOUT_ZERO
+        and not value.startswith(_START_WITHOUT_ZERO)
     ):
         return value
     value = python_value(value)
