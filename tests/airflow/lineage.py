@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
+from tests.emulator.client import until
+
 FILE = "openlineage.jsonl"
 _ENDS = {"COMPLETE", "FAIL"}
-_WAIT_SECONDS = 60
 
 
 def settings_of_lineage(folder: Path) -> dict[str, str]:
@@ -29,12 +29,8 @@ def events_of(folder: Path, job: str) -> list[dict[str, Any]]:
 
     A run that has ended may be without its last event for a moment: Airflow 3 tells the state of a task first.
     """
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while not (events := _written(folder / FILE, job)) or events[-1]["eventType"] not in _ENDS:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    return events
+    until(lambda: any(event["eventType"] in _ENDS for event in _written(folder / FILE, job)[-1:]))
+    return _written(folder / FILE, job)
 
 
 def _written(file: Path, job: str) -> list[dict[str, Any]]:

@@ -329,7 +329,7 @@ def test_urls_that_are_refused(url, words):
 
 
 def test_it_is_told_when_a_request_leaves_and_has_left_before_its_answer_comes(blux):
-    blux.fault(kind="delay", seconds=0.3, times=1)
+    blux.fault(kind="delay", seconds=0.4, times=1)  # it may begin a moment before the client is told
     told = []
 
     def tells(moment):
@@ -341,7 +341,7 @@ def test_it_is_told_when_a_request_leaves_and_has_left_before_its_answer_comes(b
         api.send(request_of(UPSERT, [USER]))
 
     assert [moment for moment, _ in told] == ["leaves", "left"]
-    assert answered - told[1][1] > 0.2  # the emulator may count the delay from a moment before
+    assert answered - told[1][1] >= 0.3
 
 
 def test_a_request_without_a_connection_does_not_leave():

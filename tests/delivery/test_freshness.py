@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.delivery.filters import Freshness
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, held, push
 
@@ -32,6 +37,17 @@ def test_an_older_record_does_not_overtake_a_newer_one_of_the_same_user_whatever
     assert held(blux)["a"]["same_moment"] is True
     assert "record 3, changed: is older than an earlier record" in str(caught.value)
     assert "record 24, changed" in str(caught.value)
+
+
+@given(moments=st.lists(st.tuples(st.sampled_from("abc"), st.integers(10**14, 2 * 10**15))))
+def test_the_newest_moment_of_each_user_is_remembered(moments):
+    newest, plain = Freshness("changed", Shaping(timestamp_unit="us"), lambda row: row), {}
+    for user, moment in moments:
+        is_overtaken = moment < plain.get(user, 0)
+        with pytest.raises(BluxRecordError, match="is older than an earlier") if is_overtaken else nullcontext():
+            newest.check(user, {"user_id": user, "changed": moment})
+        if not is_overtaken:
+            plain[user] = moment
 
 
 def test_a_retry_knows_how_new_the_records_of_a_file_are_that_it_passes_over(blux, tmp_path):

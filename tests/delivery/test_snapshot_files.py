@@ -35,6 +35,17 @@ def known(folder: Any) -> int:
     return len(load(folder_of(folder)).rows)
 
 
+def merged_pieces(blux: Any, folder: Path) -> dict[Path, bytes]:
+    """Let two runs that did not know of each other write 31 users, and merge their files; return those files."""
+    other, records = begun(folder, [{"user_id": "other"}])
+    send(blux, folder)
+    other.accepted(records)
+    other.end(is_whole=False)
+    pieces = {path: path.read_bytes() for path in folder.iterdir()}
+    merge_if_due(folder_of(folder), target_of())
+    return pieces
+
+
 def folder_of(folder: Path) -> SnapshotFolder:
     return SnapshotFolder(Folder(LocalFileSystem(), str(folder), "snapshot_path"), target_of())
 
@@ -194,13 +205,7 @@ def test_files_that_a_merge_is_removing_are_not_missed(blux: Any, tmp_path: Path
                 raise FileNotFoundError(path)
             return super().cat_file(path, **options)
 
-    other, records = begun(tmp_path, [{"user_id": "other"}])
-    send(blux, tmp_path)
-    other.accepted(records)
-    other.end(is_whole=False)
-    pieces = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    merge_if_due(folder_of(tmp_path), target_of())
-    for path, content in pieces.items():
+    for path, content in merged_pieces(blux, tmp_path).items():
         path.write_bytes(content)
 
     assert len(load(SnapshotFolder(Folder(Late(), str(tmp_path), "snapshot_path"), target_of())).rows) == 31
@@ -208,12 +213,7 @@ def test_files_that_a_merge_is_removing_are_not_missed(blux: Any, tmp_path: Path
 
 def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) -> None:
     """The merged file is there, the others are not removed yet; then the same with only some of them removed."""
-    other, records = begun(tmp_path, [{"user_id": "other"}])
-    send(blux, tmp_path)
-    other.accepted(records)
-    other.end(is_whole=False)
-    pieces = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    merge_if_due(folder_of(tmp_path), target_of())
+    pieces = merged_pieces(blux, tmp_path)
     assert len(files(tmp_path)) == 1
     for kept in (list(pieces), list(pieces)[::2], list(pieces)[1::2]):
         for path in pieces:
