@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +22,7 @@ from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
-from airflow_provider_blux.delivery.snapshot_state import State, load, merge_if_due
+from airflow_provider_blux.delivery.snapshot_state import EXPIRES_AFTER, State, load, merge_if_due
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
 from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
 from airflow_provider_blux.records.properties import OBJECTS
@@ -120,6 +120,14 @@ class Snapshot:
         can_go_on = replaces is not None and piece_name(replaces, 0) in state.names
         self._replaces = (replaces if can_go_on else self._token) if self._full_refresh else None
         log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
+        if state.contested:
+            log.info(
+                "Snapshot %s: %s more were about to be sent by a run that has not ended. They are sent again by each "
+                "run until that run has ended or, if it was killed, for %d hours.",
+                self._folder,
+                f"{len(state.contested):,}",
+                EXPIRES_AFTER // timedelta(hours=1),
+            )
 
     def mark(self, row: Any) -> Mark | None:
         """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""

@@ -432,11 +432,18 @@ def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
     assert are_known == [True, False, False, False]
 
 
-def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(tmp_path: Path, blux: Any) -> None:
+def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(
+    tmp_path: Path, blux: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     send(blux, tmp_path)
     begun(tmp_path, USERS[:10])  # and dies
-    assert send(blux, tmp_path).unchanged == 20
-    assert send(blux, tmp_path).unchanged == 20
+    assert "about to be sent" not in caplog.text
+    for _ in range(2):
+        caplog.clear()
+        assert send(blux, tmp_path).unchanged == 20
+        assert "10 more were about to be sent by a run that has not ended. They are sent again by each" in caplog.text
+        assert "if it was killed, for 12 hours" in caplog.text
 
     now = datetime.now(UTC)
     early, late = (load(folder_of(tmp_path), now=now + timedelta(hours=hours)) for hours in (11, 13))
