@@ -71,8 +71,8 @@ class SqliteDatabase:
 
     @property
     def url(self) -> str:
-        """Return its address as SQLAlchemy has it."""
-        return f"sqlite:///{self.path}"
+        """Return its address as SQLAlchemy has it; on a busy machine another process may lock the file for long."""
+        return f"sqlite:///{self.path}?timeout=60"
 
     def tables(self) -> list[str]:
         """Return the names of its tables."""
