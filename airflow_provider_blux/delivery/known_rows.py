@@ -15,6 +15,7 @@ SIZE = USER_BYTES + ROW_BYTES + 1
 # not read yet. _MET_BARRED: the same, and read.
 _KNOWN, _SAME, _CHANGED, _BARRED, _MET_BARRED = range(5)
 _NO_ROW = bytes(ROW_BYTES)
+_NEW = _NO_ROW + bytes([_CHANGED])
 
 
 class KnownRows(DigestMap):
@@ -69,7 +70,7 @@ class KnownRows(DigestMap):
         bucket, at = self._find(user)
         if at < 0:
             at = len(bucket)
-            bucket += user + _NO_ROW + bytes([_CHANGED])
+            bucket += user + _NEW
             self.met_others += 1
             return at, False
         state_at = at + SIZE - 1
@@ -90,9 +91,11 @@ class KnownRows(DigestMap):
         :param at: the place of the user, by :meth:`meet`.
         """
         bucket = self._buckets[user[0] << 8 | user[1]]
-        if bucket[at + SIZE - 1] != _CHANGED:
+        state_at = at + SIZE - 1
+        if bucket[state_at] != _CHANGED:
             return False
-        bucket[at + USER_BYTES : at + SIZE] = row + bytes([_SAME])
+        bucket[at + USER_BYTES : state_at] = row
+        bucket[state_at] = _SAME
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
