@@ -115,7 +115,7 @@ def _note(column: str, as_text: list[str]) -> None:
 
 
 FIRST = "0" * 64
-_PART = re.compile(r"(__receipts)\.part(\d+)(\.jsonl)$")
+_PART = re.compile(r"(__receipts(?:-\d+)?)\.part(\d+)(\.jsonl)$")
 _KEYED, _PLAIN = "hmac-sha256", "sha256"
 
 

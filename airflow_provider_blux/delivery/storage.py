@@ -68,6 +68,11 @@ class Folder:
             return None
         return content
 
+    def has(self, name: str) -> bool:
+        """Return whether the folder has a file of this name."""
+        self._fs.invalidate_cache(self._path)  # other processes write to the folder, too
+        return bool(self._fs.exists(f"{self._path}/{name}"))
+
     def sizes(self) -> dict[str, int]:
         """Return the file names in the folder with their sizes in bytes; an empty dict if the folder is missing."""
         self._fs.invalidate_cache(self._path)  # other processes write to the folder, too
@@ -170,6 +175,9 @@ class Lines:
     On a local disk, lines are appended to ``NAME.jsonl``. Objects in object storage can only be written whole, so each
     flush with new lines writes another object: ``NAME.part00000001.jsonl``, ``NAME.part00000002.jsonl``, ...
     The number has eight digits, so that the names in sorted order give the order of the lines.
+
+    Files of this name that are there already are kept: the new ones are named ``NAME-2``, ``NAME-3``, ... They are from
+    another delivery of the same try, or from a DAG run that was deleted and created again.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -178,6 +186,10 @@ class Lines:
         self._name = name
         self._new: list[bytes] = []
         self._files: list[str] = []
+        number = 1
+        while folder.has(self._next_file()):
+            number += 1
+            self._name = f"{name}-{number}"
         self._state = threading.Lock()
         self._writing = threading.Lock()
 

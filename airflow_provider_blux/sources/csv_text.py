@@ -15,6 +15,7 @@ from airflow_provider_blux.sources.rows import LineRow, check_columns
 
 # The reader's error for a file that ends inside quotes: the producer of the file may not have finished.
 _CUT_OFF = "unexpected end of data"
+_BYTE_ORDER_MARK = "\ufeff"
 _DELIMITERS = re.compile(r"[,;\t|]")
 
 
@@ -79,7 +80,7 @@ def comma_separated(
         width, has_rows = len(header), False
         for row in rows:
             has_rows = has_rows or bool(row)
-            if row == header:
+            if row == header or (row and row[0].startswith(_BYTE_ORDER_MARK) and _unmarked(row) == header):
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} is the header once more, as of files put together; remove it"
                 )
@@ -97,6 +98,13 @@ def comma_separated(
         raise BluxSourceError(
             f"{name} is not valid CSV ({error}) after line {rows.line_num}.", retry_helps=str(error) == _CUT_OFF
         ) from None
+
+
+def _unmarked(row: Sequence[str]) -> list[str]:
+    """Return a row without the byte order mark of a file that was appended; its first cell has kept its quotes."""
+    first = row[0].removeprefix(_BYTE_ORDER_MARK)
+    is_quoted = len(first) > 1 and first.startswith('"') and first.endswith('"')
+    return [first[1:-1] if is_quoted else first, *row[1:]]
 
 
 def _allow_long_cells() -> None:
@@ -129,7 +137,8 @@ def _not_of(encoding: str, where: str) -> str:
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
     """Yield the lines. Each line is decoded separately, so that the lines before a fault can be read."""
-    if "\n".encode(encoding) != b"\n":  # UTF-16 and UTF-32, in which a line end has several bytes
+    # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
+    if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):
         yield from io.TextIOWrapper(file, encoding, newline="")
         return
     lines = lines_of(file, name)

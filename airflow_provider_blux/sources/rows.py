@@ -24,6 +24,22 @@ def items_of(items: Iterable[Any]) -> Iterable[Any]:
     return (items[index] for index in range(len(items)))
 
 
+class Items:
+    """The items of a sequence, as :func:`items_of` gives them; they can be read more than once."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = items
+
+    def __str__(self) -> str:
+        return f"a {type(self._items).__name__}"
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(items_of(self._items))
+
+
 class TableRow(dict[str, Any]):
     """A row of a table. All rows have the same columns, whereas JSON objects may have different keys.
 

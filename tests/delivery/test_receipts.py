@@ -111,6 +111,24 @@ def test_object_storage_gets_parts_that_are_one_chain():
     assert [receipt["sequence"] for receipt in verified(content, Hashes(None), "receipts")] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("fs", [fsspec.filesystem("memory"), LocalFileSystem()], ids=["objects", "a disk"])
+def test_receipts_of_a_run_that_was_created_again_replace_none(tmp_path, fs):
+    folder = Folder(fs, str(tmp_path / "receipts"), "receipts_path")
+    run, endpoint = Run(dag_id="gdpr", run_id="again", task_id="delete"), endpoints_for("delete_users", "open")[0]
+    copies = tmp_path / "copies"
+    copies.mkdir()
+
+    for ids in (["a", "b"], ["c"], ["d"]):
+        receipts = ReceiptsFile(folder, run, Hashes(KEY))
+        for user_id in ids:
+            receipts.write(endpoint, "https://h", 202, [user_id])
+
+    for name in folder.sizes():
+        (copies / name).write_bytes(folder.read(name) or b"")
+    for user_id in ("a", "b", "c", "d"):
+        assert main(["verify", str(copies), "--user-id", user_id]) == 0
+
+
 @pytest.mark.parametrize("digits", [4, 8], ids=["four digits", "eight digits"])
 def test_a_chain_of_more_than_9_999_parts_is_verified(tmp_path, capsys, digits):
     memory = Folder(fsspec.filesystem("memory"), "/bucket/long", "receipts_path")

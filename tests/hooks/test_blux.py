@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
     BluxApiError,
@@ -109,6 +110,30 @@ def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
         hook.upsert_users(records)
 
     assert dict(blux_emulator.users()).keys() == {"a", "b", "c"}
+
+
+class Mapped(Sequence[Any]):
+    """As ``expand(...).output.map(f)`` comes to a ``@task``: a function of the DAG author makes each item."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: Any) -> Any:
+        if index >= len(self):
+            raise IndexError(index)
+        return {"user_id": [["a"], [], ["c"]][index][0]}
+
+
+def test_an_index_error_of_a_mapped_function_is_not_taken_for_the_end(blux_emulator: Emulator) -> None:
+    with pytest.raises(IndexError):
+        BluxHook().upsert_users(Mapped())
+    with pytest.raises(IndexError):
+        BluxHook().delete_users(Mapped())
+
+
+def test_a_sequence_is_read_as_often_as_needed(blux_emulator: Emulator) -> None:
+    assert BluxHook().delete_users(range(3), max_users=3).delivered == 3
+    assert sorted(blux_emulator.deleted_users()) == ["0", "1", "2"]
 
 
 def test_nothing_to_send_is_a_report_and_no_request(blux_emulator: Emulator) -> None:
@@ -326,6 +351,18 @@ def test_the_hook_tells_which_ids_were_accepted(blux_emulator: Emulator, tmp_pat
     )
 
     assert hook.accepted_ids(["a", "b", "c", "d"], report.receipts or []) == ["a", "c"]
+
+
+def test_two_deletions_of_one_run_have_receipts_of_their_own(blux_emulator: Emulator, tmp_path: Path) -> None:
+    run = Run(dag_id="gdpr", run_id="1", task_id="delete")
+    application = BluxHook(api="application").delete_users(["a"], receipts_path=str(tmp_path), run=run)
+    profiles = BluxHook(api="open").delete_users(["b"], receipts_path=str(tmp_path), run=run)
+
+    assert application.receipts
+    assert profiles.receipts
+    assert BluxHook().accepted_ids(["a", "b"], application.receipts) == ["a"]
+    assert BluxHook().accepted_ids(["a", "b"], profiles.receipts) == ["b"]
+    assert BluxHook().accepted_ids(["a", "b"], [*application.receipts, *profiles.receipts]) == ["a", "b"]
 
 
 def test_the_hook_takes_a_data_frame(blux_emulator: Emulator) -> None:

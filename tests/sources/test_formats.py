@@ -185,6 +185,18 @@ def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None
                 {"a": "3", "b": "4"},
             ],
         ),
+        *(
+            (
+                BOM + header + b"\n1,2\n" + BOM + header + b"\n3,4\n",
+                [
+                    {"a": "1", "b": "2"},
+                    "line 3 of f is the header once more, as of files put together; remove it",
+                    {"a": "3", "b": "4"},
+                ],
+            )
+            for header in (b"a,b", b'"a","b"')
+        ),
+        (b"a,b\n" + BOM + b"1,2\n", [{"a": "\ufeff1", "b": "2"}]),
         (b"a\na\n", ["line 2 of f is the header once more, as of files put together; remove it"]),
     ],
 )
@@ -275,7 +287,9 @@ def test_a_byte_order_mark_tells_utf_8_whatever_encoding_is_said() -> None:
         list(comma_separated(io.BytesIO(BOM + b"a\n1\n"), "f", dialect_of("latin-1")))
 
 
-@pytest.mark.parametrize("encoding", ["cp949", "euc-kr", "utf-8", "utf-8-sig", "UTF8", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding", ["cp949", "euc-kr", "iso2022-kr", "utf-8", "utf-8-sig", "UTF8", "utf-16", "utf-16-be", "utf-32"]
+)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_csv_is_read_in_its_encoding_and_with_its_delimiter(encoding: str, end: str, delimiter: str) -> None:
