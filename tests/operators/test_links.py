@@ -116,6 +116,21 @@ def test_links_that_cannot_be_stored_change_nothing_else(
         BluxUpsertUsersOperator(task_id="push", users=[{"user_id": 1.5}]).execute(context)
 
 
+def test_a_task_that_has_ended_knows_its_links_without_looking_for_them(
+    blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW__BLUX__DOCS_URL", "https://docs.example.com/blux")
+    operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}])
+    operator.execute({})
+
+    assert {link.name: link.get_link(operator, ti_key=None) for link in LINKS} == {
+        "Rejects": "",
+        "Receipts": "",
+        "Documentation": "https://docs.example.com/blux/operators/users.html",
+    }
+    assert "is missing" not in caplog.text
+
+
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.name)
 def test_a_link_that_airflow_cannot_find_is_empty(link: Any) -> None:
     assert link.get_link(BluxUpsertUsersOperator(task_id="push", users=[]), ti_key=None) == ""
