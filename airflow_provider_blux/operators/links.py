@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -38,6 +39,8 @@ _CONSOLES = {
         "https://console.cloud.google.com/storage/browser/{bucket}/{key}",
     ),
 }
+#: Environment variables with which the AWS SDK is led to another server than Amazon's.
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 OPERATOR_PAGES = {
     "upsert_users": "operators/users.html",
     "delete_users": "operators/deletions.html",
@@ -139,7 +142,9 @@ def console_url(folder: str | None, files: Sequence[str] | None) -> str:
 
 
 def _is_elsewhere(folder: Any) -> bool:
-    """Return whether the connection names a server of its own, such as MinIO, which the console does not know."""
+    """Return whether a server of its own is named, such as MinIO, which the console does not know."""
+    if any(os.environ.get(name) for name in _ENDPOINTS):
+        return True
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     return bool(getattr(ObjectStoragePath(folder).fs, "endpoint_url", None))

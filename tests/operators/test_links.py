@@ -70,6 +70,18 @@ def test_a_storage_that_only_speaks_like_s3_has_no_link_to_amazon(aws: None) -> 
     assert console_url("s3://minio@crm/rejects", ["s3://crm/rejects/a.jsonl"]) == ""
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::airflow.exceptions.AirflowProviderDeprecationWarning")
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_a_storage_that_the_environment_names_has_no_link_to_amazon(
+    aws: None, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    assert console_url("s3://aws@crm/", ["s3://crm/a.jsonl"]).startswith(S3)
+
+    monkeypatch.setenv(variable, "https://minio.example.com")
+    assert console_url("s3://aws@crm/", ["s3://crm/a.jsonl"]) == ""
+
+
 def test_every_page_and_heading_that_a_link_leads_to_exists() -> None:
     pages = [*OPERATOR_PAGES.values(), ERROR_PAGE]
 
