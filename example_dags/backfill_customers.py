@@ -9,7 +9,9 @@ enabled, Airflow 3 makes the runs::
 table is cut by the user's number, so all rows of a user are in one task, and their order is kept. Old consents may have
 been withdrawn since, so consents are not sent, and neither are users who were deleted.
 
-Needs the connection ``blux_example_shop`` (``sync_users_from_sql`` explains how to make it).
+Needs the connection ``blux_example_shop`` (``sync_users_from_sql`` explains how to make it) and a list of deleted
+users, which may be empty (``sync_users_from_files`` explains how to start with one). Unpause the DAG first: the runs of
+a paused DAG stay queued.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -38,6 +39,8 @@ _CONSOLES = {
         "https://console.cloud.google.com/storage/browser/{bucket}/{key}",
     ),
 }
+#: Environment variables with which the AWS SDK is led to another server than Amazon's.
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 OPERATOR_PAGES = {
     "upsert_users": "operators/users.html",
     "delete_users": "operators/deletions.html",
@@ -64,14 +67,17 @@ log = logging.getLogger(__name__)
 class StoredLink(BaseOperatorLink):
     """A link whose URL the task has stored as XCom, so that a failed task has it, too.
 
-    Airflow 2 asks for the URL in its web server; Airflow 3 at the end of the task, and stores the answer under the same
-    key.
+    Airflow 2 asks for the URL in its web server. Airflow 3 asks the operator in the task's process at the end of the
+    task, and stores the answer under the same key.
     """
 
     xcom_key: ClassVar[str]
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the URL; an empty text if there is nothing to link to."""
+        links: Mapping[type[StoredLink], str] | None = getattr(operator, "_links", None)
+        if links is not None:  # Airflow 3 logs an error for every XCom that is looked for and is not there
+            return links.get(type(self), "")
         try:
             from airflow.providers.common.compat.sdk import XCom
 
@@ -136,7 +142,9 @@ def console_url(folder: str | None, files: Sequence[str] | None) -> str:
 
 
 def _is_elsewhere(folder: Any) -> bool:
-    """Return whether the connection names a server of its own, such as MinIO, which the console does not know."""
+    """Return whether a server of its own is named, such as MinIO, which the console does not know."""
+    if any(os.environ.get(name) for name in _ENDPOINTS):
+        return True
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     return bool(getattr(ObjectStoragePath(folder).fs, "endpoint_url", None))

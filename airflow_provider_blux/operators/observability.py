@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AssetAlias, BaseOperator
@@ -42,6 +43,8 @@ class ObservedOperator(BaseOperator):
     rejects_path: Any
     _hook: BluxHook | None = None
     _standing: Standing | None = None
+    #: Where the links of this try lead; None until it has ended.
+    _links: Mapping[type[StoredLink], str] | None = None
     #: A message to log after the first progress report of the delivery.
     _notice: str | None = None
 
@@ -107,8 +110,10 @@ class ObservedOperator(BaseOperator):
 
     def _store_links(self, context: Context, error: BluxError | None) -> None:
         """Store where the links of this try lead, if there is anything."""
+        links: dict[type[StoredLink], str] = {}
+        self._links = links
         try:
-            links: dict[type[StoredLink], str] = {BluxDocumentationLink: documentation_url(self.operation, error)}
+            links[BluxDocumentationLink] = documentation_url(self.operation, error)
             if self._standing:
                 report = self._standing.report
                 links[BluxRejectsLink] = console_url(self.rejects_path, report.rejects)

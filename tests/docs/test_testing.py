@@ -49,7 +49,7 @@ def test_the_emulator_without_pytest_works(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_work(tmp_path: Path) -> None:
-    install, start, ask = (block.code for block in PAGE.code("bash"))
+    install, start, _, ask = (block.code for block in PAGE.code("bash"))
     assert install.startswith("pip install ")  # CI installs the wheel in a clean environment
     command = [sys.executable, *start.replace("8088", "0").split()[1:]]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
@@ -67,6 +67,19 @@ def test_the_commands_work(tmp_path: Path) -> None:
     assert (tmp_path / "emulator.db").exists()
     for part in ('"status":503', '"latency":0.1', '"counts":', '{"message":"ok"}'):
         assert part in done.stdout
+
+
+@pytest.mark.slow
+def test_the_emulator_for_other_machines_starts_with_a_certificate(tmp_path: Path) -> None:
+    _, _, start, _ = (block.code for block in PAGE.code("bash"))
+    command = [sys.executable, *start.replace("0.0.0.0", "127.0.0.1").replace("8088", "0").split()[1:]]  # noqa: S104
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+        assert server.stdout
+        line = server.stdout.readline()
+        server.terminate()
+
+    assert line.startswith("Blux emulator: https://emulator.example.com:")
+    assert (tmp_path / "certificates" / "blux-emulator.pem").exists()
 
 
 def test_every_method_that_is_named_exists() -> None:

@@ -66,3 +66,7 @@ def test_the_users_arrive(printed: dict[str, str]) -> None:
 
 def test_the_failure_says_what_the_page_shows(printed: dict[str, str]) -> None:
     assert SAID in runs_of_the_dag(printed)[1]
+
+
+def test_no_run_has_an_error_of_a_link_that_is_not_there(printed: dict[str, str]) -> None:
+    assert [said.count("XCom not found") for said in runs_of_the_dag(printed)] == [0, 0, 0]

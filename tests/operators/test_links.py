@@ -70,6 +70,18 @@ def test_a_storage_that_only_speaks_like_s3_has_no_link_to_amazon(aws: None) -> 
     assert console_url("s3://minio@crm/rejects", ["s3://crm/rejects/a.jsonl"]) == ""
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::airflow.exceptions.AirflowProviderDeprecationWarning")
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_a_storage_that_the_environment_names_has_no_link_to_amazon(
+    aws: None, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    assert console_url("s3://aws@crm/", ["s3://crm/a.jsonl"]).startswith(S3)
+
+    monkeypatch.setenv(variable, "https://minio.example.com")
+    assert console_url("s3://aws@crm/", ["s3://crm/a.jsonl"]) == ""
+
+
 def test_every_page_and_heading_that_a_link_leads_to_exists() -> None:
     pages = [*OPERATOR_PAGES.values(), ERROR_PAGE]
 
@@ -114,6 +126,21 @@ def test_links_that_cannot_be_stored_change_nothing_else(
     assert BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}]).execute(context)["delivered"] == 1
     with pytest.raises(Exception, match=r"Of 1 records, 0 were delivered, 1 rejected"):
         BluxUpsertUsersOperator(task_id="push", users=[{"user_id": 1.5}]).execute(context)
+
+
+def test_a_task_that_has_ended_knows_its_links_without_looking_for_them(
+    blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW__BLUX__DOCS_URL", "https://docs.example.com/blux")
+    operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}])
+    operator.execute({})
+
+    assert {link.name: link.get_link(operator, ti_key=None) for link in LINKS} == {
+        "Rejects": "",
+        "Receipts": "",
+        "Documentation": "https://docs.example.com/blux/operators/users.html",
+    }
+    assert "is missing" not in caplog.text
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.name)
