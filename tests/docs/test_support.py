@@ -22,9 +22,10 @@ ONLY_WITH_POSTGRES = "Airflow 2 refuses SQLite" in (ROOT / "tests/airflow/confte
 
 
 def done_by(step: str) -> str:
-    """Return the commands of a step, down to what a target of make runs."""
+    """Return the commands of a step, down to what its functions and a target of make run."""
     called = STEPS[step].split()[0]
     commands = FUNCTIONS.get(called, STEPS[step])
+    commands += "".join(FUNCTIONS.get(name, "") for name in re.findall(r"^ *(\w+)", commands, re.MULTILINE))
     commands += "".join(f" {ARRAYS[name]} \n" for name in re.findall(r'"\$\{(\w+)\[@\]\}"', STEPS[step]))
     for target in re.findall(r"make (\w+)", commands):
         recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
