@@ -75,7 +75,7 @@ class StoredLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the URL; an empty text if there is nothing to link to."""
-        links: Mapping[type[StoredLink], str] | None = getattr(operator, "_links", None)
+        links: Mapping[type[StoredLink], str] | None = getattr(operator, "links_of_this_try", None)
         if links is not None:  # Airflow 3 logs an error for every XCom that is looked for and is not there
             return links.get(type(self), "")
         try:

@@ -44,7 +44,7 @@ class ObservedOperator(BaseOperator):
     _hook: BluxHook | None = None
     _standing: Standing | None = None
     #: Where the links of this try lead; None until it has ended.
-    _links: Mapping[type[StoredLink], str] | None = None
+    links_of_this_try: Mapping[type[StoredLink], str] | None = None
     #: A message to log after the first progress report of the delivery.
     _notice: str | None = None
 
@@ -111,7 +111,7 @@ class ObservedOperator(BaseOperator):
     def _store_links(self, context: Context, error: BluxError | None) -> None:
         """Store where the links of this try lead, if there is anything."""
         links: dict[type[StoredLink], str] = {}
-        self._links = links
+        self.links_of_this_try = links
         try:
             links[BluxDocumentationLink] = documentation_url(self.operation, error)
             if self._standing:
