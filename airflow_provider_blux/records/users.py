@@ -70,8 +70,6 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
         else:
             if row.get("properties") is None:
                 aside = _NO_GROUP
-            elif "properties" not in shaping.excluded:
-                raise BluxRecordError("properties", _no_object(row["properties"]))
             if "timestamp" in shaping.targets:
                 moment, aside = row.get("timestamp"), aside | {"timestamp"}
     user_id, known, custom = _sorted(row, shaping, aside)
@@ -112,11 +110,6 @@ def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
                 f"holds {field}, as the Open API has it, and would be one property of your own here; put it in "
                 "user_properties, or set api='open'",
             )
-
-
-def _no_object(value: Any) -> str:
-    way_out = "; if it is JSON, name the column in json_columns" if isinstance(value, str) else ""
-    return f"is of type {type(value).__name__}; it must be an object{way_out}"
 
 
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:

@@ -130,19 +130,6 @@ def test_a_number_is_a_time_in_its_unit_or_rejected(unit: Any, value: Any, expec
         )
 
 
-@pytest.mark.parametrize(("value", "kind"), [('{"phone_number": "010"}', "str"), (5, "int"), (["a"], "list")])
-def test_properties_of_a_profile_that_are_no_object_are_rejected(value: Any, kind: str) -> None:
-    profile = "upsert_users", "open"
-    row = {"user_id": "u", "properties": value}
-    way_out = "; if it is JSON, name the column in json_columns" if kind == "str" else ""
-
-    check(shape_of(*profile), row, Rejected("properties", f"is of type {kind}; it must be an object{way_out}"))
-    check(shape_of(*profile, Shaping(exclude_fields=["properties"])), row, ("u", {"user_id": "u", "properties": {}}))
-    if kind == "str":
-        parsed = "u", {"user_id": "u", "properties": {"phone_number": "010"}}
-        check(shape_of(*profile, Shaping(json_columns=["properties"])), row, parsed)
-
-
 @given(moment=st.datetimes(datetime(1971, 1, 1), datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(UTC)))  # noqa: DTZ001
 @repeatable
 def test_a_time_to_the_microsecond_loses_nothing(moment: datetime) -> None:
