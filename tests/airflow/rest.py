@@ -53,10 +53,11 @@ class RestApi:
         return self._session.get(f"{self._url}/dags/{dag_id}", timeout=TIMEOUT).ok
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Start a run of a DAG; return ``None`` when the DAG is not there (yet)."""
+        """Start a run of a DAG; return ``None`` when the DAG is not there (yet), or SQLite was busy."""
         body = {"conf": conf} if AIRFLOW_2 else {"conf": conf, "logical_date": None}
         answer = self._session.post(f"{self._url}/dags/{dag_id}/dagRuns", json=body, timeout=TIMEOUT)
-        return None if answer.status_code == 404 else _content(answer)
+        is_busy = answer.status_code == 500 and "Database error" in answer.text
+        return None if answer.status_code == 404 or is_busy else _content(answer)
 
     def state(self, run: Run) -> str:
         """Return the state of a run."""
