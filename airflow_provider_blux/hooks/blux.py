@@ -325,12 +325,12 @@ def _checked(records: Any) -> Iterable[Any]:
     """Return records that can be iterated one by one, which a data frame cannot."""
     from airflow_provider_blux.sources.frames import frame_of
     from airflow_provider_blux.sources.inline import InlineSource
-    from airflow_provider_blux.sources.rows import Items
+    from airflow_provider_blux.sources.rows import items_of
 
     if frame_of(records, "records") is not None:
         return InlineSource(records, "records")
     if isinstance(records, Iterable) and not isinstance(records, str | bytes | bytearray | Mapping):
-        return Items(records) if isinstance(records, Sequence) and not isinstance(records, list | tuple) else records
+        return items_of(records)
     raise BluxConfigError(f"records is of type {type(records).__name__}; it must be an iterable of records.")
 
 

@@ -14,18 +14,16 @@ NO_SEQUENCE = (str, bytes, bytearray, memoryview)
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
-    """Return an iterable of all items; it is safe for Airflow's lazy sequences.
+    """Return an iterable of all items; it is safe for Airflow's lazy sequences, and a sequence can be read repeatedly.
 
     The lazy sequences of ``map``, ``concat`` and ``zip`` call a function of the DAG author for each item. ``iter``
     would treat an ``IndexError`` in that function as the end of the sequence.
     """
-    if isinstance(items, list | tuple) or not isinstance(items, Sequence):
-        return items
-    return (items[index] for index in range(len(items)))
+    return items if isinstance(items, list | tuple) or not isinstance(items, Sequence) else _Items(items)
 
 
-class Items:
-    """The items of a sequence, as :func:`items_of` gives them; they can be read more than once."""
+class _Items:
+    """The items of a sequence, each asked for by its number."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self._items = items
@@ -37,7 +35,7 @@ class Items:
         return len(self._items)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(items_of(self._items))
+        return (self._items[index] for index in range(len(self._items)))
 
 
 class TableRow(dict[str, Any]):
