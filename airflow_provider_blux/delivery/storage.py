@@ -177,7 +177,8 @@ class Lines:
     The number has eight digits, so that the names in sorted order give the order of the lines.
 
     Files of this name that are there already are kept: the new ones are named ``NAME-2``, ``NAME-3``, ... They are from
-    another delivery of the same try, or from a DAG run that was deleted and created again.
+    another delivery of the same try, or from a DAG run that was deleted and created again. Where the storage does not
+    tell which files there are, the number is a random one.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -186,10 +187,7 @@ class Lines:
         self._name = name
         self._new: list[bytes] = []
         self._files: list[str] = []
-        number = 1
-        while folder.has(self._next_file()):
-            number += 1
-            self._name = f"{name}-{number}"
+        self._keep_earlier()
         self._state = threading.Lock()
         self._writing = threading.Lock()
 
@@ -224,6 +222,16 @@ class Lines:
                 del self._new[: len(lines)]
                 if self._files[-1:] != [file]:
                     self._files.append(file)
+
+    def _keep_earlier(self) -> None:
+        """Choose a name that no file has yet."""
+        name, number = self._name, 1
+        try:
+            while self._folder.has(self._next_file()):
+                number += 1
+                self._name = f"{name}-{number}"
+        except Exception:  # noqa: BLE001 - each storage has its own; one that may only be written to tells no names
+            self._name = f"{name}-{secrets.randbits(48)}"
 
     def _next_file(self) -> str:
         return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:08}.jsonl"

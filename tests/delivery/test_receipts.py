@@ -12,6 +12,7 @@ from typing import Any
 import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, verified
@@ -111,7 +112,16 @@ def test_object_storage_gets_parts_that_are_one_chain():
     assert [receipt["sequence"] for receipt in verified(content, Hashes(None), "receipts")] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("fs", [fsspec.filesystem("memory"), LocalFileSystem()], ids=["objects", "a disk"])
+class WriteOnly(MemoryFileSystem):
+    """A bucket whose policy allows to put objects, but not to ask which ones there are."""
+
+    def exists(self, path, **kwargs):
+        raise PermissionError("Forbidden")
+
+
+@pytest.mark.parametrize(
+    "fs", [fsspec.filesystem("memory"), LocalFileSystem(), WriteOnly()], ids=["objects", "a disk", "write-only objects"]
+)
 def test_receipts_of_a_run_that_was_created_again_replace_none(tmp_path, fs):
     folder = Folder(fs, str(tmp_path / "receipts"), "receipts_path")
     run, endpoint = Run(dag_id="gdpr", run_id="again", task_id="delete"), endpoints_for("delete_users", "open")[0]
