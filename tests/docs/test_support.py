@@ -66,6 +66,7 @@ def test_the_versions_are_those_of_the_steps_and_the_pins() -> None:
         for step in names(steps):
             if step.startswith("Airflow "):
                 assert step == f"Airflow {minor}"
+                assert STEPS[step].split()[1:3] == [minor, python.partition(",")[0]]
             if step.startswith("Python "):
                 assert step == f"Python {python}"
 
