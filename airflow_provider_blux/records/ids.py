@@ -12,6 +12,10 @@ from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.scalars import missing_word, python_value
 from airflow_provider_blux.records.values import LARGEST, text
 
+# Nearly every id: only digits, a UUID, or letters and a digit, all of it visible ASCII. No such text is damaged or missing.
+_is_fine = re.compile(
+    r"[0-9]+|[A-Za-z][!-~]*[0-9][!-~]*|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+).fullmatch
 # An integer that became a float (`123.0`) or went through a spreadsheet (`1.2E+11`); `1E5` may be an id.
 _DAMAGED_NUMBER = re.compile(r"[+-]?\d+\.0*|[+-]?\d+([.,]\d+)?[eE]\+\d+|[+-]?\d[.,]\d+[eE]\d+", re.ASCII)
 _START_OF_NUMBER = frozenset("+-0123456789")
@@ -55,10 +59,9 @@ def identifier(value: Any, field: str, *, check: bool = True) -> str:
 
     :param check: whether text that looks damaged or missing is rejected.
     """
-    if type(value) is str and value and value.isascii() and value.isprintable() and value == value.strip():
-        written = value
-    else:
-        written = _checked_text(python_value(value), field)
+    if type(value) is str and _is_fine(value):
+        return value
+    written = _checked_text(python_value(value), field)
     if check and (damage := damage_of(written)):
         raise BluxRecordError(field, damage)
     return written

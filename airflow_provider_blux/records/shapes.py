@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -19,13 +18,13 @@ RULES_VERSION = 2
 """Version of the rules that turn a row into a record. It enters the digests of a snapshot: if the rules change so that
 the same row is sent differently, a new version makes the next run send everything."""
 
-_SHAPES: dict[tuple[str, str], Callable[[Shaping], Shape]] = {
-    ("upsert_users", "application"): lambda shaping: partial(users.user, shaping=shaping),
-    ("upsert_users", "open"): lambda shaping: partial(users.profile, shaping=shaping),
-    ("delete_users", "application"): lambda shaping: partial(users.deletion, shaping=shaping),
-    ("delete_users", "open"): lambda shaping: partial(users.deletion, shaping=shaping),
-    ("send_events", "open"): lambda shaping: partial(events.event, shaping=shaping),
-    ("update_devices", "open"): lambda shaping: partial(devices.device, shaping=shaping),
+_SHAPES: dict[tuple[str, str], Callable[[Any, Shaping], tuple[str, Any]]] = {
+    ("upsert_users", "application"): users.user,
+    ("upsert_users", "open"): users.profile,
+    ("delete_users", "application"): users.deletion,
+    ("delete_users", "open"): users.deletion,
+    ("send_events", "open"): events.event,
+    ("update_devices", "open"): devices.device,
 }
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "upsert_users": users.merged,
@@ -78,7 +77,8 @@ class RowShape:
 
     def __init__(self, operation: str, api: str, shaping: Shaping) -> None:
         kind = operation, api
-        self._shape = _SHAPES[kind](shaping)
+        shape_with = _SHAPES[kind]
+        self._shape: Shape = lambda row: shape_with(row, shaping)
         self._absent = Absent(shaping.excluded)
         shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
         if shaping.field_mapping:
