@@ -12,7 +12,8 @@ from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.scalars import missing_word, python_value
 from airflow_provider_blux.records.values import LARGEST, text
 
-# Nearly every id: only digits, a UUID, or letters and a digit, all of it visible ASCII. No such text is damaged or missing.
+# Nearly every id: digits alone, a letter followed by anything with a digit, or a UUID; all of it visible ASCII. No such
+# text looks damaged or missing.
 _is_fine = re.compile(
     r"[0-9]+|[A-Za-z][!-~]*[0-9][!-~]*|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 ).fullmatch

@@ -30,4 +30,6 @@ def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
 def check_length(line: bytes, number: int, name: str) -> None:
     """Raise a :class:`BluxSourceError` if this is only a part of a line."""
     if len(line) == LONGEST_RECORD and not line.endswith(b"\n"):
-        raise BluxSourceError(f"line {number:,} of {name} is longer than 64 MiB, which no record is.", retry_helps=False)
+        raise BluxSourceError(
+            f"line {number:,} of {name} is longer than 64 MiB, which no record is.", retry_helps=False
+        )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import Shaping
@@ -88,6 +88,33 @@ def test_a_whole_number_as_text_is_an_id_and_as_a_decimal_is_none(number: int) -
     for damaged in (f"{number}.0", f"{number}.00", f"{number:.6E}" if abs(number) < 1e300 else "1E+300"):
         if "E-" not in damaged:
             check(lambda it: identifier(it, "user_id"), damaged, Rejected("user_id", "damaged whole number"))
+
+
+class TextOfAnotherType(str):
+    """Text that is no plain ``str``, so it is never passed on at first sight."""
+
+    __slots__ = ()
+
+
+def judged(value: str) -> str:
+    """Return the id, or the reason for which it is none."""
+    try:
+        return identifier(value, "user_id")
+    except BluxRecordError as error:
+        return error.reason
+
+
+@given(
+    written=st.from_regex(r"[-+.,eE0-9a-zA-Z#\"'= ]{0,16}", fullmatch=True)
+    | st.sampled_from([*NUMBERS, *MISSING, *MARKED, *REAL]).flatmap(
+        lambda known: st.sampled_from([known, f"{known}1", f"a{known}", f"{known}\n"])
+    )
+    | st.uuids().map(str)
+    | st.text(max_size=16)
+)
+@repeatable
+def test_an_id_that_is_passed_on_at_first_sight_would_be_passed_on_at_the_second(written: str) -> None:
+    assert judged(written) == judged(TextOfAnotherType(written))
 
 
 INVISIBLE = [
