@@ -172,7 +172,8 @@ class Header:
         return self._by_letters.get(letters_of(column))
 
     def _parsed(self, row: Row) -> Row:
-        from msgspec.json import decode  # imported here, since DAG parsing does not need it
+        from msgspec import MsgspecError  # imported here, since DAG parsing does not need it
+        from msgspec.json import decode
 
         parsed = {}
         for column in self._shaping.json_names:
@@ -182,7 +183,7 @@ class Header:
                     check(bytes(value) if isinstance(value, bytearray) else value, parsed[column])
                 except RepeatedKeyError as error:
                     raise BluxRecordError(f"{column}.{error.key}", REASON) from None
-                except (ValueError, RecursionError):
+                except (MsgspecError, ValueError, RecursionError):  # of msgspec 0.19, no error is a ValueError
                     raise BluxRecordError(
                         column, "is no JSON although json_columns names it; correct the text, or take the column out"
                     ) from None

@@ -99,6 +99,15 @@ class Chromium:
 
         return self.until(visible, f"{xpath} is shown on {self.driver.current_url}")
 
+    def click(self, xpath: str) -> None:
+        """Click the first visible element, once there is one; the page may put another in its place meanwhile."""
+
+        def clicked() -> bool:
+            self.find(xpath).click()
+            return True
+
+        self.until(clicked, f"{xpath} is clicked")
+
     def find_now(self, xpath: str) -> list[WebElement]:
         """Return the elements that are there now."""
         return self.driver.find_elements(By.XPATH, xpath)

@@ -41,11 +41,11 @@ class ConnectionForm:
         if AIRFLOW < (3,):
             self.browser.open(f"{self._url}/connection/add")
             self.browser.find("//input[@id='conn_id']").send_keys(connection_id)
-            self.browser.find(_TYPE).click()
+            self.browser.click(_TYPE)
             self.browser.find("//input[contains(@class, 'select2-search__field')]").send_keys("Blux", Keys.ENTER)
         else:
             self.browser.open(f"{self._url}/connections")
-            self.browser.find("//button[contains(., 'Add Connection')]").click()
+            self.browser.click("//button[contains(., 'Add Connection')]")
             self.browser.find("//input[@name='connection_id']").send_keys(connection_id)
             chooser = self.browser.find(_TYPE)
             chooser.send_keys("Blux")
@@ -57,10 +57,10 @@ class ConnectionForm:
         """Open the form for a connection that is stored."""
         if AIRFLOW < (3,):
             self.browser.open(f"{self._url}/connection/list/")
-            self.browser.find(f"{row_of(connection_id)}//a[contains(@href, '/connection/edit/')]").click()
+            self.browser.click(f"{row_of(connection_id)}//a[contains(@href, '/connection/edit/')]")
         else:
             self.browser.open(f"{self._url}/connections")
-            self.browser.find(f"{row_of(connection_id)}//button[contains(@aria-label, 'Edit')]").click()
+            self.browser.click(f"{row_of(connection_id)}//button[contains(@aria-label, 'Edit')]")
         self.browser.until(lambda: len(self._labels()) > 5, "the fields are there")
 
     def kinds(self) -> dict[str, str]:
@@ -82,16 +82,16 @@ class ConnectionForm:
 
     def fill_extra(self, extra: dict[str, str]) -> None:
         """Type the extras as JSON, where the form has no fields for them (Airflow 3.0 without the FAB provider)."""
-        self.browser.find("//*[@role='dialog']//button[contains(., 'Extra Fields JSON')]").click()
+        self.browser.click("//*[@role='dialog']//button[contains(., 'Extra Fields JSON')]")
         editor = self.browser.find("//*[@role='dialog']//*[contains(@class, 'cm-content')]")
         editor.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
         self.browser.driver.execute_cdp_cmd("Input.insertText", {"text": json.dumps(extra)})
         # The editor lays out what was typed when it is left, and moves the button below it.
-        self.browser.find("//input[@name='connection_id']").click()
+        self.browser.click("//input[@name='connection_id']")
 
     def save(self) -> None:
         """Save, and wait until that has happened."""
-        self.browser.find("//button[contains(., 'Save')]").click()
+        self.browser.click("//button[contains(., 'Save')]")
         if AIRFLOW < (3,):
             self.browser.find("//*[contains(@class, 'alert') and contains(., 'Row')]")
         else:
