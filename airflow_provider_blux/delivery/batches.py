@@ -142,7 +142,6 @@ class Reading:
         :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
         :raises BluxStopped: the run was asked to stop.
         """
-        shape, merges, marker, check = self.shape, self.merges, self.marker, self.check
         for number, row in enumerate(rows, 1):
             if self.is_stopped():
                 raise BluxStopped("The task was told to stop.")
@@ -151,27 +150,27 @@ class Reading:
             try:
                 if isinstance(row, BluxRecordError):
                     raise row
-                if marker:
-                    mark = marker.mark(self.lowered(row) if isinstance(row, Mapping) else row)
-                    if mark and mark.is_known and not self._may_be_suppressed(mark):
-                        if check:
-                            check(mark.user_id, row)
-                        yield Record(number, mark=mark, is_unchanged=True)
-                        continue
-                key, content = shape(row)
-                if check:
-                    check(key, row)
-                if marker and (mark is None or mark.user_id != key):
-                    mark = marker.mark_of(key)
-                suppressed = self.is_suppressed is not None and self.is_suppressed(content)
-                unchanged = mark is not None and mark.is_known and not suppressed
-                encoded = encode(content)
+                if self.marker:
+                    mark = self.marker.mark(self.lowered(row) if isinstance(row, Mapping) else row)
+                yield self._record(number, row, kept, mark)
             except BluxRecordError as error:
                 # Without the traceback, since it would keep the row in memory.
                 why = str(error).encode("utf-8", "replace")
                 yield Record(number, content=why, row=kept, error=error.with_traceback(None), mark=mark)
-            else:
-                yield Record(number, key if merges else number, encoded, kept, None, suppressed, mark, unchanged)
+
+    def _record(self, number: int, row: Any, kept: Any, mark: Mark | None) -> Record:
+        if mark and mark.is_known and not self._may_be_suppressed(mark):
+            if self.check is not None:
+                self.check(mark.user_id, row)
+            return Record(number, mark=mark, is_unchanged=True)
+        key, record = self.shape(row)
+        if self.check is not None:
+            self.check(key, row)
+        if self.marker and (mark is None or mark.user_id != key):
+            mark = self.marker.mark_of(key)
+        suppressed = self.is_suppressed is not None and self.is_suppressed(record)
+        unchanged = mark is not None and mark.is_known and not suppressed
+        return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)
 
     def _may_be_suppressed(self, mark: Mark) -> bool:
         """Return whether the row must become a record before the suppression list can be checked."""
@@ -224,27 +223,24 @@ class Batch:
 
     def add(self, record: Record, merge: Merge | None) -> None:
         """Add the next record of the source."""
-        self.last = record.number
+        self.last, mark = record.number, record.mark
         self.contents.append(record.identity)
         if record.is_unchanged:
             self.unchanged += 1
-        elif record.error is not None or record.is_suppressed:
-            self._leave_out(record)
+            return
+        if mark and (record.error is not None or record.is_suppressed):
+            self.left.append(mark.user)
+        if record.error is not None:
+            self.rejects.append(record.rejected("rejected", record.error.field, record.error.reason))
+        elif record.is_suppressed:
+            self.suppressed += 1
         elif merge is None or record.key not in self.records:
             self.records[record.key] = record
         else:
             earlier = self.records[record.key]
             self.merged[record.key] = [*self.parts(record.key), record]
             content = merge(earlier.content, record.content)
-            self.records[record.key] = Record(earlier.number, record.key, content, mark=record.mark)
-
-    def _leave_out(self, record: Record) -> None:
-        if record.mark:
-            self.left.append(record.mark.user)
-        if record.error is not None:
-            self.rejects.append(record.rejected("rejected", record.error.field, record.error.reason))
-        else:
-            self.suppressed += 1
+            self.records[record.key] = Record(earlier.number, record.key, content, mark=mark)
 
     def __str__(self) -> str:
         return f"batch {self.index} ({records_in_words(self.first, self.last, self.place)})"
@@ -262,7 +258,7 @@ def cut(
     batch = Batch(index, read + 1, read)
     for record in records:
         batch.add(record, merge)
-        unsent = record.number - batch.first + 1 - batch.unchanged
+        unsent = batch.read - batch.unchanged
         if len(batch.records) >= size or unsent >= size * _WIDEST or batch.unchanged >= size * _WIDEST_UNCHANGED:
             yield batch
             batch = Batch(batch.index + 1, batch.last + 1, batch.last)

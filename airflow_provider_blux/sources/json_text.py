@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxError, BluxRecordError, BluxSourceError
 from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check, loads, object_of
-from airflow_provider_blux.sources.lines import LONGEST_RECORD, check_length, unchecked_lines
+from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _WINDOW = 256 * 1024
@@ -33,7 +33,7 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     from msgspec.json import Decoder
 
     decode = Decoder().decode
-    for number, line in enumerate(unchecked_lines(file), 1):
+    for number, line in enumerate(lines_of(file, name), 1):
         try:
             record = decode(line)
             # The first step of `check`, repeated here to save the call.
@@ -48,11 +48,7 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
 
 
 def _judged(line: bytes, number: int, name: str) -> list[Any]:
-    """Parse a line with the standard library; return a list with its record, or an empty list for a blank line.
-
-    :raises BluxSourceError: the line is longer than a record may be.
-    """
-    check_length(line, number, name)  # only here, since a part of a record is not JSON
+    """Parse a line with the standard library; return a list with its record, or an empty list for a blank line."""
     try:
         # In a file concatenated from several files, a byte order mark may come at the start of any line.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()

@@ -72,10 +72,10 @@ def graph_of(dag_id: str) -> Callable[[Pages, Path], None]:
 
     def take(pages: Pages, path: Path) -> None:
         pages.open(dag_id)
-        pages.browser.find("//button[contains(@aria-label, 'Show Graph')]").click()
-        pages.browser.find("//button[contains(@aria-label, 'Collapse Details Panel')]").click()
+        pages.browser.click("//button[contains(@aria-label, 'Show Graph')]")
+        pages.browser.click("//button[contains(@aria-label, 'Collapse Details Panel')]")
         pages.browser.find(TASK)
-        pages.browser.find("//button[contains(@class, 'react-flow__controls-fitview')]").click()
+        pages.browser.click("//button[contains(@class, 'react-flow__controls-fitview')]")
         hide = "document.head.insertAdjacentHTML('beforeend', '<style>.react-flow__panel {display: none}</style>')"
         pages.browser.driver.execute_script(hide)  # the tools, which lie upon the graph
         pages.browser.save(path, TASK, margin=22)

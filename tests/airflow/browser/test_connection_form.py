@@ -57,7 +57,7 @@ def press_test(browser: Chromium, site: Site, connection_id: str) -> tuple[bool,
     """Press the Test button of a stored connection in Airflow 3.3; return whether it turns green, and what is said."""
     browser.open(f"{site.url}/connections")
     button = f"{row_of(connection_id)}//button[@aria-label='Test Connection']"
-    browser.find(button).click()
+    browser.click(button)
     icon = f"{button}//*[@color='green' or @color='red']"
     toast = "//*[@data-scope='toast' and @data-part='root']"
     # Airflow draws the row once more with each answer, so what was found before may be gone.
@@ -70,7 +70,7 @@ def press_test_in_the_form(browser: Chromium) -> str:
     """Press the Test button in the open form of Airflow 2.11; return what is said."""
     said = "//div[contains(@class, 'alert') and contains(., 'API')]"
     browser.driver.execute_script("document.querySelectorAll('.alert').forEach(alert => alert.textContent = '')")
-    browser.find("//button[@id='test-connection']").click()
+    browser.click("//button[@id='test-connection']")
     return browser.find(said).text
 
 

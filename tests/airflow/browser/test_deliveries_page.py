@@ -65,12 +65,12 @@ def row_of(page: DeliveriesPage, dag_id: str, section: str = LAST) -> str:
 
 def test_the_menu_leads_to_the_page(page: DeliveriesPage, seeded: SeededSite) -> None:
     page.browser.open(seeded.url)
-    page.browser.find("//button[contains(., 'Browse')]").click()
-    page.browser.find("//*[normalize-space(.)='Blux deliveries' and @role='menuitem']").click()
+    page.browser.click("//button[contains(., 'Browse')]")
+    page.browser.click("//*[normalize-space(.)='Blux deliveries' and @role='menuitem']")
 
     assert page.find("h1").text == "Blux deliveries"
     # Leaving the page ends what it asks for.
-    page.browser.find("//*[@data-testid='nav-sidebar']//a[contains(@href, 'assets')]").click()
+    page.browser.click("//*[@data-testid='nav-sidebar']//a[contains(@href, 'assets')]")
     page.browser.until(lambda: not page.all("h1"), "the page is left")
 
 
