@@ -41,7 +41,6 @@ class Header:
     def __init__(self, fields: Fields, shaping: Shaping) -> None:
         self._fields = fields
         self._shaping = shaping
-        self._lowers, self._parses = shaping.lowercase_columns, bool(shaping.json_names)
         self._by_letters = {letters_of(name): name for name in fields.names}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
@@ -54,11 +53,11 @@ class Header:
         :raises BluxConfigError: the row is from a table, and the columns of the table are wrong.
         :raises BluxRecordError: the row is a single object, and its keys are wrong.
         """
-        row = self.lowered(row) if self._lowers else row
+        row = self.lowered(row) if self._shaping.lowercase_columns else row
         if (names := tuple(row)) not in self._checked:
             self._check(row)
             self._remember(names)
-        return self._parsed(row) if self._parses else row
+        return self._parsed(row) if self._shaping.json_names else row
 
     def check_groups(self, row: Row) -> None:
         """Check the property names in nested groups; the columns of the row are already mapped to field names.
@@ -72,7 +71,7 @@ class Header:
 
     def lowered(self, row: Row) -> Row:
         """Return the row with its columns in lower case, if ``lowercase_columns`` is set."""
-        if not self._lowers:
+        if not self._shaping.lowercase_columns:
             return row
         names = tuple(row)
         if (lower := self._lower.get(names)) is None:

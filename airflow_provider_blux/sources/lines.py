@@ -12,24 +12,15 @@ from airflow_provider_blux.exceptions import BluxSourceError
 LONGEST_RECORD = 64 * 1024 * 1024
 
 
-def unchecked_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines, including their line ends; a longer line than a record may be comes in parts."""
-    return iter(partial(file.readline, LONGEST_RECORD), b"")
-
-
 def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield the lines, including their line ends.
 
     :raises BluxSourceError: a line is longer than a record may be.
     """
-    for number, line in enumerate(unchecked_lines(file), 1):
-        check_length(line, number, name)
+    # `readline` is looked up once: the files of fsspec pass on each attribute in Python.
+    for number, line in enumerate(iter(partial(file.readline, LONGEST_RECORD), b""), 1):
+        if len(line) == LONGEST_RECORD and not line.endswith(b"\n"):
+            raise BluxSourceError(
+                f"line {number:,} of {name} is longer than 64 MiB, which no record is.", retry_helps=False
+            )
         yield line
-
-
-def check_length(line: bytes, number: int, name: str) -> None:
-    """Raise a :class:`BluxSourceError` if this is only a part of a line."""
-    if len(line) == LONGEST_RECORD and not line.endswith(b"\n"):
-        raise BluxSourceError(
-            f"line {number:,} of {name} is longer than 64 MiB, which no record is.", retry_helps=False
-        )

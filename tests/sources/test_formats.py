@@ -456,8 +456,9 @@ def test_an_array_in_one_line_is_no_json_lines_and_is_not_read(before: bytes) ->
     assert file.tell() <= 2 * 1024 * 1024
 
 
-def test_a_line_longer_than_any_record_is_not_brought_into_memory() -> None:
-    file = io.BytesIO(b'{"a": 1}\n' + b" " * (LONGEST_RECORD + 1))
+@pytest.mark.parametrize("start", [b"", b'{"a": 2}'], ids=["blanks", "a record, then blanks"])
+def test_a_line_longer_than_any_record_is_not_brought_into_memory(start: bytes) -> None:
+    file = io.BytesIO(b'{"a": 1}\n' + start + b" " * (LONGEST_RECORD + 1))
     found = records(file, "f", layout_of("f.jsonl", None))
 
     assert next(found) == {"a": 1}
