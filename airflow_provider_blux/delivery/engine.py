@@ -11,6 +11,7 @@ from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.progress import Progress
 from airflow_provider_blux.delivery.report import Outcome
 from airflow_provider_blux.delivery.run import Stop
+from airflow_provider_blux.delivery.switching import frequent_switching
 from airflow_provider_blux.exceptions import BluxStopped
 
 # While it waits, the loop wakes up this often to log the progress and to check for a request to stop.
@@ -56,14 +57,15 @@ class Engine:
 
     def run(self, batches: Iterable[Batch]) -> None:
         """Send all batches; return when the last one has its outcome."""
-        for batch in batches:
-            self._stop.check()
-            self._take_events()  # a failure must be noticed even if the source is slow
-            while not self._may_start(batch):
+        with frequent_switching:
+            for batch in batches:
+                self._stop.check()
+                self._take_events()  # a failure must be noticed even if the source is slow
+                while not self._may_start(batch):
+                    self._await_event()
+                self._start(batch)
+            while self._alive:
                 self._await_event()
-            self._start(batch)
-        while self._alive:
-            self._await_event()
 
     def finish(self) -> None:
         """Wait for batches in flight and record their outcomes; cancel the others; end all threads."""
