@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
 import pendulum
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -177,6 +178,26 @@ def test_values_with_the_same_repr_are_not_taken_for_each_other(one: Any, other:
     assert repr(one) == repr(other)
     assert None not in digests
     assert digests[0] != digests[1]
+
+
+@pytest.mark.parametrize(
+    "value", [np.arange(2000), np.array([1, 2]), object(), 1j], ids=lambda value: type(value).__name__
+)
+def test_what_cannot_be_compared_exactly_is_not_compared(value: Any) -> None:
+    """The `repr` of an array leaves out its middle."""
+    snapshot = snapshot_in(Folder(MemoryFileSystem(), "/alike", "snapshot_path"))
+
+    assert snapshot._digests.row({"user_id": "u", "x": value}) is None
+    assert snapshot._digests.row({"user_id": "u", "x": [value]}) is None
+
+
+@pytest.mark.parametrize(("one", "other"), [(np.int64(1), 1), (np.int64(1), np.int32(1)), (np.int64(1), np.int64(2))])
+def test_a_number_of_numpy_is_compared_with_its_type(one: Any, other: Any) -> None:
+    snapshot = snapshot_in(Folder(MemoryFileSystem(), "/alike", "snapshot_path"))
+    digests = [snapshot._digests.row({"user_id": "u", "x": value}) for value in (one, other, one)]
+
+    assert None not in digests
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_a_row_that_is_an_object_but_no_dict_is_compared(blux: Any, folder: Folder) -> None:

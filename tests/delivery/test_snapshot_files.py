@@ -506,6 +506,26 @@ def test_a_file_on_a_disk_is_its_owners_alone(blux: Any, tmp_path: Path) -> None
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
+def test_the_users_of_many_batches_are_removed_by_one_write(tmp_path: Path) -> None:
+    """At the published rate a write for each batch would be twenty a second."""
+    snapshot = snapshot_in(tmp_path, clock=lambda: 1.0)
+    snapshot.begin()
+    batches = (
+        Batch(
+            index, 100 * index + 1, 100 * index + 100, records={user: Record(user, user, mark=snapshot.mark_of(user))}
+        )
+        for index in range(40_005)
+        for user in [str(index)]
+    )
+
+    written = sum(1 for _ in snapshot.announced(batches))
+
+    folder = SnapshotFolder(Folder(LocalFileSystem(), str(tmp_path), "snapshot_path"), target_of())
+    pieces = sorted((folder.piece(file.name) for file in tmp_path.iterdir()), key=lambda piece: piece.header.sequence)
+    assert written == 40_005
+    assert [len(list(piece.users())) for piece in pieces] == [0, 1, 20_000, 20_000, 4]
+
+
 def test_digests_with_a_key_and_without_one_have_nothing_in_common(tmp_path: Path) -> None:
     marks = [snapshot_in(tmp_path, key=key).mark(USERS[0]) for key in (None, "one", "two")]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder
@@ -47,6 +50,58 @@ def test_what_a_run_keeps_is_readable_by_its_owner_alone(blux_emulator: Emulator
     assert sorted({path.parent.name for path in files}) == ["checkpoints", "receipts", "rejects"]
     assert {mode(path) for path in files} == {0o600}
     assert {mode(path) for path in [tmp_path / "new", *kept] if path.is_dir()} == {0o700}
+
+
+class FullDisk(LocalFileSystem):
+    """A disk on which only the first half of what is appended fits."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        file = super().open(path, mode, **options)
+        if "a" in mode:
+            file.write(b"half")
+            file.close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return file
+
+
+@pytest.mark.parametrize("before", [None, b"", b"a whole line\n"])
+def test_half_of_what_could_not_be_appended_does_not_stay_and_what_was_there_does(
+    tmp_path: Path, before: bytes | None
+) -> None:
+    file = tmp_path / "lines.jsonl"
+    if before is not None:
+        file.write_bytes(before)
+
+    with pytest.raises(OSError, match="No space left"):
+        Folder(FullDisk(), str(tmp_path), "receipts_path").append(file.name, b"half a line\n")
+
+    assert file.read_bytes() == (before or b"")
+
+
+class Listing(MemoryFileSystem):
+    """Object storage that remembers what it has listed, as s3fs does."""
+
+    cachable = False
+    listed: frozenset[str] | None = None
+
+    def exists(self, path: str, **_options: Any) -> bool:
+        self.listed = self.listed or frozenset(self.store)
+        return path in self.listed
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.listed = None
+
+
+def test_a_file_that_another_process_has_written_meanwhile_is_seen() -> None:
+    mine, theirs = (Folder(Listing(), "/written-meanwhile", "rejects_path") for _ in range(2))
+    theirs.write("a.jsonl", b"1")
+    seen = [mine.has("b.jsonl")]
+
+    theirs.write("b.jsonl", b"1")
+
+    assert [*seen, mine.has("b.jsonl")] == [False, True]
 
 
 def test_a_folder_that_is_there_keeps_its_mode(blux_emulator: Emulator, tmp_path: Path) -> None:

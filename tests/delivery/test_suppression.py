@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -56,6 +57,25 @@ def test_the_receipts_of_a_deletion_keep_a_late_backfill_from_bringing_users_bac
     assert {"u7", "u8"} & set(held(blux)) == set()
 
 
+def in_form(form: str, text: str) -> str:
+    """Return text in a form of Unicode, or with one character in another form than the rest."""
+    return normalize("NFC", text[0]) + normalize("NFD", text[1:]) if form == "mixed" else normalize(form, text)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "late"), [("NFC", "NFC"), ("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD"), ("mixed", "mixed")]
+)
+def test_a_receipt_covers_an_id_in_each_form_of_unicode(blux, tmp_path, deleted, late):
+    """A file that was made on a Mac may have Hangul in its decomposed form, and a receipt has only a hash."""
+    push(blux, "delete_users", [in_form(deleted, "회원-7")], receipts=receipts_in(tmp_path))
+    rows = [{"user_id": in_form(late, user)} for user in ("회원-7", "회원-8")]
+
+    report = push(blux, "upsert_users", rows, suppression=listed(*lines(tmp_path)))
+
+    assert (report.suppressed, report.delivered) == (1, 1)
+    assert set(held(blux)) == {rows[1]["user_id"]}
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -102,7 +122,7 @@ def test_an_empty_list_leaves_nobody_out(blux):
     assert report.suppressed == 0
 
 
-@pytest.mark.parametrize("ids", [["not hexadecimal"], [7], None], ids=["an id", "no text", "no list"])
+@pytest.mark.parametrize("ids", [["not hexadecimal"], ["ab" * 16], ["ab" * 33], [7], None])
 def test_a_receipt_of_the_right_key_that_is_damaged_in_itself_stops_everything(ids):
     hashes = Hashes(KEY)
     receipt = {"ids": ids, "previous": "", "hash": hashes.method, "key": hashes.key_id}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_blux.delivery.switching import SWITCH_SECONDS, frequent_switching
+from airflow_provider_blux.delivery.switching import SWITCH_SECONDS, FrequentSwitching
 from airflow_provider_blux.hooks.blux import BluxHook
 
 SECONDS = 10
@@ -38,7 +38,7 @@ def test_it_is_shorter_while_records_are_read_and_as_before_at_the_end(blux_emul
 
 
 def test_it_is_as_before_when_a_delivery_fails():
-    with pytest.raises(KeyError), frequent_switching:
+    with pytest.raises(KeyError), FrequentSwitching():
         raise KeyError
 
     assert sys.getswitchinterval() == BEFORE
@@ -46,15 +46,15 @@ def test_it_is_as_before_when_a_delivery_fails():
 
 def test_of_two_deliveries_the_last_one_restores_it():
     """Whichever of the two began first."""
-    others_inside, end = threading.Event(), threading.Event()
+    switching, others_inside, end = FrequentSwitching(), threading.Event(), threading.Event()
 
     def other() -> None:
-        with frequent_switching:
+        with switching:
             others_inside.set()
             assert end.wait(SECONDS)
 
     thread = threading.Thread(target=other)
-    with frequent_switching:
+    with switching:
         thread.start()
         assert others_inside.wait(SECONDS)
     assert sys.getswitchinterval() == SWITCH_SECONDS
@@ -66,7 +66,7 @@ def test_of_two_deliveries_the_last_one_restores_it():
 
 @pytest.mark.parametrize("own", [0.0005, 0.01])
 def test_an_interval_that_somebody_sets_meanwhile_stays(own):
-    with frequent_switching:
+    with FrequentSwitching():
         sys.setswitchinterval(own)
 
     assert sys.getswitchinterval() == pytest.approx(own)
@@ -76,7 +76,7 @@ def test_a_shorter_interval_is_left_alone():
     sys.setswitchinterval(0.0002)
     shorter = sys.getswitchinterval()
 
-    with frequent_switching:
+    with FrequentSwitching():
         assert sys.getswitchinterval() == shorter
 
     assert sys.getswitchinterval() == shorter
