@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 
-# Python's default is 5 ms. A sender needs several turns for a request, so it could start 20 ms late and more while the
-# thread that reads is busy. At 100 requests a second, that is two requests' time.
+# A sender needs several turns for one request, and waits for each of them while the thread that reads is busy. With
+# Python's default of 5 ms, a request could start so late that at 100 requests a second the next ones would be due.
 SWITCH_SECONDS = 0.001
 
 
