@@ -24,14 +24,16 @@ def test_a_set_of_ids_holds_what_a_set_holds(added, asked):
     ]
 
 
-def test_digests_are_told_apart_within_a_bucket_and_across_the_borders_of_its_entries():
-    compact = DigestMap(16)
-    compact.put(b"\x00\x00" + b"a" * 7 + b"b" * 7)
-    compact.put(b"\x00\x00" + b"a" * 7 + b"c" * 7)
+def test_a_digest_that_begins_in_one_entry_and_ends_in_the_next_is_not_there():
+    compact = DigestMap(4)
+    compact.put(bytes([0, 0, 1, 0]))
+    compact.put(bytes([0, 0, 0, 1]))
 
-    assert b"\x00\x00" + b"b" * 7 + b"a" * 7 not in compact
-    assert b"\x00\x00" + b"a" * 7 + b"c" * 7 in compact
-    assert len(compact) == 2
+    assert bytes([0, 0, 0, 0]) not in compact  # the fourth to the seventh byte of the bucket
+
+    compact.put(bytes([0, 0, 0, 0]))
+    assert bytes([0, 0, 0, 0]) in compact
+    assert len(compact) == 3
 
 
 @pytest.mark.slow
@@ -49,9 +51,13 @@ def test_an_id_takes_about_twenty_bytes():
     assert grown / 700_000 < 24  # the buckets grow in steps
 
 
-@given(changes=st.lists(st.tuples(st.binary(min_size=2, max_size=2), st.none() | st.integers(0, 255))))
+# So few that many share a bucket, and that what is looked for often lies across two entries.
+keys = st.tuples(st.just(0), st.sampled_from([0, 1]), *[st.sampled_from([0, 1])] * 2).map(bytes)
+
+
+@given(changes=st.lists(st.tuples(keys, st.none() | st.sampled_from([0, 1, 255]))))
 def test_a_map_holds_what_a_dict_holds(changes):
-    compact, plain = DigestMap(2, 1), {}
+    compact, plain = DigestMap(4, 1), {}
     for key, value in changes:
         if value is None:
             compact.remove(key)
@@ -67,32 +73,6 @@ def test_a_map_holds_what_a_dict_holds(changes):
 
 
 SAME_BUCKET = b"\x00\x07"
-
-
-def test_an_id_is_found_among_others_of_its_bucket_whose_borders_look_like_it():
-    """Entries lie one after the other, so the end of one and the beginning of the next may look like a third."""
-    looked_for = b"\x01" * 7 + b"\x02" * 7
-    ends, begins = b"\x00" * 7 + b"\x01" * 7, b"\x02" * 7 + b"\x00" * 7
-    other_end, other_begin = b"\x03" * 7 + b"\x01" * 7, b"\x02" * 7 + b"\x03" * 7
-    ids = DigestMap(16)
-    for rest in (ends, begins):
-        ids.put(SAME_BUCKET + rest)
-    assert SAME_BUCKET + looked_for not in ids
-
-    for rest in (looked_for, other_end, other_begin):
-        ids.put(SAME_BUCKET + rest)
-    assert SAME_BUCKET + looked_for in ids
-    ids.put(SAME_BUCKET + looked_for)
-    assert len(ids) == 5
-
-
-def test_an_id_is_found_whose_beginning_is_the_end_of_the_one_before_it():
-    ids = DigestMap(16)
-    for rest in (b"\x01" + b"\x00" * 13, b"\x00" * 14):
-        ids.put(SAME_BUCKET + rest)
-
-    assert SAME_BUCKET + b"\x00" * 14 in ids
-    assert len(ids) == 2
 
 
 def test_the_values_of_ids_in_one_bucket_are_told_apart():
