@@ -173,6 +173,11 @@ def test_the_reports_of_many_tasks_add_up_to_one():
     assert summary([Report().as_dict()])["rejects"] is None
 
 
+@pytest.mark.parametrize(("absent", "whole"), [([None, 3, 0, 4], 7), ([0, None], 0), ([None, None], None)])
+def test_the_missing_users_of_the_tasks_that_know_them_are_added(absent, whole):
+    assert summary([Report(absent=number).as_dict() for number in absent])["absent"] == whole
+
+
 def test_a_task_whose_counts_do_not_add_up_is_not_hidden_by_the_others():
     too_few, too_many = Report(read=3, delivered=2), Report(read=3, delivered=4)
 

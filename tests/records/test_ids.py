@@ -41,7 +41,7 @@ NUMBERS = ["123.0", "123.00", "0.0", "-7.0", "123.", "1.23457E+11", "1.2E+11", "
 MISSING = [
     *("nan", "NaN", "NAN", "-nan", "None", "NONE", "NULL", "null", "Null", "(null)", "<null>", "[NULL]", "\\N", "NaT"),
     *("<NA>", "NA", "N/A", "n/a", "#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "####"),
-    *("#ERROR!", "undefined", "inf", "-inf", "+Inf", "Infinity", "[object Object]"),
+    *("#" * 40, "#ERROR!", "undefined", "inf", "-inf", "+Inf", "Infinity", "[object Object]"),
 ]
 MARKED = ['="00123"', "'00123", "'u-1", '"123"', "'123'", '"', '"123']
 REAL = [
@@ -128,7 +128,7 @@ INVISIBLE = [
 @pytest.mark.parametrize("check_ids", [True, False])
 def test_an_invisible_character_makes_no_other_user(kind: Any, around: Any, field: str, check_ids: bool) -> None:
     for sign in INVISIBLE:
-        for value in (f"u{sign}1", f"{sign}u1", f"u1{sign}", sign, f"고{sign}객"):
+        for value in (f"u{sign}1", f"{sign}u1", f"u1{sign}", sign, f"고{sign}객", f"u{sign}👧", f"👧{sign}1"):
             found = outcome(shape_of(*kind, Shaping(check_ids=check_ids)), {**around, field: value})
             assert isinstance(found, Exception)
             assert "invisible character" in str(found) or "blanks around it" in str(found)
