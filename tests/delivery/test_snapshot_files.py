@@ -511,11 +511,8 @@ def test_the_users_of_many_batches_are_removed_by_one_write(tmp_path: Path) -> N
     snapshot = snapshot_in(tmp_path, clock=lambda: 1.0)
     snapshot.begin()
     batches = (
-        Batch(
-            index, 100 * index + 1, 100 * index + 100, records={user: Record(user, user, mark=snapshot.mark_of(user))}
-        )
-        for index in range(40_005)
-        for user in [str(index)]
+        Batch(number, number, number, records={number: Record(number, number, mark=snapshot.mark_of(str(number)))})
+        for number in range(1, 40_006)
     )
 
     written = sum(1 for _ in snapshot.announced(batches))
