@@ -336,28 +336,35 @@ def test_a_record_that_json_cannot_carry_at_all_is_kept_without_its_content(blux
     assert [line["record"] for line in lines(tmp_path / "try1.jsonl")] == [None, None]
 
 
-def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_after_it(tmp_path):
+@pytest.mark.parametrize("earlier", [[], [1], [1, 2]])
+def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_around_it(tmp_path, earlier):
     class Full(LocalFileSystem):
-        """A disk that takes three bytes, once."""
+        """A disk that takes three bytes, once, while it is full."""
 
-        full = True
+        cachable = False
+        full = False
 
         def open(self, path, mode="rb", **options):
             file = super().open(path, mode, **options)
-            if mode == "ab" and Full.full:
-                Full.full = False
+            if mode == "ab" and self.full:
+                self.full = False
                 file.write(b'{"r')
                 file.close()
                 raise OSError("no space left")
             return file
 
-    rejects = RejectsFile(Folder(Full(), str(tmp_path), "rejects_path"), "try1")
-    rejects.add([Reject(1, "rejected", None, "broken", None)])
+    disk = Full()
+    rejects = RejectsFile(Folder(disk, str(tmp_path), "rejects_path"), "try1")
+    for number in earlier:
+        rejects.add([Reject(number, "rejected", None, "broken", None)])
+        rejects.flush()
+    rejects.add([Reject(3, "rejected", None, "broken", None)])
+    disk.full = True
     with pytest.raises(OSError, match="no space left"):
         rejects.flush()
     rejects.flush()
 
-    assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [1]
+    assert [line["record_number"] for line in lines(tmp_path / "try1.jsonl")] == [*earlier, 3]
 
 
 def test_a_retry_of_a_request_names_the_place_of_its_records(blux, tmp_path, caplog):

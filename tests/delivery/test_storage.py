@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -50,34 +49,6 @@ def test_what_a_run_keeps_is_readable_by_its_owner_alone(blux_emulator: Emulator
     assert sorted({path.parent.name for path in files}) == ["checkpoints", "receipts", "rejects"]
     assert {mode(path) for path in files} == {0o600}
     assert {mode(path) for path in [tmp_path / "new", *kept] if path.is_dir()} == {0o700}
-
-
-class FullDisk(LocalFileSystem):
-    """A disk on which only the first half of what is appended fits."""
-
-    cachable = False
-
-    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
-        file = super().open(path, mode, **options)
-        if "a" in mode:
-            file.write(b"half")
-            file.close()
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return file
-
-
-@pytest.mark.parametrize("before", [None, b"", b"a whole line\n"])
-def test_half_of_what_could_not_be_appended_does_not_stay_and_what_was_there_does(
-    tmp_path: Path, before: bytes | None
-) -> None:
-    file = tmp_path / "lines.jsonl"
-    if before is not None:
-        file.write_bytes(before)
-
-    with pytest.raises(OSError, match="No space left"):
-        Folder(FullDisk(), str(tmp_path), "receipts_path").append(file.name, b"half a line\n")
-
-    assert file.read_bytes() == (before or b"")
 
 
 class Listing(MemoryFileSystem):

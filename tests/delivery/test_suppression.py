@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -58,22 +59,38 @@ def test_the_receipts_of_a_deletion_keep_a_late_backfill_from_bringing_users_bac
 
 
 def in_form(form: str, text: str) -> str:
-    """Return text in a form of Unicode, or with one character in another form than the rest."""
+    """Return text in a form of Unicode; mixed is one character in another form than the rest."""
     return normalize("NFC", text[0]) + normalize("NFD", text[1:]) if form == "mixed" else normalize(form, text)
 
 
-@pytest.mark.parametrize(
-    ("deleted", "late"), [("NFC", "NFC"), ("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD"), ("mixed", "mixed")]
-)
-def test_a_receipt_covers_an_id_in_each_form_of_unicode(blux, tmp_path, deleted, late):
+FORMS = ["NFC", "NFD"]
+
+
+@pytest.mark.parametrize("listed", FORMS)
+@pytest.mark.parametrize("sent", FORMS)
+@pytest.mark.parametrize("name", ["회원-가나다", "Zoë", "が"])
+def test_a_suppressed_user_is_found_in_either_form_of_unicode(blux_emulator, tmp_path, name, listed, sent):
+    path = tmp_path / "suppressed.csv"
+    path.write_text(f"user_id\n{in_form(listed, name)}\n", "utf-8")
+    user_id, other = in_form(sent, name), in_form(sent, f"{name}1")
+
+    report = BluxHook().upsert_users([{"user_id": user_id}, {"user_id": other}], suppression_path=str(path))
+
+    assert report.suppressed == 1
+    assert [user for user, _ in blux_emulator.users()] == [other]
+
+
+@pytest.mark.parametrize(("deleted", "sent"), [*product(FORMS, FORMS), ("mixed", "mixed")])
+def test_a_user_of_a_receipt_is_found_in_either_form_of_unicode(blux_emulator, tmp_path, deleted, sent):
     """A file that was made on a Mac may have Hangul in its decomposed form, and a receipt has only a hash."""
-    push(blux, "delete_users", [in_form(deleted, "회원-7")], receipts=receipts_in(tmp_path))
-    rows = [{"user_id": in_form(late, user)} for user in ("회원-7", "회원-8")]
+    erased, again = in_form(deleted, "회원-1"), in_form(sent, "회원-1")
+    BluxHook().upsert_users([{"user_id": erased}])
+    report = BluxHook().delete_users([erased], receipts_path=str(tmp_path))
 
-    report = push(blux, "upsert_users", rows, suppression=listed(*lines(tmp_path)))
+    report = BluxHook().upsert_users([{"user_id": again}, {"user_id": "회원-2"}], suppression_path=report.receipts)
 
-    assert (report.suppressed, report.delivered) == (1, 1)
-    assert set(held(blux)) == {rows[1]["user_id"]}
+    assert report.suppressed == 1
+    assert [user for user, _ in blux_emulator.users()] == ["회원-2"]
 
 
 @pytest.mark.parametrize(

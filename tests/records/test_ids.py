@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import pytest
@@ -222,35 +221,3 @@ def test_a_suppression_list_follows_check_ids(blux_hook: BluxHook, tmp_path: Any
         blux_hook.upsert_users([{"user_id": "123"}], **arguments)
     report = blux_hook.upsert_users([{"user_id": "123"}, {"user_id": "123.0"}], check_ids=False, **arguments)
     assert (report.suppressed, report.delivered) == (1, 1)
-
-
-FORMS = ["NFC", "NFD"]
-
-
-@pytest.mark.parametrize("listed", FORMS)
-@pytest.mark.parametrize("sent", FORMS)
-@pytest.mark.parametrize("name", ["회원-가나다", "Zoë", "が"])
-def test_a_suppressed_user_is_found_in_either_form_of_unicode(
-    blux_hook: BluxHook, blux_emulator: Emulator, tmp_path: Any, name: str, listed: Any, sent: Any
-) -> None:
-    path = tmp_path / "suppressed.csv"
-    path.write_text(f"user_id\n{unicodedata.normalize(listed, name)}\n", "utf-8")
-    user_id, other = unicodedata.normalize(sent, name), unicodedata.normalize(sent, f"{name}1")
-
-    report = blux_hook.upsert_users([{"user_id": user_id}, {"user_id": other}], suppression_path=str(path))
-    assert report.suppressed == 1
-    assert [user for user, _ in blux_emulator.users()] == [other]
-
-
-@pytest.mark.parametrize("deleted", FORMS)
-@pytest.mark.parametrize("sent", FORMS)
-def test_a_user_of_a_receipt_is_found_in_either_form_of_unicode(
-    blux_hook: BluxHook, blux_emulator: Emulator, tmp_path: Any, deleted: Any, sent: Any
-) -> None:
-    erased, again = (unicodedata.normalize(form, "회원-1") for form in (deleted, sent))
-    blux_hook.upsert_users([{"user_id": erased}])
-    report = blux_hook.delete_users([erased], receipts_path=str(tmp_path))
-
-    report = blux_hook.upsert_users([{"user_id": again}, {"user_id": "회원-2"}], suppression_path=report.receipts)
-    assert report.suppressed == 1
-    assert [user for user, _ in blux_emulator.users()] == ["회원-2"]
