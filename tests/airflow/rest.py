@@ -7,11 +7,17 @@ from importlib import metadata
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from tests.airflow.metadata import Run
 
 # A busy machine may take long; what waits for an answer that never comes has a limit of its own.
 TIMEOUT = 120
+# Airflow answers 500, and has done nothing, when another of its processes wrote to SQLite meanwhile.
+WHILE_BUSY = Retry(
+    total=5, connect=0, read=0, status_forcelist=[500], allowed_methods=None, backoff_factor=0.2, raise_on_status=False
+)
 AIRFLOW_2 = metadata.version("apache-airflow").startswith("2.")
 
 
@@ -26,6 +32,7 @@ class RestApi:
         self._url = f"{self._base}/api/{'v1' if AIRFLOW_2 else 'v2'}"
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.mount(self._base, HTTPAdapter(max_retries=WHILE_BUSY))
 
     def close(self) -> None:
         """Close every connection."""
@@ -48,16 +55,11 @@ class RestApi:
             token = self._session.get(f"{self._base}/auth/token", timeout=TIMEOUT).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def knows(self, dag_id: str) -> bool:
-        """Tell whether a DAG has been parsed."""
-        return self._session.get(f"{self._url}/dags/{dag_id}", timeout=TIMEOUT).ok
-
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Start a run of a DAG; return ``None`` when the DAG is not there (yet), or SQLite was busy."""
+        """Start a run of a DAG; return ``None`` when the DAG is not there (yet)."""
         body = {"conf": conf} if AIRFLOW_2 else {"conf": conf, "logical_date": None}
         answer = self._session.post(f"{self._url}/dags/{dag_id}/dagRuns", json=body, timeout=TIMEOUT)
-        is_busy = answer.status_code == 500 and "Database error" in answer.text
-        return None if answer.status_code == 404 or is_busy else _content(answer)
+        return None if answer.status_code == 404 else _content(answer)
 
     def state(self, run: Run) -> str:
         """Return the state of a run."""

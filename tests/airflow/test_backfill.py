@@ -51,6 +51,8 @@ def scheduler(
     (folder / "output" / "receipts" / "earlier.jsonl").touch()
     settings = settings_of_a_scheduler() | {
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
+        # The first task may start before the server answers.
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "0",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only what is backfilled is to run
         "AIRFLOW_CONN_BLUX_DEFAULT": json.dumps(emulator.connection()),
         "AIRFLOW_CONN_BLUX_EXAMPLE_SHOP": json.dumps({"conn_type": "sqlite", "host": str(shop)}),
@@ -58,21 +60,22 @@ def scheduler(
     }
     home = AirflowHome(folder, **settings)
     home.migrate(migrated_home)
+    # Before the scheduler starts: SQLite does not let two processes write at the same time.
+    home.command("dags", "reserialize")
+    home.command(
+        *("backfill", "create", "--dag-id", DAG, "--from-date", "2026-01-01", "--to-date", "2026-03-01"),
+        *("--max-active-runs", "1"),
+    )
+    emulator.reset()
+    emulator.fault(kind="refuse", ids=["1001"])
     with Scheduler(home) as running:
+        running.wait_until_healthy()
         yield running
 
 
 @pytest.fixture(scope="module")
-def months(scheduler: Scheduler, emulator: Emulator) -> list[Run]:
+def months(scheduler: Scheduler) -> list[Run]:
     """The runs of three months, of which customer 1001, changed in February, let one task fail."""
-    emulator.reset()
-    emulator.fault(kind="refuse", ids=["1001"])
-    scheduler.wait_until_healthy()
-    scheduler.poll(lambda: scheduler.rest.knows(DAG), f"{DAG} is parsed")
-    scheduler.home.command(
-        *("backfill", "create", "--dag-id", DAG, "--from-date", "2026-01-01", "--to-date", "2026-03-01"),
-        *("--max-active-runs", "1"),
-    )
     run_ids = sorted(scheduler.home.metadata.runs(DAG))
     return [
         scheduler.finish(Run(dag_id=DAG, run_id=run_id, state="queued", log="", metadata=scheduler.home.metadata))
