@@ -70,6 +70,17 @@ def test_the_hooks_are_those_of_ci_or_pinned() -> None:
     assert all(re.fullmatch(r"v[\d.]+", each["rev"]) for each in repositories if each["repo"] != "local")
 
 
+def test_the_kinds_of_commits_are_those_that_the_hook_lets_pass() -> None:
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    hooks = {hook["id"]: hook for each in repositories for hook in each["hooks"]}
+    kinds = hooks["conventional-pre-commit"]["args"]
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text("utf-8"))["updates"]
+    paragraph = next(text for text in CONTRIBUTING.text.split("\n\n") if text.startswith("**Commits**"))
+
+    assert sorted(kinds) == re.findall(r"`(\w+)`", paragraph)
+    assert {update["commit-message"]["prefix"] for update in updates} <= set(kinds)
+
+
 def test_every_benchmark_is_named() -> None:
     named = {code.removeprefix("python -m benchmarks.") for code in commands() if "-m benchmarks." in code}
     pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
