@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
@@ -77,10 +78,14 @@ def comma_separated(
                 "has the line that names its columns."
             )
         _check_header(header, name, dialect)
-        width, has_rows = len(header), False
-        for row in rows:
-            has_rows = has_rows or bool(row)
-            if row == header or (row and row[0].startswith(_BYTE_ORDER_MARK) and _unmarked(row) == header):
+        first = next(filter(None, rows), None)
+        if first is None:
+            if check_columns_of:
+                check_columns_of(LineRow(dict.fromkeys(header)))
+            return
+        headers, width = _forms_of(header), len(header)
+        for row in chain([first], rows):
+            if row in headers:
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} is the header once more, as of files put together; remove it"
                 )
@@ -90,8 +95,6 @@ def comma_separated(
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
                 )
-        if check_columns_of and not has_rows:
-            check_columns_of(LineRow(dict.fromkeys(header)))
     except UnicodeError:
         raise BluxConfigError(_not_of(dialect.encoding, f"line {rows.line_num + 1} of {name}")) from None
     except csv.Error as error:  # its messages are fixed texts without values
@@ -100,11 +103,13 @@ def comma_separated(
         ) from None
 
 
-def _unmarked(row: Sequence[str]) -> list[str]:
-    """Return a row without the byte order mark of a file that was appended; its first cell has kept its quotes."""
-    first = row[0].removeprefix(_BYTE_ORDER_MARK)
-    is_quoted = len(first) > 1 and first.startswith('"') and first.endswith('"')
-    return [first[1:-1] if is_quoted else first, *row[1:]]
+def _forms_of(header: Sequence[str]) -> list[list[str]]:
+    """Return the header as the reader gives it where files were put together.
+
+    Behind the byte order mark of an appended file, the first cell keeps its quotes.
+    """
+    first, *others = header
+    return [[form, *others] for form in (first, f"{_BYTE_ORDER_MARK}{first}", f'{_BYTE_ORDER_MARK}"{first}"')]
 
 
 def _allow_long_cells() -> None:
@@ -142,19 +147,14 @@ def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
         yield from io.TextIOWrapper(file, encoding, newline="")
         return
     lines = lines_of(file, name)
-    for line in lines:
-        if line.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
-            raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")
-        yield _text_of(line.removeprefix(codecs.BOM_UTF8), name, encoding)
-        break
-    for line in lines:
-        yield _text_of(line, name, encoding)
-
-
-def _text_of(line: bytes, name: str, encoding: str) -> str:
+    line = next(lines, b"")
+    if line.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
+        raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")
     try:
-        return line.decode(encoding)
+        yield line.removeprefix(codecs.BOM_UTF8).decode(encoding)
+        for line in lines:
+            yield line.decode(encoding)
     except UnicodeDecodeError as error:
-        if error.end == len(line) and not line.endswith(b"\n"):
+        if error.end == len(error.object) and not line.endswith(b"\n"):
             raise BluxSourceError(f"{name} is cut off within a character of its last line.") from None
         raise
