@@ -14,7 +14,7 @@ from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_t
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Version of the rules that turn a row into a record. It enters the digests of a snapshot: if the rules change so that
 the same row is sent differently, a new version makes the next run send everything."""
 

@@ -22,7 +22,7 @@ from airflow_provider_blux.records.fields import KNOWN
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
 
-HELD = (2, "b6d2307f2297c9a8566916b89758ee53")
+HELD = (3, "a6a8d889dddec571266b2dbdfe1eb184")
 
 
 class Grade(Enum):
