@@ -15,6 +15,8 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from airflow_provider_blux.api.endpoints import Api, Operation
 from airflow_provider_blux.exceptions import BluxError
 from airflow_provider_blux.records.encoding import encode
@@ -85,6 +87,7 @@ def rows(key: str, columns: list[str]) -> Iterator[dict[str, Any]]:
                 yield {key: "u", group: {column: value}}
 
 
+@pytest.mark.timeout(120)  # `make mutants` allows a test 10 seconds, which its slower code exceeds here
 def test_what_is_sent_for_a_row_has_a_version() -> None:
     digest, sent = blake2b(digest_size=16), []
     for outcome in outcomes():
