@@ -1,4 +1,4 @@
-"""What a callback can tell people about a delivery: the counts and the reasons, never a record."""
+"""Texts and reports for alerts in Airflow's callbacks: counts and reasons of a delivery, never a record."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _SHOWN = 5
 
 
 def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the report of the task that a callback is called for, be it green or red.
+    """Return the report of the task whose callback is called, whether the task succeeded or failed.
 
-    A task that failed pushes no XCom; its error carries the report. ``None`` where there is none: the task failed
-    before it read anything, or its process was killed.
+    A failed task pushes no XCom; its error carries the report. ``None`` if there is no report: the task failed before
+    it read anything, or its process was killed.
 
-    :param context: what Airflow calls ``on_failure_callback``, ``on_retry_callback`` and ``on_success_callback`` with.
+    :param context: the argument of ``on_failure_callback``, ``on_retry_callback`` and ``on_success_callback``.
     """
     error = context.get("exception")
     if error is None:
         instance = context["ti"]
         found = instance.xcom_pull(task_ids=instance.task_id, map_indexes=instance.map_index)
         return found if isinstance(found, dict) else None
-    # What fails at once is Airflow's AirflowFailException, whose context is the package's error.
+    # A task that is not retried fails with Airflow's AirflowFailException; its context is the package's error.
     errors = (error, getattr(error, "__context__", None))
     return next((report for one in errors if (report := getattr(one, "report", None))), None)
 
@@ -34,7 +34,7 @@ def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
 def alert_text(context: Mapping[str, Any]) -> str:
     """Return a few lines for a person: the task, the error, the counts, the most frequent reasons, the rejects files.
 
-    Plain text, which is no template: column names and an API's error message may be part of it.
+    The text may contain column names and an API's error message, so it must not be rendered as a template.
 
     :param context: see :func:`report_of`.
     """

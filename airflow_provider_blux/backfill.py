@@ -1,6 +1,6 @@
-"""For backfills over mapped tasks: cut one big source into parts, and make one report of many.
+"""For backfills over mapped tasks: split a large source into parts, and combine many reports into one.
 
-Each is a function to call in a ``@task``, or to make one of: ``task(split_files)(path=..., parts=16)``.
+Call these functions in a ``@task``, or make a task from a function: ``task(split_files)(path=..., parts=16)``.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _CUT_OTHERWISE = (
 
 
 def split_files(path: AnyPath | Sequence[AnyPath], parts: int, storage_conn_id: str | None = None) -> list[list[str]]:
-    """Return at most ``parts`` lists of files, about equally large together, for ``.expand(path=...)``.
+    """Return at most ``parts`` lists of files with about equal total sizes, for ``.expand(path=...)``.
 
-    The same files give the same lists. A file stays whole, so records of one user keep their order where all of them
-    stand in one file.
+    The same files give the same lists. A file is not split, so the records of a user keep their order if they are all
+    in one file.
 
-    :param path: what an operator's ``path`` takes: files, folders, globs, or a list of them.
-    :param parts: most lists.
+    :param path: files, folders, globs, or a list of these, as for ``path`` of an operator.
+    :param parts: maximum number of lists.
     :param storage_conn_id: Airflow connection of the storage.
-    :raises BluxSourceError: there is no such file.
+    :raises BluxSourceError: a path matches no file.
     """
     from airflow_provider_blux.sources.files import StorageSource
 
@@ -49,16 +49,17 @@ def split_files(path: AnyPath | Sequence[AnyPath], parts: int, storage_conn_id: 
 def split_sql(sql_conn_id: str, table: str, key: str, parts: int) -> list[dict[str, Any]]:
     """Return at most ``parts`` ranges of a key, ``{"first": ..., "end": ...}``, for ``.expand(sql_parameters=...)``.
 
-    For a query with ``key >= first AND key < end``, in the style of its driver. The ranges cover every key that the
-    table has now and are equally wide; rows that come later may lie outside. Times without a zone are given as ISO
-    text.
+    For a query with ``key >= first AND key < end``, with placeholders in the style of its driver. The ranges are
+    equally wide and cover every key that the table has now; rows that are added later may be outside. Times without a
+    zone are returned as ISO text.
 
     :param sql_conn_id: Airflow connection of the database.
-    :param table: its name (``shop.orders``), as the database takes it.
-    :param key: a column of whole numbers, dates or times, which says nothing about a person: Airflow stores its ranges.
-    :param parts: most ranges.
-    :raises BluxSourceError: rows have no key, or one of 0001-01-01 or 9999-12-31; or the query fails.
-    :raises BluxConfigError: the key is of another type.
+    :param table: name of the table (``shop.orders``), as the database accepts it.
+    :param key: column of whole numbers, dates or times. Airflow stores the ranges, so the column must not hold personal
+        data.
+    :param parts: maximum number of ranges.
+    :raises BluxSourceError: a row has no key, or the key 0001-01-01 or 9999-12-31; or the query fails.
+    :raises BluxConfigError: the key has another type.
     """
     from airflow_provider_blux.sources.sql import SqlSource
 
@@ -67,18 +68,18 @@ def split_sql(sql_conn_id: str, table: str, key: str, parts: int) -> list[dict[s
 
 
 def summarize_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one report of many: their counts added up, their files in one list, and how many they are (``tasks``).
+    """Return one report for many: the sums of their counts, a list of all their files, and their number (``tasks``).
 
-    ``seconds`` are those of all tasks together, who may have worked at the same time.
+    ``seconds`` is the sum over all tasks, which may have run at the same time.
 
-    :param reports: what the tasks returned; of a mapped task, its ``output``.
-    :raises BluxError: an account does not close.
+    :param reports: the reports that the tasks returned; for a mapped task, its ``output``.
+    :raises BluxError: the counts of a report do not add up.
     """
     return summary([reports] if isinstance(reports, Mapping) else reports)
 
 
 def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
-    """Return lists of URLs, see :func:`split_files`, from the bytes of each file."""
+    """Return the lists for :func:`split_files` from the size of each file in bytes, by its URL."""
     _check_parts(parts)
     cut: list[list[str]] = [[] for _ in range(parts)]
     weights = [0] * parts
@@ -101,7 +102,7 @@ def statement(table: str, key: str) -> str:
 
 
 def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
-    """Return the ranges, see :func:`split_sql`, from the result row of :func:`statement`."""
+    """Return the ranges for :func:`split_sql` from the result row of :func:`statement`."""
     _check_parts(parts)
     if isinstance(found, BluxRecordError):
         raise BluxSourceError(f"{key} {found.reason}: no range can end there. {_CUT_OTHERWISE}")
@@ -135,7 +136,7 @@ class _Scale:
     bounds: tuple[int, int] | None = None
 
     def ends(self) -> tuple[int, int]:
-        """Return round numbers, the second above every key."""
+        """Return the start of the first range and the end of the last range, as round numbers; the end is exclusive."""
         grain = max(1, (self.last - self.first) // _ROUNDING)
         start, end = self.first // grain * grain, (self.last // grain + 1) * grain
         return (start, end) if self.bounds is None else (max(start, self.bounds[0]), min(end, self.bounds[1]))

@@ -1,26 +1,26 @@
-"""Every error of this package, drawn as a tree by what to do next.
+"""Every error of this package as a tree: the error, its cause, and what to do next.
 
 ::
 
     BluxError
     ├── BluxConfigError         the DAG or the connection is wrong      fix it; a retry cannot help
     ├── BluxSourceError         the records cannot be read              fix the source, or wait for it; Airflow retries,
-    │                                                                   but for what no retry can cure
+    │                                                                   unless no retry can help
     ├── BluxRecordError         one record is not valid                 reject it, deliver the others
     ├── BluxApiError            the API did not accept a request
     │   ├── BluxAuthError       401, 403                                fix the credentials
     │   ├── BluxRequestError    any other 4xx                           fix the records
     │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
     ├── BluxRejectLimitError    more records refused than allowed       fix them; the others are delivered
-    ├── BluxCheckpointError     the source changed between tries        the message says how to go on
-    ├── BluxSnapshotError       the snapshot cannot be read, or it is   nothing was sent; full_refresh begins a new one
+    ├── BluxCheckpointError     the source changed between tries        the message says how to continue
+    ├── BluxSnapshotError       the snapshot cannot be read, or it is   nothing was sent; full_refresh starts a new one
     │                           of another application
-    ├── BluxAbsentError         more users missing from the source      look at the source; all it names is delivered
+    ├── BluxAbsentError         more users missing from the source      check the source; all its records are delivered
     │                           than allowed
-    ├── BluxReceiptError        a receipt of deletions does not verify  find who changed it, or the right key
-    ├── BluxPaceError           the rate that tasks share is not kept   wait for Redis; Airflow retries
-    ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if it is meant
-    └── BluxStopped             the task was told to stop               nothing; what was settled stays settled
+    ├── BluxReceiptError        a receipt of deletions does not verify  find out who changed it, or use the right key
+    ├── BluxPaceError           Redis does not answer (shared rate)     wait for Redis; Airflow retries
+    ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if intended
+    └── BluxStopped             the task was told to stop               nothing; settled batches stay settled
 
 No message contains a personal value or a secret: errors name records by number and fields by name.
 """
@@ -51,18 +51,18 @@ __all__ = [
 
 _LONGEST_NAME = 100
 _NUMBER = re.compile(r"\d(?:[\s()-]?\d){4,}")
-# From the beginning of a word or of a key in it: else a long one would be searched from each of its letters to its end.
+# Matches only at the start of a word or after a dot. Otherwise a long word would be searched again from each letter.
 _ADDRESS = re.compile(r"(?<![^\s.])[^\s.]*@\S*")
 
 
 class BluxError(Exception):
-    """Whatever this package raises."""
+    """Base class of all errors of this package."""
 
-    #: Whether the same task may succeed when it is tried again with nothing fixed.
+    #: Whether a retry of the task may succeed without any change.
     retry_helps: bool = True
-    #: The HTTP status of the answer that led to it, or ``None`` when no answer did.
+    #: The HTTP status of the answer that caused the error; ``None`` if no answer did.
     status: int | None = None
-    #: The API and the operation whose request led to it, as ``application.upsert_users``; ``None`` when none did.
+    #: API and operation of the request that caused the error (``application.upsert_users``); ``None`` if none did.
     endpoint: str | None = None
     #: The report of the delivery up to here, as an operator returns it; ``None`` outside of a delivery.
     report: dict[str, Any] | None = None
@@ -87,7 +87,7 @@ class BluxConfigError(BluxError):
 class BluxSourceError(BluxError):
     """The records cannot be read: the message names the file, the query or the argument, and the position in it.
 
-    :param retry_helps: whether the next try may find them readable; not so where the query or the file itself is wrong.
+    :param retry_helps: whether the next try may succeed; ``False`` if the query or the file itself is wrong.
     """
 
     def __init__(self, message: str, *, retry_helps: bool = True) -> None:
@@ -98,8 +98,8 @@ class BluxSourceError(BluxError):
 class BluxRecordError(BluxError):
     """One record is not valid.
 
-    :param field: the field at fault, dotted (``user_properties.phone_number``); ``None`` for the whole record. An
-        e-mail address or a long number in it is redacted, and what is longer than 100 characters is cut off.
+    :param field: the field at fault, dotted (``user_properties.phone_number``); ``None`` for the whole record.
+        Email addresses and long numbers in the name are redacted, and it is cut off after 100 characters.
     :param reason: what is wrong and the way out, without the value.
     """
 
@@ -110,9 +110,9 @@ class BluxRecordError(BluxError):
 
 
 def shown(name: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a field's or a column's name as it may be shown: a key of an object may be a telephone number.
+    """Return the name of a field or column, redacted and shortened: a key of an object may be a telephone number.
 
-    :param longest: most characters; the rest is cut off.
+    :param longest: maximum number of characters; the rest is cut off.
     """
     name = _ADDRESS.sub("***", _NUMBER.sub("***", name))
     return name if len(name) <= longest else name[: longest - 1] + "…"
@@ -126,7 +126,7 @@ class BluxApiError(BluxError):
     :param api_message: the API's error message, with every value of the request redacted.
     """
 
-    #: How often the request had been sent, the first time included; ``None`` outside of a delivery.
+    #: How many times the request was sent, including the first time; ``None`` outside of a delivery.
     attempt: int | None = None
 
     def __init__(
@@ -139,7 +139,7 @@ class BluxApiError(BluxError):
 
 
 class BluxAuthError(BluxApiError):
-    """401 or 403: the credentials are wrong, or may not do this."""
+    """401 or 403: the credentials are wrong, or do not allow this request."""
 
     retry_helps = False
     #: Whether the same credentials had been accepted earlier in the delivery.
@@ -181,7 +181,7 @@ class BluxRejectLimitError(BluxError):
 
 
 class BluxCheckpointError(BluxError):
-    """What an earlier try left cannot be gone on with; nothing more was sent."""
+    """The checkpoint of an earlier try cannot be continued; nothing more was sent."""
 
     retry_helps = False
 
@@ -193,7 +193,7 @@ class BluxSnapshotError(BluxError):
 
 
 class BluxAbsentError(BluxError):
-    """More users of the snapshot are missing from the source than ``max_absent`` allows; all others are delivered."""
+    """More users of the snapshot are missing from the source than ``max_absent`` allows; all records are delivered."""
 
     retry_helps = False
 
@@ -205,7 +205,7 @@ class BluxReceiptError(BluxError):
 
 
 class BluxPaceError(BluxError):
-    """The rate that tasks share cannot be kept without Redis, and the task may not go on alone."""
+    """Redis does not answer, so the rate limit shared by several tasks cannot be kept, and there is no fallback."""
 
 
 class BluxGuardError(BluxError):

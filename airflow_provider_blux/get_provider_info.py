@@ -1,4 +1,4 @@
-"""What Airflow shows of this provider: the connection type and its form, its assets, its settings, and its modules."""
+"""The provider's description for Airflow: the connection type and its form, the assets, settings and modules."""
 
 from __future__ import annotations
 

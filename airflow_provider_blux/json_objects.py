@@ -1,7 +1,8 @@
-"""JSON objects that have a key twice, with different values: one of the two would be lost, and nobody knows which.
+"""Finds JSON objects that have a key twice, with different values: one of the two values would be lost.
 
-The fast parsers keep the last one without a word. So what they have parsed is compared with the text: as many colons as
-keys, and there is no second one. Only where more are found, as in times and addresses, is it looked at more closely.
+Fast parsers silently keep the last value. So this module compares their result with the text. If the text has as many
+colons as the result has keys, no key is there twice. If the text has more colons, as in times and addresses, it is
+examined more closely.
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ def loads(text: str | bytes) -> Any:
 
 
 def quick_loads(text: str | bytes) -> Any:
-    """Parse JSON as :func:`loads` does, but quicker."""
-    import msgspec  # which the parsing of DAG files does without
+    """Parse JSON as :func:`loads` does, but faster."""
+    import msgspec  # imported here, since DAG parsing does not need it
 
     try:
         parsed = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # NaN, half a character: for the standard library
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # NaN or a lone surrogate, for the standard library
         return loads(text)
     check(text, parsed)
     return parsed
 
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these keys and values, as a hook of ``json``.
+    """Return an object with these keys and values; an ``object_pairs_hook`` of ``json``.
 
-    :raises RepeatedKeyError: it has a key twice, with different values.
+    :raises RepeatedKeyError: a key is there twice, with different values.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
         for key, value in pairs:
-            if repr(value) != repr(found[key]):  # `==` would take 1 for true
+            if repr(value) != repr(found[key]):  # with `==`, 1 and true would be equal
                 raise RepeatedKeyError(key)
     return found
 
@@ -69,7 +70,7 @@ def check(text: str | bytes, parsed: Any) -> None:
     at_top = len(parsed) if type(parsed) is dict else 0
     if text.count(colon) == at_top:
         return
-    # Without blanks, which may stand before a colon. An escaped quote before one counts too, and is looked at.
+    # Without blanks, which may come before a colon. An escaped quote before a colon also counts; then `loads` decides.
     keys = nothing.join(text.split()).count(end_of_key)
     if keys != at_top and keys != _keys(parsed):
         loads(text)

@@ -21,7 +21,7 @@ KEY_VARIABLE = "BLUX_RECEIPT_KEY"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0 when every chain holds (and the id was found), 1 when not, 2 for wrong arguments."""
+    """Return 0 if every hash chain is valid (and the id was found), 1 if not, 2 for wrong arguments."""
     options = _parser().parse_args(arguments)
     try:
         hashes = Hashes(_key(options.key_file))

@@ -1,4 +1,4 @@
-"""Which arguments there are: signatures that list all of them, and what a typo is answered with."""
+"""Signatures that list all arguments, and the error for an argument that does not exist."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NAMED_ELSEWHERE = {"conn_id": "blux_conn_id", "dry_run": "validate_only"}
 
 
 def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: str = "") -> BluxConfigError | None:
-    """Return the error that names each argument that does not exist, and the nearest one that does.
+    """Return the error for arguments that do not exist, with the most similar arguments; ``None`` if all exist.
 
-    ``None`` where all exist. What an argument holds is not shown: it may be the records.
+    The error does not show the values of arguments, since they may be records.
 
-    :param owner: what takes the arguments, as its user calls it (``@task.blux_upsert_users``).
-    :param otherwise: a hint that is given where no argument has a name like that.
+    :param owner: the callable with these arguments, as its user writes it (``@task.blux_upsert_users``).
+    :param otherwise: a hint for the case that no argument has a similar name.
     """
     known = set(known)
     unknown = sorted(set(given) - known)
@@ -33,16 +33,16 @@ def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: 
 
 
 def _nearest(name: str, known: set[str]) -> list[str]:
-    """Return the argument that is meant by a name, or an empty list if none is similar."""
+    """Return a list with the argument that a name probably stands for; an empty list if none is similar."""
     if (meant := _NAMED_ELSEWHERE.get(name)) in known:
         return [meant]
     return get_close_matches(name, sorted(known), n=1, cutoff=0.7)
 
 
 class ListedArguments:
-    """The ``__signature__`` of a class that passes on what its constructor does not name to those of its bases.
+    """The ``__signature__`` of a class whose constructor passes further arguments to those of its base classes.
 
-    :param last: the base whose constructor takes what is left.
+    :param last: the last base class whose arguments are listed.
     """
 
     def __init__(self, last: type) -> None:
@@ -60,7 +60,7 @@ class ListedArguments:
 
 
 def listing(more: Iterable[Parameter]) -> Callable[[_Function], _Function]:
-    """Return a decorator by which the signature of a function lists arguments in place of its ``**``."""
+    """Return a decorator that lists arguments in the signature of a function, in place of its ``**kwargs``."""
 
     def listed(function: _Function) -> _Function:
         own = signature(function)
@@ -72,7 +72,7 @@ def listing(more: Iterable[Parameter]) -> Callable[[_Function], _Function]:
 
 
 def keys_of(options: type) -> list[Parameter]:
-    """Return the keys of a ``TypedDict`` as arguments that may be left out."""
+    """Return the keys of a ``TypedDict`` as optional arguments."""
     return [
         Parameter(name, Parameter.KEYWORD_ONLY, default=..., annotation=getattr(kind, "__forward_arg__", kind))
         for name, kind in options.__annotations__.items()

@@ -1,6 +1,6 @@
-"""Look at a snapshot, offline: ``python -m airflow_provider_blux.snapshot inspect PATH``.
+"""Inspect a snapshot, offline: ``python -m airflow_provider_blux.snapshot inspect PATH``.
 
-It says whose users or devices the snapshot holds and how many, and when each run wrote how much.
+It prints the number of users or devices in the snapshot and their application, and for each run its time and counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RUN = "{at:<26} {stored:>12} {forgotten:>12} {named:>12}  {task}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what a snapshot holds; return 0, or 2 where there is none or it cannot be read."""
+    """Print the content of a snapshot; return 0, or 2 if there is no snapshot or it cannot be read."""
     options = _parser().parse_args(arguments)
     try:
         lines = _described(options.path)

@@ -1,6 +1,6 @@
-"""The types of what a DAG passes and receives beside operators and hook, for annotations and ``isinstance``.
+"""The types of values that a DAG passes to or receives from the operators and the hook.
 
-Importing it is the one supported way to these names: the modules that define them may move.
+They are for annotations and ``isinstance``. Import them only from this module: the modules that define them may move.
 """
 
 from __future__ import annotations

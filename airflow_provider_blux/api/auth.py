@@ -22,7 +22,7 @@ class ApplicationAccess:
 
     @property
     def application(self) -> str:
-        """Return whose users these are: the application's id."""
+        """Return the id of the application that the users belong to."""
         return self.application_id
 
     def address(self, path: str) -> str:
@@ -34,7 +34,7 @@ class ApplicationAccess:
         return self.secret_key
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what must never be shown."""
+        """Return the values that must never be shown."""
         return (self.secret_key,)
 
     def with_key(self, key: str) -> ApplicationAccess:
@@ -44,7 +44,7 @@ class ApplicationAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAccess:
-    """The Open API: a bearer key, the project in the query."""
+    """The Open API: sends the key as a bearer token, and the project's id in the query."""
 
     url: str
     project_id: str
@@ -55,7 +55,7 @@ class OpenAccess:
 
     @property
     def application(self) -> str:
-        """Return whose users these are: the project's id."""
+        """Return the id of the project that the users belong to."""
         return self.project_id
 
     def address(self, path: str) -> str:
@@ -67,7 +67,7 @@ class OpenAccess:
         return f"Bearer {self.api_key}"
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what must never be shown."""
+        """Return the values that must never be shown."""
         return (self.api_key,)
 
     def with_key(self, key: str) -> OpenAccess:

@@ -20,8 +20,8 @@ class Rules:
         limit at the server. 1 % allows for a difference of 10 ms within a second.
     :param more_headroom: added by each episode of 429s, and forgotten in ``forget_seconds`` without one.
     :param most_headroom: upper limit of the headroom.
-    :param counted: up to this rate, the requests of the last second are counted one by one; above it the headroom is
-        worth two requests and more, and a single late one does not matter.
+    :param counted: up to this rate, the requests of the last second are counted one by one. Above this rate the
+        headroom is worth at least two requests, so a single late request does not exceed the limit.
     :param counted_headroom: share of the headroom that the counted second keeps. With all of it, a request that starts
         late once would never catch up.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
@@ -47,7 +47,7 @@ class Rules:
 
     @property
     def limit(self) -> int:
-        """Most requests in any one second."""
+        """Maximum number of requests in any one second."""
         return max(1, int(self.rate))
 
     @property
@@ -57,7 +57,7 @@ class Rules:
 
     @property
     def slack(self) -> float:
-        """Most seconds by which a late request may run behind the schedule and still catch up."""
+        """Maximum delay of a request in seconds after which the next requests catch up with the schedule."""
         return 0.02 if self.is_counted else 0.003
 
 
@@ -182,7 +182,7 @@ class RateLimiter:
             return 0.0
 
     def _second_ends(self, now: float) -> float:
-        """Return when one more request stays within the limit of a second, from the real times of the others."""
+        """Return when one more request is within the limit of a second, from the real times of earlier requests."""
         limit = self.rules.limit
         if len(self._slots) < limit:
             return float("-inf")
@@ -190,7 +190,7 @@ class RateLimiter:
         return oldest + 1 + self.rules.counted_headroom * self._headroom_now(now)
 
     def _space_ends(self, now: float) -> float:
-        """Return when one more request keeps the minimum interval, from the real time of the previous request."""
+        """Return when one more request keeps the minimum interval to the real time of the previous request."""
         if now >= self._spaced_until or not self.rules.is_counted:
             return float("-inf")
         latest = max((slot.at for slot in self._slots), default=float("-inf"))

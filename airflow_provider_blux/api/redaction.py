@@ -114,7 +114,7 @@ class _Values:
         return at < len(self._in_order) and self._in_order[at].startswith(beginning)
 
     def remain_in(self, text: str) -> bool:
-        """Return whether a value is left whose length differs in capitals, as with ``Weiß`` and ``WEISS``."""
+        """Return whether a text contains a value whose length changes in capitals (``Weiß``, ``WEISS``)."""
         folded = _folded(text)
         alone = [value for value in _folded(self._alone).split("\n") if value and value in folded]
         return any(value and value in folded for value in _folded(self._inside).split("\n")) or any(

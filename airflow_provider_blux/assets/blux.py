@@ -1,7 +1,7 @@
 """The assets ``blux://{application}/users``, ``/deletions``, ``/events`` and ``/devices``: one for each operation.
 
-``{application}`` is the application's id in the Application API, the project's in the Open API. An asset's URI is
-stored and shown in clear everywhere, so it holds nothing else: no key, no host, no query.
+``{application}`` is the id of the application (Application API) or of the project (Open API). Airflow stores and shows
+the URI of an asset unmasked, so it holds nothing else: no key, no host, no query.
 """
 
 from __future__ import annotations
@@ -88,15 +88,15 @@ def is_reference(outlet: Any) -> bool:
 def check_uri(uri: str) -> None:
     """Check the URI of an asset in Blux.
 
-    :raises ValueError: it is none, or may hold a secret.
+    :raises ValueError: the URI is not that of an asset in Blux, or it may hold a secret.
     """
     sanitize_uri(urlsplit(uri))
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Return the URI as it is when it is one of an asset in Blux; Airflow asks this of every ``blux://`` URI.
+    """Return the URI of an asset in Blux unchanged; Airflow calls this for every ``blux://`` URI.
 
-    :raises ValueError: it is none, or may hold a secret. The message does not repeat it.
+    :raises ValueError: the URI is not that of an asset in Blux, or it may hold a secret; it is not in the message.
     """
     right = f"Write it as {SCHEME}://{{application id}}/ and one of {', '.join(KINDS.values())}."
     if "@" in uri.netloc or ":" in uri.netloc or uri.query or uri.fragment:

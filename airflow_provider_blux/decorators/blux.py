@@ -1,4 +1,4 @@
-"""The decorators ``@task.blux_...``: an operator each, whose records are what a function returns or yields."""
+"""The decorators ``@task.blux_...``: operators whose records are the values that a function returns or yields."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 
 __all__ = ["delete_users_task", "send_events_task", "update_devices_task", "upsert_users_task"]
 
-# The operators' arguments for records from elsewhere, beside ``users``, ``user_ids``, ``events`` or ``devices``.
+# Arguments of the operators for other sources, in addition to ``users``, ``user_ids``, ``events`` or ``devices``.
 _ELSEWHERE = (
     *("path", "storage_conn_id", "file_format", "encoding", "delimiter", "hive_partitioning", "on_missing"),
     *("sql", "sql_conn_id", "sql_parameters"),
 )
-# What Airflow fills in when a decorated function is called.
+# Arguments that Airflow fills in when a decorated function is called.
 _OF_THE_CALL = ("python_callable", "op_args", "op_kwargs", "kwargs_to_upstream")
 
 
 class _FunctionOperator(DecoratedOperator, BluxOperator):
-    """An operator whose records come from a function; the base of one for each kind of record.
+    """An operator whose records come from a function; base class of an operator for each operation.
 
     :param python_callable: the function.
     :param op_args: (templated) its positional arguments.
@@ -74,7 +74,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Push what the function returns or yields; return the report.
 
-        :raises Exception: what the function raised, as it is.
+        :raises Exception: the error that the function raised, unchanged.
         """
         args = revealed(self.op_args)
         kwargs = {name: revealed(value) for name, value in revealed(self.op_kwargs).items()}
@@ -115,8 +115,8 @@ class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
     template_fields: Sequence[str] = _templated(BluxDeleteUsersOperator)
 
     def _source(self) -> Iterable[Any]:
-        # The guard counts the ids before any is deleted. A source that can be read only once it holds in memory; any
-        # other it reads twice, and a function may not return the same ids when it is called again.
+        # The guard counts the ids before any is deleted. It would call the function a second time for the deletion,
+        # and the function might return other ids then. With an iterator, the guard holds the ids in memory instead.
         source = super()._source()
         return source if self.max_users is None else iter(source)
 
@@ -137,7 +137,7 @@ def upsert_users_task(
 ) -> TaskDecorator:
     """Make a function a task that upserts the users it returns or yields.
 
-    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`.
     """
     return _decorator(_UpsertUsers, python_callable, **kwargs)
 
@@ -148,7 +148,7 @@ def delete_users_task(
 ) -> TaskDecorator:
     """Make a function a task that deletes the users whose ids it returns or yields.
 
-    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`.
     """
     return _decorator(_DeleteUsers, python_callable, **kwargs)
 
@@ -159,7 +159,7 @@ def send_events_task(
 ) -> TaskDecorator:
     """Make a function a task that sends the events it returns or yields.
 
-    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`.
     """
     return _decorator(_SendEvents, python_callable, **kwargs)
 
@@ -170,7 +170,7 @@ def update_devices_task(
 ) -> TaskDecorator:
     """Make a function a task that updates the devices it returns or yields.
 
-    :param kwargs: those of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`.
     """
     return _decorator(_UpdateDevices, python_callable, **kwargs)
 
@@ -193,7 +193,7 @@ def _decorator(
 def _check(kind: type[_FunctionOperator], function: Callable[..., Any] | None, kwargs: Mapping[str, Any]) -> None:
     """Check the arguments of a decorator.
 
-    :raises BluxConfigError: records from elsewhere are given, or the function is asynchronous.
+    :raises BluxConfigError: the arguments name another source, or the function is asynchronous.
     """
     given = [name for name in (kind.records_field, *_ELSEWHERE) if kwargs.get(name) is not None]
     if given:

@@ -21,7 +21,7 @@ Views = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def views() -> Views:
-    """Return ``fastapi_apps`` and ``react_apps`` of the plugin: empty when switched off, and before Airflow 3.1."""
+    """Return ``fastapi_apps`` and ``react_apps`` of the plugin: empty if switched off, and before Airflow 3.1."""
     if not hasattr(AirflowPlugin, "react_apps") or not conf.getboolean("blux", "deliveries_page", fallback=True):
         return [], []
     # Airflow may be served below a path; the browser resolves this URL without Airflow's help.
@@ -43,7 +43,7 @@ def _static_files() -> StaticFiles:
     from starlette.staticfiles import StaticFiles
 
     class PageFiles(StaticFiles):
-        """Static files that a browser asks for again after an upgrade, and takes for nothing but what they are."""
+        """Static files for which a browser always asks whether they have changed, and never guesses the type."""
 
         def file_response(self, *args: Any, **kwargs: Any) -> Response:
             """Return a file, or 304 when the browser has it already."""

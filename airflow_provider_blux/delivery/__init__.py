@@ -1,1 +1,1 @@
-"""Records in, report out: cut into batches, sent at the allowed pace, every record accounted for. No Airflow."""
+"""Delivers records in batches within the rate limit, and counts the outcome of each. Does not import Airflow."""

@@ -22,7 +22,7 @@ from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.users import deletion
 
 _DIGEST_BYTES = 16
-"""Two of a trillion ids share a digest once in 10^14 runs."""
+"""The probability that two of a trillion ids share a digest is 1 in 10^14."""
 _MOMENT = struct.Struct("<d")
 
 

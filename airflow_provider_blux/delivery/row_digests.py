@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 USER_BYTES = 8
-"""Two users of ten million share a digest once in 400,000 snapshots; then both are sent each time."""
+"""The probability that two of ten million users share a digest is 1 in 400,000. Then both are sent in each run."""
 ROW_BYTES = 11
 """A changed row is mistaken for an unchanged one with a probability of 1 in 10^26."""
 

@@ -101,7 +101,7 @@ class Snapshot:
 
     @property
     def replaces(self) -> str | None:
-        """The run whose found files a full refresh makes void: this run, or the earlier try that it continues."""
+        """For a full refresh, the run whose ``found`` files are void: this run, or the try that it continues."""
         return self._replaces
 
     def begin(self, replaces: str | None = None) -> None:

@@ -42,7 +42,7 @@ class State:
 
     :param names: the names of all files found, including files that are no longer valid.
     :param is_open: whether any other run may have requests in flight.
-    :param contested: users that such open runs were about to send when they last wrote a file.
+    :param contested: users that the runs with requests in flight were about to send when they last wrote a file.
     """
 
     rows: KnownRows

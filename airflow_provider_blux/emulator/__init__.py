@@ -11,8 +11,8 @@
 
 From the command line: ``python -m airflow_provider_blux.emulator``. In pytest: the fixture ``blux_emulator``.
 
-It imitates the wire from the published pages and imports nothing of the client, so that a mistake in the one is not
-repeated by the other.
+The emulator follows the published pages and imports nothing from the client, so a mistake in the client is not repeated
+in the emulator.
 """
 
 from __future__ import annotations

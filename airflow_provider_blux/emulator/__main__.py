@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
-    # Blocked before the server's threads start, which inherit this, so that a stop signal waits for `sigwait` below.
+    # Blocked before the server's threads start, because they inherit it. A stop signal then waits for `sigwait` below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         with Emulator(**options) as blux:

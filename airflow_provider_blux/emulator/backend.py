@@ -18,10 +18,10 @@ from airflow_provider_blux.emulator.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where clients reach an emulator.
+    """The address of an emulator.
 
-    :param names: the hosts by which they do, beside loopback's own.
-    :param verify: the file with its certificate; ``None`` where it answers without TLS.
+    :param names: host names by which clients reach the emulator, in addition to the names of loopback.
+    :param verify: path of the emulator's certificate; ``None`` without TLS.
     """
 
     url: str
@@ -31,7 +31,7 @@ class Address:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What a client must know to be let in."""
+    """The credentials that a client must send."""
 
     application_id: str = "demo-app"
     secret_key: str = field(default="demo-secret-key", repr=False)
@@ -57,13 +57,13 @@ DEMO = Credentials()
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the emulator behaves besides its faults.
+    """The behaviour of the emulator, apart from faults.
 
     :param police_rates: whether a limiter answers 429 to requests above the rates.
-    :param limit_kind: the kind of that limiter, see :mod:`airflow_provider_blux.emulator.rates`.
+    :param limit_kind: the kind of limiter, see :mod:`airflow_provider_blux.emulator.rates`.
     :param retry_after: seconds that a 429 asks to wait; ``None`` for a 429 without ``Retry-After``.
     :param rates: most requests in one second by API and operation, where they differ from the default.
-    :param latency: seconds that every answer takes longer.
+    :param latency: seconds added to every answer.
     """
 
     police_rates: bool = False
@@ -96,8 +96,8 @@ class Settings:
 class Backend:
     """The state of one emulator.
 
-    :param state: the state file; ``None`` for a state that goes with the process.
-    :param settings: those at the start and after a reset.
+    :param state: the state file; ``None`` if the state is lost when the process ends.
+    :param settings: the settings at the start and after a reset.
     """
 
     def __init__(self, *, address: Address, credentials: Credentials, settings: Settings, state: Path | None) -> None:
@@ -106,7 +106,7 @@ class Backend:
         self.settings = settings
         self._start_settings = settings
         self._rng = random.Random(settings.seed)  # noqa: S311 - chance for tests
-        # Arrivals in Unix time by a clock that cannot be set back: a state file outlives the process's own clock.
+        # Converts monotonic times to Unix times. The monotonic clock cannot be set back, but a state file outlives it.
         self.epoch = time.time() - time.monotonic()
         self.arrivals = Arrivals()
         self.limiters = Limiters(self.arrivals)
@@ -115,7 +115,7 @@ class Backend:
         self.lock = self.store.lock
         for operation, arrived in self.store.arrivals():
             self.arrivals.arrive(operation, arrived)
-        # A request that was under way during a reset belongs to the time before it, and is dropped.
+        # Number of resets. A request that arrived before a reset and is processed after it is dropped.
         self.resets = 0
         self.stopping = threading.Event()
 
@@ -128,7 +128,7 @@ class Backend:
         self.store.close()
 
     def reset(self) -> None:
-        """Forget what was received; faults and settings are as at the start."""
+        """Delete everything received and all faults; restore the settings of the start."""
         with self.lock:
             self.resets += 1
             self.store.clear()
@@ -137,7 +137,7 @@ class Backend:
             self._apply(self._start_settings)
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
-        """Change the given settings and leave the others; rates are changed one by one as well.
+        """Change the given settings. Other settings and other rates keep their values.
 
         :raises ValueError: an unknown setting or a wrong value.
         """

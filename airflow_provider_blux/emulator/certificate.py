@@ -19,12 +19,13 @@ FILE: Final = "blux-emulator.pem"
 
 
 def certify(folder: Path, names: Iterable[str]) -> tuple[ssl.SSLContext, Path]:
-    """Make a certificate for ``names`` and loopback; return what a server needs and the file that clients need.
+    """Create a certificate for ``names`` and loopback; return the server's TLS context and the file that clients need.
 
-    Its key goes with the process, so the file is no secret. It can sign no other: who trusts it trusts one server.
+    The file is not secret: the private key never leaves the process. The certificate cannot sign other certificates,
+    so a client that trusts it trusts only this server.
 
     :raises OSError: the file cannot be written.
-    :raises ValueError: a name is none.
+    :raises ValueError: a name is not valid.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     pem = serialization.Encoding.PEM
@@ -39,7 +40,7 @@ def certify(folder: Path, names: Iterable[str]) -> tuple[ssl.SSLContext, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         new = folder / f".{FILE}"
         new.write_bytes(public)
-        os.replace(new, folder / FILE)  # for those who read it, the old one or the new one
+        os.replace(new, folder / FILE)  # a reader gets the old file or the new one
     except OSError as error:
         raise OSError(f"The certificate cannot be written to {folder}: {error.strerror}.") from error
     return context, folder.resolve() / FILE
@@ -54,7 +55,7 @@ def _signed(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.Certi
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))  # the clocks of other machines may be late
+        .not_valid_before(now - timedelta(days=1))  # the clocks of other machines may be slow
         .not_valid_after(now + timedelta(days=365))
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -1,9 +1,9 @@
-"""The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, forget everything.
+"""The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, reset.
 
-It asks this machine for no credentials. So a ``Host`` that is neither a loopback name nor one of the emulator's is
-refused, and so is an ``Origin`` elsewhere; otherwise any web page open in a browser on this machine could read and
-change what is here. Other machines, which only a ``host`` lets in, are asked for the application's id and secret key
-(HTTP Basic).
+Requests from this machine need no credentials. So the control plane refuses a ``Host`` that is neither a loopback name
+nor a name of the emulator, and an ``Origin`` on another host. Otherwise any web page in a browser on this machine could
+read and change the emulator. Requests from other machines, which only reach an emulator with a ``host``, need the
+application's id and secret key (HTTP Basic).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Control:
         return [Route(method, PREFIX + path, partial(self.answer, handler)) for method, path, handler in handlers]
 
     def answer(self, handler: Handler, request: Request) -> Answer:
-        """Return the answer of ``handler``, or the refusal of a client that may not ask."""
+        """Return the answer of ``handler``, or a refusal if the client has no access or the request is wrong."""
         try:
             self._admit(request)
             return handler(request)
@@ -82,7 +82,7 @@ class Control:
         return json_answer(self._backend.state())
 
     def _overview(self, _: Request) -> Answer:
-        # All that the page shows, in one answer, so that its numbers belong together.
+        # Everything that the page shows is in one answer, so that all numbers are from the same moment.
         backend = self._backend
         return json_answer(
             {
@@ -157,7 +157,7 @@ def _whole(request: Request, name: str, default: int) -> int:
 
 
 def _payload(request: Request) -> Any:
-    # Whatever its Content-Type: curl -d sends another one.
+    # The Content-Type of the request is ignored, because `curl -d` sends another one.
     return shapes.parse(request.body(), "application/json")
 
 

@@ -1,7 +1,7 @@
-"""The seven endpoints as the published pages have them.
+"""The seven endpoints, as described on the published pages.
 
-The client has a table of its own. This is a second reading of the same pages on purpose: copying a mistake takes one
-table, agreeing on it takes two.
+The client has its own table, made from the same pages. The tables are separate on purpose, so that a mistake in one
+table does not appear in the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Endpoint:
     """One endpoint.
 
     :param list_key: the key that holds the records; ``None`` for the body of a single ``user_id``.
-    :param shape: what one record must look like.
+    :param shape: checks one record.
     """
 
     api: str
@@ -35,11 +35,11 @@ class Endpoint:
 
     @property
     def rate_key(self) -> str:
-        """Return the name under which its requests are counted: one rate for an operation of an API."""
+        """Return the API and operation (``open.send_events``); endpoints with the same key share one rate."""
         return f"{self.api}.{self.operation}"
 
     def where(self, index: int) -> str:
-        """Return how a message names the record at ``index``."""
+        """Return the name of the record at ``index`` in messages."""
         return f"{self.list_key}[{index}]" if self.list_key else "user_id"
 
 

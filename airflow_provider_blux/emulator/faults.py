@@ -1,15 +1,16 @@
-"""The plan of faults: which requests are to go wrong, and how.
+"""The plan of faults: which requests fail, and how.
 
-A fault is a JSON object. Whom it strikes: ``operation`` and ``api`` (any, unless given), ``skip`` (so many matching
-requests pass first), ``times`` (so many are struck, then no more), ``probability``. What happens, by ``kind``:
+A fault is a JSON object. These fields choose the requests that it strikes: ``operation`` and ``api`` (any by default),
+``skip`` (number of matching requests that pass first), ``times`` (maximum number of requests that it strikes),
+``probability``. The ``kind`` decides what happens to such a request:
 
 ============= ======================================================================================================
-``status``    answered with ``status``, ``headers`` and ``body``; stored all the same when ``processed`` is true
-``delay``     held for ``seconds``, or for a time drawn between that and ``seconds_max``; then goes on as usual
-``reset``     the connection is reset, before the request is stored or, with ``processed``, after it
-``truncate``  stored, and the connection closed in the middle of the answer
-``refuse``    400 for a request that carries one of ``ids``; ``echo`` repeats the record as careless APIs do
-``too_large`` 413 for a request of more than ``records`` records or ``bytes`` bytes
+``status``    it is answered with ``status``, ``headers`` and ``body``; if ``processed`` is true, it is stored first
+``delay``     it waits ``seconds``, or a random time from ``seconds`` to ``seconds_max``; then it is processed as usual
+``reset``     its connection is reset before it is stored; if ``processed`` is true, after it is stored
+``truncate``  it is stored, and its connection is closed in the middle of the answer
+``refuse``    it is answered with 400 if it has one of ``ids``; with ``echo`` the message repeats the record
+``too_large`` it is answered with 413 if it has more than ``records`` records or ``bytes`` bytes
 ============= ======================================================================================================
 """
 
@@ -37,9 +38,9 @@ _FRAMING: Final = ("content-length", "transfer-encoding", "connection")
 
 @dataclass(kw_only=True)
 class Fault:
-    """One fault, with how many matching requests it has seen and struck.
+    """One fault, with the number of matching requests that it has ``seen`` and ``struck``.
 
-    The fields that its kind does not have stay as they are here.
+    Fields that its kind does not have keep their defaults.
     """
 
     kind: str
@@ -63,7 +64,7 @@ class Fault:
 
     @property
     def moment(self) -> Moment:
-        """Return when it strikes."""
+        """Return when the fault takes effect."""
         if self.kind in {"status", "reset"}:
             return "stored" if self.processed else "arrival"
         moments: dict[str, Moment] = {
@@ -75,11 +76,11 @@ class Fault:
         return moments[self.kind]
 
     def concerns(self, endpoint: Endpoint) -> bool:
-        """Tell whether it is meant for requests to ``endpoint``."""
+        """Return whether the fault is meant for requests to ``endpoint``."""
         return self.operation in {None, endpoint.operation} and self.api in {None, endpoint.api}
 
     def strikes(self, rng: random.Random) -> bool:
-        """Count a matching request, and tell whether it is struck."""
+        """Count a matching request; return whether the fault strikes it."""
         if self.times is not None and self.struck >= self.times:
             return False
         self.seen += 1
@@ -89,7 +90,7 @@ class Fault:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields of its kind, ``seen`` and ``struck``."""
+        """Return the fields that the kind has, and the counts ``seen`` and ``struck``."""
         needed, possible = _KINDS[self.kind]
         fields = asdict(self)
         return {name: fields[name] for name in (*_COMMON, *needed, *possible, "seen", "struck")}
@@ -136,7 +137,7 @@ _FIELDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "bytes": (_whole(0), "a whole number"),
 }
 _COMMON: Final = ("kind", "operation", "api", "times", "skip", "probability")
-# The fields of each kind: those it needs, and those it may have.
+# For each kind: its required fields, and its optional fields.
 _KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "status": (("status",), ("headers", "body", "processed")),
     "delay": (("seconds",), ("seconds_max",)),
@@ -150,7 +151,7 @@ _KINDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 def fault_from(source: Any) -> Fault:
     """Return the fault that a JSON object describes.
 
-    :raises ValueError: it does not describe one; the message says what is wrong.
+    :raises ValueError: the object is not a valid fault; the message says what is wrong.
     """
     if not isinstance(source, dict):
         raise ValueError("a fault is an object")  # noqa: TRY004 - a wrong value like any other
@@ -186,9 +187,9 @@ def _check_sense(fault: Fault) -> None:
 
 
 class FaultPlan:
-    """The faults in the order in which they were planned; of those that strike at one moment, the first one counts.
+    """The planned faults, in order; if several could strike a request at the same moment, only the first one does.
 
-    :param rng: the source of chance; seeded, so that a run can be repeated.
+    :param rng: source of random numbers; seeded, so that a run can be repeated.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -202,7 +203,7 @@ class FaultPlan:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Plan no faults."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
@@ -216,7 +217,7 @@ class FaultPlan:
     ) -> Fault | None:
         """Return the fault that strikes a request to ``endpoint`` at this moment.
 
-        :param applies: tells whether the request is one that the fault is meant for.
+        :param applies: returns whether a fault applies to the size and the records of the request.
         """
         with self._lock:
             for fault in self._faults:

@@ -1,4 +1,4 @@
-"""Requests, answers, and the routes from the one to the other."""
+"""HTTP requests and answers, and the routes from a request to its answer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, unquote
 class Request:
     """One HTTP request.
 
-    :param path: as it was sent: there a slash within an id (%2F) and one between two names (/) still differ.
-    :param peer: the address that it came from.
-    :param arrived: when, by the monotonic clock.
+    :param path: the path as it was sent, so that a slash in an id (%2F) and a slash between two names (/) differ.
+    :param peer: IP address of the client.
+    :param arrived: time of arrival in seconds of the monotonic clock.
     :param read: reads the body, whose length is known; raises ``OSError`` if the client does not send all of it.
-    :param parts: the names in the path that stand in braces in its route's.
+    :param parts: the parts of the path that the route names in braces, by these names.
     """
 
     method: str
@@ -34,8 +34,8 @@ class Request:
     _body: bytes | None = field(default=None, init=False, repr=False)
 
     def body(self) -> bytes:
-        """Return the body, which is read when it is asked for first."""
-        # No cached_property: before Python 3.12 a slow client would hold up all others at its lock.
+        """Return the body; the first call reads it from the connection."""
+        # Not a cached_property: before Python 3.12 all requests share its lock, so a slow client would block them.
         if self._body is None:
             self._body = self.read()
         return self._body
@@ -49,9 +49,9 @@ class Request:
 class Answer:
     """One HTTP answer.
 
-    :param status: ``None`` for no answer at all: the connection is reset.
-    :param headers: by their names in lower case.
-    :param is_truncated: the headers promise all of the body, and the connection is closed in its middle.
+    :param status: the HTTP status; ``None`` to reset the connection without an answer.
+    :param headers: the values of headers by their names in lower case.
+    :param is_truncated: whether the connection is closed in the middle of the body, despite its full Content-Length.
     """
 
     status: int | None
@@ -64,9 +64,9 @@ RESET = Answer(status=None)
 
 
 def text_answer(text: str, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an answer with a text in UTF-8; ``headers`` may name another media type."""
+    """Return an answer with text in UTF-8; a Content-Type in ``headers`` replaces ``media_type``."""
     given = {name.lower(): value for name, value in (headers or {}).items()}
-    # Half a surrogate pair, which JSON can spell, is spelled again as JSON does.
+    # A lone surrogate, which UTF-8 cannot represent, is written as its JSON escape.
     return Answer(
         status=status, body=text.encode(errors="backslashreplace"), headers={"content-type": media_type, **given}
     )
@@ -79,14 +79,14 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 def phrase(status: int) -> str:
-    """Return what a status is called."""
+    """Return the reason phrase of a status."""
     return responses.get(status, f"status {status}")
 
 
 class Route:
-    """Leads requests to what answers them.
+    """A method and a path, with the function that answers their requests.
 
-    :param path: with names in braces, each of which stands for a part without a slash, or with ``:path`` for any part.
+    :param path: may contain names in braces: ``{name}`` matches text without a slash, ``{name:path}`` any text.
     """
 
     def __init__(self, method: str, path: str, answer: Callable[[Request], Answer]) -> None:
@@ -98,7 +98,7 @@ class Route:
 
 
 def answer(routes: Sequence[Route], request: Request) -> Answer:
-    """Return the answer of the first route that the request fits."""
+    """Return the answer of the first route that matches the request; 405 or 404 if there is none."""
     allowed: list[str] = []
     method = "GET" if request.method == "HEAD" else request.method
     for route in routes:

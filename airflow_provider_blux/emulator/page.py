@@ -6,7 +6,7 @@ from pathlib import Path
 
 from airflow_provider_blux.emulator.messages import Answer, Request, text_answer
 
-# All of it is in the one file, and it talks to the control plane only.
+# The page is a single file, and sends requests only to the control plane.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 

@@ -14,11 +14,11 @@
         assert dag.test().state == "success"
         assert blux_emulator.counts()["users"] == 3
 
-``dag.test()`` asks for Airflow's database (``airflow db migrate``, once) and for ``AIRFLOW__CORE__DAGS_FOLDER``; the
-import, for that folder on ``PYTHONPATH``.
+``dag.test()`` needs Airflow's database (run ``airflow db migrate`` once) and ``AIRFLOW__CORE__DAGS_FOLDER``. The import
+needs the folder of your DAGs in ``PYTHONPATH``.
 
-The fixture is an :class:`airflow_provider_blux.emulator.Emulator`. It is empty when a test begins, and the connection
-``blux_default`` leads to it for as long as the test runs. One server serves the whole test session.
+The fixture is an :class:`airflow_provider_blux.emulator.Emulator`. It is empty when a test begins. During the test, the
+connection ``blux_default`` leads to it. One server serves the whole test session.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["blux_emulator"]
 
 @pytest.fixture(scope="session")
 def _blux_emulator_server() -> Iterator[Emulator]:
-    # Every pytest run loads this module: what it needs is imported when a test asks for it.
+    # Imported here, because every pytest run loads this module.
     from airflow_provider_blux.emulator import Emulator
 
     with Emulator() as blux:
@@ -45,7 +45,7 @@ def _blux_emulator_server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def blux_emulator(_blux_emulator_server: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """Give the test an empty emulator, to which the connection ``blux_default`` leads during the test."""
+    """Return an empty emulator; during the test, the connection ``blux_default`` leads to it."""
     _blux_emulator_server.reset()
     monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", _blux_emulator_server.connection_json())
     return _blux_emulator_server

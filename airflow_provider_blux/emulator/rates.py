@@ -1,4 +1,4 @@
-"""Rates: the requests of the last second are always counted; on demand one of three kinds of limiter refuses some."""
+"""Counts the requests of the last second, and decides by one of three kinds of limiter which are above the rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-# Published for the Application API. For the Open API nothing is published; these are what its clients should assume.
+# Published for the Application API. The Open API publishes no rates; clients should assume these.
 DEFAULT_RATES: Final[Mapping[str, int]] = {
     "application.upsert_users": 20,
     "application.delete_users": 100,
@@ -18,25 +18,25 @@ DEFAULT_RATES: Final[Mapping[str, int]] = {
 }
 
 LimitKind = Literal["sliding_second", "spacing", "token_bucket"]
-"""Whom a limiter refuses at a rate of n.
+"""The requests that a limiter refuses at a rate of n requests a second.
 
-``"sliding_second"``: who is more than the n-th within the last second, refused ones included (as HAProxy's
-``http_req_rate``). ``"spacing"``: who comes less than 1/n s after the last accepted one, in whole milliseconds (as
-nginx's ``limit_req`` without ``burst``). ``"token_bucket"``: who finds no token; the bucket holds n and gets n
-a second.
+``"sliding_second"``: each request after the n-th within the last second; refused requests count, too (as in HAProxy's
+``http_req_rate``). ``"spacing"``: each request less than 1/n s after the last accepted one, in whole milliseconds (as
+in nginx's ``limit_req`` without ``burst``). ``"token_bucket"``: each request that finds no token; the bucket holds at
+most n tokens and gets n a second.
 """
 LIMIT_KINDS: Final[tuple[LimitKind, ...]] = get_args(LimitKind)
 
-# A second, less what the arithmetic of Unix times in floats may add to the distance of two requests at an exact pace.
+# One second, less the rounding error of Unix times as floats: requests at exactly the rate must not be refused.
 WINDOW_SECONDS: Final = 1 - 1e-6
-# The same for the tokens of a bucket.
+# Rounding error allowed for the tokens of a bucket.
 _ROUNDING: Final = 1e-4
 
 
 class Arrivals:
-    """The arrivals of the last second, by API and operation, in a window that slides: not one count per clock second.
+    """Counts the arrivals of the last second by API and operation, in a sliding window instead of clock seconds.
 
-    Every request counts, also one that is refused.
+    Refused requests count, too.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Arrivals:
         self._peaks: dict[str, int] = {}
 
     def arrive(self, key: str, now: float) -> int:
-        """Count an arrival and return how many there were within the last second, this one included."""
+        """Count an arrival; return the number of arrivals within the last second, including this one."""
         with self._lock:
             window = self._windows[key]
             while window and now - window[0] >= WINDOW_SECONDS:
@@ -55,12 +55,12 @@ class Arrivals:
             return len(window)
 
     def peaks(self) -> dict[str, int]:
-        """Return the most requests that any one second has seen, by API and operation."""
+        """Return the highest number of requests within any one second, by API and operation."""
         with self._lock:
             return dict(sorted(self._peaks.items()))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all arrivals and peaks."""
         with self._lock:
             self._windows.clear()
             self._peaks.clear()
@@ -76,7 +76,7 @@ class Limiters:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def admits(self, kind: LimitKind, key: str, rate: int, now: float) -> bool:
-        """Count an arrival, and tell whether a limiter accepts it.
+        """Count an arrival; return whether a limiter accepts it.
 
         :param rate: most requests a second.
         """
@@ -89,7 +89,7 @@ class Limiters:
             return within_second <= rate
 
     def clear(self) -> None:
-        """Forget everything, the arrivals as well."""
+        """Remove all arrivals, and reset all limiters."""
         with self._lock:
             self._arrivals.clear()
             self._accepted.clear()
@@ -105,7 +105,7 @@ class Limiters:
 
     def _takes_token(self, key: str, rate: int, now: float) -> bool:
         tokens, filled_at = self._buckets.get(key, (float(rate), now))
-        # Requests on several connections may be seen in another order than they arrived.
+        # Requests on several connections may be processed in another order than they arrived.
         tokens = min(float(rate), tokens + max(0.0, now - filled_at) * rate)
         is_admitted = tokens >= 1 - _ROUNDING
         self._buckets[key] = tokens - is_admitted, max(now, filled_at)
@@ -113,7 +113,7 @@ class Limiters:
 
 
 def rates_by_key(rates: Mapping[str, int]) -> dict[str, int]:
-    """Return ``rates`` by API and operation; a bare operation means it in both APIs.
+    """Return ``rates`` by API and operation; an operation without an API stands for both APIs.
 
     :raises ValueError: an unknown name, or a rate that is not a whole number above zero.
     """

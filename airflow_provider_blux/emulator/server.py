@@ -25,12 +25,12 @@ class Emulator:
     """Both APIs of Blux on a port of this machine, served by threads of this process while a ``with`` block runs.
 
     :param host: the address to listen on. One that is not loopback needs a ``certificate``.
-    :param port: 0 takes a free one.
-    :param certificate: answer over TLS; a folder into which each start writes its new certificate.
-    :param names: the hosts by which clients reach it, for the certificate. The first one is in its URL.
-    :param state: a SQLite file that keeps what arrives; without one it goes with the emulator.
+    :param port: the port to listen on; 0 for any free port.
+    :param certificate: folder to which each start writes a new certificate; the emulator then answers over TLS.
+    :param names: host names by which clients reach the emulator, for the certificate. The first one is in its URL.
+    :param state: SQLite file that stores what arrives; without a file, it is lost when the emulator stops.
     :param police_rates: answer 429 to more requests in a second than the APIs allow.
-    :param limit_kind: by which kind of limiter: ``sliding_second``, ``spacing`` or ``token_bucket``.
+    :param limit_kind: kind of the limiter for 429: ``sliding_second``, ``spacing`` or ``token_bucket``.
     """
 
     def __init__(
@@ -98,7 +98,10 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Return the Open API URL; the Application API has ``/prod`` behind it, the control plane ``/_emulator``."""
+        """Return the URL of the Open API.
+
+        With ``/prod`` added, it is the URL of the Application API; with ``/_emulator``, of the control plane.
+        """
         return self._backend.address.url
 
     def connection(self) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class Emulator:
         return self._backend.store.counts()
 
     def user(self, user_id: str) -> dict[str, Any] | None:
-        """Return a user of the Application API; both kinds of properties are there, if only empty."""
+        """Return a user of the Application API; it has both groups of properties, even if they are empty."""
         return self._backend.store.record("users", user_id)
 
     def profile(self, user_id: str) -> dict[str, Any] | None:
@@ -130,11 +133,11 @@ class Emulator:
         return self._backend.store.record("devices", device_id)
 
     def events(self, user_id: str) -> list[dict[str, Any]]:
-        """Return a user's events in order of arrival, each as often as it arrived."""
+        """Return a user's events in order of arrival; an event that arrived twice is in the list twice."""
         return self._backend.store.events(user_id)
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
-        """Return the ``deletions`` of a user: for each ``api`` the ``time`` of the last and the number of ``times``."""
+        """Return a user's ``deletions``: for each ``api``, the ``time`` of the last one and the number of ``times``."""
         return self._backend.store.deletion(user_id)
 
     def users(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -162,7 +165,10 @@ class Emulator:
         return self._backend.store.deleted_ids("open")
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return every request: when it ``arrived`` (Unix time), what it carried, the ``status`` of its answer."""
+        """Return every request: ``arrived`` (Unix time), ``api``, ``operation``, ``records``, ``status``, ``fault``.
+
+        ``records`` is the number of records; ``status`` is ``None`` if there was no answer.
+        """
         return self._backend.store.requests()
 
     def fault(self, *, kind: str, **fields: Any) -> None:
@@ -177,7 +183,7 @@ class Emulator:
         return self._backend.faults.as_json()
 
     def clear_faults(self) -> None:
-        """Plan no faults."""
+        """Remove all faults."""
         self._backend.faults.clear()
 
     def settings(self, **changes: Any) -> dict[str, Any]:
@@ -191,7 +197,7 @@ class Emulator:
         return self._backend.settings.as_json()
 
     def reset(self) -> None:
-        """Forget what was received; faults and settings are as at the start."""
+        """Delete everything received and all faults; restore the settings of the start."""
         self._backend.reset()
 
     @property

@@ -24,7 +24,7 @@ from airflow_provider_blux.emulator.wire import Wire
 
 log = logging.getLogger(__name__)
 
-# Linger for no time at all: what was not read or sent is thrown away, and the peer gets a RST instead of a FIN.
+# With a linger time of 0, closing discards unread and unsent data, and the client gets a RST instead of a FIN.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _MOST_DIGITS_OF_A_LENGTH: Final = 8
 
@@ -33,7 +33,7 @@ class _Connection(BaseHTTPRequestHandler):
     """Answers the requests of one connection, one after the other."""
 
     protocol_version = "HTTP/1.1"
-    # A request line without a version is answered like any other, not as HTTP/0.9 was, without status and headers.
+    # An answer to a request line without a version also has a status and headers, unlike in HTTP/0.9.
     default_request_version = "HTTP/1.0"
     disable_nagle_algorithm = True
     timeout = 60.0
@@ -62,7 +62,7 @@ class _Connection(BaseHTTPRequestHandler):
         try:
             found = answer(self.server.routes, request)
             if found.status is not None:
-                request.body()  # what is left of it would be taken for the next request
+                request.body()  # the unread rest of a body would be read as the next request
         except OSError:
             raise
         except Exception:
@@ -74,18 +74,18 @@ class _Connection(BaseHTTPRequestHandler):
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = answer_request  # noqa: N815
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer a request that cannot be understood, and hang up."""
+        """Answer a request that cannot be understood, and close the connection."""
         del message, explain
         self.close_connection = True
         self._send(json_answer({"message": phrase(code)}, code))
-        # Closed with something unread, the connection would be reset, and the answer lost.
+        # Closing a connection with unread data would reset it, and the answer would be lost.
         socket.socket.shutdown(self.connection, socket.SHUT_WR)
         self.connection.settimeout(1)
         while self.rfile.read(8192):
             pass
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
-        """Log nothing: the journal has it."""
+        """Log nothing, because the store records every request."""
 
     def _read(self, length: int) -> bytes:
         body = self.rfile.read(length)
@@ -107,7 +107,7 @@ class _Connection(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {status} {phrase(status)}"]
         lines += [f"{name}: {value}" for name, value in {**headers, **found.headers}.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        # All at once: a second packet might wait for the client to acknowledge the first.
+        # In one write: a second packet might wait until the client acknowledges the first.
         self.wfile.write(head if self.command == "HEAD" else head + body)
 
 
@@ -123,17 +123,17 @@ class Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int) -> None:
         super().__init__((host, port), _Connection)
         self._connections: dict[Thread, socket.socket] = {}
-        # A daemon, as those of the connections, so that a test run that is torn down hard does not hang on it.
+        # A daemon thread, like the threads of the connections, so that an aborted test run does not wait for it.
         self._thread = Thread(target=self._accept, name="blux-emulator", daemon=True)
 
     def server_bind(self) -> None:
-        """Bind the socket; unlike the base class, ask no name service, which may take seconds, for the host's name."""
+        """Bind the socket. Unlike the base class, do not look up the host's name, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
 
     def start(self, backend: Backend, context: ssl.SSLContext | None) -> None:
         """Answer requests, over TLS if there is a ``context``."""
         if context:
-            # A client that does not shake hands keeps only the thread of its own connection waiting.
+            # A client that does not finish the TLS handshake blocks only the thread of its own connection.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._backend = backend
         control = Control(backend)
@@ -141,7 +141,7 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop at once: connections are reset, requests on hold dropped; no thread and no socket is left."""
+        """Stop at once: reset connections, drop delayed requests, end all threads and close all sockets."""
         self._backend.stopping.set()
         with contextlib.suppress(OSError):
             socket.create_connection(self.socket.getsockname()).close()  # wakes the thread that accepts
@@ -150,15 +150,16 @@ class Server(ThreadingHTTPServer):
         for _, connection in open_connections:
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-                # Ends a read without a word to the peer. Not the method of a TLS socket, which the reader still uses.
+                # Ends a pending read without sending anything. `SSLSocket.shutdown` would drop the TLS state that the
+                # reading thread still uses.
                 socket.socket.shutdown(connection, socket.SHUT_RD)
         for thread, _ in open_connections:
-            if thread.is_alive():  # one that the system did not let start cannot be joined
+            if thread.is_alive():  # a thread that failed to start cannot be joined
                 thread.join()
         self.server_close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Accept no connection that comes after the end."""
+        """Refuse connections after the server was stopped."""
         del request, client_address
         return not self._backend.stopping.is_set()
 
@@ -181,11 +182,11 @@ class Server(ThreadingHTTPServer):
             self._connections.pop(current_thread(), None)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection without a shutdown, whose FIN would come before the RST of a connection to be reset."""
+        """Close a connection without a shutdown, because its FIN would come before the RST of a reset connection."""
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong, unless it is only that the client has turned away."""
+        """Log the error of a connection, unless the client has closed the connection."""
         del request, client_address
         if not isinstance(error := sys.exception(), OSError):
             log.error("The emulator cannot serve a connection", exc_info=error)

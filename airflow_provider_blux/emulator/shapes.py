@@ -1,4 +1,4 @@
-"""What a request body must look like, as strictly as the published pages allow.
+"""Checks request bodies, as strictly as the published pages allow.
 
 A refusal names the record by its index and the field by its name, never by a value.
 """
@@ -16,9 +16,9 @@ Check = Callable[[Any, str], None]
 
 
 class RefusedError(Exception):
-    """The request is answered with a refusal.
+    """A request is refused.
 
-    :param message: goes into the body of the answer.
+    :param message: the message in the body of the answer.
     """
 
     def __init__(self, message: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
@@ -31,7 +31,7 @@ class RefusedError(Exception):
 def parse(body: bytes, content_type: str) -> Any:
     """Return the JSON value of ``body``.
 
-    :raises RefusedError: not declared as JSON, or not JSON by RFC 8259 (Python alone would take NaN and Infinity).
+    :raises RefusedError: the Content-Type is not JSON, or the body is not JSON by RFC 8259: NaN and Infinity are not.
     """
     media_type, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
@@ -55,7 +55,7 @@ def _finite(text: str) -> float:
 
 
 def listed(payload: Any, list_key: str | None) -> list[Any]:
-    """Return the records of a body that has nothing but its list (or, without a ``list_key``, its one ``user_id``)."""
+    """Return the records of a body, whose only key must be ``list_key``, or ``user_id`` if there is no ``list_key``."""
     key = list_key or "user_id"
     if not isinstance(payload, dict):
         raise RefusedError("the body must be an object")

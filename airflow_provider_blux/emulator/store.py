@@ -1,4 +1,4 @@
-"""What the emulator has received, in one SQLite database: a private one, or a state file that stays.
+"""Stores what the emulator has received in a SQLite database: a temporary one, or a state file that is kept.
 
 Records are of a ``kind``: ``users``, ``profiles`` or ``devices``.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-# "BLUX": so that somebody's other database is never taken for a state file and written to.
+# "BLUX". It identifies a state file, so that nothing is written to another database.
 _APPLICATION_ID: Final = 0x424C5558
 _SCHEMA_VERSION: Final = 1
 
@@ -38,7 +38,7 @@ _MERGED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _ID_FIELD: Final[Mapping[str, str]] = {"users": "user_id", "profiles": "user_id", "devices": "device_id"}
 
-# Which users an API knows: the two keep theirs apart.
+# The kind of the users of each API; the APIs have separate users.
 USERS_OF: Final[Mapping[str, str]] = {"application": "users", "open": "profiles"}
 
 _PAGE: Final = 1000
@@ -49,12 +49,12 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 class Store:
     """The records, events, deletions and requests.
 
-    :param path: the state file; ``None`` for a private database.
+    :param path: the state file; ``None`` for a temporary database.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.lock = threading.RLock()
-        # An empty name is a private database that spills to disk when it grows, unlike ":memory:".
+        # An empty name gives a temporary database that moves to disk when it grows, unlike ":memory:".
         self._db = sqlite3.connect(str(path) if path else "", check_same_thread=False)
         try:
             self._prepare(durable=path is not None)
@@ -64,19 +64,19 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the database; a state file is whole afterwards."""
+        """Close the database; a state file is complete afterwards."""
         with self.lock:
             self._db.close()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all records, events, deletions and requests."""
         with self.lock, self._db:
             for table in ("records", "events", "deletions", "requests"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - the four names above
             self._counts = self._counted()
 
     def upsert(self, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
-        """Create or update records in order: an absent key stays as it was, a null is stored."""
+        """Create or update records in order: an absent key keeps its value, a null is stored."""
         id_field = _ID_FIELD[kind]
         merged: dict[str, dict[str, Any]] = {}
         new = 0
@@ -90,7 +90,7 @@ class Store:
                 merged[key] = known
                 for name, value in record.items():
                     known[name] = {**known[name], **value} if name in _MERGED[kind] else value
-            # REPLACE gives the row the highest number, which makes the row number an order by age.
+            # REPLACE gives a row the highest row number, so row numbers are in the order of the last updates.
             self._db.executemany(
                 "REPLACE INTO records (kind, id, body) VALUES (?, ?, ?)",
                 [(kind, key, _encode(body)) for key, body in merged.items()],
@@ -98,14 +98,14 @@ class Store:
             self._counts[kind] += new
 
     def append_events(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Keep every event, the same one twice if it came twice."""
+        """Store every event; an event that arrived twice is stored twice."""
         rows = [(event["user_id"], _encode(event)) for event in events]
         with self.lock, self._db:
             self._db.executemany("INSERT INTO events (user_id, body) VALUES (?, ?)", rows)
             self._counts["events"] += len(rows)
 
     def delete_users(self, api: str, user_ids: Iterable[str], now: float) -> None:
-        """Remove the API's users of these ids, and note each deletion whether or not there was such a user."""
+        """Remove users of an API; record each deletion, even if there was no such user."""
         ids = list(dict.fromkeys(user_ids))
         kind = USERS_OF[api]
         with self.lock, self._db:
@@ -124,7 +124,7 @@ class Store:
     def note_request(
         self, *, arrived: float, api: str, operation: str, records: int, status: int | None, fault: str | None
     ) -> None:
-        """Note one request; ``status`` is ``None`` where the connection was cut instead of an answer."""
+        """Record one request; ``status`` is ``None`` if the connection was reset without an answer."""
         with self.lock, self._db:
             self._db.execute(
                 "INSERT INTO requests (arrived, api, operation, records, status, fault) VALUES (?, ?, ?, ?, ?, ?)",
@@ -132,7 +132,7 @@ class Store:
             )
 
     def counts(self) -> dict[str, int]:
-        """Return how many there are of each."""
+        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles."""
         with self.lock:
             return dict(self._counts)
 
@@ -162,7 +162,7 @@ class Store:
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
         """Return, for each API, the Unix time of the last deletion of a user and the number of deletions."""
-        # Both are named for the sake of the index.
+        # Both APIs are named, so that SQLite uses the primary key, which starts with the API.
         query = "SELECT api, time, times FROM deletions WHERE api IN ('application', 'open') AND user_id = ?"
         found = [
             {"api": api, "time": time, "times": times} for api, time, times in self._rows(query, _bindable(user_id))
@@ -194,7 +194,7 @@ class Store:
         return self._rows("SELECT api || '.' || operation, arrived FROM requests ORDER BY arrived")
 
     def _counted(self) -> dict[str, int]:
-        """Count what is there; kept up to date from then on, since counting millions would hold up requests."""
+        """Count the rows; later changes update the counts, since counting millions of rows would delay requests."""
         kinds = dict(self._rows("SELECT kind, count(*) FROM records GROUP BY kind"))
         deleted = dict(self._rows("SELECT api, count(*) FROM deletions GROUP BY api"))
         ((events,),) = self._rows("SELECT count(*) FROM events")
@@ -216,10 +216,10 @@ class Store:
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def _paged(self, query: str, *parameters: Any, after: Any) -> Iterator[Any]:
-        """Yield the rows in the order of their first column, and hold the lock for a page at a time.
+        """Yield the rows in the order of their first column; the lock is held only while a page is read.
 
-        :param query: ends with the name of that column.
-        :param after: a value below all of its values.
+        :param query: a query that ends with the name of the first column.
+        :param after: a value below all values of the first column.
         """
         while True:
             page = self._rows(f"{query} > ? ORDER BY 1 LIMIT ?", *parameters, after, _PAGE)
@@ -234,7 +234,7 @@ class Store:
         kind = db.execute("PRAGMA application_id").fetchone(), db.execute("PRAGMA user_version").fetchone()
         if not new and kind != ((_APPLICATION_ID,), (_SCHEMA_VERSION,)):
             raise sqlite3.DatabaseError("it is another program's database, or another version's")
-        # No power failure has to be survived, a killed process has.
+        # The file must survive a killed process, but not a power failure.
         db.execute("PRAGMA synchronous = OFF")
         db.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'MEMORY'}")
         if new:
@@ -245,5 +245,5 @@ class Store:
 
 
 def _bindable(text: str) -> str:
-    """Return ``text`` without half surrogate pairs, which SQLite cannot take and no record's id contains."""
+    """Return ``text`` with lone surrogates escaped: SQLite cannot take them, and no id of a record contains them."""
     return text.encode("utf-8", "backslashreplace").decode()

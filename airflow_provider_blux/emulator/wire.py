@@ -1,10 +1,10 @@
-"""The two APIs as a client meets them.
+"""Answers the requests of both APIs.
 
-The order of things, for every request: its arrival is counted · the credentials are checked (401) · it is held, by
-``latency`` and delay faults · faults that strike on arrival · the rates, if they are policed (429) · Content-Type,
-JSON and the list (400) · too_large faults (413) · the list's limit, then every record (400) · refuse faults (400) · it
-is stored, whole or not at all · faults that strike once it is stored · it is noted in the journal · it is answered.
-A fault that strikes after storing passes a request by that is refused before.
+Each request goes through these steps: count its arrival · check the credentials (401) · wait for ``latency`` and delay
+faults · apply faults on arrival · check the rate, if ``police_rates`` is set (429) · check Content-Type, JSON and the
+list (400) · apply too_large faults (413) · check the length of the list, then every record (400) · apply refuse faults
+(400) · store the request, as a whole or not at all · apply faults after storing · record the request · answer it.
+A refused request skips the steps up to recording, so faults after storing do not see it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OK: Final = {"message": "ok"}
 
 @dataclass(kw_only=True)
 class _Exchange:
-    """One request on its way to an answer."""
+    """One request while it is processed."""
 
     endpoint: Endpoint
     arrived: float
@@ -64,7 +64,7 @@ class Wire:
             answer = self._process(exchange, request)
         except RefusedError as refused:
             answer = json_answer({"message": refused.message}, refused.status, refused.headers)
-        except OSError:  # the client has hung up in the middle of its body
+        except OSError:  # the client has closed the connection in the middle of its body
             answer = RESET
         with backend.lock:
             if exchange.resets == backend.resets:
@@ -81,13 +81,13 @@ class Wire:
     def _process(self, exchange: _Exchange, request: Request) -> Answer:
         body = request.body()
         exchange.size = len(body)
-        try:  # here, so that the journal knows the number of records of every request; answered when it is its turn
+        try:  # parsed first, so that the number of records is recorded for every request; a refusal is raised later
             payload = shapes.parse(body, request.headers.get("content-type", ""))
             exchange.records = shapes.listed(payload, exchange.endpoint.list_key)
         except RefusedError as refused:
             exchange.refusal = refused
         self._authenticate(exchange.endpoint, request)
-        # One request at a time: no reset of the emulator comes between, and a seed repeats what chance does to each.
+        # One request at a time: no reset comes in between, and the same seed gives the same random faults.
         with self._backend.lock:
             if not (seconds := self._seconds_on_hold(exchange)):
                 return self._decide(exchange)

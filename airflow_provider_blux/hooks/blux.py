@@ -57,8 +57,8 @@ class BluxHook(BaseHook):
     """Push records to Blux.
 
     :param blux_conn_id: the Airflow connection, of type ``blux``; ``blux_default`` unless given.
-    :param api: ``"application"`` or ``"open"``; by default the one that the connection has credentials for, the
-        Application API when both.
+    :param api: ``"application"`` or ``"open"``; by default the API that the connection has credentials for; the
+        Application API if it has both.
     """
 
     conn_name_attr = "blux_conn_id"
@@ -119,7 +119,7 @@ class BluxHook(BaseHook):
         """Create users, or update the properties that are given.
 
         :param records: users in the form of :func:`airflow_provider_blux.records.users.user`.
-        :param suppression_path: files of ids, or receipts of deletions: users that must not be created again.
+        :param suppression_path: files of ids, or receipts of deletions; these users are not created again.
         :raises BluxError: see :mod:`airflow_provider_blux.exceptions`.
         """
         return self._deliver("upsert_users", records, options, suppression_path=suppression_path)
@@ -160,7 +160,7 @@ class BluxHook(BaseHook):
         """Send events.
 
         :param records: events in the form of :func:`airflow_provider_blux.records.events.event`.
-        :param suppression_path: files of ids, or receipts of deletions: users whose events are not sent.
+        :param suppression_path: files of ids, or receipts of deletions; events of these users are not sent.
         """
         if "on_unknown" in options:
             options["on_unknown"] = on_unknown_of(options["on_unknown"])
@@ -179,7 +179,7 @@ class BluxHook(BaseHook):
 
         :param records: devices in the form of :func:`airflow_provider_blux.records.devices.device`.
         :param list_key: name of the list in the body. No page shows this body: check it against your own project.
-        :param suppression_path: files of ids, or receipts of deletions: users whose devices are not sent.
+        :param suppression_path: files of ids, or receipts of deletions; devices of these users are not sent.
         """
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 

@@ -53,7 +53,7 @@ TEMPLATED = (
     "resume",
     "validate_only",
 )
-# What a task must not go without when its DAG names it.
+# Arguments that must not be ignored if the DAG gives them: a rendered value must not be None.
 _SAFEGUARDS = ("suppression_path", "receipts_path")
 
 
@@ -81,7 +81,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
     :param false_values: the same for false. Without these two arguments, a consent must be a boolean or the word
         ``true`` or ``false``.
-    :param naive_timezone: zone of timestamps without one, as ``Asia/Seoul``; by default they are rejected.
+    :param naive_timezone: time zone added to timestamps without one, as ``Asia/Seoul``; by default they are rejected.
     :param send_nulls: send a null property as null; by default it is not sent, and Blux keeps the old value.
     :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments; useful
         for Snowflake and Oracle.

@@ -26,7 +26,7 @@ __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevic
 class _SuppressibleOperator(BluxOperator):
     """Base class of operators that could create a deleted user again.
 
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are not sent.
+    :param suppression_path: (templated) files of ids, or receipts of deletions; these users are not sent.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
         task's outputs, or a JSON string of a list.
     :param exclude_fields: (templated) properties that are never sent; ``"consents"`` names all six consents.
     :param updated_at_field: timestamp column; a record older than an earlier record of the same user is rejected.
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users that are not sent.
+    :param suppression_path: (templated) files of ids, or receipts of deletions; these users are not sent.
     :param snapshot_path: (templated) folder of the snapshot; a user with an unchanged row is not sent again.
     :param full_refresh: (templated) send all users and start a new snapshot.
     :param max_absent: how many users of the snapshot (an int), or which share of them (a float), may be missing in the
@@ -147,7 +147,7 @@ class BluxSendEventsOperator(_SuppressibleOperator):
         of a list.
     :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or is counted as
         unknown and not sent again (``keep``: each at most once).
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose events are not sent.
+    :param suppression_path: (templated) files of ids, or receipts of deletions; events of these users are not sent.
     """
 
     template_fields: Sequence[str] = ("events", *TEMPLATED, "suppression_path")
@@ -172,7 +172,7 @@ class BluxUpdateDevicesOperator(_SnapshotOperator):
     :param devices: (templated) a list of devices; an upstream task's output, a mapped task's outputs, or a JSON
         string of a list.
     :param list_key: name of the list in the body.
-    :param suppression_path: (templated) files of ids, or receipts of deletions: users whose devices are not sent.
+    :param suppression_path: (templated) files of ids, or receipts of deletions; devices of these users are not sent.
     :param snapshot_path: (templated) folder of the snapshot; a device with an unchanged row is not sent again.
     :param full_refresh: (templated) send all devices and start a new snapshot.
     :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), may be missing in

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_blux.api.endpoints import Operation
 
-#: The console's page of an object, and of a folder.
+#: For each URL scheme, the console's page for an object, and its page for a folder.
 _CONSOLES = {
     "s3": (
         "https://s3.console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
@@ -39,7 +39,7 @@ _CONSOLES = {
         "https://console.cloud.google.com/storage/browser/{bucket}/{key}",
     ),
 }
-#: Environment variables with which the AWS SDK is led to another server than Amazon's.
+#: Environment variables that make the AWS SDK use another server than Amazon's.
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 OPERATOR_PAGES = {
     "upsert_users": "operators/users.html",
@@ -48,7 +48,7 @@ OPERATOR_PAGES = {
     "update_devices": "operators/devices.html",
 }
 ERROR_PAGE = "troubleshooting.html"
-#: The headings of that page. An error of another class may have been any of several.
+#: The heading on that page for each class of errors. A class with several headings is not listed.
 HEADINGS: dict[type[BluxError], str] = {
     BluxApiError: "what-blux-answers",
     BluxPaceError: "what-blux-answers",
@@ -102,14 +102,14 @@ class BluxReceiptsLink(StoredLink):
 
 
 class BluxDocumentationLink(StoredLink):
-    """Leads to the page of the error, or of the operator if there was none."""
+    """Leads to the documentation of the error, or of the operator if there was no error."""
 
     name = "Documentation"
     xcom_key = "blux_documentation_link"
 
 
 def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None:
-    """Store the URLs of a try that has ended, where its links look for them.
+    """Store the URLs of the links as XComs, at the end of a try.
 
     :param links: the URL of each link; empty if there is nothing to link to.
     """
@@ -142,7 +142,7 @@ def console_url(folder: str | None, files: Sequence[str] | None) -> str:
 
 
 def _is_elsewhere(folder: Any) -> bool:
-    """Return whether a server of its own is named, such as MinIO, which the console does not know."""
+    """Return whether the folder is on another S3 server, such as MinIO, which is not in Amazon's console."""
     if any(os.environ.get(name) for name in _ENDPOINTS):
         return True
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -151,7 +151,7 @@ def _is_elsewhere(folder: Any) -> bool:
 
 
 def documentation_url(operation: Operation, error: BluxError | None) -> str:
-    """Return the URL of the page on an error, or on the operator if there is none.
+    """Return the URL of the documentation of an error, or of the operator if there is no error.
 
     :return: an empty text if Airflow's configuration does not say where the documentation is.
     """

@@ -43,7 +43,7 @@ class ObservedOperator(BaseOperator):
     rejects_path: Any
     _hook: BluxHook | None = None
     _standing: Standing | None = None
-    #: Where the links of this try lead; None until it has ended.
+    #: The URLs of the links of this try; None until the try has ended.
     links_of_this_try: Mapping[type[StoredLink], str] | None = None
     #: A message to log after the first progress report of the delivery.
     _notice: str | None = None
@@ -109,7 +109,7 @@ class ObservedOperator(BaseOperator):
                 events[outlet].add(changed, extra=_without_lists(extra))
 
     def _store_links(self, context: Context, error: BluxError | None) -> None:
-        """Store where the links of this try lead, if there is anything."""
+        """Store the URLs of the links of this try, if there are any."""
         links: dict[type[StoredLink], str] = {}
         self.links_of_this_try = links
         try:

@@ -44,7 +44,7 @@ class HiddenField:
 
     A reference to an upstream task is not hidden, until Airflow replaces it with the output of that task.
 
-    :param kind: what the value becomes.
+    :param kind: the class of the object that hides the value.
     """
 
     def __init__(self, kind: type[Hidden] = Hidden) -> None:

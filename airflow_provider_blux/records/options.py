@@ -36,7 +36,7 @@ class Shaping:
     :param field_mapping: ``{source column: Blux field}``; ``user_properties.phone_number`` names a field of a group.
     :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
     :param false_values: the same for false.
-    :param naive_timezone: zone of timestamps without a zone: an IANA name or a ``tzinfo``.
+    :param naive_timezone: time zone added to timestamps without one: an IANA name or a ``tzinfo``.
     :param send_nulls: send a null property as null; otherwise it is not sent, and Blux keeps the old value.
     :param exclude_fields: properties of users that are never sent; ``"consents"`` names all six consents.
     :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments.
@@ -91,7 +91,7 @@ class Shaping:
 
     @cached_property
     def zone(self) -> tzinfo | None:
-        """The zone of timestamps without a zone."""
+        """The time zone that is added to timestamps without one."""
         return None if self.naive_timezone is None else _zone(self.naive_timezone)
 
     @cached_property

@@ -41,8 +41,8 @@ class Place(NamedTuple):
 
     :param is_known: whether it is a standard field of Blux; otherwise it is a custom property.
     :param name: the name of the property.
-    :param check_of: returns the check for values of a type other than null, or ``None`` if such values need none;
-        ``None`` in place of the function if the column holds a nested group.
+    :param check_of: takes a type other than null; returns the check for its values, or ``None`` if they need none.
+        Not a function but ``None`` if the column holds a nested group.
     """
 
     is_known: bool

@@ -28,7 +28,7 @@ _LAST_COUNT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseco
 def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | None = None) -> str:
     """Return an ISO 8601 timestamp with its zone; text that has a zone is returned unchanged.
 
-    :param zone: zone of timestamps without a zone; its offset is added.
+    :param zone: time zone of a timestamp that does not name one; its offset is added.
     :param unit: unit of numbers since the epoch; ``None`` to reject numbers.
     """
     value = python_value(value)

@@ -162,7 +162,7 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
 
 
 def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
-    """Return what gives the check for values of a type in a standard field."""
+    """Return a function that takes a type and returns the check for values of this type in a standard field."""
     check = shaping.known[field]
     return lambda kind: None if kind is bool and field in CONSENTS else check
 

@@ -64,7 +64,7 @@ def comma_separated(
 ) -> Iterator[Any]:
     """Yield one record for each row; cells are text, and empty cells are null. The first row has the column names.
 
-    :param check_columns_of: called with a row of nulls if the file has only one row, which may be a record.
+    :param check_columns_of: called with a row of nulls if the file has a single line; raises if this line is a record.
     :raises BluxConfigError: the file has another encoding or another delimiter.
     :raises BluxSourceError: the file is empty or is not CSV.
     """

@@ -16,7 +16,7 @@ from airflow_provider_blux.sources.arrow import batch_rows, correction_of
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, tolerant
 
 _ROWS_A_SLICE = 1000
-_DOUBLE = 8  # its bytes
+_DOUBLE = 8  # bytes of a double
 _SIZES = {4: floats.single, 2: floats.half}
 
 Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordError]]]

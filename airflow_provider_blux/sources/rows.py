@@ -23,7 +23,7 @@ def items_of(items: Iterable[Any]) -> Iterable[Any]:
 
 
 class _Items:
-    """The items of a sequence, each asked for by its number."""
+    """Iterates over a sequence by index."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self._items = items
