@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that nobody but itself has signed."""
+"""A self-signed certificate for 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 def context_of_a_server(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return what a server needs, and the bundle by which a client may trust it."""
+    """Return the TLS context of a server, and the CA bundle with which a client trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

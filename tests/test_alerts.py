@@ -1,4 +1,4 @@
-"""What a callback can tell of a task that is over."""
+"""The report and the text that a callback gets for a task that has ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BAD = [{"user_id": None}, {"user_id": "a", "phone_number": 1012345678}, {"user_i
 
 @dataclass
 class TaskInstance:
-    """What a callback finds under ``ti``."""
+    """The task instance that a callback gets as ``ti``."""
 
     result: Any = None
     dag_id: str = "crm"

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def partitions(tmp_path_factory):
-    """Three files of a thousand users, what they must be in the end, and the records of each file."""
+    """Three files of a thousand users, the expected users at the end, and the records of each file."""
     folder = tmp_path_factory.mktemp("partitions")
     expected, records = write_partitions(folder, 1000, 3, random.Random(7))  # noqa: S311 - chance for tests
     files = [[*map(json.loads, file.read_text("utf-8").splitlines())] for file in sorted(folder.iterdir())]

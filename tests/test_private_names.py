@@ -1,4 +1,4 @@
-"""The package uses no private name of anything that is not its own: such a name may change with any release."""
+"""The package uses no private name of other packages: such a name may change with any release."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_own_module(name: str) -> bool:
 
 
 def defined_in(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that a module gives to anything, attributes of its own instances and classes included."""
+    """Yield all names that a module defines, including the attributes of its own instances and classes."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -36,7 +36,7 @@ def defined_in(tree: ast.AST) -> Iterator[str]:
 
 
 def is_instance(node: ast.expr) -> bool:
-    """Tell whether an expression is an object of the class that it stands in, or that class."""
+    """Return whether an expression is an instance of the class around it, or this class itself."""
     match node:
         case ast.Name(id="self" | "cls"):
             return True
@@ -46,7 +46,7 @@ def is_instance(node: ast.expr) -> bool:
 
 
 def own_names(tree: ast.AST) -> set[str]:
-    """Return the names of a module that are a class or a module of the package."""
+    """Return the names in a module that refer to a class or a module of the package."""
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and is_own_module(node.module or ""):

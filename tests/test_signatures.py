@@ -36,13 +36,13 @@ any_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 def decorator(operation: str) -> Callable[..., Any]:
-    """Return what ``@task.blux_...`` is."""
+    """Return the decorator ``@task.blux_...`` of an operation."""
     found: Callable[..., Any] = getattr(task, f"blux_{operation}")
     return found
 
 
 def keys_of_kwargs(function: Callable[..., Any], module: Any, name: str = "kwargs") -> dict[str, str]:
-    """Return the names and types of the ``TypedDict`` that stands for a function's named arguments."""
+    """Return the names and types in the ``TypedDict`` that annotates a function's ``**kwargs``."""
     (typed,) = re.findall(r"^Unpack\[(\w+)\]$", function.__annotations__[name])
     return {key: kind.__forward_arg__ for key, kind in getattr(module, typed).__annotations__.items()}
 
@@ -76,7 +76,7 @@ def test_airflow_s_own_arguments_are_those_of_this_version() -> None:
 
 
 def constructors(kind: type[BluxOperator]) -> Iterator[tuple[type, Callable[..., Any]]]:
-    """Yield the constructors of an operator that are the package's, without what Airflow wraps around them."""
+    """Yield the package's constructors of an operator, without Airflow's wrappers."""
     for one in kind.__mro__:
         if one.__module__.startswith("airflow_provider_blux") and (init := vars(one).get("__init__")):
             yield one, init.__wrapped__

@@ -109,7 +109,7 @@ def _plain(value: Any, numpy: Any) -> Any:
 
 
 def _within_python(value: Any) -> Any:
-    """Return a timestamp unchanged, unless it is a pandas timestamp with a year that Python does not support."""
+    """Return a value unchanged; return :class:`Unreadable` for a timestamp with a year that Python does not support."""
     return value if not isinstance(value, datetime) or MINYEAR <= value.year <= MAXYEAR else Unreadable()
 
 

@@ -18,7 +18,7 @@ RESULTS_IN_CLEAR = ("airflow.db", *(["scheduler.log"] if metadata.version("apach
 
 
 def result_of_the_task_that_reads(table: str, row: Row) -> bool:
-    """Tell whether a row is what an upstream task has returned, which Airflow keeps in clear."""
+    """Return whether a row holds the return value of an upstream task, which Airflow stores unencrypted."""
     return table == "xcom" and row["task_id"].startswith(("read", "pages")) and row["key"] == "return_value"
 
 
@@ -82,7 +82,7 @@ class Canaries:
         return value
 
     def in_files(self, folder: Path) -> list[str]:
-        """Return where a value occurs in any byte of any file below ``folder``."""
+        """Return the file and the value of each occurrence below ``folder``; every byte is searched."""
         return [
             f"{path.relative_to(folder)}: {value}"
             for path in sorted(folder.rglob("*"))
@@ -91,11 +91,11 @@ class Canaries:
         ]
 
     def in_other_files(self, folder: Path) -> list[str]:
-        """Return where a value occurs in a file that is not known to hold what tasks return."""
+        """Return the places of values in files, except for files in which Airflow keeps results of tasks."""
         return [found for found in self.in_files(folder) if not found.startswith(RESULTS_IN_CLEAR)]
 
     def in_tables(self, tables: Metadata, *, but: Callable[[str, Row], bool] = lambda table, row: False) -> list[str]:
-        """Return where a value occurs in a table, except in the rows for which ``but`` is true."""
+        """Return the places of values in the tables, except in rows for which ``but`` is true."""
         return [
             f"{table}.{column}: {value}"
             for table, row in tables.rows()
@@ -116,7 +116,7 @@ class Canaries:
 
 
 def _forms(cell: object) -> Iterator[bytes]:
-    """Yield a cell as it is and, where it is compressed, as it was before."""
+    """Yield the content of a cell; if it is compressed, also the decompressed content."""
     content = cell if isinstance(cell, bytes) else str(cell).encode()
     yield content
     try:

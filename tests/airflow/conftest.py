@@ -91,7 +91,7 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
 
 @pytest.fixture(scope="session")
 def metrics() -> Iterator[StatsdListener]:
-    """What Airflow's metrics go to."""
+    """The StatsD server that receives Airflow's metrics."""
     with StatsdListener() as listener:
         yield listener
 
@@ -112,7 +112,7 @@ def dag_tester(
 
 @pytest.fixture(scope="session")
 def scheduler_database() -> Iterator[Database | None]:
-    """A database that tasks in processes of their own can share: on Airflow 2 none of SQLite."""
+    """A database that several processes can share: not SQLite on Airflow 2."""
     with contextlib.ExitStack() as opened:
         if AIRFLOW_2 and (reason := why_not(for_a_database_of_its_own=True)):
             pytest.skip(f"Airflow 2 refuses SQLite where tasks run in processes of their own, and {reason}")
@@ -121,13 +121,13 @@ def scheduler_database() -> Iterator[Database | None]:
 
 @pytest.fixture(scope="session")
 def parsed() -> Canaries:
-    """What the DAGs with a mistake hold while they are parsed."""
+    """The values in the DAGs with a mistake while they are parsed."""
     return Canaries()
 
 
 @pytest.fixture(scope="session")
 def rows_of_wrong_dags(tmp_path_factory: pytest.TempPathFactory, parsed: Canaries) -> Path:
-    """The file that those DAGs read."""
+    """The file that the DAGs with a mistake read."""
     path = tmp_path_factory.mktemp("rows") / "rows.json"
     path.write_text(json.dumps([parsed.user() for _ in range(3)]))
     return path

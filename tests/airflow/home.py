@@ -1,4 +1,4 @@
-"""An Airflow of one's own: a home folder, an environment that nothing leaks into, and a migrated metadata database."""
+"""A separate Airflow: a home folder, an isolated environment, and a migrated metadata database."""
 
 from __future__ import annotations
 

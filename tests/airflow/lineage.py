@@ -13,7 +13,7 @@ _ENDS = {"COMPLETE", "FAIL"}
 
 
 def settings_of_lineage(folder: Path) -> dict[str, str]:
-    """Return the settings of an Airflow that writes lineage to a file of ``folder``, for DAGs that ask for it."""
+    """Return the settings of an Airflow that writes lineage to a file of ``folder``, for DAGs that enable it."""
     transport = {"type": "file", "log_file_path": str(folder / FILE), "append": True}
     return {
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),

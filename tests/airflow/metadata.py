@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutcome:
-    """What became of one task instance."""
+    """The state and the results of one task instance."""
 
     task_id: str
     map_index: int
@@ -24,7 +24,7 @@ class TaskOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A DAG run that has ended, or one at work."""
+    """A DAG run that has ended or is still running."""
 
     dag_id: str
     run_id: str
@@ -33,7 +33,7 @@ class Run:
     metadata: Metadata
 
     def task(self, task_id: str, map_index: int = -1) -> TaskOutcome:
-        """Return what became of one task instance."""
+        """Return the outcome of one task instance."""
         return self.metadata.tasks(self.dag_id, self.run_id)[task_id, map_index]
 
     def result(self, task_id: str, map_index: int = -1) -> Any:
@@ -50,32 +50,32 @@ class Run:
 
 
 class Database(Protocol):
-    """What Airflow keeps its metadata in."""
+    """The metadata database of an Airflow."""
 
     @property
     def url(self) -> str:
-        """Its address as SQLAlchemy has it."""
+        """The SQLAlchemy URL of the database."""
 
     def tables(self) -> list[str]:
-        """Return the names of its tables."""
+        """Return the names of the tables."""
 
     def select(self, query: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of a query; ``?`` stands for a parameter."""
 
 
 class SqliteDatabase:
-    """A file."""
+    """A metadata database in a file of SQLite."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
     def url(self) -> str:
-        """Return its address as SQLAlchemy has it; on a busy machine another process may lock the file for long."""
+        """Return the SQLAlchemy URL, with a long timeout, since another process may lock the file for long."""
         return f"sqlite:///{self.path}?timeout=60"
 
     def tables(self) -> list[str]:
-        """Return the names of its tables."""
+        """Return the names of the tables."""
         return [row["name"] for row in self.select("select name from sqlite_master where type = 'table'")]
 
     def select(self, query: str, *parameters: object) -> list[dict[str, Any]]:

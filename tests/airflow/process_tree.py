@@ -25,7 +25,7 @@ def adopt_orphans() -> None:
 
 
 def end_all(patience: float) -> None:
-    """End every descendant, kindly at first."""
+    """End every descendant with SIGTERM; kill those that still run after ``patience`` seconds."""
     descendants = psutil.Process().children(recursive=True)
     for process in descendants:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -22,7 +22,7 @@ AIRFLOW_2 = metadata.version("apache-airflow").startswith("2.")
 
 
 class RestApi:
-    """What somebody with every right may do.
+    """The requests of a user with all permissions.
 
     :param environment: the settings of an Airflow on the loopback address.
     """
@@ -50,7 +50,7 @@ class RestApi:
         return all(health.get(part, {}).get("status") == "healthy" for part in parts)
 
     def sign_in(self) -> None:
-        """Get what Airflow 3 wants to see of everybody; Airflow 2 is told to want nothing."""
+        """Get a token for Airflow 3; Airflow 2 is configured to need none."""
         if not AIRFLOW_2:
             token = self._session.get(f"{self._base}/auth/token", timeout=TIMEOUT).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
@@ -67,7 +67,7 @@ class RestApi:
         return state
 
     def task_state(self, run: Run, task_id: str) -> dict[str, Any]:
-        """Return what a task shows of itself, by key (Airflow 3.3 and later)."""
+        """Return the task state of a task by key (Airflow 3.3 and later)."""
         answer = self._session.get(f"{self._run(run)}/taskInstances/{task_id}/state-store", timeout=TIMEOUT)
         return {entry["key"]: entry["value"] for entry in _content(answer)["task_state_store"]}
 
@@ -80,7 +80,7 @@ class RestApi:
     def clear(self, run: Run, *task_ids: str, only_failed: bool = False) -> None:
         """Clear tasks, so that they run again.
 
-        :param only_failed: leave those alone that succeeded, mapped ones too.
+        :param only_failed: do not clear task instances that succeeded, including mapped ones.
         """
         body = {
             "dag_run_id": run.run_id,
@@ -97,7 +97,7 @@ class RestApi:
         self._patch(f"{self._run(run)}/taskInstances/{task_id}", body)
 
     def answer(self, run: Run, task_id: str, option: str) -> None:
-        """Choose an option of a task that asks."""
+        """Choose an option of a task that waits for a human decision."""
         self._patch(f"{self._run(run)}/taskInstances/{task_id}/-1/hitlDetails", {"chosen_options": [option]})
 
     def extra_of(self, connection_id: str) -> str:
@@ -110,12 +110,12 @@ class RestApi:
         _content(self._session.post(f"{self._url}/connections", json=connection, timeout=TIMEOUT))
 
     def test_connection(self, **connection: Any) -> tuple[bool, str]:
-        """Test a connection; of one that is stored, Airflow 3.3 takes what is not given."""
+        """Test a connection; Airflow 3.3 takes missing fields from the stored connection."""
         found = _content(self._session.post(f"{self._url}/connections/test", json=connection, timeout=TIMEOUT))
         return found["status"], found["message"]
 
     def import_errors(self) -> dict[str, str]:
-        """Return, by the name of its file, why a DAG cannot be imported."""
+        """Return the import errors of DAG files by file name."""
         found = _content(self._session.get(f"{self._url}/importErrors", timeout=TIMEOUT))["import_errors"]
         return {error["filename"].rpartition("/")[2]: error["stack_trace"] for error in found}
 

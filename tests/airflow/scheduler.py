@@ -179,7 +179,7 @@ class Scheduler:
         os.kill(pid, signal.SIGKILL)
 
     def poll(self, fact: Callable[[], T | None], name: str) -> T:
-        """Return what ``fact`` gives as soon as it gives something."""
+        """Call ``fact`` until it returns a true value, and return this value; ``name`` describes it in the error."""
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline and self._process.poll() is None:
             if found := fact():

@@ -1,4 +1,4 @@
-"""A StatsD server that remembers what it is sent."""
+"""A StatsD server that stores what it receives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 
 def settings_of_metrics(listener: StatsdListener) -> dict[str, str]:
-    """Return the settings of an Airflow that sends its metrics to a listener, with tags in the manner of InfluxDB."""
+    """Return the settings of an Airflow that sends its metrics to a listener, with tags in the format of InfluxDB."""
     return {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
@@ -44,20 +44,20 @@ class StatsdListener:
         self._socket.close()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all received lines."""
         self._catch_up()
         with self._arrived:
             self._lines.clear()
 
     def counters(self, prefix: str) -> dict[str, int]:
-        """Return the sums of all counters whose names begin so."""
+        """Return the sums of all counters whose names start with ``prefix``."""
         sums: dict[str, int] = defaultdict(int)
         for name, value in self._of_kind("c", prefix):
             sums[name] += int(value)
         return dict(sums)
 
     def timings(self, prefix: str) -> dict[str, list[float]]:
-        """Return the milliseconds of all timings whose names begin so."""
+        """Return the milliseconds of all timings whose names start with ``prefix``."""
         found: dict[str, list[float]] = defaultdict(list)
         for name, value in self._of_kind("ms", prefix):
             found[name].append(value)

@@ -50,7 +50,7 @@ class Shop:
             )
 
     def begin(self) -> None:
-        """Make the table again."""
+        """Create the table again, empty."""
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute("DROP TABLE IF EXISTS deletion_requests")
             database.execute(
@@ -119,7 +119,7 @@ def scheduled(
 
 @pytest.fixture
 def output(place: Path) -> Path:
-    """The folder that the DAGs write to, not made yet."""
+    """The folder that the DAGs write to; it does not exist yet."""
     shutil.rmtree(place / "output", ignore_errors=True)
     return place / "output"
 
@@ -138,13 +138,13 @@ def ids() -> Canaries:
 
 @pytest.fixture
 def verify(output: Path, receipt_key: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Verify the receipts as their reader would; 0 means that they are whole and hold the id."""
+    """Return a function that verifies the receipts with the command; 0 means that they are valid and hold the id."""
     monkeypatch.setenv(KEY_VARIABLE, receipt_key)
     return lambda user_id: main(["verify", str(output / "receipts"), "--user-id", user_id])
 
 
 def rejected_ids(output: Path) -> dict[str, set[str | None]]:
-    """Return what stands in the rejects files, by task."""
+    """Return the ids in the rejects files, by task."""
     found: dict[str, set[str | None]] = {}
     for file in (output / "rejects").iterdir():
         task = next(task for task in ("delete_profiles", "delete_users__") if task in file.name).rstrip("_")

@@ -1,4 +1,4 @@
-"""The example of an incremental query: what each run reads, whatever became of those before it."""
+"""The example of an incremental query: the rows that each run reads, whether or not earlier runs succeeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The links that Airflow's pages have for a task, as its REST API names them to those pages."""
+"""The links of a task on Airflow's pages, as its REST API returns them."""
 
 from __future__ import annotations
 

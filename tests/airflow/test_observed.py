@@ -1,4 +1,4 @@
-"""What others see of a delivery under real Airflow: asset events, lineage, metrics, and the progress of a task."""
+"""Asset events, lineage, metrics and task progress of a delivery under real Airflow."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def rows(event: dict[str, Any]) -> int:
 
 
 def plan_an_outage(blux: Emulator) -> None:
-    """Let the third request be repeated once, and then end the first try of the task: so long only Airflow waits."""
+    """Let the third request fail twice, the second time with a ``Retry-After`` so long that the try ends."""
     blux.fault(kind="status", status=503, skip=2, times=1)
     blux.fault(kind="status", status=503, headers={"Retry-After": "86400"}, skip=2, times=1)
 

@@ -1,6 +1,6 @@
-"""What Airflow keeps of the records and the keys that passed through it: nothing.
+"""Airflow stores neither the records nor the keys that pass through it.
 
-Each test sends records of values that occur nowhere else, then looks for the values in every byte of Airflow's home
+Each test sends records with values that occur nowhere else, then searches for them in every byte of Airflow's home
 (logs, output of the processes, temporary files, the metadata database where it is a file) and in every cell of every
 table. The other two files named after privacy do so for every endpoint and for every kind of broken source.
 """

@@ -1,6 +1,6 @@
-"""What Airflow keeps of six deliveries, one to each endpoint, whatever becomes of their requests: nothing.
+"""Airflow stores no record and no key of six deliveries, one to each endpoint, whether or not their requests succeed.
 
-What an API answers quotes the records and the keys, as careless APIs do.
+The error messages of the APIs quote the records and the keys.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ TOO_LONG = {"Retry-After": "86400"}
 
 
 class Deliveries:
-    """Four records for each endpoint, and what is to go wrong on the way.
+    """Four records for each endpoint, and the planned faults.
 
-    :param folder: where the files are, and where the tasks keep what they keep.
-    :param keys: those of all connections.
-    :param connection: the id of the one that is used, and what it holds.
+    :param folder: folder with the source files and the files that the tasks write.
+    :param keys: the keys of all connections.
+    :param connection: id and content of the connection.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Deliveries:
         }
 
     def fault(self, **fields: Any) -> None:
-        """Plan a fault for every endpoint, each counted for itself; a status comes with careless words."""
+        """Plan a separate fault for every endpoint; an error message quotes records and keys."""
         for name, (operation, api, _) in ENDPOINTS.items():
             in_its_request = self.records[name][2 * fields.get("skip", 0) :]
             words = {"body": {"message": self._careless(*in_its_request[:2])}} if fields["kind"] == "status" else {}
@@ -76,11 +76,11 @@ class Deliveries:
         return self.scheduler.trigger(dag_id, folder=str(self.folder), connection=self._connection_id)
 
     def run(self, dag_id: str = "every_endpoint") -> Run:
-        """Run the deliveries to their end."""
+        """Run the deliveries and wait for the end."""
         return self.scheduler.finish(self.trigger(dag_id))
 
     def wait_until_all_are_answered_once(self) -> None:
-        """Wait until two records of each have arrived, and the request for the others is on its way."""
+        """Wait until two records of each delivery have arrived, and the request for the others is in flight."""
 
         def arrived() -> bool:
             return {fault["seen"] for fault in self._blux.faults()} == {2}
@@ -88,7 +88,7 @@ class Deliveries:
         self.scheduler.poll(arrived, "every delivery is in its second request")
 
     def checkpoints(self) -> list[dict[str, Any]]:
-        """Return what stands in the checkpoints in files."""
+        """Return the contents of the checkpoint files."""
         return [json.loads(file.read_text()) for file in (self.folder / "kept" / "checkpoints").glob("*")]
 
     def snapshots(self) -> list[Path]:
@@ -96,13 +96,13 @@ class Deliveries:
         return sorted((self.folder / "kept" / "snapshots").glob("*/*"))
 
     def assert_nothing_is_kept(self) -> None:
-        """Look into every file and table of Airflow, and into what the tasks keep beside rejected records."""
+        """Check that no value is in a file or table of Airflow, or in a file of a task, except for rejects files."""
         assert self._canaries.in_files(self.scheduler.home.folder) == []
         assert self._canaries.in_files(self.folder / "kept") == []
         assert self._canaries.in_tables(self.scheduler.home.metadata) == []
 
     def assert_only_results_of_other_tasks_are_kept(self) -> None:
-        """Look everywhere but where Airflow keeps what the tasks have returned that read the records."""
+        """Check that values are only where Airflow stores the return values of the tasks that read the records."""
         assert self._canaries.in_tables(self.scheduler.home.metadata, but=result_of_the_task_that_reads) == []
         assert self._canaries.in_other_files(self.scheduler.home.folder) == []
 

@@ -1,6 +1,6 @@
-"""What Airflow keeps of records that cannot be read, shaped or sent: nothing.
+"""Airflow does not store records that cannot be read, shaped or sent.
 
-One run of tests/airflow/dags/awkward.py, whose tasks are named after what is wrong; each has records of its own.
+The tests run tests/airflow/dags/awkward.py once. Each task is named after its fault and has its own records.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Write = Callable[[Canaries, Path], None]
 class Awkward:
     """A task of the DAG.
 
-    :param words: what its log says, so that it is known to have come to the awkward place.
-    :param state: how it ends.
+    :param words: text in its log, which proves that the task has reached the fault.
+    :param state: the state in which the task ends.
     """
 
     write: Write
@@ -73,7 +73,7 @@ def damaged_parquet(canaries: Canaries, path: Path) -> None:
 
 
 def invalid_users(canaries: Canaries) -> list[Any]:
-    """Return users each of whom is wrong in another way."""
+    """Return invalid users, each with another fault."""
     blank, number, consent, bare, deep = (canaries.user() for _ in range(5))
     blank["user_id"] += " "
     number["user_properties"]["phone_number"] = int(number["user_properties"]["phone_number"])
@@ -119,7 +119,7 @@ def events_of_deleted_users(canaries: Canaries, path: Path) -> None:
 
 
 def rows_in_the_warehouse(canaries: Canaries, path: Path) -> None:
-    """Put in, beside a file that nobody reads, a blank id and a text that is not UTF-8."""
+    """Put an id with a leading blank and text that is not UTF-8 into the database in the folder of ``path``."""
     user = canaries.user()
     with closing(sqlite3.connect(path.parent / "warehouse.db")) as database, database:
         database.execute("CREATE TABLE undecodable (user_id TEXT, name TEXT)")
@@ -129,7 +129,7 @@ def rows_in_the_warehouse(canaries: Canaries, path: Path) -> None:
 
 
 def nothing(canaries: Canaries, path: Path) -> None:
-    """Leave it at what another task's records are."""
+    """Write no records; the task uses the records of another task."""
 
 
 AWKWARD = {

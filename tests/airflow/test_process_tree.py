@@ -1,4 +1,4 @@
-"""Airflow's processes end with the tests, however those end."""
+"""Airflow's processes end with the tests, even if the tests are killed."""
 
 from __future__ import annotations
 

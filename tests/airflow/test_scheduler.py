@@ -1,4 +1,4 @@
-"""The operators under a real scheduler: each try in a process of its own, with all that can happen to one."""
+"""The operators under a real scheduler: each try runs in its own process, which may be killed or stopped."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_killed_task_is_tried_again_and_delivers_the_rest(
 
 
 def kill_in_the_third_request(scheduler: Scheduler, blux: Emulator, dag_id: str, file: Path) -> Run:
-    """Run a DAG of two events a request, kill its task while the third waits for an answer, let it end."""
+    """Run a DAG with two events per request; kill its task while the third request waits for an answer."""
     blux.fault(kind="delay", seconds=60, skip=2, times=1)
     run = scheduler.trigger(dag_id, folder=str(file.parent))
     scheduler.kill(run, "deliver", once=lambda: blux.counts()["events"] == 4)

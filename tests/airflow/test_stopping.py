@@ -35,7 +35,7 @@ def sent_users(blux: Emulator) -> list[int]:
 
 
 def write_in_two(folder: Path, records: list[dict[str, Any]], whole: int, *, damaged: bool) -> None:
-    """Write so many records to a first file, and the others to a second one, which is cut short when damaged."""
+    """Write the first ``whole`` records to one file, the others to a second file; truncate it if ``damaged``."""
     lines = [f"{json.dumps(record)}\n" for record in records]
     second = gzip.compress("".join(lines[whole:]).encode())
     folder.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ def write_in_two(folder: Path, records: list[dict[str, Any]], whole: int, *, dam
 
 
 def progress_of(run: Run, folder: Path, map_index: int = -1) -> int:
-    """Return how many batches the checkpoint says are settled."""
+    """Return the number of settled batches in the checkpoint."""
     if KEEPS_PROGRESS:
         [kept] = [
             row["value"]

@@ -1,4 +1,4 @@
-"""A rate limiter and the clock that it goes by, which moves only when somebody sleeps: no test waits."""
+"""A rate limiter with a simulated clock, which advances only during sleep, so no test waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_blux.api.rate_limiter import RateLimiter
 
 
 class Clock:
-    """A clock that moves only when somebody sleeps."""
+    """A clock that advances only during sleep."""
 
     def __init__(self) -> None:
         self.now = 1000.0

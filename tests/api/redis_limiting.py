@@ -1,4 +1,4 @@
-"""What Redis remembers of one rate limiter, to be looked at and set."""
+"""Reads and sets the state of one rate limiter in Redis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 50
 
 
 class Key:
-    """A limiter of the test's own."""
+    """The Redis keys of a limiter that only one test uses."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
@@ -30,7 +30,7 @@ class Key:
         return RedisRateLimiter(self.client, self.name, rate, **options)
 
     def starts(self) -> list[float]:
-        """Return when the requests started that Redis still remembers, in seconds."""
+        """Return the start times of the requests in Redis, in seconds."""
         return [at / 1e6 for _, at in self.client.zrange(self.names[1], 0, -1, withscores=True)]
 
     def state(self, name: str) -> float:
@@ -47,13 +47,13 @@ class Key:
         self.client.hset(self.names[0], mapping=values)
 
     def set_start(self, seconds: float) -> float:
-        """Add a request that leaves in so many seconds from now, and return when."""
+        """Add a request that starts in a number of seconds; return its start time."""
         at = self.now() + seconds
         self.client.zadd(self.names[1], {secrets.token_hex(4): int(at * 1e6)})
         return at
 
     def waits_until(self, rate: float, at: float) -> bool:
-        """Tell whether a task would wait for a slot until a time by the clock of Redis."""
+        """Return whether a task would wait for a slot until ``at``, by the clock of Redis."""
         before = self.now()
         delay = self.delay(rate)
         return at - self.now() - 0.001 <= delay <= at - before + 0.001
@@ -66,7 +66,7 @@ class Key:
         return waited[-1]
 
     def next_distance(self) -> float:
-        """Return how long after a slot the next one is put."""
+        """Return the seconds between a slot and the next one."""
         self.set(next=(self.now() + 0.5) * 1e6)
         before = self.state("next")
         self.delay()
@@ -74,7 +74,7 @@ class Key:
 
 
 def interrupted(waited: list[float]) -> Callable[[float], None]:
-    """Return a sleep that notes how long it should be, and does not."""
+    """Return a sleep function that does not sleep, but adds the seconds to ``waited``."""
 
     def sleep(seconds: float) -> None:
         if seconds:

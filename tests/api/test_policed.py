@@ -1,4 +1,4 @@
-"""A rate limiter at servers that limit the rate in three ways, simulated with delays drawn by chance."""
+"""A rate limiter against simulated servers with three kinds of rate limits and random delays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MS = 0.001
 
 
 class Server:
-    """A limited server and what lies between; requests are sent in one thread, all else happens while it sleeps.
+    """A server with a rate limit, and the network to it; only one thread sends, and the rest happens while it sleeps.
 
     :param latency: seconds from the arrival of a request to the arrival of its answer.
     :param stalls: share of the wake-ups and of the departures that are late by up to 3 ms more.
@@ -36,7 +36,7 @@ class Server:
         self._to_send = 0
 
     def serve(self, requests: int) -> None:
-        """Send until so many requests are accepted."""
+        """Send until a number of requests is accepted."""
         self._to_send = requests
         while len(self.accepted) < requests:
             if self._to_send:

@@ -1,4 +1,4 @@
-"""The slots that a rate limiter grants, under a clock of the test's own: none depends on the machine."""
+"""The slots that a rate limiter grants, with a simulated clock: no test depends on the speed of the machine."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_threads_are_granted_starts_one_at_a_time():
 
 
 def test_no_thread_prepares_its_request_before_the_one_that_waits_has_its_slot():
-    """What is done before a slot is an intention to send, and is not to be made for more than the next request."""
+    """The preparation before a slot records an intention to send, so only the next request may be prepared."""
     is_prepared = threading.Event()
     others = [threading.Thread(target=lambda: limiter.wait(before=is_prepared.set))]
     clock, were_early = Clock(), []
@@ -175,7 +175,7 @@ CALLS: dict[str, Callable[[RateLimiter], object]] = {
 @pytest.mark.parametrize("first", CALLS)
 @pytest.mark.parametrize("second", CALLS)
 def test_a_thread_that_decides_is_not_disturbed_by_another(first, second):
-    """The clock is read where a thread decides; there another one is let loose."""
+    """The first thread reads the clock during its decision; at that moment a second thread is started."""
     others: list[threading.Thread] = []
     ended, were_disturbed = threading.Event(), []
 

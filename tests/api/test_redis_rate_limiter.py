@@ -1,4 +1,4 @@
-"""The limiter of several tasks on a real Redis, by its own clock: bounds are checked, no speed."""
+"""The shared rate limiter on a real Redis with its own clock; the tests check limits, not speed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from redis.retry import Retry  # noqa: E402
 
 @pytest.fixture
 def nobody() -> Iterator[redis.Redis]:
-    """A Redis that is not there."""
+    """A client of a Redis that does not answer."""
     client = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
     yield client
     client.close()
 
 
 class Comes(redis.Redis):
-    """A Redis that is not there until it is told to be."""
+    """A client of a Redis that answers only after a test switches it on."""
 
     is_there = False
     asked = 0

@@ -1,4 +1,4 @@
-"""What the limiter of several tasks makes of 429s, on a real Redis."""
+"""The reaction of the shared rate limiter to answers with 429, on a real Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over the wire, and what becomes of the connections."""
+"""The bytes that are sent, and the connections: when they are kept, and when they are closed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def send(client: BluxClient, times: int = 1) -> int:
 
 @pytest.fixture
 def through(monkeypatch: pytest.MonkeyPatch):
-    """Name a proxy in the environment, as it is named on a worker."""
+    """Set a proxy in the environment, as on a worker."""
 
     def named(scheme: str, port: int) -> None:
         monkeypatch.setenv("NO_PROXY", "")
@@ -220,7 +220,7 @@ def test_an_interim_answer_is_not_taken_for_that_of_the_next_request():
     ids=["by its type", "by its beginning", "in capitals"],
 )
 def test_a_page_of_html_is_no_acceptance(answer):
-    """It is what a login page or the notice of a proxy looks like."""
+    """A login page or an error page of a proxy looks like this answer."""
     with (
         answering(answer) as wire,
         client_at(f"http://127.0.0.1:{wire.port}") as client,

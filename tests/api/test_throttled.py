@@ -1,4 +1,4 @@
-"""What a rate limiter makes of 429s, under a clock of the test's own."""
+"""The reaction of a rate limiter to answers with 429, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_each_episode_of_429s_adds_headroom_up_to_five_percent_which_is_forgotte
 
 
 def space_after_a_late_one(limiter: RateLimiter, clock: Clock) -> float:
-    """Let a request leave 15 ms late, and return how long after it the next one starts, in shares of the even space."""
+    """Send a request 15 ms late; return the time until the next one starts, as a share of the even interval."""
     late = limiter.wait()
     clock.sleep(0.015)
     late.leaves()

@@ -1,4 +1,4 @@
-"""Servers that answer as they are told, byte by byte, and a proxy that tunnels."""
+"""Servers with given answers, byte by byte, and a tunnelling proxy."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class Wire:
-    """What a server saw.
+    """The connections and requests of a server.
 
-    Of ``requests`` each is whole, with the number of the connection that it came over; ``hung_up`` is released when the
-    server has closed a connection of its own accord.
+    ``requests`` holds complete requests, each with the number of its connection. ``hung_up`` is released when the
+    server itself has closed a connection.
     """
 
     def __init__(self, port: int) -> None:
@@ -33,9 +33,9 @@ class Wire:
 
 @contextmanager
 def answering(*answers: bytes, hang_up: bool = False, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
-    """Serve the answers, one a request, and then the last one again and again.
+    """Serve one answer for each request; after the last answer, repeat it.
 
-    :param hang_up: whether every connection is closed after its first answer, without a word.
+    :param hang_up: whether every connection is closed after its first answer, without ``Connection: close``.
     """
 
     def serve(client: socket.socket, wire: Wire, number: int) -> None:
@@ -55,7 +55,7 @@ def answering(*answers: bytes, hang_up: bool = False, tls: ssl.SSLContext | None
 
 @contextmanager
 def tunnelling(answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> Iterator[Wire]:
-    """Be a proxy, which answers ``CONNECT`` and then carries bytes to and fro."""
+    """Run a proxy that answers ``CONNECT`` with ``answer`` and then forwards bytes in both directions."""
 
     def serve(client: socket.socket, wire: Wire, number: int) -> None:
         with client:
@@ -75,7 +75,7 @@ def tunnelling(answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -
 
 @contextmanager
 def refusing_early(answer: bytes) -> Iterator[int]:
-    """Answer as soon as the head of a request is there, read nothing of its body, and hang up; yield the port."""
+    """Answer after the headers of a request, do not read its body, and close the connection; yield the port."""
 
     def serve(client: socket.socket, wire: Wire, number: int) -> None:
         with client:
@@ -104,7 +104,7 @@ def ignoring() -> Iterator[int]:
 
 @contextmanager
 def dripping(beginning: bytes) -> Iterator[int]:
-    """Answer each request with ``beginning``, and then a byte now and then without end; yield the port."""
+    """Answer each request with ``beginning``, then with single bytes at intervals, endlessly; yield the port."""
     is_over = threading.Event()
 
     def serve(client: socket.socket, wire: Wire, number: int) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the decorators share: the four of them, tasks made of functions, a state that Airflow keeps."""
+"""Shared by the tests of the decorators: the four decorators, decorated functions, and a task state store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ any_decorator = pytest.mark.parametrize("name", [f"blux_{operation}" for operati
 
 
 class TaskState(dict[str, Any]):
-    """The progress of a task as Airflow 3.3 keeps it from try to try."""
+    """A task state store like that of Airflow 3.3, which keeps values between tries."""
 
     def get(self, key: str, default: Any = None) -> Any:
         return super().get(key, default)
@@ -27,13 +27,13 @@ class TaskState(dict[str, Any]):
 
 
 def decorated(name: str, function: Callable[..., Any], **arguments: Any) -> Any:
-    """Return what ``@task.<name>(**arguments)`` makes of a function."""
+    """Return a function decorated with ``@task.<name>(**arguments)``."""
     return getattr(task, name)(**arguments)(function)
 
 
 def operator(name: str, function: Callable[..., Any], *args: Any, arguments: Any = None, **kwargs: Any) -> Any:
-    """Return the operator that calling the decorated function makes.
+    """Return the operator that a call of the decorated function creates.
 
-    :param arguments: those of the decorator.
+    :param arguments: the arguments of the decorator.
     """
     return decorated(name, function, **(arguments or {}))(*args, **kwargs).operator

@@ -1,4 +1,4 @@
-"""``execute`` of a decorated function against the emulator: when it is called, what with, and what becomes of it."""
+"""``execute`` of a decorated function against the emulator: its calls, their arguments, and the values it returns."""
 
 from __future__ import annotations
 

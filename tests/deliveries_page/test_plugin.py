@@ -17,7 +17,7 @@ with_pages = pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow before 3.1 has
 
 
 def served() -> Any:
-    """Return a client of a server that has the files where Airflow's has them."""
+    """Return a client of a server with the static files under the same paths as in Airflow."""
     from starlette.applications import Starlette
     from starlette.routing import Mount
     from starlette.testclient import TestClient

@@ -1,4 +1,4 @@
-"""The static files of the page "Blux deliveries", held against the package without a browser."""
+"""The static files of the page "Blux deliveries", compared with the package without a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A delivery in a process of its own, for a test to kill: ``python -m tests.delivery.killed CONNECTION FOLDER HOW``."""
+"""A delivery in a separate process, which a test kills: ``python -m tests.delivery.killed CONNECTION FOLDER HOW``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVENTS = [{"name": "viewed", "user_id": f"u{number % 7}", "id": str(number)} for
 
 
 class Elsewhere:
-    """An emulator in another process: all that a delivery needs of it is the connection."""
+    """An emulator in another process; a delivery needs only its connection."""
 
     def __init__(self, connection: dict[str, Any]) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Deliveries with a snapshot in a process of its own, for a test to kill: ``... CONNECTION FOLDER VALUE``."""
+"""Deliveries with a snapshot in a separate process, which a test kills: ``... CONNECTION FOLDER VALUE``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USERS = 400
 
 
 def rows_of(value: int) -> list[dict[str, Any]]:
-    """Return a row of each user; with another value a quarter of them is another."""
+    """Return a row of each user; a quarter of the rows differ between two values."""
     return [{"user_id": f"u{number}", "x": value if number % 4 == value % 4 else -1} for number in range(USERS)]
 
 

@@ -31,12 +31,12 @@ UNPACED = 5000.0
 
 
 def own_threads() -> list[threading.Thread]:
-    """Return the threads that run, without the emulator's: one of those ends a moment after its client has hung up."""
+    """Return the running threads except the emulator's, which end a moment after their clients."""
     return [thread for thread in threading.enumerate() if not thread.name.startswith("blux-emulator")]
 
 
 class Impatient(Stop):
-    """Waits a thousandth of what it is told to."""
+    """Waits a thousandth of the requested time."""
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds / 1000)
@@ -61,7 +61,7 @@ class Memory:
 
 
 def target_of(operation: str = "upsert_users", api: str = "application", **changes: Any) -> Target:
-    """Return whose rows a snapshot holds."""
+    """Return the target of a snapshot."""
     records = "devices" if operation == "update_devices" else "users"
     values = {"records": records, "api": api, "url": "https://blux.example", "application": "demo-app", **changes}
     return Target(**values)
@@ -133,7 +133,7 @@ def push(
     watchers: Sequence[Watcher] = (),
     **options: Any,
 ) -> Report:
-    """Deliver ``rows``; ``options`` are those of every operator."""
+    """Deliver ``rows``; ``options`` are options of the operators."""
     chosen: Api = api or ("application" if operation in ("upsert_users", "delete_users") else "open")
     endpoints = endpoints_for(operation, chosen)
     given: DeliveryOptions = {"rate_limit": UNPACED, **options}  # type: ignore[typeddict-item]

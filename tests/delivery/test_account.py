@@ -1,4 +1,4 @@
-"""Whatever the source holds and whatever goes wrong, every record has one outcome and the CRM the right state."""
+"""For any source and any fault, every record has one outcome, and the CRM has the right state."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def plan(blux: Emulator, faults: list[tuple[dict[str, Any], float]], seed: int) 
 
 
 def push_in_tries(blux: Emulator, operation: Operation, rows: list[Any], **options: Any) -> Report:
-    """Go on with each try that a fault ends by striking all six attempts of a request, as Airflow would."""
+    """Deliver; if a fault strikes all six attempts of a request, start the next try, as Airflow would."""
     store = Memory()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""How rows become records, and records batches."""
+"""Rows become records, and records are grouped into batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVENTS = Reading(shape=shape_of("send_events", "open"), merges=False)
 
 
 def refilled(count: int) -> Iterator[dict[str, Any]]:
-    """Yield one and the same object, with objects and lists of its own, filled again for each record."""
+    """Yield the same object, including its nested objects and lists, filled again for each record."""
     row: dict[str, Any] = {"tags": [0], "address": {"zip": 0}}
     for number in range(count):
         row["user_id"] = f"user-{number}"

@@ -1,4 +1,4 @@
-"""What a checkpoint recognises of a source that is read again, batch by batch."""
+"""A checkpoint recognises settled batches and changes when the source is read again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READING = Reading(shape=shape_of("upsert_users", "application"), merges=True)
 
 
 def opened(store: Memory, rows: Sequence[Any], reading: Reading = READING) -> tuple[Checkpoint, list[Batch]]:
-    """Return a checkpoint and the batches of two that it leaves to be sent."""
+    """Return a checkpoint and its unsettled batches of two records each."""
     checkpoint = Checkpoint(store, "settings", at_most_once=True)
     checkpoint.load()
     cut_in_twos = partial(cut, size=2, merge=encoded_merge_of("upsert_users"))
@@ -28,12 +28,12 @@ def opened(store: Memory, rows: Sequence[Any], reading: Reading = READING) -> tu
 
 
 def number_of(batch: Batch) -> int:
-    """Return which two records of the source a batch holds."""
+    """Return the number of a batch of two records in the source (0-based)."""
     return batch.last // 2
 
 
 def settled(store: Memory, *indexes: int, rows: Sequence[Any] = ROWS, in_doubt: int | None = None) -> None:
-    """Let a try settle some of the batches of two, and save that."""
+    """Settle some of the batches of two records, as one try, and save the checkpoint."""
     checkpoint, batches = opened(store, rows)
     for batch in batches:
         if number_of(batch) == in_doubt:
@@ -59,7 +59,7 @@ def test_what_is_settled_is_not_to_be_sent_again_wherever_it_stands(indexes):
 @pytest.mark.parametrize("at", range(10))
 @pytest.mark.parametrize("last", [1, 3, 5])
 def test_a_change_up_to_the_last_batch_that_is_settled_is_noticed_before_anything_is_to_be_sent(at, last):
-    """Noticed later, what was rejected meanwhile would be rejected twice when the delivery starts again."""
+    """If the change were noticed later, records rejected before would be rejected twice after a new start."""
     store = Memory()
     settled(store, 1, last)
     changed = [{**row, "n": -1} if number == at else row for number, row in enumerate(ROWS)]
@@ -230,7 +230,7 @@ def test_a_checkpoint_of_another_version_is_refused_although_it_can_be_read():
 
 
 def test_neighbours_are_not_taken_for_others_that_are_as_long_together():
-    """Two records must not be mistaken for two others whose texts, one after the other, are the same."""
+    """Two records must differ from two other records whose texts are the same when joined."""
     first, second = ([Record(1, 1, one), Record(2, 2, two)] for one, two in [(b'"ab"', b'"c"'), (b'"ab""', b'c"')])
     digests = []
     for records in (first, second):

@@ -1,4 +1,4 @@
-"""A process that is killed while events are on their way, and the try after it."""
+"""A process is killed while events are in flight; then the next try runs."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_an_api_that_answers_nobody_does_not_make_the_whole_source_unknown(blux,
 
 
 class Failing(Memory):
-    """A store that cannot save for a while."""
+    """A store that fails to save for a while."""
 
     def __init__(self, *, failing: int) -> None:
         super().__init__()

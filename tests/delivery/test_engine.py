@@ -107,7 +107,7 @@ def test_reading_ahead_is_limited(has_left, most_read):
 
 
 def test_a_batch_waits_while_another_carries_one_of_its_keys_and_those_behind_it_wait_too():
-    """Else an old value could arrive after a newer one of the same user."""
+    """Otherwise an old value could arrive after a newer value of the same user."""
     is_held, may_end, other_is_sent, sent = False, threading.Event(), threading.Event(), []
 
     def clock() -> float:

@@ -1,4 +1,4 @@
-"""Everything arrives, although the way is bad."""
+"""Every record arrives, although requests fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIVE_PERCENT = [
 
 
 def test_five_percent_of_every_fault_and_everything_arrives_and_the_retries_are_counted(blux):
-    """More than a quarter of the requests fail, so now and then the six attempts of one run out: then another try.
+    """More than a quarter of the requests fail. If all six attempts of a request fail, the test starts another try.
 
     Eight requests at a time, because a slow machine does not answer more of them within the timeout.
     """
@@ -56,7 +56,7 @@ def test_a_retry_after_is_obeyed_by_every_request(blux):
     blux.fault(kind="status", status=429, headers={"Retry-After": "1"}, times=1)
 
     class Remembering(Impatient):
-        """Remembers what it was told to wait."""
+        """Stores the seconds of each wait."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -120,7 +120,7 @@ def test_a_stop_ends_a_wait_for_the_api(blux):
 
 
 class FullDisk(LocalFileSystem):
-    """Has no space for another line."""
+    """A disk without space for another line."""
 
     def open(self, path, mode="rb", **options):
         if mode == "ab":

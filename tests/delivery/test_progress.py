@@ -1,4 +1,4 @@
-"""Where a delivery stands: who is told, how often, and what they see."""
+"""The progress of a delivery: which watchers get it, how often, and what it contains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDPOINT = endpoints_for("upsert_users", "application")[0]
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ class Clock:
 
 
 class TaskState:
-    """A store of Airflow's kind."""
+    """A task state store with the methods of Airflow's."""
 
     def __init__(self) -> None:
         self.held: dict[str, Any] = {}

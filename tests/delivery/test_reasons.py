@@ -1,4 +1,4 @@
-"""Why records were not delivered, counted."""
+"""Counts of the reasons for records that were not delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that the API refuses: the records at fault are found, the others delivered."""
+"""If the API refuses a request, the invalid records are found, and the others are delivered."""
 
 from __future__ import annotations
 

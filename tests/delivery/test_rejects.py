@@ -1,4 +1,4 @@
-"""How many records may be missing, and where they are kept."""
+"""The number of records that may be rejected, and the rejects files."""
 
 from __future__ import annotations
 
@@ -339,7 +339,7 @@ def test_a_record_that_json_cannot_carry_at_all_is_kept_without_its_content(blux
 @pytest.mark.parametrize("earlier", [[], [1], [1, 2]])
 def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_around_it(tmp_path, earlier):
     class Full(LocalFileSystem):
-        """A disk that takes three bytes, once, while it is full."""
+        """A full disk that still takes three bytes of one write."""
 
         cachable = False
         full = False

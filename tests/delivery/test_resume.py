@@ -20,7 +20,7 @@ EVENTS = [{"name": "viewed", "user_id": "u", "id": str(number)} for number in ra
 
 
 def fail_half_way(blux, operation: str, rows: Any, store: Any, after: int = 4, **options: Any) -> None:
-    """Let a try fail once ``after`` requests were answered well."""
+    """Let a try fail after ``after`` accepted requests."""
     blux.fault(kind="status", status=503, skip=after)
     with pytest.raises(BluxUnavailable):
         push(blux, operation, rows, store=store, batch_size=100, concurrency=1, **options)
@@ -228,7 +228,7 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_anything_is_sent(bl
 
 def test_a_checkpoint_is_kept_in_the_task_state_of_airflow(blux):
     class State(dict):
-        """The three methods of Airflow's store that matter here; like it, it takes only what JSON gives back."""
+        """A task state store with three methods of Airflow's; it takes only values that JSON preserves."""
 
         def set(self, key: str, value: Any) -> None:
             if json.loads(json.dumps(value)) != value:

@@ -1,4 +1,4 @@
-"""Names of files: the same for all tries of a task instance, and for no other."""
+"""Names of files: the same for all tries of a task instance, and different for other instances."""
 
 from __future__ import annotations
 

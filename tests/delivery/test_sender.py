@@ -1,4 +1,4 @@
-"""What becomes of one batch: when its request leaves, who is told to wait, and what stays in doubt."""
+"""How one batch is sent: the time of its requests, waits for the rate limit, and records in doubt."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_of_merged_records_the_one_that_is_refused_alone_is_rejected_and_the_oth
 
 
 class Remembering(Memory):
-    """A store that keeps everything that was ever saved in it: what a process that is killed may leave."""
+    """A store that keeps every saved state, since a killed process may leave any of them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -291,7 +291,7 @@ def test_a_stop_while_a_slot_is_waited_for_sends_nothing_and_leaves_nothing_in_d
 
 
 class Looking(Impatient):
-    """Saves a checkpoint while it waits, as another thread does, and looks at what is in doubt then."""
+    """During each wait, saves the checkpoint, as another thread might, and stores which batches are in doubt."""
 
     def __init__(self, checkpoint: Checkpoint, store: Memory) -> None:
         super().__init__()
@@ -311,7 +311,7 @@ class Looking(Impatient):
     ids=["nothing of the batch was accepted", "its first half was accepted"],
 )
 def test_what_is_in_doubt_while_a_retry_is_waited_for(blux, refused_before, in_doubt):
-    """A process may be killed while it waits: what was accepted must not be sent again, what was not must be."""
+    """If a process is killed while it waits, accepted records must not be sent again, but all others must be."""
     store = Memory()
     checkpoint = Checkpoint(store, "", at_most_once=True)
     stop = Looking(checkpoint, store)

@@ -1,4 +1,4 @@
-"""Sending only what has changed: what is known, what is sent all the same, and what is said of it."""
+"""Sending only changed records: the content of the snapshot, the rows that are sent, and the report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ USERS = [{"user_id": f"u{number}", "grade": "gold", "points": number} for number
 
 @pytest.fixture(params=["disk", "objects"])
 def folder(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Folder]:
-    """A folder on a disk, and one in object storage, which knows neither append nor rename."""
+    """A folder on a disk, then one in object storage, which has neither append nor rename."""
     if request.param == "disk":
         yield Folder(LocalFileSystem(), str(tmp_path / "snapshot"), "snapshot_path")
     else:
@@ -184,7 +184,7 @@ def test_values_with_the_same_repr_are_not_taken_for_each_other(one: Any, other:
     "value", [np.arange(2000), np.array([1, 2]), object(), 1j], ids=lambda value: type(value).__name__
 )
 def test_what_cannot_be_compared_exactly_is_not_compared(value: Any) -> None:
-    """The `repr` of an array leaves out its middle."""
+    """The `repr` of an array omits the middle of the array."""
     snapshot = snapshot_in(Folder(MemoryFileSystem(), "/alike", "snapshot_path"))
 
     assert snapshot._digests.row({"user_id": "u", "x": value}) is None
@@ -275,7 +275,7 @@ def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longe
 
 
 def test_a_suppressed_user_is_not_known_again_by_a_merge(blux: Any, folder: Folder) -> None:
-    """So many rows have changed that the run merges the files of the snapshot when it ends."""
+    """So many rows have changed that the run merges the files of the snapshot at its end."""
     send(blux, folder, USERS)
     suppression = Suppression(["u1"], Hashes(None), "the list")
     changed = [row if row["user_id"] == "u1" else {**row, "points": -1} for row in USERS]
@@ -342,7 +342,7 @@ def test_a_known_row_that_is_rejected_by_its_excluded_moment_is_known_no_longer(
 
 
 class Dying(LocalFileSystem):
-    """A disk that is there until a number of files were written, and for nobody afterwards."""
+    """A disk that fails for everybody after a number of files were written."""
 
     cachable = False
 
@@ -362,7 +362,7 @@ class Dying(LocalFileSystem):
 def test_a_run_that_dies_at_any_write_costs_at_most_that_users_are_sent_again(
     blux: Any, tmp_path: Any, left: int
 ) -> None:
-    """Of the first run nothing is heard any more once its disk is gone, although its requests arrive."""
+    """The first run writes nothing after its disk has failed, although its requests arrive."""
     send(blux, tmp_path, USERS)
     changed = [{**row, "points": -1} for row in USERS]
     with suppress(BluxError):

@@ -26,7 +26,7 @@ DIGESTS = RowDigests(None, "as it is")
 
 
 def kill(blux: Emulator, folder: Path, values: list[int], after: int) -> None:
-    """Start a process for each value, and kill them all when so many more requests have arrived."""
+    """Start a process for each value; kill all processes after ``after`` more requests have arrived."""
     module, before = "tests.delivery.killed_with_snapshot", len(blux.requests())
     command = [sys.executable, "-m", module, blux.connection_json(), str(folder)]
     processes = [subprocess.Popen([*command, str(value)]) for value in values]  # noqa: S603 - our own module
@@ -41,7 +41,7 @@ def kill(blux: Emulator, folder: Path, values: list[int], after: int) -> None:
 
 
 def check_known(blux: Emulator, folder: Path) -> int:
-    """Check that Blux has each row that is known; return their number."""
+    """Check that Blux has each row of the snapshot; return the number of rows."""
     state = load(SnapshotFolder(Folder(LocalFileSystem(), str(folder), "folder"), target_of()))
     number = 0
     for user_id, properties in held(blux).items():

@@ -1,6 +1,6 @@
-"""Never a lost update, by whole deliveries: random histories of runs against the emulator.
+"""No update is lost: random histories of complete deliveries against the emulator.
 
-After each run that came to its end, every user whom it named, and no run that overlapped it, has the row that it named.
+After each complete run, each user in its source has the row of this run, unless an overlapping run had the user, too.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ Rows = Sequence[tuple[str, Any, int]]
 class Run:
     """One run of a task.
 
-    :param rows: of each row the id, what is in its column ``x``, and what is in ``seen``.
+    :param rows: for each row the id, the value of column ``x``, and the value of column ``seen``.
     :param deletes: whether the users are deleted.
-    :param refused: whose records the API refuses.
-    :param fault: what goes wrong after ``skip`` requests.
+    :param refused: the users whose records the API refuses.
+    :param fault: the fault after ``skip`` requests.
     :param files: how many files can be written before the disk is gone; ``None`` for any number.
     :param retry: whether a run that fails has another try, and whether that is a full refresh.
     :param inner: a run that begins and ends when half of the rows are read.
@@ -83,7 +83,7 @@ class Run:
 
     @property
     def users(self) -> set[str]:
-        """Of whom nothing is certain after another run that overlaps this one."""
+        """The users whose rows are uncertain if another run overlaps this run."""
         named = {user for user, _, _ in self.rows}
         return named | self.refused | (self.inner.users if self.inner else set())
 
@@ -93,7 +93,7 @@ class Run:
 
 
 def some_run(chance: Random, before: Rows, *, may_die: bool, may_hold_another: bool = True) -> Run:
-    """Return a run of which now and then something is not as usual.
+    """Return a random run, in which something unusual happens now and then.
 
     :param before: the rows of the run before it, most of which come again.
     """
@@ -127,7 +127,7 @@ def some_run(chance: Random, before: Rows, *, may_die: bool, may_hold_another: b
 
 
 class Source:
-    """Rows of one dict that is used again for each; when half of them are read, another run takes place."""
+    """Yields one dict for all rows, filled again for each; after half of the rows, another run takes place."""
 
     def __init__(self, run: Run, history: History) -> None:
         self._run = run
@@ -149,16 +149,16 @@ class Source:
 
 
 class History:
-    """Lets runs take place, one after the other or one in another, and looks at what Blux holds after each."""
+    """Executes runs, one after the other or one within another, and checks the content of Blux after each run."""
 
     def __init__(self, blux: Emulator, folder: Path) -> None:
         self._blux = blux
         self._folder = folder
 
     def take(self, run: Run, overlapped: Set[str] = frozenset()) -> Report:
-        """Let a run take place, and its retry; return its report.
+        """Execute a run and its retry; return its report.
 
-        :param overlapped: the users of whom another run may have requests on their way.
+        :param overlapped: the users for whom another run may have requests in flight.
         """
         if run.refused:
             self._blux.fault(kind="refuse", ids=sorted(run.refused))
@@ -233,7 +233,7 @@ def is_nan(value: Any) -> bool:
 
 
 def last_rows(run: Run) -> Mapping[str, dict[str, Any]]:
-    """Return what Blux has to hold of each user's last row that is valid."""
+    """Return the properties that Blux must have for each user: those of the last valid row."""
     column = "z" if run.reading == 1 else "x"
     rows = {}
     for user, x, seen in run.rows:
@@ -243,7 +243,7 @@ def last_rows(run: Run) -> Mapping[str, dict[str, Any]]:
 
 
 def check_known(blux: Emulator, folder: Path) -> None:
-    """Check that Blux has every row that the snapshot knows, and that would not be sent."""
+    """Check that Blux has every row of the snapshot, since these rows would not be sent again."""
     state, found = load(SnapshotFolder(Folder(LocalFileSystem(), str(folder), "folder"), target_of())), held(blux)
     for number, digests in enumerate(DIGESTS):
         for row in (Run(rows=[row], reading=number) for row in product(IDS, VALUES, (0, 1))):

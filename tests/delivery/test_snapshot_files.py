@@ -1,4 +1,4 @@
-"""The files of a snapshot: what cannot be used, how they are merged, what they give away."""
+"""The files of a snapshot: unusable files, merging, and the data that the files reveal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def known(folder: Any) -> int:
 
 
 def merged_pieces(blux: Any, folder: Path) -> dict[Path, bytes]:
-    """Let two runs that did not know of each other write 31 users, and merge their files; return those files."""
+    """Let two runs that did not find each other's files write 31 users; merge the files; return the original files."""
     other, records = begun(folder, [{"user_id": "other"}])
     send(blux, folder)
     other.accepted(records)
@@ -51,7 +51,7 @@ def folder_of(folder: Path) -> SnapshotFolder:
 
 
 def begun(folder: Any, rows: Any) -> Any:
-    """Return a run that has announced some rows, and neither heard of them nor ended."""
+    """Return a run that has announced some rows, without an answer or an end, and the records."""
     snapshot = snapshot_in(folder)
     snapshot.begin()
     records = [Record(number, row["user_id"], mark=snapshot.mark(row)) for number, row in enumerate(rows, 1)]
@@ -212,7 +212,7 @@ def test_files_that_a_merge_is_removing_are_not_missed(blux: Any, tmp_path: Path
 
 
 def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) -> None:
-    """The merged file is there, the others are not removed yet; then the same with only some of them removed."""
+    """After the interruption, the merged file is there, and none or only some of the other files are removed."""
     pieces = merged_pieces(blux, tmp_path)
     assert len(files(tmp_path)) == 1
     for kept in (list(pieces), list(pieces)[::2], list(pieces)[1::2]):
@@ -226,7 +226,7 @@ def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) ->
 
 
 class Torn(LocalFileSystem):
-    """A disk that is listed while another run merges: what it wrote is missing, and the first that it removed."""
+    """A disk that is listed while another run merges: the merged file and the first removed file are missing."""
 
     cachable = False
     calls = 0
@@ -251,7 +251,7 @@ def test_a_listing_during_a_merge_loses_nothing(tmp_path: Path) -> None:
 
 
 class Interrupted(MemoryFileSystem):
-    """Object storage to which the connection breaks while a file is written part by part; that part is there then."""
+    """Object storage whose connection breaks during a multipart write; the part that was written is there."""
 
     cachable = False
 
@@ -453,7 +453,7 @@ def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(
 
 @pytest.mark.parametrize("how", ["fails", "dies"])
 def test_a_user_whom_an_open_run_was_about_to_send_is_not_known_by_what_another_sends(tmp_path: Path, how: str) -> None:
-    """The request of the first run may be the later one, and nobody ever hears of it."""
+    """The request of the first run may arrive later, and no run learns of it."""
     user, now = [{"user_id": "u", "x": 1}], datetime.now(UTC)
     first, _ = begun(tmp_path, user)
     second, records = begun(tmp_path, [{"user_id": "u", "x": 2}])

@@ -1,4 +1,4 @@
-"""Never a lost update: random histories of runs, told to the files of a snapshot beside what Blux would hold."""
+"""No update is lost: random histories of runs, applied to the files of a snapshot and to a model of Blux."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Remembering(MemoryFileSystem):  # type: ignore[misc]
 
 
 class Live:
-    """A run that is going on.
+    """A run that has not ended.
 
-    :ivar on_the_way: rows that were announced, whose requests may leave at any time.
-    :ivar arrived: rows whose requests were accepted, which the run does not know yet.
+    :ivar on_the_way: announced rows, whose requests may be sent at any time.
+    :ivar arrived: rows whose requests were accepted without the run knowing it yet.
     :ivar changed_by_others: the users who were changed in Blux since the run began, and not by it.
     """
 
@@ -80,7 +80,7 @@ class History:
         self.merges = 0
 
     def step(self) -> None:
-        """Let something happen, of all that may happen now."""
+        """Take one random step of those that are possible now."""
         on_the_way = [run for run in self.runs if run.on_the_way]
         arrived = [run for run in self.runs if run.arrived]
         possible: list[tuple[int, Callable[[Any], None], list[Any]]] = [
@@ -152,7 +152,7 @@ class History:
                 self.check_merge(merged)
 
     def fail(self, run: Live) -> None:
-        """Some requests have arrived, of which the run never hears."""
+        """End a run whose last requests have arrived, without the run learning of it."""
         self._arrive_unheard(run)
         run.snapshot.end(is_whole=False)
         self.runs.remove(run)
@@ -188,7 +188,7 @@ class History:
         assert set(state.history) == set(expected.history)  # runs that did not find each other have no order
 
     def check(self) -> None:
-        """Check that what is known is what Blux holds."""
+        """Check that the rows of the snapshot equal the rows in Blux, except for contested users."""
         states = [load(SnapshotFolder(self.folder, target_of()))]
         if not self.runs:  # those that have died are taken for dead after a time
             states.append(load(SnapshotFolder(self.folder, target_of()), now=datetime.now(UTC) + timedelta(days=1)))
@@ -206,7 +206,7 @@ def _quietly(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 def histories(seeds: range) -> list[History]:
-    """Let histories take place, and return them."""
+    """Run histories; return them."""
     ended = []
     for seed in seeds:
         history = History(Random(seed))  # noqa: S311 - the same each time

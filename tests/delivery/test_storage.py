@@ -1,4 +1,4 @@
-"""Files on a disk: whom they are for."""
+"""Files on a disk: their permissions, and changes by other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users who asked to be erased, and later data that would bring them back."""
+"""Deleted users, and later data that would create them again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_receipts_of_a_deletion_keep_a_late_backfill_from_bringing_users_bac
 
 
 def in_form(form: str, text: str) -> str:
-    """Return text in a form of Unicode; mixed is one character in another form than the rest."""
+    """Return text in a Unicode form; ``mixed`` has one character in another form than the rest."""
     return normalize("NFC", text[0]) + normalize("NFD", text[1:]) if form == "mixed" else normalize(form, text)
 
 

@@ -45,7 +45,7 @@ def test_it_is_as_before_when_a_delivery_fails():
 
 
 def test_of_two_deliveries_the_last_one_restores_it():
-    """Whichever of the two began first."""
+    """Here the delivery that started first ends first."""
     switching, others_inside, end = FrequentSwitching(), threading.Event(), threading.Event()
 
     def other() -> None:

@@ -1,4 +1,4 @@
-"""What a reader of the pages has after following them: DAG files, and the data that the examples read."""
+"""The project of a reader who has followed the pages: DAG files, and the data of the examples."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_quick_start(folder: Path) -> None:
 
 
 def write_examples(file: Path, place: Path) -> None:
-    """Put the examples into a DAG, as the pages say they stand, with folders instead of buckets."""
+    """Put the examples into a DAG, with folders instead of buckets."""
     imports, *examples = EXAMPLES
     head = f"from datetime import datetime\nfrom airflow.providers.common.compat.sdk import DAG\n{imports}"
     dag = 'with DAG("examples", schedule=None, start_date=datetime(2026, 1, 1)):\n'

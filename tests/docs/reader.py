@@ -19,9 +19,9 @@ _MARK = "----- end of a step"
 
 @dataclass
 class Reader:
-    """A new user: a folder, and nothing else on the machine.
+    """A new user, who has only an empty folder.
 
-    :param port: stands in for 8088, the one on the pages, which may be taken.
+    :param port: used instead of 8088, the port on the pages, which may be in use.
     :param variables: further environment variables.
     """
 
@@ -30,7 +30,7 @@ class Reader:
     variables: dict[str, str] = field(default_factory=dict)
 
     def as_here(self, code: str) -> str:
-        """Return the text of a page with the port of this reader."""
+        """Return text of a page with the port of this reader in place of 8088."""
         return code.replace("8088", str(self.port))
 
     def terminal(self, script: str) -> subprocess.Popen[str]:
@@ -47,7 +47,7 @@ class Reader:
         )
 
     def type_all(self, steps: dict[str, str]) -> dict[str, str]:
-        """Type all steps into one shell, so that what one exports holds for the next; return what each printed."""
+        """Type all steps into one shell, so that later steps see exported variables; return the output of each step."""
         terminal = self.terminal(f"\necho '{_MARK}'\n".join(steps.values()))
         output, _ = terminal.communicate(timeout=500)
         assert terminal.returncode == 0, output
@@ -55,7 +55,7 @@ class Reader:
 
     @contextmanager
     def emulator(self, command: str) -> Iterator[str]:
-        """Let an emulator run in another terminal; give the first line that it prints."""
+        """Run an emulator in another terminal; yield the first line of its output."""
         terminal = self.terminal(f"exec {command}")
         try:
             yield terminal.stdout.readline() if terminal.stdout else ""
@@ -75,7 +75,7 @@ class Reader:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

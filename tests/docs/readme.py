@@ -17,7 +17,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 class Block:
     """A fenced block.
 
-    :param language: what stands behind the fence; in the pages of the site also a directive.
+    :param language: the text after the fence; in the pages of the site also a directive.
     """
 
     language: str
@@ -25,7 +25,7 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that the block is the whole of, which its first line names."""
+        """The name of the file in the first line of the block, if the block is the complete file."""
         named = _FILE.match(self.code)
         return named[1] if self.language == "python" and named else None
 
@@ -55,7 +55,7 @@ class Readme:
 
 
 def names(cell: str) -> list[str]:
-    """Return what stands in a cell as code."""
+    """Return the inline code of a cell."""
     return re.findall(r"`([^`]+)`", cell)
 
 

@@ -1,4 +1,4 @@
-"""The pages on alerts and on replaying rejects: what they show runs as it stands there."""
+"""The code on the pages about alerts and replaying rejects runs as shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INSTANCE = SimpleNamespace(dag_id="crm", task_id="send", run_id="manual", try_nu
 
 
 class Mailbox(socketserver.StreamRequestHandler):
-    """As much of SMTP as takes one message."""
+    """An SMTP server that accepts one message."""
 
     received: list[bytes]
 
@@ -61,7 +61,7 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def failure(blux_emulator: Emulator) -> dict[str, Any]:
-    """What Airflow calls a callback with."""
+    """The context that Airflow passes to a callback."""
     with pytest.raises(AirflowFailException) as caught:
         BluxUpsertUsersOperator(task_id="send", users=[{"user_id": "a"}, {"user_id": None, "<b>": 1}]).execute({})
     return {"ti": INSTANCE, "exception": caught.value}

@@ -1,4 +1,4 @@
-"""What docs/connection.md says is so, and the pictures of Airflow are those that the script takes."""
+"""docs/connection.md is correct, and its pictures of Airflow are those that the script takes."""
 
 from __future__ import annotations
 

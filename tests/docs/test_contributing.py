@@ -1,4 +1,4 @@
-"""The commands and the places that CONTRIBUTING.md and CHANGELOG.md name are there, and so is what checks a change."""
+"""The commands, files and arguments that CONTRIBUTING.md and CHANGELOG.md name exist, and CI runs the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/databases.md, each on a real database: what the page says arrives is what arrives."""
+"""The examples of docs/databases.md, each on a real database: the values that arrive are those on the page."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_postgresql(blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def mariadb() -> Iterator[dict[str, Any]]:
-    """The arguments of a connection to a database that holds nothing."""
+    """The connection arguments of an empty database."""
     pymysql = pytest.importorskip("pymysql")
     try:
         server = pymysql.connect(**MARIADB, connect_timeout=3)

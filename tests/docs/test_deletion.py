@@ -1,4 +1,4 @@
-"""What the pages on deletions, receipts, consents and privacy say is so."""
+"""The pages on deletions, receipts, consents and privacy are correct."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_commands_verify(receipts: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _without_names(said: str) -> str:
-    """Return what the command says without times, and names of files and runs."""
+    """Return the output of the command without times and names of files and runs."""
     return re.sub(r"^\S+: (?=accepted|\d)|(?<=\(200\), ).*", "", said, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""What docs/docker.md says is so, as far as that can be seen without Docker."""
+"""docs/docker.md is correct, as far as this can be checked without Docker."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FOLDER, NAME = "/opt/airflow/blux", "blux"
 
 
 def here(text: str, folder: Path, port: str) -> str:
-    """Return what stands on the page with a folder and a port of this machine, and loopback for every network."""
+    """Return text of the page with a folder, a port and loopback of this machine."""
     return text.replace(FOLDER, str(folder)).replace("8088", port).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
 
 
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Start the emulator with its command; give its port."""
+    """Start the emulator with its command; yield its port."""
     resolve = socket.getaddrinfo
 
     def names_of_docker(host: Any, *args: Any, **kwargs: Any) -> Any:

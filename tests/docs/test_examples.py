@@ -1,4 +1,4 @@
-"""The Python in the README and in the guides for each kind of record runs as it stands there."""
+"""The Python in the README and in the guides for each kind of record runs as shown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parsed(file: Path, dag_id: str) -> Any:
 
 @pytest.fixture
 def examples(blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The DAG of all examples; what they read is there."""
+    """The DAG with all examples; their source data exists."""
     connection = blux_emulator.connection()
     connection["extra"]["receipt_key"] = RECEIPT_KEY
     monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", json.dumps(connection))

@@ -1,4 +1,4 @@
-"""What docs/observability.md and docs/metrics.md say is so."""
+"""docs/observability.md and docs/metrics.md are correct."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE, METRICS = Readme("docs/observability.md"), Readme("docs/metrics.md")
 
 
 class Held(dict[str, Any]):
-    """A store of Airflow's kind."""
+    """A task state store with the methods of Airflow's."""
 
     set = dict.__setitem__
 

@@ -1,4 +1,4 @@
-"""What docs/only-changes.md says is so."""
+"""docs/only-changes.md is correct."""
 
 from __future__ import annotations
 

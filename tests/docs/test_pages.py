@@ -1,4 +1,4 @@
-"""The pages of the site: found, linked, and each operator's page held against the code."""
+"""The pages of the site: they exist, are linked, and each operator's page agrees with the code."""
 
 from __future__ import annotations
 

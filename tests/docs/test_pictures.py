@@ -1,4 +1,4 @@
-"""What the drawings in docs/images say is so, and they bring all that they need."""
+"""The drawings in docs/images are correct, and they need no other files."""
 
 from __future__ import annotations
 

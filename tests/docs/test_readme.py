@@ -1,4 +1,4 @@
-"""What the READMEs say of the package is so, and both say the same."""
+"""Both READMEs are correct, and they have the same content."""
 
 from __future__ import annotations
 

@@ -57,14 +57,14 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 @pytest.fixture(scope="module")
 def first_terminal(reader: Reader) -> Iterator[str]:
-    """What the emulator says when it has started."""
+    """The output of the emulator after its start."""
     with reader.emulator(next(code for code in COMMANDS if code.startswith(EMULATOR))) as said:
         yield said
 
 
 @pytest.fixture(scope="module")
 def second_terminal(reader: Reader, first_terminal: str) -> dict[str, str]:
-    """What each step prints."""
+    """The output of each step."""
     return reader.type_all({code: code for code in run_in_the_second_terminal()} | FURTHER)
 
 

@@ -1,4 +1,4 @@
-"""The tables of the reference are those of the code: arguments, errors, the report, limits."""
+"""The tables of the reference agree with the code: arguments, errors, the report, limits."""
 
 from __future__ import annotations
 

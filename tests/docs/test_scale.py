@@ -1,4 +1,4 @@
-"""What the pages on scale, backfills and a shared rate say is so.
+"""The pages on scale, backfills and a shared rate limit are correct.
 
 The query by a hash is tested where PostgreSQL is, in tests/sources.
 """

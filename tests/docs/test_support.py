@@ -1,4 +1,4 @@
-"""What docs/support.md and docs/installation.md say that CI runs is what .ci/run does."""
+"""docs/support.md and docs/installation.md name the same CI runs as .ci/run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONLY_WITH_POSTGRES = "Airflow 2 refuses SQLite" in (ROOT / "tests/airflow/confte
 
 
 def done_by(step: str) -> str:
-    """Return the commands of a step, down to what its functions and a target of make run."""
+    """Return the commands of a step, including the commands of its functions and of its make target."""
     called = STEPS[step].split()[0]
     commands = FUNCTIONS.get(called, STEPS[step])
     commands += "".join(FUNCTIONS.get(name, "") for name in re.findall(r"^ *(\w+)", commands, re.MULTILINE))
@@ -34,7 +34,7 @@ def done_by(step: str) -> str:
 
 
 def part_of(folders: list[str]) -> str:
-    """Return which tests these are, as the page has it."""
+    """Return the folders of tests in the words of the page."""
     return ", ".join(folders).replace("hooks", "hook")
 
 

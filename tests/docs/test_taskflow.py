@@ -1,4 +1,4 @@
-"""What docs/taskflow.md says is so, and its snippets run as they stand there."""
+"""docs/taskflow.md is correct, and its snippets run as shown."""
 
 from __future__ import annotations
 

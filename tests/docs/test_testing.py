@@ -1,4 +1,4 @@
-"""What docs/testing.md shows runs, and its tables are those of the code."""
+"""The code in docs/testing.md runs, and its tables agree with the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every message in docs/troubleshooting.md is one that is said, word by word."""
+"""The package gives every message in docs/troubleshooting.md, word by word."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def scene(
 
 
 def said_in(scene: Scene, beginning: str) -> tuple[str, set[type[BaseException]]]:
-    """Return everything that is said, and the classes of what is raised."""
+    """Return all messages, and the classes of the errors."""
     raised: BaseException | None = None
     returned = None
     try:

@@ -19,7 +19,7 @@ FAILS = "echo '00125"
 
 
 def typed() -> Iterator[str]:
-    """Give the commands of the page; a file is saved where the page shows it."""
+    """Yield the commands of the page; save each file at the point where the page shows it."""
     for block in PAGE.blocks:
         if block.file:
             yield f"mkdir -p dags\ncat > {block.file} <<'FILE'\n{block.code}FILE"
@@ -30,7 +30,7 @@ def typed() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each step prints."""
+    """The output of each step."""
     reader = Reader(tmp_path_factory.mktemp("tutorial"), free_port())
     with reader.emulator(next(block.code for block in PAGE.code("bash") if block.code.startswith(EMULATOR))):
         output = reader.type_all({step: step for step in typed()})

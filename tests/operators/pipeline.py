@@ -1,4 +1,4 @@
-"""What Airflow does with a task around its ``execute``: an upstream's value, rendering, storing, serializing."""
+"""The steps of Airflow around ``execute``: the value of an upstream task, rendering, storing, serializing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STARTED = datetime(2026, 1, 31, tzinfo=timezone.utc)  # noqa: UP017 - Airflow 2 
 
 
 class UpstreamValue:
-    """A task instance, as far as a reference to an upstream task asks it: whatever is pulled is ``value``."""
+    """A task instance for references to upstream tasks: every pulled XCom is ``value``."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -22,14 +22,14 @@ class UpstreamValue:
         return self._value
 
     def get_relevant_upstream_map_indexes(self, *_: Any, **__: Any) -> None:
-        """Airflow 2 asks which of a mapped upstream's instances are meant: here it is not mapped."""
+        """Return ``None``, since the upstream task is not mapped; called by Airflow 2."""
 
 
 class Upstream(BaseOperator):
-    """A task that stands before another."""
+    """An upstream task."""
 
     def execute(self, context: Any) -> None:
-        """Return nothing; what it 'returned' is made up by :class:`UpstreamValue`."""
+        """Return nothing; :class:`UpstreamValue` supplies the return value."""
 
 
 def dag(**arguments: Any) -> DAG:

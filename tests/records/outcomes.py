@@ -1,4 +1,4 @@
-"""What became of a row: what is sent for it, or why it is rejected."""
+"""The outcome of a row: the record that is sent, or the reason for a reject."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def same_types(found: Any, expected: Any) -> bool:
 
 
 def kind(value: Any) -> str:
-    """Name a case by the type of its value: the values themselves are not fit for a test's name."""
+    """Name a test case by the type of its value, since the values are unsuitable for names of tests."""
     return type(value).__name__

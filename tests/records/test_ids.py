@@ -1,4 +1,4 @@
-"""Ids that were damaged on their way, stand for none, or look like another one."""
+"""Ids that were damaged on their way, stand for a missing value, or look like another id."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def test_a_whole_number_as_text_is_an_id_and_as_a_decimal_is_none(number: int) -
 
 
 class TextOfAnotherType(str):
-    """Text that is no plain ``str``, so it is never passed on at first sight."""
+    """A subclass of ``str``, which takes the slow path of the check."""
 
     __slots__ = ()
 
 
 def judged(value: str) -> str:
-    """Return the id, or the reason for which it is none."""
+    """Return the id, or the reason for a reject."""
     try:
         return identifier(value, "user_id")
     except BluxRecordError as error:

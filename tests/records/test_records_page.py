@@ -1,4 +1,4 @@
-"""What docs/records.md says of the records is so, row by row."""
+"""Each row of the tables in docs/records.md is correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that are fields but for their spelling, column names in lower case, and names that are nearly a field's."""
+"""Columns with other spellings of field names, column names in lower case, and names similar to a field name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/sources.md and docs/queries.md say is so."""
+"""docs/sources.md and docs/queries.md are correct."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT = "".join((ROOT / "docs" / page).read_text("utf-8") for page in ("sources.m
 
 
 def table(first_header: str) -> list[list[str]]:
-    """Return the cells of the table whose header begins so."""
+    """Return the cells of the table whose header begins with ``first_header``."""
     lines = TEXT[TEXT.index(f"\n| {first_header} |") + 1 :].split("\n\n", 1)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 

@@ -1,4 +1,4 @@
-"""An auth manager with a permission for each DAG, which Airflow's own simple one does not have."""
+"""An auth manager with permissions for single DAGs, which Airflow's simple auth manager does not have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ USERS = {"ann": "password-of-ann", "bob": "password-of-bob"}
 
 
 class AuthManagerByDag(SimpleAuthManager):
-    """Everybody may see every DAG, but for Bob."""
+    """Everybody may see every DAG, except that Bob may not see ``RESTRICTED_DAG``."""
 
     def is_authorized_dag(self, *, method: Any, user: Any, access_entity: Any = None, details: Any = None) -> bool:
         if user.username == "bob" and details is not None and details.id == RESTRICTED_DAG:

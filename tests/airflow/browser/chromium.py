@@ -1,4 +1,4 @@
-"""A headless Chromium that sees Airflow's pages as a person does."""
+"""A headless Chromium that shows Airflow's pages as a person sees them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 def missing() -> str | None:
-    """Return what is missing for a browser, ``None`` when nothing is."""
+    """Return what is missing to run a browser; ``None`` if nothing is missing."""
     if BROWSER is None:
         return "no Chromium is installed (Debian: chromium)"
     if DRIVER is None:
@@ -86,7 +86,7 @@ class Chromium:
         self.driver.get(url)
 
     def until(self, fact: Callable[[], T | None], name: str) -> T:
-        """Return what ``fact`` gives as soon as it gives something; an element that is not there yet is nothing."""
+        """Call ``fact`` until it returns a true value, and return this value; a missing element counts as false."""
         ignored = (NoSuchElementException, StaleElementReferenceException)
         wait = WebDriverWait(self.driver, self._timeout, poll_frequency=0.1, ignored_exceptions=ignored)
         return wait.until(lambda _: fact(), f"waited {self._timeout:g} s in vain until {name}")
@@ -100,7 +100,7 @@ class Chromium:
         return self.until(visible, f"{xpath} is shown on {self.driver.current_url}")
 
     def click(self, xpath: str) -> None:
-        """Click the first visible element, once there is one; the page may put another in its place meanwhile."""
+        """Click the first visible element, once there is one; try again if the page has replaced it meanwhile."""
 
         def clicked() -> bool:
             self.find(xpath).click()
@@ -117,7 +117,7 @@ class Chromium:
         return self.driver.find_element(By.TAG_NAME, "body").text
 
     def save(self, path: Path, xpath: str | None = None, *, margin: int = 0) -> None:
-        """Write the page as PNG, once it has come to rest.
+        """Write the page as PNG, once nothing on it moves.
 
         :param xpath: the elements to show; all of the window unless given.
         :param margin: pixels around them.
@@ -138,7 +138,7 @@ class Chromium:
         return base64.b64decode(taken["data"])
 
     def _around(self, xpath: str, margin: int) -> dict[str, float]:
-        """Return the smallest part of the page with all of some elements and a margin."""
+        """Return the smallest rectangle of the page that contains the elements and a margin."""
         # As it is seen: the driver's own `rect` knows nothing of a page that is zoomed.
         boxes = self.driver.execute_script(
             "return arguments[0].map(element => element.getBoundingClientRect().toJSON())", self.find_now(xpath)

@@ -1,4 +1,4 @@
-"""The page "Blux deliveries" in a browser, by what a person sees of it."""
+"""The page "Blux deliveries" in a browser, read as a person sees it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DeliveriesPage:
         self._url = url
 
     def sign_in(self, token: str) -> None:
-        """Become another person."""
+        """Sign in as the person with this token."""
         self.browser.open(f"{self._url}/blux-deliveries/icon.svg")
         self.browser.driver.delete_all_cookies()
         self.browser.driver.add_cookie({"name": "_token", "value": token, "path": "/", "sameSite": "Lax"})
@@ -76,12 +76,12 @@ class DeliveriesPage:
             )
 
     def open_with_chart(self) -> None:
-        """Open the page and wait until the chart, which comes last, has all of its first step."""
+        """Open the page and wait until the first step of the chart, which is shown last, is complete."""
         self.open()
         self.browser.until(lambda: self.all(f"{HISTORY} figure") and self.chart_is_still(), "the chart is shown")
 
     def chart_is_still(self) -> bool:
-        """Tell whether no step of the chart is being read."""
+        """Return whether no step of the chart is loading."""
         return self.all(f"{HISTORY} > button")[0].get_property("disabled") is False
 
     def all(self, selector: str) -> list[WebElement]:
@@ -116,7 +116,7 @@ class DeliveriesPage:
         return [row.text for row in self.all(f"{section} tbody tr")]
 
     def asked(self) -> list[str]:
-        """Return the addresses, without this host's name, that were asked for since the page was opened."""
+        """Return the paths of all requests since the page was opened."""
         code = "return performance.getEntriesByType('resource').map(entry => entry.name)"
         names: list[str] = self.browser.driver.execute_script(code)
         return [name.removeprefix(self._url) for name in names]
@@ -141,13 +141,13 @@ class DeliveriesPage:
         raise AssertionError(f"Tab does not lead to {text}")
 
     def contrasts(self, selector: str) -> list[float]:
-        """Return the contrast of the text of each element with what is behind it."""
+        """Return the contrast between text and background of each element."""
         found: list[float] = self.browser.driver.execute_script(CONTRAST, selector)
         return found
 
     @contextmanager
     def with_theme(self, theme: str) -> Iterator[None]:
-        """Let the browser ask for ``light`` or ``dark``, as the person has set it in the system."""
+        """Set the colour scheme of the browser to ``light`` or ``dark``, as a system setting does."""
         with self._emulated("Emulation.setEmulatedMedia", {"features": []}):
             wanted = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
             self.browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
@@ -155,7 +155,7 @@ class DeliveriesPage:
 
     @contextmanager
     def with_size(self, width: int, height: int) -> Iterator[None]:
-        """Give the page another size."""
+        """Change the size of the page in pixels within the context."""
         command, rest = "Emulation.setDeviceMetricsOverride", {"deviceScaleFactor": 1, "mobile": False}
         with self._emulated(command, {"width": 1280, "height": 1400, **rest}):
             self.browser.driver.execute_cdp_cmd(command, {"width": width, "height": height, **rest})
@@ -163,7 +163,7 @@ class DeliveriesPage:
 
     @contextmanager
     def with_language(self, language: str) -> Iterator[None]:
-        """Let the browser ask for another language."""
+        """Set the language of the browser."""
         agent = self.browser.driver.execute_script("return navigator.userAgent")
         command = "Emulation.setUserAgentOverride"
         with self._emulated(command, {"userAgent": agent, "acceptLanguage": "en-US,en"}):
@@ -172,7 +172,7 @@ class DeliveriesPage:
 
     @contextmanager
     def with_answer(self, code: str) -> Iterator[None]:
-        """Let requests for task instances end in what some code returns."""
+        """Answer requests for task instances with the result of JavaScript code."""
         patched = (
             "const real = window.fetch; window.fetch = (url, options) =>"
             f" String(url).includes('/taskInstances') ? ({code}) : real(url, options);"

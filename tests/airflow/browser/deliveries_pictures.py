@@ -1,4 +1,4 @@
-"""The pictures of the page "Blux deliveries": a real Airflow, with deliveries that are made up."""
+"""The pictures of the page "Blux deliveries": a real Airflow, with made-up deliveries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REASONS = [
 
 
 def deliveries() -> list[Delivery]:
-    """Return thirty nights of users, and something of everything else."""
+    """Return deliveries of users in thirty nights, and a few deliveries of each other kind."""
     nights = [
         Delivery(
             dag_id="crm_nightly",
@@ -46,7 +46,7 @@ def deliveries() -> list[Delivery]:
 
 
 def take_deliveries(folder: Path, images: Path) -> None:
-    """Take the page as it is on a desk, and on a phone: dark, and in Korean."""
+    """Take pictures of the page: in a desktop window, and in a phone window in dark mode and Korean."""
     migrated = AirflowHome(folder / "migrated")
     migrated.migrate()
     with SeededSite(folder / "seeded", migrated, deliveries()) as site:

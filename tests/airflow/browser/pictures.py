@@ -1,7 +1,7 @@
 """Take the pictures of the documentation: ``python -m tests.airflow.browser.pictures``.
 
-A whole Airflow runs the example DAGs against the emulator, and a browser looks at its pages. Nothing in a picture is
-anybody's: the connection leads to the emulator, the records are the sample data.
+A whole Airflow runs the example DAGs against the emulator, and a browser looks at its pages. No picture
+shows real data: the connection leads to the emulator, and the records are the sample data.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Pages:
 
 
 def connection_form(pages: Pages, path: Path) -> None:
-    """Take the form as it opens: the standard fields with their placeholders."""
+    """Take a picture of the form when it opens: the standard fields with their placeholders."""
     ConnectionForm(pages.browser, pages.url).begin("blux_default")
     pages.browser.save(path, DIALOG)
 
 
 def connection_form_open_api(pages: Pages, path: Path) -> None:
-    """Take the form with the section of the Open API filled in."""
+    """Take a picture of the form with the section of the Open API filled in."""
     form = ConnectionForm(pages.browser, pages.url)
     form.begin("blux_default")
     form.fill(
@@ -68,7 +68,7 @@ def connection_form_open_api(pages: Pages, path: Path) -> None:
 
 
 def graph_of(dag_id: str) -> Callable[[Pages, Path], None]:
-    """Return what takes the graph of a DAG, with the states of its run."""
+    """Return a function that takes a picture of the graph of a DAG, with the states of its run."""
 
     def take(pages: Pages, path: Path) -> None:
         pages.open(dag_id)
@@ -84,21 +84,21 @@ def graph_of(dag_id: str) -> Callable[[Pages, Path], None]:
 
 
 def log(pages: Pages, path: Path) -> None:
-    """Take the log of a task that has ended, with the line that sums it up."""
+    """Take a picture of the log of a task that has ended, with the summary line."""
     pages.open("delete_users", "/tasks/delete_users")
     pages.browser.find("//*[contains(text(), ' ended: ')]")
     pages.browser.save(path)
 
 
 def rendered_template(pages: Pages, path: Path) -> None:
-    """Take the tab that would show the records."""
+    """Take a picture of the tab "Rendered Template", which must not show the records."""
     pages.open("crm", "/tasks/send_users/rendered_templates")
     pages.browser.find("//code[contains(., '<list of 2>')]")
     pages.browser.save(path)
 
 
 class Picture(NamedTuple):
-    """A picture: how high the page is, and what takes it."""
+    """A picture: the height of the page in pixels, and the function that takes the picture."""
 
     height: int
     take: Callable[[Pages, Path], None]
@@ -160,7 +160,7 @@ def main() -> int:
 
 
 def report() -> int:
-    """Say how large the pictures are; return 1 when one is too large."""
+    """Print the sizes of the pictures; return 1 if a picture is too large."""
     sizes = {path.name: path.stat().st_size for path in sorted(IMAGES.glob("*.png"))}
     for name, size in sizes.items():
         print(f"{name:32} {size / 1000:6.0f} kB")  # noqa: T201

@@ -1,4 +1,4 @@
-"""An Airflow with an API server and nothing else, whose database holds deliveries that never ran."""
+"""An Airflow that has only an API server, with deliveries in its database that never ran."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = "plugin/blux-deliveries"
 
 
 def report(**counts: Any) -> dict[str, Any]:
-    """Return a report as an operator returns it, of a delivery of some seconds."""
+    """Return a report like that of an operator, for a delivery of ten seconds."""
     empty = dict.fromkeys(("delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "valid"), 0)
     read = sum(number for name, number in counts.items() if name in {*empty, "unchanged"} - {"resumed"})
     speed = {"batches": 10, "requests": 190, "retries": 0, "seconds": 10.0, "rate_limit": 20.0}
@@ -32,10 +32,10 @@ def report(**counts: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A run of a DAG whose one task sends something.
+    """A run of a DAG with one task, which sends records.
 
-    :param parts: of a mapped task; 0 for a task that is not mapped.
-    :param report: what each part returned; ``None`` for nothing.
+    :param parts: number of mapped task instances; 0 for a task that is not mapped.
+    :param report: the report that each instance returned; ``None`` if it returned nothing.
     """
 
     dag_id: str

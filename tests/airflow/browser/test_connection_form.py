@@ -1,4 +1,4 @@
-"""A connection, made, tested, changed and used as a person does it: in the form, in a browser."""
+"""A connection is created, tested, changed and used in the form, in a browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def form(browser: Chromium, site: Site) -> ConnectionForm:
 
 
 def connection_of(blux: Emulator) -> dict[str, str]:
-    """Return what is typed for a connection to the emulator, by label."""
+    """Return the text to type for a connection to the emulator, by label."""
     connection = blux.connection()
     extra = connection["extra"]
     return {
@@ -54,7 +54,7 @@ def fill_in(form: ConnectionForm, blux: Emulator, **others: str) -> None:
 
 
 def press_test(browser: Chromium, site: Site, connection_id: str) -> tuple[bool, str]:
-    """Press the Test button of a stored connection in Airflow 3.3; return whether it turns green, and what is said."""
+    """Press the Test button of a stored connection in Airflow 3.3; return success, and the message."""
     browser.open(f"{site.url}/connections")
     button = f"{row_of(connection_id)}//button[@aria-label='Test Connection']"
     browser.click(button)
@@ -67,7 +67,7 @@ def press_test(browser: Chromium, site: Site, connection_id: str) -> tuple[bool,
 
 
 def press_test_in_the_form(browser: Chromium) -> str:
-    """Press the Test button in the open form of Airflow 2.11; return what is said."""
+    """Press the Test button in the open form of Airflow 2.11; return the message that appears."""
     said = "//div[contains(@class, 'alert') and contains(., 'API')]"
     browser.driver.execute_script("document.querySelectorAll('.alert').forEach(alert => alert.textContent = '')")
     browser.click("//button[@id='test-connection']")
@@ -76,7 +76,7 @@ def press_test_in_the_form(browser: Chromium) -> str:
 
 @pytest.fixture(scope="module")
 def stored(browser: Chromium, site: Site, emulator: Emulator) -> str:
-    """A connection that was made in the form."""
+    """The id of a connection that was created in the form."""
     form = ConnectionForm(browser, site.url)
     form.begin(STORED)
     fill_in(form, emulator)

@@ -1,4 +1,4 @@
-"""Deliveries of what cannot be read, shaped or sent, each named after what is wrong; one try each."""
+"""Deliveries of records that cannot be read, shaped or sent. Each task is named after its fault and has one try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Six deliveries at once, one to each endpoint; one try each, so that going on is the test's own decision."""
+"""Six deliveries at the same time, one to each endpoint. Each has one try, so a test decides when it continues."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ REJECTS = "gs://crm/rejects/{{ dag.dag_id }}"
 
 
 class Bucket(MemoryFileSystem):
-    """A bucket of Google's, without Google: Airflow's provider for it is not installed."""
+    """A simulated bucket of Google Cloud Storage; Airflow's provider for it is not installed."""
 
     protocol = ("gs", "gcs")
 

@@ -1,4 +1,4 @@
-"""Deliveries that others look at: DAGs that wait for their assets, lineage, and somebody who watches."""
+"""Observed deliveries: DAGs that are scheduled on their assets, lineage, and progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries that end before their source does; one try each, so that going on is the test's own decision."""
+"""Deliveries that stop before the end of their source. Each has one try, so a test decides when it continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DAG that gives records where none belong, argument after argument."""
+"""A DAG that passes records to each argument that does not take records."""
 
 from __future__ import annotations
 

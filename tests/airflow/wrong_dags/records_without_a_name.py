@@ -1,4 +1,4 @@
-"""A DAG that does not say what its records are to the operator."""
+"""A DAG that passes records to an operator without an argument name."""
 
 from __future__ import annotations
 

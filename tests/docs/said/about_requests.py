@@ -1,4 +1,4 @@
-"""Provokes the messages about the connection, and about what Blux answers."""
+"""Provokes the messages about the connection, and about the answers of Blux."""
 
 from __future__ import annotations
 

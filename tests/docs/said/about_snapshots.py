@@ -14,7 +14,7 @@ from tests.docs.said.scene import EVENTS, USERS, Scene, says
 
 
 def folder_in(scene: Scene) -> Path:
-    """Return a new folder: one scene may be used for many provocations."""
+    """Return a new folder, because several provocations may use one scene."""
     return Path(tempfile.mkdtemp(dir=scene.folder))
 
 

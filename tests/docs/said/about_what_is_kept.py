@@ -67,7 +67,7 @@ def at_most_once_without_progress(scene: Scene) -> None:
 
 
 def after_a_failed_try(scene: Scene, method: str, records: list[Any], **changes: Any) -> None:
-    """Let a try fail after its first request; change something, and try again."""
+    """Let a try fail after its first request; then try again with ``changes``."""
     options = {"checkpoint": Memory(), "batch_size": 1, "concurrency": 1}
     scene.blux.fault(**UNAVAILABLE, skip=1)
     with pytest.raises(Exception, match="503"):

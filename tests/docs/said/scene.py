@@ -1,4 +1,4 @@
-"""What provokes a message, and what it has at hand."""
+"""Registers the functions that provoke messages, and gives them an emulator, a folder and the log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNAVAILABLE = {"kind": "status", "status": 503, "headers": {"Retry-After": "8640
 
 @dataclass
 class Scene:
-    """What a provocation has at hand: an emulator that ``blux_default`` leads to, a folder, the log."""
+    """The environment of a provocation: an emulator that ``blux_default`` leads to, a folder, and the log."""
 
     blux: Emulator
     folder: Path
@@ -47,7 +47,7 @@ PROVOCATIONS: dict[str, Provocation] = {}
 
 
 def says(*beginnings: str) -> Callable[[Provocation], Provocation]:
-    """Register what makes the package say the messages that begin so."""
+    """Register a function that provokes the messages with these beginnings."""
 
     def register(provocation: Provocation) -> Provocation:
         for beginning in beginnings:
