@@ -1,8 +1,8 @@
 """Mutation testing of one part of the package after another: `make mutants`, or OPTIONS="delivery.engine api.retry".
 
-A mutant is the package with one small fault put in. One that no test notices shows what the tests do not hold. mutmut
-makes the mutants in a copy of the tree (``mutants/``), knows from a first run which tests come by which function, and
-runs those until one fails. Here it is given operators that it lacks, and the survivors are printed as diffs.
+A mutant is the package with one small fault. A mutant that no test notices (a survivor) shows a gap in the tests.
+mutmut creates the mutants in a copy of the tree (``mutants/``). It knows from a first run which tests call which
+function, and runs these tests until one fails. This module adds mutation operators, and prints the survivors as diffs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KILLED = {"killed", "timeout", "caught by type check"}
 
 
 def without_statement(node: cst.SimpleStatementLine) -> Iterator[cst.SimpleStatementLine]:
-    """Leave out a call, a raise or an addition: a line that is forgotten is the commonest fault of all."""
+    """Remove a call, a raise or an addition, since a missing line is the most common fault."""
     if isinstance(node.body[0], cst.Raise | cst.AugAssign | cst.Del) or (
         isinstance(node.body[0], cst.Expr) and isinstance(node.body[0].value, cst.Call)
     ):
@@ -40,15 +40,15 @@ def without_statement(node: cst.SimpleStatementLine) -> Iterator[cst.SimpleState
 
 
 def negated(node: cst.If) -> Iterator[cst.If]:
-    """Take the other branch."""
+    """Negate the condition."""
     test = node.test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     yield node.with_changes(test=cst.UnaryOperation(cst.Not(), test))
 
 
 def main(parts: list[str]) -> int:
-    """Run the mutants of ``parts``; return 1 when one survives.
+    """Run the mutants of ``parts``; return 1 if a mutant survives.
 
-    :param parts: such as ``delivery``, ``api.retry``, ``records.values.x_consent``; none for all.
+    :param parts: parts such as ``delivery``, ``api.retry``, ``records.values.x_consent``; empty for the whole package.
     """
     # What a message says is held by the tests of messages; three mutants for each of its words would drown the others.
     mutation_operators[:] = [

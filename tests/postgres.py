@@ -1,4 +1,4 @@
-"""The PostgreSQL that some tests need: where it is, whether it answers, and databases of their own in it."""
+"""The PostgreSQL that some tests need: its address, whether it answers, and separate databases in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVER: dict[str, Any] = {
 
 
 def why_not(*, for_a_database_of_its_own: bool = False) -> str | None:
-    """Return why a test that needs it is skipped; ``None`` when it answers, and lets make a database if need be."""
+    """Return the reason to skip a test; ``None`` if PostgreSQL answers, and allows a new database if one is needed."""
     try:
         import psycopg2
     except ImportError:
@@ -38,7 +38,7 @@ def why_not(*, for_a_database_of_its_own: bool = False) -> str | None:
 
 
 class PostgresDatabase:
-    """A database that is there while a ``with`` block runs, and that can be read row by row."""
+    """A database that exists during a ``with`` block."""
 
     def __init__(self) -> None:
         self._name = f"blux_test_{os.getpid()}_{secrets.token_hex(4)}"
@@ -56,12 +56,12 @@ class PostgresDatabase:
 
     @property
     def url(self) -> str:
-        """Return its address as SQLAlchemy has it."""
+        """Return the SQLAlchemy URL of the database."""
         user, password = quote(SERVER["user"], safe=""), quote(SERVER["password"], safe="")
         return f"postgresql+psycopg2://{user}:{password}@{SERVER['host']}:{SERVER['port']}/{self._name}"
 
     def connection(self) -> dict[str, Any]:
-        """Return the Airflow connection that leads to it."""
+        """Return the Airflow connection to the database."""
         fields = {key: SERVER[key] for key in ("host", "port", "password")}
         return {"conn_type": "postgres", "login": SERVER["user"], "schema": self._name, **fields}
 
@@ -74,11 +74,11 @@ class PostgresDatabase:
             connection.commit()
 
     def tables(self) -> list[str]:
-        """Return the names of its tables."""
+        """Return the names of the tables."""
         return [row["tablename"] for row in self.select("select tablename from pg_tables where schemaname = 'public'")]
 
     def select(self, query: str, *parameters: object) -> list[dict[str, Any]]:
-        """Return the rows of a query, JSON as the text that it is; ``?`` stands for a parameter."""
+        """Return the rows of a query, JSON as text; ``?`` stands for a parameter."""
         import psycopg2
         from psycopg2.extras import RealDictCursor, register_default_json, register_default_jsonb
 

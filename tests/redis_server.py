@@ -1,4 +1,4 @@
-"""The Redis that tests use where one answers: as BLUX_REDIS says, else where a development machine has it."""
+"""The Redis of the tests: the address in ``BLUX_REDIS``, or the default address. Tests are skipped without one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOBODY = "redis://127.0.0.1:1/0"
 
 
 def connected() -> Any:
-    """Return a client; skip the test where no Redis answers."""
+    """Return a client; skip the test if no Redis answers."""
     redis = pytest.importorskip("redis")
     client = redis.Redis.from_url(REDIS, socket_timeout=5, socket_connect_timeout=2)
     try:

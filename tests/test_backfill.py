@@ -1,4 +1,4 @@
-"""The functions around a backfill, on real files and a real database."""
+"""The functions of ``backfill``, on real files and a real database."""
 
 from __future__ import annotations
 

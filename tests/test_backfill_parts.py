@@ -1,4 +1,4 @@
-"""Parts of a big source: everything is in exactly one of them, and the same source gives the same parts."""
+"""Parts of a big source: each record is in exactly one part, and the same source gives the same parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark beside others: its arithmetic, its goals, and that every contender really does the work."""
+"""The comparative benchmark: its calculations and goals, and a check that every contender really delivers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def as_blux_has_it(row):
 
 
 def deliver(contender, task):
-    """Let a contender work in this process: to import Airflow once is enough."""
+    """Run a contender in this process, so that Airflow is imported only once."""
     if not is_installed(contender):
         pytest.skip(f"{contender.needs} is not installed")
     return import_module(f"benchmarks.bench.contenders.{contender.module}").prepare(task)()

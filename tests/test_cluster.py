@@ -1,4 +1,4 @@
-"""The cluster test: its source, what it would notice, and what it says where a server is missing."""
+"""The cluster test: its source, the faults that it detects, and its message if a server is missing."""
 
 from __future__ import annotations
 

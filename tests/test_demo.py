@@ -1,4 +1,4 @@
-"""The demo: it runs every example DAG, and would notice a record that is lost, made up, changed or sent twice."""
+"""The demo: it runs every example DAG, and detects a record that is lost, invented, changed or sent twice."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_deletion_that_was_never_asked_for_is_noticed(blux):
 
 @pytest.fixture
 def shop(tmp_path):
-    """Three requests: one done earlier, one that names somebody, one that names nobody."""
+    """A database with three requests: one done earlier, one with a user id, one without."""
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
         database.execute("CREATE TABLE deletion_requests (request_no INTEGER, user_id TEXT, done_at TEXT)")
         database.executemany(

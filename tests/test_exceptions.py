@@ -1,4 +1,4 @@
-"""What an error shows of a field's name, which in an object with values for keys is a value itself."""
+"""The name of a field in an error: it is redacted, because keys of an object may be personal values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key that a JSON object has twice, with different values, is noticed wherever JSON is read."""
+"""A key that is twice in a JSON object, with different values, is an error wherever JSON is read."""
 
 from __future__ import annotations
 

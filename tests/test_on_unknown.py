@@ -1,4 +1,4 @@
-"""``on_unknown="keep"``, and its old name, which is taken until 1.0."""
+"""``on_unknown="keep"``, and its former name, which is accepted until 1.0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package as a whole: what the wheel holds, what importing it costs, where its version stands."""
+"""The package as a whole: the content of the wheel, the modules that an import loads, and the version."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def python(code: str) -> str:
-    """Return what ``code`` prints in an interpreter of its own."""
+    """Run ``code`` in a new interpreter; return its output."""
     done = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
     )

@@ -1,4 +1,4 @@
-"""What is public: the modules, and the names in each. Whatever else there is may change with any release."""
+"""The public modules and names. All other names may change with any release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample data: made again it is the same, it is as awkward as it should be, and it names nobody."""
+"""The sample data: it is reproducible, has the intended irregularities, and names no real person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures list every argument, the types that mypy reads name the same ones, and a typo is answered."""
+"""Signatures and types for mypy list the same arguments, and an error names the most similar argument."""
 
 from __future__ import annotations
 

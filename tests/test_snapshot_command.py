@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_blux.snapshot inspect``: a snapshot told in words, without a connection."""
+"""``python -m airflow_provider_blux.snapshot inspect``: the description of a snapshot, without a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DAG that mypy reads: every line that it must refuse says so, and no other may be."""
+"""A DAG for mypy: each line with an intended error says so, and no other line may have an error."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class Endpoint:
 
     :param path: path below the API's base URL; the client fills in ``{application_id}``.
     :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
-    :param max_records: most records a request.
-    :param max_rate: most requests a second.
+    :param max_records: maximum number of records in a request.
+    :param max_rate: maximum number of requests a second.
     :param success: the status that the page documents for success.
     """
 

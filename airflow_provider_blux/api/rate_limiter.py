@@ -15,7 +15,7 @@ from typing import Protocol
 class Rules:
     """The constants of a rate limiter. Times are in seconds.
 
-    :param rate: most requests a second.
+    :param rate: maximum number of requests a second.
     :param headroom: share of a second that is left free, so that requests whose transit times differ do not exceed the
         limit at the server. 1 % allows for a difference of 10 ms within a second.
     :param more_headroom: added by each episode of 429s, and forgotten in ``forget_seconds`` without one.
@@ -108,7 +108,7 @@ class RateLimiter:
     ``burst``). So when many requests are refused, there is no catching up, and each request keeps a minimum interval to
     the previous one.
 
-    :param rate: most requests a second.
+    :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.
     :param sleep: waits for a number of seconds; raises when the task is being stopped.
     """

@@ -40,7 +40,7 @@ class RedisRateLimiter:
     :param redis: a client of Redis.
     :param key: prefix of the two Redis keys, the same for all tasks that share the limiter. A hash tag in it keeps both
         keys in one slot of a Redis Cluster.
-    :param rate: most requests a second, of all tasks together.
+    :param rate: maximum number of requests a second, for all tasks together.
     :param fallback: rate limiter of this task while Redis does not answer; ``None`` to fail.
     :param sleep: waits for a number of seconds; raises when the task is being stopped.
     """

@@ -27,7 +27,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 class Departure:
     """The callbacks for writing one request.
 
-    :param timeout: most seconds for writing the request.
+    :param timeout: maximum time for writing the request, in seconds.
     :param on_leaving: called when the connection is open, just before the request is written.
     :param on_left: called when the whole request is written, before the answer is read.
     """

@@ -81,7 +81,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         of_context = determine_kwargs(self.python_callable, args, context)
         call = partial(self.python_callable, *args, **{**of_context, **kwargs})
         with closing(FunctionSource(call, _name(self.python_callable))) as self._function:
-            # DecoratedOperator.execute is left out: it would look for assets in what the function returns.
+            # DecoratedOperator.execute is not called: it would look for assets in what the function returns.
             report: dict[str, Any] = super(DecoratedOperator, self).execute(context)
         return report
 

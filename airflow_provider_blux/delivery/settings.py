@@ -57,7 +57,8 @@ class ShapingOptions(TypedDict, total=False):
 class PaceOptions(TypedDict, total=False):
     """The speed of a delivery; ``None`` stands for the limit of the endpoint.
 
-    ``batch_size``: records per request. ``rate_limit``: requests a second. ``concurrency``: most requests in flight.
+    ``batch_size``: records per request. ``rate_limit``: requests a second.
+    ``concurrency``: maximum number of requests in flight.
     ``rate_limit_share``: share of the rate limit for this task (above 0, at most 1). Without a Redis connection it
     always applies; with one, it applies while Redis does not answer and ``rate_limit_fallback`` is ``"share"``. With
     ``"fail"`` the task fails then.

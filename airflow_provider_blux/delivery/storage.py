@@ -281,7 +281,7 @@ class FileStore:
             raise BluxCheckpointError(f"The checkpoint {self} cannot be read: it is not JSON. {WAY_OUT}") from None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state to the file, in place of what it held."""
+        """Replace the content of the file with the state."""
         self._folder.write(self._name, json.dumps(state).encode())
 
     def clear(self) -> None:

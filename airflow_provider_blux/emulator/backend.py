@@ -1,4 +1,4 @@
-"""What the two APIs and the control plane share: credentials, settings, state, faults."""
+"""The state shared by the two APIs and the control plane: credentials, settings, records, faults."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Settings:
     :param police_rates: whether a limiter answers 429 to requests above the rates.
     :param limit_kind: the kind of limiter, see :mod:`airflow_provider_blux.emulator.rates`.
     :param retry_after: seconds that a 429 asks to wait; ``None`` for a 429 without ``Retry-After``.
-    :param rates: most requests in one second by API and operation, where they differ from the default.
+    :param rates: maximum number of requests in a second, by API and operation; others have the default.
     :param latency: seconds added to every answer.
     """
 

@@ -78,7 +78,7 @@ class Limiters:
     def admits(self, kind: LimitKind, key: str, rate: int, now: float) -> bool:
         """Count an arrival; return whether a limiter accepts it.
 
-        :param rate: most requests a second.
+        :param rate: maximum number of requests a second.
         """
         within_second = self._arrivals.arrive(key, now)
         with self._lock:

@@ -136,7 +136,7 @@ class BluxHook(BaseHook):
         """Delete users.
 
         :param records: ids, or rows with a column ``user_id``.
-        :param max_users: most users that may be deleted (100,000 unless given), checked before anything is deleted;
+        :param max_users: maximum number of users to delete (100,000 unless given), checked before anything is deleted;
             ``None`` for no limit.
         :param receipts_path: folder for a receipt of every accepted request.
         :raises BluxGuardError: the records have more users than ``max_users``; nothing was sent.

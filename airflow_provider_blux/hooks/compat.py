@@ -1,6 +1,6 @@
 """Two functions of Airflow that early releases of ``common.compat.sdk`` lack, imported from Airflow itself.
 
-Airflow's constraints pin common-compat to the newest release of their day: 1.14 beside Airflow 2.11.2 and 3.1.8.
+Airflow's constraints pin common-compat to the newest release at their time: 1.14 for Airflow 2.11.2 and 3.1.8.
 """
 
 from __future__ import annotations

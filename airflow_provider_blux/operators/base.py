@@ -78,7 +78,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     :param sql_parameters: (templated) values for the placeholders, in the driver's own style.
     :param field_mapping: ``{source column: Blux field}``, dotted where the field is of a group
         (``user_properties.phone_number``); a column that it does not name keeps its own name.
-    :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
+    :param true_values: text and numbers that mean true in a consent, in addition to true itself and the word ``true``.
     :param false_values: the same for false. Without these two arguments, a consent must be a boolean or the word
         ``true`` or ``false``.
     :param naive_timezone: time zone added to timestamps without one, as ``Asia/Seoul``; by default they are rejected.
@@ -102,7 +102,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         it always applies; with it, only while Redis does not answer.
     :param rate_limit_fallback: while Redis does not answer, the task fails (``fail``), or uses its share of the rate
         limit (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
-    :param concurrency: most requests in flight; by default 32, or as many as start in a second.
+    :param concurrency: maximum number of requests in flight; by default 32, or as many as start in a second.
     :param max_rejects: (templated) how many records (an int), or which share of them (a float), may be rejected or
         unknown.
     :param rejects_path: (templated) folder for the records that are not delivered; required if ``max_rejects`` is set.

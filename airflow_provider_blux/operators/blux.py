@@ -108,8 +108,8 @@ class BluxDeleteUsersOperator(BluxOperator):
 
     :param user_ids: (templated) a list of ids, or of rows with a column ``user_id``; an upstream task's output, a
         mapped task's outputs, or a JSON string of a list.
-    :param max_users: (templated) most users that may be deleted (100,000 unless given), checked before anything is
-        deleted; ``None`` for no limit.
+    :param max_users: (templated) maximum number of users to delete (100,000 unless given), checked before anything
+        is deleted; ``None`` for no limit.
     :param receipts_path: (templated) folder for a receipt of every accepted request.
     :param snapshot_path: (templated) snapshot folder of the task that sends users. Deleted users are removed from it,
         so that an unchanged row is sent again if the user comes back.

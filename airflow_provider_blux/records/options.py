@@ -34,7 +34,7 @@ class Shaping:
     """The shaping arguments of every operator and hook method, checked.
 
     :param field_mapping: ``{source column: Blux field}``; ``user_properties.phone_number`` names a field of a group.
-    :param true_values: text and numbers that mean true in a consent, beside true itself and the word ``true``.
+    :param true_values: text and numbers that mean true in a consent, in addition to true itself and the word ``true``.
     :param false_values: the same for false.
     :param naive_timezone: time zone added to timestamps without one: an IANA name or a ``tzinfo``.
     :param send_nulls: send a null property as null; otherwise it is not sent, and Blux keeps the old value.

@@ -1,4 +1,4 @@
-"""How a function becomes a task: which arguments a decorator takes, and what fails when the DAG is parsed."""
+"""How a function becomes a task: the arguments of a decorator, and the errors when the DAG is parsed."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SLOWLY = {"batch_size": 2, "concurrency": 1, "rate_limit": 1000}
 
 
 class Function:
-    """Counts how often it is called, and yields users whose numbers begin where it is told."""
+    """Counts its calls; yields users whose numbers start at ``first``."""
 
     __name__ = "users"
 

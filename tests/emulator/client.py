@@ -1,4 +1,4 @@
-"""A bare HTTP client of the emulator: no part of the package, so that both can be wrong only independently."""
+"""A simple HTTP client of the emulator. It uses no code of the package, so it does not share its mistakes."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ NOTHING = {"users": 0, "profiles": 0, "events": 0, "devices": 0, "deleted_users"
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread is about to do; pytest's own time limit ends a wait for nothing."""
+    """Wait until a condition that another thread fulfils; pytest's time limit ends an endless wait."""
     waiting = threading.Event()
     while not condition():
         waiting.wait(0.01)
 
 
 class Client:
-    """Sends to the emulator with the right credentials, unless told otherwise."""
+    """Sends requests to the emulator, by default with the right credentials."""
 
     def __init__(self, blux: Emulator) -> None:
         self._url = blux.url

@@ -1,4 +1,4 @@
-"""Python processes of their own, for what cannot be seen from within the test's."""
+"""Separate Python processes, for checks that are not possible in the process of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator for other machines: its certificate, and who may look at what it holds."""
+"""The emulator for other machines: its certificate, and the access to its data."""
 
 from __future__ import annotations
 

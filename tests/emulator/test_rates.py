@@ -68,7 +68,7 @@ def test_the_published_rates_are_the_default() -> None:
 
 
 def admitted(kind: LimitKind, arrivals: list[float], rate: int = 20) -> list[bool]:
-    """Return what a limiter decides on the arrivals, in Unix time."""
+    """Return whether a limiter accepts each of the arrivals, which are Unix times."""
     limiters = Limiters(Arrivals())
     return [limiters.admits(kind, "a.b", rate, 1_790_000_000 + now) for now in arrivals]
 

@@ -1,4 +1,4 @@
-"""HTTP as clients other than ours speak it, byte by byte."""
+"""HTTP of other clients than the package, byte by byte."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def head_of(wire: socket.socket) -> bytes:
 
 
 def answer_on(wire: socket.socket) -> tuple[int, bytes]:
-    """Read one answer and no byte more; return its status and its body."""
+    """Read exactly one answer; return its status and its body."""
     head = head_of(wire).decode().lower()
     (size,) = (int(line.split()[1]) for line in head.splitlines() if line.startswith("content-length:"))
     body = b""

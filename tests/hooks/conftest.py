@@ -1,4 +1,4 @@
-"""The connection that a test wants."""
+"""The fixture ``connect``, which changes the Airflow connection of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``BluxHook`` against the emulator: every operation of both APIs, the order to stop, what is refused."""
+"""``BluxHook`` against the emulator: every operation of both APIs, stopping, and refused arguments."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
 
 
 class Mapped(Sequence[Any]):
-    """As ``expand(...).output.map(f)`` comes to a ``@task``: a function of the DAG author makes each item."""
+    """The value of ``expand(...).output.map(f)`` in a ``@task``: a function of the DAG author returns each item."""
 
     def __len__(self) -> int:
         return 3

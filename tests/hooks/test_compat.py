@@ -1,4 +1,4 @@
-"""Names of Airflow that early releases of common-compat lack: CI runs this beside the releases 1.12 to 1.23."""
+"""Names of Airflow that early releases of common-compat lack: CI runs this with the releases 1.12 to 1.23."""
 
 from __future__ import annotations
 

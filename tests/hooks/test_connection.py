@@ -1,4 +1,4 @@
-"""What an Airflow connection of type ``blux`` holds: read as Airflow gives it, from a document or a URI."""
+"""The fields of an Airflow connection of type ``blux``, read from JSON or from a URI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection form, as Airflow's own provider discovery sees it."""
+"""The connection form, as Airflow's provider discovery returns it."""
 
 from __future__ import annotations
 

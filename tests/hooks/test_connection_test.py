@@ -1,4 +1,4 @@
-"""``test_connection``, which is what the Test button calls: it proves the credentials and stores nothing."""
+"""``test_connection``, which the Test button calls: it tests the credentials and stores nothing."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NO_OPEN = {"extra": {"open_api_url": None, "project_id": None, "open_api_key": N
 
 @pytest.fixture
 def tested(blux_emulator: Emulator) -> Callable[[], tuple[bool, str]]:
-    """A function that tests the connection and returns the outcome, with the emulator's own address left out.
+    """A function that tests the connection; it returns the result, and a message without the emulator's address.
 
-    Whatever the outcome, nothing is stored or deleted, and no key is told.
+    For every result, it checks that nothing is stored or deleted, and that the message shows no key.
     """
 
     def test() -> tuple[bool, str]:
@@ -206,7 +206,7 @@ def test_a_host_that_does_not_exist_is_told(connect: Any, tested: Tested) -> Non
 
 @contextmanager
 def another_host(status: int) -> Iterator[tuple[str, list[str]]]:
-    """A server that is not Blux: it answers everybody the same, and notes the keys that it gets."""
+    """A server that is not Blux: it gives every request the same answer, and records the keys it receives."""
     keys: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
@@ -218,7 +218,7 @@ def another_host(status: int) -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
 
         def log_message(self, *words: object) -> None:
-            """Stay silent."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

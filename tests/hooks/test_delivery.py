@@ -1,4 +1,4 @@
-"""Tasks that share a rate, as the hook sees them: a connection to Redis, or a share without one."""
+"""Tasks that share a rate limit: through a connection to Redis, or with a fixed share without Redis."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ USERS = [{"user_id": str(number)} for number in range(6)]
 
 
 class Paces:
-    """The paces that a test makes in Redis; others may be there already."""
+    """The rate limiters that a test creates in Redis; others may exist already."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
         self._others = set(client.keys("blux:pace:*"))
 
     def own(self, what: str = "*") -> set[bytes]:
-        """Return the keys of the test's own."""
+        """Return the keys that the test has created."""
         return set(self.client.keys(f"blux:pace:*:{what}")) - self._others
 
 
 @pytest.fixture
 def paces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paces]:
-    """A Redis, and the connection ``pace`` to it."""
+    """A Redis and the connection ``pace``, which leads to it."""
     paces = Paces(connected())
     monkeypatch.setenv("AIRFLOW_CONN_PACE", REDIS)
     yield paces
@@ -47,7 +47,7 @@ def paces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paces]:
 
 @pytest.fixture
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection ``pace`` to a Redis that is not there."""
+    """The connection ``pace`` to a Redis that does not answer."""
     pytest.importorskip("airflow.providers.redis")
     monkeypatch.setenv("AIRFLOW_CONN_PACE", NOBODY)
 

@@ -1,4 +1,4 @@
-"""``max_users``: no more users are deleted than the DAG author meant."""
+"""``max_users``: no more users are deleted than the DAG author allows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_wrong_shaping_argument_is_refused_before_anything_is_counted(blux_emu
 
 def test_a_source_that_grows_while_it_is_read_again_does_not_get_past_the_guard(blux_emulator: Emulator) -> None:
     class Growing:
-        """Fifty users at first, then ten thousand."""
+        """A source of fifty users at the first reading, then of ten thousand."""
 
         def __init__(self) -> None:
             self.reads = 0
@@ -92,7 +92,7 @@ def test_a_source_that_grows_while_it_is_read_again_does_not_get_past_the_guard(
 
 
 class Counted:
-    """Ids that can be read again, and how often each reading has got how far."""
+    """Ids that can be read several times; counts the ids of each reading."""
 
     def __init__(self, *readings: list[str]) -> None:
         self._readings = readings

@@ -1,4 +1,4 @@
-"""Sending only what has changed through the hook, and all that a snapshot is bound to."""
+"""Sending only changed records through the hook, and the settings that a snapshot depends on."""
 
 from __future__ import annotations
 

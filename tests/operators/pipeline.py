@@ -42,7 +42,7 @@ def rendered(operator: Any, *, upstream: Any = None, **context: Any) -> Any:
 
 
 def shown(operator: Any) -> dict[str, Any]:
-    """Return what Airflow stores of the template fields, and shows under "Rendered Template"."""
+    """Return the template fields as Airflow stores them and shows them under "Rendered Template"."""
     return {name: serialize_template_field(getattr(operator, name), name) for name in operator.template_fields}
 
 

@@ -1,4 +1,4 @@
-"""A wrong DAG fails when it is parsed, and says which argument is wrong."""
+"""A wrong DAG fails when it is parsed, and the error names the wrong argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the links of a task lead, and that they lead nowhere rather than astray."""
+"""The URLs of the links of a task; a link has no URL rather than a wrong one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINKS = BluxUpsertUsersOperator.operator_extra_links
 
 
 class TaskInstance:
-    """What an operator sees of its task instance."""
+    """The parts of a task instance that an operator uses."""
 
     dag_id, run_id, task_id, map_index, try_number = "crm", "manual", "push", -1, 1
 

@@ -1,4 +1,4 @@
-"""What an operator tells, where no Airflow process is needed to see it."""
+"""Lineage, outlets and progress of an operator, tested without an Airflow process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records in a template field: the upstream is a dependency, and nobody sees or renders the records."""
+"""Records in a template field: the upstream task is a dependency, and records are neither shown nor rendered."""
 
 from __future__ import annotations
 

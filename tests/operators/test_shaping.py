@@ -1,4 +1,4 @@
-"""The shaping arguments of the operators: refused when a DAG is parsed, and what they do to the rows of a source."""
+"""The shaping arguments of the operators: errors when a DAG is parsed, and the effect on the rows of a source."""
 
 from __future__ import annotations
 

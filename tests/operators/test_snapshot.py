@@ -1,4 +1,4 @@
-"""Sending only what has changed through the operators: every source, and the arguments that say how."""
+"""Sending only changed records through the operators: every source, and the arguments."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def ran(kind: type[BluxOperator], given: dict[str, Any], context: Any = None, **
 
 
 def rows_of(key: str, values: str = "aaa") -> Rows:
-    """Return one user or device for each letter, which is the value of its ``platform``."""
+    """Return one user or device for each letter in ``values``; the letter is its ``platform``."""
     return [{key: f"k{number}", "platform": value} for number, value in enumerate(values)]
 
 

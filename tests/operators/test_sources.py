@@ -1,4 +1,4 @@
-"""What an operator does with the arguments of its source, and where there is nothing to send."""
+"""The arguments for the source of an operator, and sources without records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(kind: type[BluxOperator], **arguments: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
-    """By source, the arguments that lead to no record."""
+    """For each source, arguments that give no records."""
     (tmp_path / "empty.csv").write_text("user_id,name,device_id\n", "utf-8")
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
         connection.execute("CREATE TABLE users (user_id TEXT)")

@@ -1,4 +1,4 @@
-"""Templates in an operator's arguments: what names a file, what is data, and what rendered text stands for."""
+"""Templates in an operator's arguments: template files, data, and the conversion of rendered text."""
 
 from __future__ import annotations
 

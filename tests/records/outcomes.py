@@ -38,7 +38,7 @@ def check(shape: Callable[[Any], Any], row: Any, expected: Any) -> None:
 
 
 def same_types(found: Any, expected: Any) -> bool:
-    """Tell 1 from True and from 1.0, which are equal."""
+    """Return whether equal values have the same types; 1, True and 1.0 are equal, but of different types."""
     if isinstance(expected, dict):
         return all(same_types(found[key], item) for key, item in expected.items())
     if isinstance(expected, list | tuple):

@@ -1,4 +1,4 @@
-"""Tables: a value, and whether it is sent (as what) or rejected (naming which field, in which words)."""
+"""Tables of values, each with the value that is sent, or with the field and the reason of the reject."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Level(enum.IntEnum):
 
 
 class MissingTimestamp(datetime):
-    """As pandas has it: a datetime by type, a word as text, and no offset."""
+    """A missing timestamp like that of pandas: its type is datetime, its text is a word, and it has no offset."""
 
     def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
         return "NaT"

@@ -1,4 +1,4 @@
-"""Whatever is accepted arrives at the emulator as it was in the source."""
+"""Every accepted value arrives at the emulator unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table without a column that every record needs fails at once, and says which columns there are."""
+"""A table without a column that every record needs fails at once, and the error names its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a declared value, a zone for naive timestamps and ``send_nulls`` make of a record."""
+"""The effect of declared values, a zone for naive timestamps, and ``send_nulls`` on a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records as JSON, and text that it cannot carry."""
+"""Records as JSON, and text that JSON in UTF-8 cannot represent."""
 
 from __future__ import annotations
 

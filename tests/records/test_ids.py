@@ -22,7 +22,7 @@ from tests.records.test_invariants import repeatable
 
 @pytest.fixture
 def blux_hook(blux_emulator: Emulator) -> BluxHook:
-    """A hook whose connection leads to the emulator."""
+    """A hook with a connection to the emulator."""
     return BluxHook(api="application")
 
 

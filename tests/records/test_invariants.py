@@ -1,4 +1,4 @@
-"""What holds for any row whatever, tried out by hypothesis."""
+"""Invariants that hold for every row, tested with hypothesis."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ devices_of_one = st.fixed_dictionaries(
 
 
 def applied(crm: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a CRM holds of a user after an update: objects are merged by key, everything else replaced."""
+    """Return the user in a CRM after an update: objects are merged by key, other values are replaced."""
     after = deepcopy(crm)
     for field, value in record.items():
         after[field] = {**after.get(field, {}), **value} if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Columns named otherwise: where their values go, and what an error calls them."""
+"""Columns with other names: the fields for their values, and their names in errors."""
 
 from __future__ import annotations
 

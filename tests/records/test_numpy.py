@@ -1,4 +1,4 @@
-"""Scalars of numpy and pandas in rows: taken as Python's."""
+"""Scalars of numpy and pandas in rows are converted to Python values."""
 
 from __future__ import annotations
 

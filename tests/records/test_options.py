@@ -1,4 +1,4 @@
-"""The shaping arguments: which are taken, and which are refused when a DAG is parsed, in which words."""
+"""The shaping arguments: valid values, and the errors for invalid ones when a DAG is parsed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Flag(str, enum.Enum):  # noqa: UP042 - of the older kind, whose hash is no
 
 
 class FromLongAgo(tzinfo):
-    """As pytz makes them: attached to a time it gives the city's offset before there were zones."""
+    """A zone like those of pytz: as ``tzinfo`` of a time, it returns the local mean time of the city."""
 
     def localize(self, moment: datetime) -> datetime:
         return moment.replace(tzinfo=timezone(timedelta(hours=9)))

@@ -1,7 +1,7 @@
-"""``RULES_VERSION`` is raised whenever something else is sent for the same row.
+"""``RULES_VERSION`` must be raised if another record is sent for the same row.
 
-A snapshot takes a row for unchanged without shaping it, so whatever the rules made of that row must be what they make
-of it now. All rows below are shaped and encoded; the digest of the outcome is held here.
+A snapshot compares rows before they become records. So the rules must turn an unchanged row into the same record as
+before. All rows below are shaped and encoded; the digest of the results is stored here.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ KINDS: list[tuple[Operation, Api, str, list[str]]] = [
 
 
 def outcomes() -> Iterator[bytes]:
-    """Yield what is sent for each row; nothing for one that is rejected, whatever the reason."""
+    """Yield the record for each row; an empty value for a rejected row, for any reason."""
     for operation, api, key, columns in KINDS:
         for arguments in [*SHAPINGS, *(OF_USERS if operation == "upsert_users" else OF_DEVICES)]:
             shape = shape_of(operation, api, Shaping(**arguments))

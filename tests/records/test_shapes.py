@@ -1,4 +1,4 @@
-"""Nested, flat and mixed rows, and what the two APIs get of them."""
+"""Nested, flat and mixed rows, and the records for both APIs."""
 
 from __future__ import annotations
 

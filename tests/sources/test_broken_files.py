@@ -1,4 +1,4 @@
-"""Files that were cut off or damaged: an error that names the file and the place, and nothing lost in silence."""
+"""Files that were cut off or damaged: the error names the file and the position, and no record is lost silently."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ places = st.floats(0, 1, exclude_max=True)
 
 
 def read(path: Path, content: bytes) -> tuple[list[Any], str | None]:
-    """Return what was read, and the error that it ended with."""
+    """Return the records, and the error that ended the reading."""
     path.write_bytes(content)
     found: list[Any] = []
     words = None

@@ -72,7 +72,7 @@ def test_what_is_packed_a_thousandfold_is_unpacked_in_pieces(compression: Compre
 
 
 class FailingStorage(io.BytesIO):
-    """A storage that breaks off, with an error of its own library's."""
+    """A storage that fails with an error of its library."""
 
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() > 1000:

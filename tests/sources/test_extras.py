@@ -1,4 +1,4 @@
-"""What is said where a library is missing."""
+"""The error if a library is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files are read, in which order, and what is said when they cannot be."""
+"""The files that are read, their order, and the errors if a file cannot be read."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_encoding_and_delimiter_are_for_csv(tmp_path: Path) -> None:
 
 @pytest.fixture
 def partitioned(tmp_path: Path) -> Path:
-    """Users whose grade and city stand in the names of their folders."""
+    """A folder of users, with their grades and cities in the names of its folders."""
     for folder, name in (("grade=gold/city=서울", "a"), ("grade=a%2Fb%3D/city=__HIVE_DEFAULT_PARTITION__", "b")):
         path = tmp_path / "users" / folder
         path.mkdir(parents=True)

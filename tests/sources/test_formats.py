@@ -1,4 +1,4 @@
-"""Bytes of a file, as records: JSON lines, a JSON array, CSV; and which of them a file is."""
+"""Records from the bytes of a file (JSON lines, a JSON array, CSV), and the detection of the format."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ PIECES = st.sampled_from(
 
 
 def like_the_standard_library(document: str) -> None:
-    """Read it whole and in drips; both must give what ``json.loads`` gives, or refuse what it refuses."""
+    """Check that reading a document whole, and in small parts, gives the same as ``json.loads``, or fails like it."""
     try:
         expected = json.loads(document)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Records from what pandas, polars and pyarrow hold."""
+"""Records from data of pandas, polars and pyarrow."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def test_closing_leaves_alone_what_a_function_returned_for_others_to_use(tmp_pat
 
 
 class Cursor(Iterator[str]):
-    """What a database returns, whose server has gone meanwhile."""
+    """A cursor whose database server has gone away."""
 
     def __next__(self) -> str:
         raise StopIteration

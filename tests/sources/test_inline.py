@@ -1,4 +1,4 @@
-"""Records that are there already."""
+"""Records from values: lists, outputs of mapped tasks, JSON text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_blux.sources.inline import InlineSource
 
 
 class LazyXComOutputs(Sequence[Any]):
-    """A mapped task's outputs as Airflow hands them over: every item, and every slice, is a request."""
+    """A mapped task's outputs as Airflow passes them: each item and each slice costs one request."""
 
     def __init__(self, outputs: list[Any]) -> None:
         self._outputs = outputs
@@ -38,7 +38,7 @@ class LazyXComOutputs(Sequence[Any]):
 
 
 class Mapped(Sequence[Any]):
-    """What ``XComArg.map`` becomes: a slice of it is no slice of what it yields."""
+    """The value of ``XComArg.map``: slicing it does not slice the items that it yields."""
 
     def __init__(self, values: Sequence[Any], call: Callable[[Any], Any] = lambda item: item) -> None:
         self._values = values

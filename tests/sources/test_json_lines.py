@@ -1,4 +1,4 @@
-"""JSON lines are what the standard library's parser says they are, whichever parser reads them."""
+"""Both parsers of JSON lines give the values of the standard library's parser."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read(content: bytes) -> list[Any]:
 
 
 def told(records: list[Any]) -> str:
-    """Return records in words that tell 1 from 1.0, -0.0 from 0.0 and NaN from nothing."""
+    """Return records as text in which 1 and 1.0, 0.0 and -0.0, NaN and a missing value differ."""
     return repr([BluxRecordError if isinstance(record, BluxRecordError) else record for record in records])
 
 

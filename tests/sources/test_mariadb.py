@@ -1,4 +1,4 @@
-"""Queries on a real MariaDB: rows stay on the server until they are read, and a query that is left is stopped."""
+"""Queries on a real MariaDB: rows stay on the server until they are read, and an unfinished query is stopped."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def peak_of_reading(source: Iterable[Any]) -> int:
-    """Read all of it; return the most bytes that were held after the first row, which brings what is imported."""
+    """Read a source; return the peak of allocated bytes after the first row, so that imports do not count."""
     records = iter(source)
     next(records)
     pool = pa.default_memory_pool()  # of which `tracemalloc` knows nothing

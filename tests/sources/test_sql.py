@@ -205,7 +205,7 @@ def test_a_database_that_is_locked_or_not_there_is_tried_again(
 
 
 def driver_error(name: str, *words: Any, module: str = "driver", **attributes: Any) -> Exception:
-    """Return an error as drivers make them, with the classes of PEP 249."""
+    """Return an error like those of drivers, with the classes of PEP 249."""
     base = type("Error", (Exception,), {})
     return type(name, (base,), {"__module__": module, **attributes})(*words)
 

@@ -1,4 +1,4 @@
-"""What upstream tasks return, under real Airflow, with the XCom backend that keeps large values in object storage."""
+"""Outputs of upstream tasks under real Airflow, with the XCom backend that keeps large values in object storage."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_upstream_that_returned_nothing_is_an_error(dag_tester: DagTester) ->
 
 @pytest.fixture(scope="module")
 def forms(dag_tester: DagTester, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Run]:
-    """What a task gets, and the run in which an operator gets the same values."""
+    """The values that a task gets, and the run in which an operator gets the same values."""
     folder = tmp_path_factory.mktemp("received")
     run = dag_tester.run("lazy_values", folder=str(folder))
     assert run.state == "success", run.log

@@ -20,7 +20,7 @@ STARTED = datetime(2026, 1, 31, tzinfo=timezone.utc)  # noqa: UP017 - Airflow 2 
 
 
 def with_prefix(user: dict[str, Any]) -> dict[str, Any]:
-    """Return the user with another id; of a list it would raise."""
+    """Return the user with another id; raise for a list."""
     return {**user, "user_id": "p" + user["user_id"]}
 
 
@@ -30,12 +30,12 @@ def with_city(user: dict[str, Any]) -> dict[str, Any]:
 
 
 def all_with_prefix(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what one instance of a mapped task returned, each user with another id."""
+    """Return the users that one instance of a mapped task returned, each with another id."""
     return [with_prefix(user) for user in users]
 
 
 def merged(pair: tuple[Any, Any]) -> dict[str, Any]:
-    """Return the user of the first with the grade of the second."""
+    """Return the user of the first item with the grade of the second item."""
     user, other = pair
     return {**user, "grade": other["user_id"]}
 
@@ -61,7 +61,7 @@ def alone(user: dict[str, Any]) -> list[str]:
 
 
 def first_of(users: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the first; of an empty list it raises ``IndexError``."""
+    """Return the first user; raise ``IndexError`` for an empty list."""
     return users[0]
 
 
@@ -73,7 +73,7 @@ def users(prefix: str, count: int = 5) -> list[dict[str, Any]]:
 
 @task
 def received(values: dict[str, Any], **context: Any) -> None:
-    """Write down what a task gets, with the lists in each value flattened one level."""
+    """Write the values that a task gets to a file, with the lists in each value flattened one level."""
     items = {
         name: [one for item in value for one in (item if isinstance(item, list | tuple) else [item])]
         for name, value in values.items()

@@ -17,13 +17,13 @@ def users(first: int, count: int) -> list[dict[str, str]]:
 
 @task
 def a_list(first: int, count: int) -> list[dict[str, str]]:
-    """Return users as they are."""
+    """Return users as a list."""
     return users(first, count)
 
 
 @task
 def a_frame() -> Any:
-    """Return users as pandas has them."""
+    """Return users as a DataFrame of pandas."""
     import pandas as pd
 
     return pd.DataFrame(users(0, 150))
@@ -37,7 +37,7 @@ def skipped() -> list[dict[str, str]]:
 
 @task
 def nothing() -> None:
-    """Return what is no list."""
+    """Return ``None``."""
 
 
 STARTED = datetime(2026, 1, 31, tzinfo=timezone.utc)  # noqa: UP017 - Airflow 2 serializes no other
