@@ -45,7 +45,7 @@ def _blux_emulator_server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def blux_emulator(_blux_emulator_server: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """Return an empty emulator; during the test, the connection ``blux_default`` leads to it."""
+    """Give the test an empty emulator; during the test, the connection ``blux_default`` leads to it."""
     _blux_emulator_server.reset()
     monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", _blux_emulator_server.connection_json())
     return _blux_emulator_server
