@@ -24,7 +24,7 @@ PACKAGE = "airflow_provider_blux"
 TESTS = {
     "delivery": ["tests/delivery", "tests/hooks/test_guard.py", "tests/test_backfill.py"],
     "api": ["tests/api"],
-    "records": ["tests/records"],
+    "records": ["tests/records", "tests/test_json_objects.py"],
 }
 QUICK = ["-m", "not airflow and not slow"]
 WORKERS = 3  # they wait as often as they work

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -187,7 +189,9 @@ AS_SENT = {
 }
 
 
-@pytest.mark.parametrize("row", [CAPITALS, TableRow(CAPITALS)])
+@pytest.mark.parametrize(
+    "row", [CAPITALS, TableRow(CAPITALS), MappingProxyType(CAPITALS), defaultdict(str, CAPITALS)], ids=type
+)
 def test_column_names_are_taken_in_lower_case(row: Any) -> None:
     assert shape_of(*USER, Shaping(lowercase_columns=True))(row) == ("u", AS_SENT)
 
@@ -426,6 +430,7 @@ def test_a_column_that_is_nearly_a_field_is_sent_and_warned_of_once(
     (warning,) = warnings_of(caplog, kind, rows)
     assert f"{column!r} ({field}?)" in warning
     assert f"field_mapping={{{column!r}: {field!r}}}" in warning
+    assert warning.endswith(f"If not, field_mapping={{{column!r}: 'custom_user_properties.<name>'}} says so.")
     assert "secret" not in warning
     assert not warnings_of(caplog, kind, [{"user_id": "u", column: "x", field: None}]), "the field itself is there"
     assert not warnings_of(caplog, kind, [{"user_id": "u", column: "x", "user_properties": {field: None}}])
