@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"NOT VERIFIED. {error}", file=sys.stderr)
         return 1
     print("VERIFIED: no receipt was changed, removed from the middle or inserted.")
+    if hashes.key_id is None:
+        print("These receipts have no key: anyone who can write the files can also make them again.", file=sys.stderr)
     if wanted is None:
         return 0
     print("The id was accepted for deletion." if found else "The id is in none of these receipts.")

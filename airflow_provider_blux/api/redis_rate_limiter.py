@@ -41,6 +41,7 @@ class RedisRateLimiter:
     :param key: prefix of the two Redis keys, the same for all tasks that share the limiter. A hash tag in it keeps both
         keys in one slot of a Redis Cluster.
     :param rate: maximum number of requests a second, for all tasks together.
+    :param place: what to check if Redis does not answer, for the error message.
     :param fallback: rate limiter of this task while Redis does not answer; ``None`` to fail.
     :param sleep: waits for a number of seconds; raises when the task is being stopped.
     """
@@ -51,6 +52,7 @@ class RedisRateLimiter:
         key: str,
         rate: float,
         *,
+        place: str = "Redis",
         fallback: RateLimiter | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -66,6 +68,7 @@ class RedisRateLimiter:
             "slack": self._rules.slack,
             "keep_seconds": _KEEP_SECONDS,
         }
+        self._place = place
         self._fallback = fallback
         self._clock = clock
         self._sleep = sleep
@@ -161,8 +164,8 @@ class RedisRateLimiter:
         what = _description(error)
         if self._fallback is None:
             raise BluxPaceError(
-                f"{what}, so the rate that tasks share cannot be kept; nothing is sent without it. See to Redis, or "
-                "let each task go on with a share of its own (rate_limit_fallback='share')."
+                f"{what}, so the rate that tasks share cannot be kept; nothing is sent without it. Check "
+                f"{self._place}, or let each task go on with a share of its own (rate_limit_fallback='share')."
             ) from error
         if self._alone_until == float("-inf"):
             rate = self._fallback.rules.rate

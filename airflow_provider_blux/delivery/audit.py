@@ -144,6 +144,20 @@ class Hashes:
         """Tell whether a receipt was made with this key."""
         return receipt.get("hash") == self.method and receipt.get("key") == self.key_id
 
+    def is_plain(self, receipt: Mapping[str, Any]) -> bool:
+        """Return whether a receipt was made without a key."""
+        return receipt.get("hash") == _PLAIN and receipt.get("key") is None
+
+    def why_not(self, receipt: Mapping[str, Any]) -> str:
+        """Return why a receipt does not fit, and the way out."""
+        if self.is_plain(receipt):
+            return "this receipt was made without a key. Verify it without a key, apart from those that have one."
+        given = "" if self._key else "; no key was given"
+        return (
+            f"this receipt was made with another key ({receipt.get('hash')}, key {receipt.get('key')}){given}. Give "
+            "the receipt_key of the connection that wrote it."
+        )
+
 
 class ReceiptsFile:
     """The receipts of one try; thread-safe."""
@@ -217,10 +231,7 @@ def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict
         content = line.rstrip(b"\r\n")
         receipt = _parsed(content, name, number)
         if not hashes.fits(receipt):
-            raise BluxReceiptError(
-                f"{name}, line {number}: this receipt was made with another key ({receipt.get('hash')}, key "
-                f"{receipt.get('key')}). Give the receipt_key of the connection that wrote it."
-            )
+            raise BluxReceiptError(f"{name}, line {number}: {hashes.why_not(receipt)}")
         if receipt.get("previous") != previous or receipt.get("sequence") != number:
             raise BluxReceiptError(f"{name}, line {number}: this receipt does not follow the one before it.")
         if len(receipt.get("ids", ())) != receipt.get("number"):

@@ -83,7 +83,10 @@ class Suppression:
             self._ids.put(digest_of(normalize("NFC", deletion(row, self._shaping)[0])))
             return
         if not self._hashes.fits(row):
-            raise BluxRecordError("key", "this receipt was made with another receipt_key than the connection's")
+            made = "without a receipt_key, but the connection has one"
+            if not self._hashes.is_plain(row):
+                made = "with another receipt_key than the connection's"
+            raise BluxRecordError("key", f"this receipt was made {made}")
         self._has_receipts = True
         try:
             for receipted in row["ids"]:

@@ -131,7 +131,7 @@ _FIELDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "processed": (lambda value: isinstance(value, bool), "true or false"),
     "seconds": (_number, "a number of seconds"),
     "seconds_max": (_number, "a number of seconds"),
-    "ids": (_ids, "a list of ids, not empty"),
+    "ids": (_ids, "a list of ids, not empty, each of them text"),
     "echo": (lambda value: isinstance(value, bool), "true or false"),
     "records": (_whole(0), "a whole number"),
     "bytes": (_whole(0), "a whole number"),

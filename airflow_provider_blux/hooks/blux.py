@@ -183,17 +183,17 @@ class BluxHook(BaseHook):
         """
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
-    def accepted_ids(self, user_ids: Iterable[str], receipts: Iterable[str]) -> list[str]:
+    def accepted_ids(self, user_ids: Iterable[str], receipts: Iterable[str] | None) -> list[str]:
         """Return the ids that have a receipt of an accepted deletion.
 
-        :param receipts: URLs of receipts files, as in the report.
+        :param receipts: URLs of receipts files, as in the report; ``None`` if it names none.
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         """
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
         hashes = Hashes(self.credentials.receipt_key)
-        accepted = accepted_hashes(receipts, hashes)
+        accepted = accepted_hashes(receipts or (), hashes)
         return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]
 
     def asset(self, operation: Operation) -> Asset:

@@ -176,7 +176,10 @@ def _folder(path: str, argument: str) -> Folder:
         place = ObjectStoragePath(url_of(path))
         return Folder(place.fs, place.path, argument)
     except (ImportError, ValueError, TypeError) as error:
-        raise BluxConfigError(f"{argument} is not a folder that can be opened ({type(error).__name__}).") from error
+        raise BluxConfigError(
+            f"{argument} is not a folder that can be opened ({type(error).__name__}). Check the URL, and that the "
+            "Airflow provider of its storage is installed (for S3: apache-airflow-providers-amazon[s3fs])."
+        ) from error
 
 
 # Time limit for one call of Redis, in seconds.
@@ -197,6 +200,7 @@ def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop:
         _redis(settings.rate_limit_conn_id),
         _key(endpoint, access),
         settings.rate_limit,
+        place=f"the Redis of connection {settings.rate_limit_conn_id}",
         fallback=None if alone is None else RateLimiter(alone, sleep=stop.sleep),
         sleep=stop.sleep,
     )

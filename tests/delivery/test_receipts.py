@@ -239,6 +239,24 @@ def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, t
     assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
 
 
+def test_a_missing_key_is_told(written, capsys, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE)
+
+    assert main(["verify", str(written)]) == 1
+    assert "no key was given" in capsys.readouterr().err
+
+
+def test_receipts_without_a_key_prove_less_and_say_so(blux, tmp_path, capsys, monkeypatch):
+    push(blux, "delete_users", ["1"], receipts=receipts_in(tmp_path, key=None))
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "have no key" in capsys.readouterr().err
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    assert main(["verify", str(tmp_path)]) == 1
+    assert "made without a key. Verify it without a key" in capsys.readouterr().err
+
+
 def test_a_path_without_receipts_is_an_error(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
     assert main(["verify", str(tmp_path / "missing.jsonl")]) == 2

@@ -117,6 +117,13 @@ def test_receipts_of_another_key_are_not_taken_for_an_empty_list(blux, tmp_path)
         listed(*lines(tmp_path), key="another")
 
 
+def test_receipts_without_a_key_are_told_from_those_of_another_key(blux, tmp_path):
+    push(blux, "delete_users", ["u7"], receipts=receipts_in(tmp_path, key=None))
+
+    with pytest.raises(BluxConfigError, match="without a receipt_key, but the connection has one"):
+        listed(*lines(tmp_path), key="another")
+
+
 def test_a_list_that_has_grown_between_two_tries_holds_for_what_is_still_to_be_sent(blux):
     rows = [{"name": "x", "user_id": str(number)} for number in range(100)]
     store = Memory()

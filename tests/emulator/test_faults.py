@@ -238,7 +238,7 @@ def test_too_many_bytes_are_413(blux: Emulator, client: Client) -> None:
         ({"kind": "delay", "seconds": -1}, "seconds must be a number of seconds"),
         ({"kind": "delay", "seconds": 2, "seconds_max": 1}, "seconds_max must not be below seconds"),
         ({"kind": "refuse", "ids": []}, "ids must be a list of ids, not empty"),
-        ({"kind": "refuse", "ids": [1]}, "ids must be a list of ids, not empty"),
+        ({"kind": "refuse", "ids": [1]}, "ids must be a list of ids, not empty, each of them text"),
         ({"kind": "too_large"}, "a too_large fault needs records or bytes"),
     ],
 )

@@ -353,6 +353,18 @@ def test_the_hook_tells_which_ids_were_accepted(blux_emulator: Emulator, tmp_pat
     assert hook.accepted_ids(["a", "b", "c", "d"], report.receipts or []) == ["a", "c"]
 
 
+def test_a_run_that_deleted_nobody_has_no_accepted_ids(blux_emulator: Emulator, tmp_path: Path) -> None:
+    report = BluxHook().delete_users([], receipts_path=str(tmp_path))
+
+    assert report.receipts is None
+    assert BluxHook().accepted_ids(["a"], report.receipts) == []
+
+
+def test_a_folder_of_an_unknown_storage_says_what_to_install(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxConfigError, match=r"receipts_path .* Airflow provider of its storage is installed"):
+        BluxHook().delete_users(["a"], receipts_path="nostorage://bucket/receipts")
+
+
 def test_two_deletions_of_one_run_have_receipts_of_their_own(blux_emulator: Emulator, tmp_path: Path) -> None:
     run = Run(dag_id="gdpr", run_id="1", task_id="delete")
     application = BluxHook(api="application").delete_users(["a"], receipts_path=str(tmp_path), run=run)
