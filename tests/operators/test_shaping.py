@@ -72,7 +72,9 @@ def test_a_field_of_the_other_api_is_refused_as_soon_as_the_api_is_known(blux_em
     operator = BluxUpsertUsersOperator(task_id="push", **arguments)
     with pytest.raises(AirflowFailException, match=r"'properties.grade' does not name a field of a group"):
         operator.execute({})
-    with pytest.raises(BluxConfigError, match="the groups here are: user_properties"):
+    with pytest.raises(
+        BluxConfigError, match=r"the groups here are: user_properties.<name>, custom_user_properties.<name>\."
+    ):
         BluxUpsertUsersOperator(task_id="push", api="application", **arguments)
     assert BluxUpsertUsersOperator(task_id="push", api="open", **arguments).execute({})["delivered"] == 1
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS, shape_of
 from airflow_provider_blux.sources.rows import TableRow
@@ -258,6 +258,25 @@ def test_a_mapped_row_itself_is_not_changed(kind: tuple[str, str], mapping: Any,
     outcome(shape_of(*kind, Shaping(field_mapping=mapping)), row)
 
     assert repr(row) == before
+
+
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"first": b"", "second": "x", "email_address": "a@b.kr"}, "decode them to text first (column 'first')"),
+        ({"first": "x", "second": b"", "email_address": "a@b.kr"}, "decode them to text first (column 'second')"),
+        ({"first": "x", "second": "x", "email_address": b""}, "it must be text"),
+    ],
+)
+def test_a_reject_names_its_own_column_and_no_other_mapped_one(
+    kind: tuple[str, str], values: dict[str, Any], words: str
+) -> None:
+    shape = shape_of(*kind, Shaping(field_mapping={"first": "custom_user_properties.a", "second": "b"}))
+
+    with pytest.raises(BluxRecordError) as raised:
+        shape({"user_id": "u", **values})
+    assert raised.value.reason.endswith(words)
 
 
 def test_with_send_nulls_a_mapped_null_is_sent_as_null() -> None:
