@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxStopped
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import Merge, encode
 from airflow_provider_blux.records.mapping import Shape
 
@@ -124,6 +124,7 @@ class Reading:
     :param lowered: returns a row with the column names that the marker expects.
     :param keeps_rows: whether rows are copied for the rejects file.
     :param is_stopped: returns whether reading must stop.
+    :param place_of: returns the position of a record in the source.
     """
 
     shape: Shape
@@ -135,11 +136,13 @@ class Reading:
     lowered: Callable[[Any], Any] = lambda row: row
     keeps_rows: bool = False
     is_stopped: Callable[[], bool] = lambda: False
+    place_of: Place = lambda _number: None
 
     def records(self, rows: Iterable[Any]) -> Iterator[Record]:
         """Yield a record for each row.
 
         :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
+        :raises BluxConfigError: the columns of the source are wrong; the message begins with the position of the row.
         :raises BluxStopped: the run was asked to stop.
         """
         for number, row in enumerate(rows, 1):
@@ -163,7 +166,12 @@ class Reading:
             if self.check is not None:
                 self.check(mark.user_id, row)
             return Record(number, mark=mark, is_unchanged=True)
-        key, record = self.shape(row)
+        try:
+            key, record = self.shape(row)
+        except BluxConfigError as error:
+            if place := self.place_of(number):
+                error.located(place)
+            raise
         if self.check is not None:
             self.check(key, row)
         if self.marker and (mark is None or mark.user_id != key):

@@ -172,6 +172,7 @@ class Delivery:
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
         """Yield the batches that no earlier try has completed."""
         settings, merge = self._settings, encoded_merge_of(self._operation)
+        place_of = place_in(rows)
         reading = Reading(
             shape=self._shape,
             merges=merge is not None,
@@ -182,9 +183,9 @@ class Delivery:
             lowered=self._shape.header.lowered,
             keeps_rows=self._rejects is not None,
             is_stopped=self._stop.is_requested,
+            place_of=place_of,
         )
         cutting = partial(cut, size=settings.batch_size, merge=merge)
-        place_of = place_in(rows)
         for batch in self._checkpoint.pending(reading.records(rows), cutting, place_of):
             batch.place = place_of(batch.first)
             yield batch

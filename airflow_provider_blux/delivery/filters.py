@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_blux.delivery.audit import Hashes
-from airflow_provider_blux.delivery.batches import copied, place_in
+from airflow_provider_blux.delivery.batches import Place, copied, place_in
 from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
@@ -46,10 +46,10 @@ class Suppression:
         self._shaping = Shaping(check_ids=check_ids)
         self._ids, self._receipted = DigestMap(_DIGEST_BYTES), DigestMap(_DIGEST_BYTES)
         self._has_receipts = False
-        number = 0
+        number, place_of = 0, place_in(rows)
         try:
-            for number, row in enumerate(rows, 1):  # noqa: B007 - it is for the message
-                self._add(row)
+            for number, row in enumerate(rows, 1):
+                self._add_at(number, row, place_of)
         except BluxRecordError as error:
             raise BluxConfigError(
                 f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
@@ -57,8 +57,8 @@ class Suppression:
             ) from None
         except BluxConfigError as error:  # its message recommends an argument that does not apply to this list
             raise BluxConfigError(
-                f"suppression_path: {error.message} Nothing was sent. The arguments for reading path do not apply to "
-                "this list: save it as UTF-8, with commas and a column user_id."
+                f"suppression_path: {error.message} Nothing was sent. field_mapping, encoding and delimiter are for "
+                "the records, not for this list: save it as UTF-8, with commas and a column user_id."
             ) from None
 
     def __len__(self) -> int:
@@ -75,6 +75,14 @@ class Suppression:
         return self._has_receipts and any(
             _digest_of_receipt(self._hashes.of(form.encode())) in self._receipted for form in _forms(user_id)
         )
+
+    def _add_at(self, number: int, row: Any, place_of: Place) -> None:
+        try:
+            self._add(row)
+        except BluxConfigError as error:
+            if place := place_of(number):
+                error.located(place)
+            raise
 
     def _add(self, row: Any) -> None:
         if isinstance(row, BluxRecordError):

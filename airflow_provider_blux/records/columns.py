@@ -52,6 +52,15 @@ def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxCo
     )
 
 
+def reversed_mapping(column: str, target: str) -> BluxConfigError:
+    """Return the error for a ``field_mapping`` that maps a field to a column, not a column to a field."""
+    column, target = shown(column, LONGEST), shown(target, LONGEST)
+    return BluxConfigError(
+        f"field_mapping names a column {column!r}, which is not there, but {target!r} is a column. Exchange the two "
+        f"names: field_mapping={{{target!r}: {column!r}}}."
+    )
+
+
 def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
     """Return the error for a table with columns whose names differ from field names only in spelling.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from unicodedata import normalize
 
-from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check
 from airflow_provider_blux.records.columns import (
     alike,
@@ -17,6 +17,7 @@ from airflow_provider_blux.records.columns import (
     misspelt,
     near_fields,
     renaming,
+    reversed_mapping,
 )
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
@@ -107,10 +108,17 @@ class Header:
         ):
             for column in columns:
                 if column not in row:
-                    raise missing_column(row, column, argument)
+                    raise self._reversed(row, column) or missing_column(row, column, argument)
         for field in self._fields.required:
             if not self._has(row, field):
                 raise missing_field(row, field, self._misspelt_in(row))
+
+    def _reversed(self, row: Row, column: str) -> BluxConfigError | None:
+        """Return the error if ``field_mapping`` maps this field to a column of the table, not a column to the field."""
+        target, names = self._shaping.field_mapping.get(column), self._fields.names
+        if target is None or column not in names or target not in row or target in names:
+            return None
+        return reversed_mapping(column, target)
 
     def _has(self, row: Row, field: str) -> bool:
         mapping = self._shaping.field_mapping

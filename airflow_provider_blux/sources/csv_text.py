@@ -81,7 +81,10 @@ def comma_separated(
         first = next(filter(None, rows), None)
         if first is None:
             if check_columns_of:
-                check_columns_of(LineRow(dict.fromkeys(header)))
+                try:
+                    check_columns_of(LineRow(dict.fromkeys(header)))
+                except BluxConfigError as error:
+                    raise error.located(name) from None
             return
         headers, width = _forms_of(header), len(header)
         for row in chain([first], rows):

@@ -36,6 +36,8 @@ _NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /
 _WITHIN = re.compile(r"\([^()]*\)")
 # Names of columns without a name; the second is PostgreSQL's name for an expression.
 _NO_NAMES = ("", "?column?")
+# Connection types that Airflow lists without a hook class, so that its `get_hook` raises an `AttributeError`.
+_TYPES_WITHOUT_HOOK = ("generic", "email")
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
@@ -124,6 +126,14 @@ class SqlSource:
                 f"Connection {self._conn_id} (sql_conn_id) has no hook ({error}). Install the Airflow provider of its "
                 "database, or name another connection."
             ) from error
+        except AttributeError:
+            if (conn_type := BaseHook.get_connection(self._conn_id).conn_type) not in _TYPES_WITHOUT_HOOK:
+                raise
+            raise BluxConfigError(
+                f"Connection {self._conn_id} (sql_conn_id) is of type {conn_type}, which has no hook. (`airflow "
+                "connections add` stores the type generic if the provider of the given type is not installed.) Install "
+                "the Airflow provider of the database, then add the connection again with its type."
+            ) from None
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
             raise BluxConfigError(f"Connection {self._conn_id} (sql_conn_id) is no database: it has no DB-API hook.")
         return hook

@@ -175,5 +175,14 @@ def test_a_list_without_the_column_suppresses_nobody_and_names_no_argument_alone
     assert not list(blux_emulator.users())
 
 
+@pytest.mark.parametrize("content", ["user,since\n", "user,since\nkim,2026\n"])
+def test_the_error_names_the_list_without_the_column(blux_emulator, tmp_path, content):
+    (tmp_path / "a.csv").write_text("user_id\nlee\n", "utf-8")
+    (tmp_path / "b.csv").write_text(content, "utf-8")
+
+    with pytest.raises(BluxConfigError, match=r"^suppression_path: .*b\.csv: There is no column user_id, "):
+        BluxHook().upsert_users([{"user_id": "kim"}], suppression_path=str(tmp_path))
+
+
 def test_a_list_of_a_header_alone_leaves_nobody_out(blux_emulator, tmp_path):
     assert of_a_file(tmp_path / "erased.csv", "user_id\n").delivered == 1

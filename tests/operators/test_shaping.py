@@ -141,6 +141,18 @@ def test_a_file_without_the_column_fails_at_once(
     assert blux_emulator.requests() == []
 
 
+@any_operator
+@pytest.mark.parametrize("rows", ["", "1,order,Seoul\n"])
+def test_the_error_names_the_file_without_the_column(
+    kind: type[BluxOperator], blux_emulator: Emulator, tmp_path: Path, rows: str
+) -> None:
+    (tmp_path / "a.csv").write_text("user_id,device_id,name\n1,1,order\n", "utf-8")
+    (tmp_path / "b.csv").write_text(f"ID,name,city\n{rows}", "utf-8")
+
+    with pytest.raises(AirflowFailException, match=r"b\.csv: There is no column "):
+        kind(task_id="push", path=str(tmp_path), api="open").execute({})
+
+
 def test_a_query_without_the_column_fails_at_once(
     blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,22 @@ def test_a_column_that_only_the_mapping_names_fails_at_once() -> None:
     )
 
 
+def test_a_mapping_that_is_the_wrong_way_round_is_named() -> None:
+    words = refusal(USER, table_row("customer_no", "mobile"), {"user_id": "customer_no", "phone_number": "mobile"})
+
+    assert words == (
+        "field_mapping names a column 'user_id', which is not there, but 'customer_no' is a column. Exchange the two "
+        "names: field_mapping={'customer_no': 'user_id'}."
+    )
+
+
+@pytest.mark.parametrize("target", ["phone_number", "custom_user_properties.tel"])
+def test_a_mapping_to_a_field_or_to_no_column_is_not_called_the_wrong_way_round(target: str) -> None:
+    words = refusal(USER, table_row("user_id", "phone_number", "name"), {"email_address": target})
+
+    assert "Correct field_mapping, or the source." in words
+
+
 def test_an_object_may_lack_a_mapped_column() -> None:
     shape = shape_of(*USER, Shaping(field_mapping={"phone": "phone_number"}))
 

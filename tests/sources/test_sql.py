@@ -262,6 +262,15 @@ def test_a_connection_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyP
             list(SqlSource("SELECT 1", conn_id="web"))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the web server that Airflow 2 draws the form with
+@pytest.mark.parametrize("conn_type", ["generic", "email"])
+def test_a_type_that_airflow_lists_without_a_hook_is_refused(monkeypatch: pytest.MonkeyPatch, conn_type: str) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WEB", json.dumps({"conn_type": conn_type, "host": "shop.db"}))
+
+    with pytest.raises(BluxConfigError, match=rf"web \(sql_conn_id\) is of type {conn_type}, .* Install the "):
+        list(SqlSource("SELECT 1", conn_id="web"))
+
+
 def test_a_missing_connection_is_airflows_own_error() -> None:
     with pytest.raises(AirflowNotFoundException, match="nowhere"):
         list(SqlSource("SELECT 1", conn_id="nowhere"))
