@@ -31,7 +31,7 @@ class Endpoint:
     :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
     :param max_records: maximum number of records in a request.
     :param max_rate: maximum number of requests a second.
-    :param success: the status that the page documents for success.
+    :param success: the status of a successful answer, according to the API documentation.
     """
 
     operation: Operation

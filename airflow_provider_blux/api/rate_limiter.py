@@ -52,7 +52,7 @@ class Rules:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the requests of the last second are counted one by one."""
+        """Whether the rate is low enough that the requests of the last second are counted one by one."""
         return self.limit <= self.counted
 
     @property

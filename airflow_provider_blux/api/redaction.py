@@ -107,7 +107,10 @@ class _Values:
         return at
 
     def begin_with(self, beginning: str, *, is_start: bool) -> bool:
-        """Return whether a text is a long enough beginning of a value, or of a word in a value."""
+        """Return whether a text is the beginning of a value, or of a word in a value, and long enough to be redacted.
+
+        :param is_start: whether the text starts a word or follows a redacted value; if not, ASCII text does not count.
+        """
         if not _is_long(beginning) or (beginning.isascii() and not is_start):
             return False
         at = bisect_left(self._in_order, beginning)

@@ -102,7 +102,8 @@ class RedisRateLimiter:
     def throttled(self, retry_after: float | None) -> None:
         """React to an answer with status 429, for all tasks: leave more headroom, and pause or slow down.
 
-        :param retry_after: seconds to pause; ``None`` to lower the speed by the share of 429s.
+        :param retry_after: seconds to pause; ``None`` to lower the speed by the share of this episode's requests that
+            got a 429. The speed recovers gradually.
         """
         if self._fallback:
             self._fallback.throttled(retry_after)

@@ -30,7 +30,7 @@ KINDS: dict[Operation, str] = {
 
 
 def users(application: str) -> Asset:
-    """Return the users of an application, which upserts change.
+    """Return the asset for the users of an application, which upserts change.
 
     :param application: id of the application (Application API) or of the project (Open API).
     """
@@ -38,17 +38,26 @@ def users(application: str) -> Asset:
 
 
 def deletions(application: str) -> Asset:
-    """Return the deletions of an application's users."""
+    """Return the asset for the deletions of an application's users.
+
+    :param application: id of the application (Application API) or of the project (Open API).
+    """
     return create_asset(application=application, kind="deletions")
 
 
 def events(application: str) -> Asset:
-    """Return the events of a project."""
+    """Return the asset for the events of a project.
+
+    :param application: id of the project (Open API).
+    """
     return create_asset(application=application, kind="events")
 
 
 def devices(application: str) -> Asset:
-    """Return the devices of a project."""
+    """Return the asset for the devices of a project.
+
+    :param application: id of the project (Open API).
+    """
     return create_asset(application=application, kind="devices")
 
 

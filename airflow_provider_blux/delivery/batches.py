@@ -30,7 +30,7 @@ def place_in(rows: Any) -> Place:
 
 
 def records_in_words(first: int, last: int, place: str | None) -> str:
-    """Return a text that names a range of records and the position of the first one."""
+    """Return a text like ``records 201-300; the first is record 12 of b.csv``; without a place, ``records 201-300``."""
     return f"records {first}-{last}{f'; the first is {place}' if place else ''}"
 
 
@@ -103,7 +103,11 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def identity(self) -> bytes:
-        """Bytes for the digest of the source. They do not depend on ``is_unchanged``, which differs between tries."""
+        """The bytes of this record in a digest of the source.
+
+        With the digest, a later try checks that the source has not changed. So the bytes do not depend on
+        ``is_unchanged``, which differs between tries.
+        """
         return (self.mark and self.mark.row) or self.content
 
     def rejected(self, outcome: Literal["rejected", "unknown"], field: str | None, reason: str) -> Reject:

@@ -31,7 +31,10 @@ class KnownRows(DigestMap):
         return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
-        """Add complete entries of users that the map does not have yet."""
+        """Add entries to the map, which must not have their users yet.
+
+        :param entries: any number of whole entries, each of ``SIZE`` bytes.
+        """
         buckets = self._buckets
         for at in range(0, len(entries), SIZE):
             buckets[entries[at] << 8 | entries[at + 1]] += entries[at : at + SIZE]

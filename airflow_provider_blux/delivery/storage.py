@@ -141,7 +141,11 @@ class Folder:
             return
 
     def remove_unfinished(self, part_of_name: str, seconds: float) -> None:
-        """Remove unfinished files that killed processes left on a local disk, if they are at least this old."""
+        """Remove unfinished files from a local disk. A process leaves such a file if it is killed while it writes.
+
+        :param part_of_name: only files whose names contain this text are removed.
+        :param seconds: only files of at least this age are removed.
+        """
         if not self.is_local:
             return
         for name in self.sizes():

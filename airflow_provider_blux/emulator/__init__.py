@@ -11,8 +11,8 @@
 
 From the command line: ``python -m airflow_provider_blux.emulator``. In pytest: the fixture ``blux_emulator``.
 
-The emulator follows the published pages and imports nothing from the client, so a mistake in the client is not repeated
-in the emulator.
+The emulator follows the published API documentation and imports nothing from the client, so a mistake in the client is
+not repeated in the emulator.
 """
 
 from __future__ import annotations

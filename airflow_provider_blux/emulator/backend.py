@@ -137,7 +137,7 @@ class Backend:
             self._apply(self._start_settings)
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
-        """Change the given settings. Other settings and other rates keep their values.
+        """Change the given settings; all others keep their values. ``rates`` also changes only the rates that it holds.
 
         :raises ValueError: an unknown setting or a wrong value.
         """

@@ -1,7 +1,7 @@
-"""The seven endpoints, as described on the published pages.
+"""The seven endpoints, as described in the published API documentation.
 
-The client has its own table, made from the same pages. The tables are separate on purpose, so that a mistake in one
-table does not appear in the other.
+The client has its own table, made from the same documentation. The tables are separate on purpose, so that a mistake in
+one table does not appear in the other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Endpoint:
         return f"{self.api}.{self.operation}"
 
     def where(self, index: int) -> str:
-        """Return the name of the record at ``index`` in messages."""
+        """Return the name of the record at ``index`` for errors: ``users[3]``; ``user_id`` if the body is one id."""
         return f"{self.list_key}[{index}]" if self.list_key else "user_id"
 
 

@@ -38,8 +38,9 @@ _FRAMING: Final = ("content-length", "transfer-encoding", "connection")
 
 @dataclass(kw_only=True)
 class Fault:
-    """One fault, with the number of matching requests that it has ``seen`` and ``struck``.
+    """One fault. ``seen`` counts the matching requests, and ``struck`` those of them on which the fault took effect.
 
+    When ``struck`` reaches ``times``, the fault has ended, and later requests are not counted.
     Fields that its kind does not have keep their defaults.
     """
 

@@ -1,4 +1,4 @@
-"""Checks request bodies, as strictly as the published pages allow.
+"""Checks request bodies, as strictly as the published API documentation allows.
 
 A refusal names the record by its index and the field by its name, never by a value.
 """

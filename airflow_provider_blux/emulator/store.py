@@ -105,7 +105,7 @@ class Store:
             self._counts["events"] += len(rows)
 
     def delete_users(self, api: str, user_ids: Iterable[str], now: float) -> None:
-        """Remove users of an API; record each deletion, even if there was no such user."""
+        """Remove users from the records of one API; note each deletion, even if there was no such user."""
         ids = list(dict.fromkeys(user_ids))
         kind = USERS_OF[api]
         with self.lock, self._db:
@@ -137,7 +137,7 @@ class Store:
             return dict(self._counts)
 
     def record(self, kind: str, record_id: str) -> dict[str, Any] | None:
-        """Return one record."""
+        """Return the record of a kind that has this id; ``None`` if there is none."""
         rows = self._rows("SELECT body FROM records WHERE kind = ? AND id = ?", kind, _bindable(record_id))
         return json.loads(rows[0][0]) if rows else None
 
@@ -170,7 +170,7 @@ class Store:
         return {"user_id": user_id, "deletions": found} if found else None
 
     def deleted_ids(self, api: str) -> Iterator[str]:
-        """Yield the distinct ids that an API was asked to delete, in order."""
+        """Yield the distinct ids that an API was asked to delete, in the order of the ids."""
         rows = self._paged("SELECT user_id FROM deletions WHERE api = ? AND user_id", api, after="")
         return (user_id for (user_id,) in rows)
 

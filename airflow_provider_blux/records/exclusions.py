@@ -68,7 +68,10 @@ class Absent:
         self._names = set(excluded)
 
     def look(self, row: Mapping[str, Any]) -> None:
-        """Remove the properties that a row has; its columns are already mapped to field names."""
+        """Remove the properties of a row from the absent ones.
+
+        :param row: a row whose columns have already been renamed to field names.
+        """
         if self._names:
             self._names.difference_update(row)
             for group in GROUPS:

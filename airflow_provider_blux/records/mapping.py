@@ -123,7 +123,8 @@ class Mapped:
     """Renames columns by ``field_mapping`` and passes the row to the next function.
 
     :param shape: turns the renamed row into a record.
-    :param nests: whether a row may hold all of its properties under ``properties``. Properties of groups go there then.
+    :param nests: whether a row may hold all of its properties in one object, ``properties``. If it does, columns that
+        are mapped to a field of a group are added to that object.
     """
 
     def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:

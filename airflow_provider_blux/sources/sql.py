@@ -92,7 +92,11 @@ class SqlSource:
         return is_of_parameters and self._is_connected and not self._is_executed
 
     def _failure(self, error: Exception) -> str:
-        """Return the error message: the database's message without values, its server, and advice."""
+        """Return the error message: the source, the database server, the reason, and advice.
+
+        The reason is the database's own message with its values redacted. Errors whose message may quote data are shown
+        without it.
+        """
         is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
         said = _without_values(error) if is_shown else "its words may quote the data"
         place = f"{self} ({server})" if (server := _server(self._conn_id)) else str(self)
