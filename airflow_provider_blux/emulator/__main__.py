@@ -69,7 +69,7 @@ def _greeting(blux: Emulator) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit code."""
+    """Serve until SIGINT or SIGTERM; return the exit code: 0, or 2 if the emulator cannot start."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     # Blocked before the server's threads start, because they inherit it. A stop signal then waits for `sigwait` below.

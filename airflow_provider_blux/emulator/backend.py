@@ -20,8 +20,9 @@ from airflow_provider_blux.emulator.store import Store
 class Address:
     """The address of an emulator.
 
-    :param names: host names by which clients reach the emulator, in addition to the names of loopback.
-    :param verify: path of the emulator's certificate; ``None`` without TLS.
+    :param url: URL of the Open API, without a slash at the end.
+    :param names: host names by which clients reach the emulator. Those of loopback (``localhost``) need not be named.
+    :param verify: path of the file with the emulator's certificate; ``None`` without TLS.
     """
 
     url: str
@@ -59,11 +60,13 @@ DEMO = Credentials()
 class Settings:
     """The behaviour of the emulator, apart from faults.
 
-    :param police_rates: whether a limiter answers 429 to requests above the rates.
+    :param police_rates: whether requests above the rates are answered with 429.
     :param limit_kind: the kind of limiter, see :mod:`airflow_provider_blux.emulator.rates`.
     :param retry_after: seconds that a 429 asks to wait; ``None`` for a 429 without ``Retry-After``.
-    :param rates: maximum number of requests in a second, by API and operation; others have the default.
-    :param latency: seconds added to every answer.
+    :param rates: maximum number of requests in a second, by API and operation (``open.send_events``) or by operation
+        alone for both APIs. An operation that is absent gets its rate from ``DEFAULT_RATES``.
+    :param latency: seconds that every request to the two APIs waits after the check of its credentials.
+    :param seed: seed of the random numbers that faults use.
     """
 
     police_rates: bool = False
@@ -137,9 +140,11 @@ class Backend:
             self._apply(self._start_settings)
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
-        """Change the given settings; all others keep their values. ``rates`` also changes only the rates that it holds.
+        """Change the given settings; all others keep their values.
 
-        :raises ValueError: an unknown setting or a wrong value.
+        A rate that is absent from ``rates`` also keeps its value. A given ``seed`` restarts the random numbers.
+
+        :raises ValueError: a setting is unknown, or its value is wrong.
         """
         current = self.settings.as_json()
         for name in changes:
@@ -151,7 +156,12 @@ class Backend:
         self._apply(Settings(**new), reseed="seed" in changes)
 
     def state(self) -> dict[str, Any]:
-        """Return the counts, the totals of the requests, and the busiest second of each operation."""
+        """Return ``counts``, ``requests`` and ``max_requests_in_one_second``.
+
+        ``counts`` has the numbers of records, events and deleted ids. ``requests`` is a list with the number of
+        requests for each API, operation and status. ``max_requests_in_one_second`` has the highest number of requests
+        within any one second, by API and operation.
+        """
         return {
             "counts": self.store.counts(),
             "requests": self.store.totals(),

@@ -1,4 +1,4 @@
-"""A certificate that vouches for the emulator alone, so that clients on other machines can trust it."""
+"""Creates a certificate that is valid for the emulator alone, so that clients on other machines can trust it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ FILE: Final = "blux-emulator.pem"
 
 
 def certify(folder: Path, names: Iterable[str]) -> tuple[ssl.SSLContext, Path]:
-    """Create a certificate for ``names`` and loopback; return the server's TLS context and the file that clients need.
+    """Create a certificate for ``names`` and loopback; return the server's TLS context and the certificate's file.
 
-    The file is not secret: the private key never leaves the process. The certificate cannot sign other certificates,
-    so a client that trusts it trusts only this server.
+    Clients need the file to trust the server. It is not secret, because it does not hold the private key: that key is
+    in this process only, and for a moment in a temporary file of this user. The certificate cannot sign other
+    certificates, so a client that trusts it trusts only this server.
 
     :raises OSError: the file cannot be written.
     :raises ValueError: a name is not valid.

@@ -1,8 +1,10 @@
 """The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, reset.
 
-Requests from this machine need no credentials. So the control plane refuses a ``Host`` that is neither a loopback name
-nor a name of the emulator, and an ``Origin`` on another host. Otherwise any web page in a browser on this machine could
-read and change the emulator. Requests from other machines, which only reach an emulator with a ``host``, need the
+Requests from this machine need no credentials, so any web page in a browser on this machine could try to read and
+change the emulator. To prevent that, the control plane refuses a request if its ``Host`` or ``Origin`` has a host that
+is neither a loopback name nor a name of the emulator.
+
+Requests from other machines arrive only if the emulator listens on an address that is not loopback. They need the
 application's id and secret key (HTTP Basic).
 """
 

@@ -22,8 +22,8 @@ APPLICATION_PREFIX: Final = "/prod"
 class Endpoint:
     """One endpoint.
 
-    :param list_key: the key that holds the records; ``None`` for the body of a single ``user_id``.
-    :param shape: checks one record.
+    :param list_key: the key of the body that holds the list of records; ``None`` if the body holds one ``user_id``.
+    :param shape: checks one record; raises ``RefusedError`` if the API does not allow it.
     """
 
     api: str
@@ -39,7 +39,7 @@ class Endpoint:
         return f"{self.api}.{self.operation}"
 
     def where(self, index: int) -> str:
-        """Return the name of the record at ``index`` for errors: ``users[3]``; ``user_id`` if the body is one id."""
+        """Return what errors call the record at ``index``: ``users[3]``, or ``user_id`` if the body holds one id."""
         return f"{self.list_key}[{index}]" if self.list_key else "user_id"
 
 

@@ -1,15 +1,16 @@
 """The plan of faults: which requests fail, and how.
 
 A fault is a JSON object. These fields choose the requests that it strikes: ``operation`` and ``api`` (any by default),
-``skip`` (number of matching requests that pass first), ``times`` (maximum number of requests that it strikes),
-``probability``. The ``kind`` decides what happens to such a request:
+``skip`` (number of matching requests that pass first), ``times`` (maximum number of requests that it strikes; no limit
+by default), ``probability`` (of striking each matching request after those, from 0 to 1; 1 by default). The ``kind``
+decides what happens to a request that the fault strikes:
 
 ============= ======================================================================================================
 ``status``    it is answered with ``status``, ``headers`` and ``body``; if ``processed`` is true, it is stored first
 ``delay``     it waits ``seconds``, or a random time from ``seconds`` to ``seconds_max``; then it is processed as usual
 ``reset``     its connection is reset before it is stored; if ``processed`` is true, after it is stored
 ``truncate``  it is stored, and its connection is closed in the middle of the answer
-``refuse``    it is answered with 400 if it has one of ``ids``; with ``echo`` the message repeats the record
+``refuse``    it is answered with 400 if a record has one of ``ids``; if ``echo`` is true, the answer repeats the record
 ``too_large`` it is answered with 413 if it has more than ``records`` records or ``bytes`` bytes
 ============= ======================================================================================================
 """
@@ -65,7 +66,7 @@ class Fault:
 
     @property
     def moment(self) -> Moment:
-        """Return when the fault takes effect."""
+        """Return the step of a request's processing at which the fault takes effect."""
         if self.kind in {"status", "reset"}:
             return "stored" if self.processed else "arrival"
         moments: dict[str, Moment] = {
@@ -81,7 +82,7 @@ class Fault:
         return self.operation in {None, endpoint.operation} and self.api in {None, endpoint.api}
 
     def strikes(self, rng: random.Random) -> bool:
-        """Count a matching request; return whether the fault strikes it."""
+        """Count a matching request, unless the fault has ended; return whether the fault strikes the request."""
         if self.times is not None and self.struck >= self.times:
             return False
         self.seen += 1
@@ -188,7 +189,10 @@ def _check_sense(fault: Fault) -> None:
 
 
 class FaultPlan:
-    """The planned faults, in order; if several could strike a request at the same moment, only the first one does.
+    """The planned faults, in order.
+
+    If several faults could strike a request at the same step, only the first one does, and the later ones do not count
+    the request. ``delay`` faults are the exception: all of them strike, and their delays add up.
 
     :param rng: source of random numbers; seeded, so that a run can be repeated.
     """
@@ -216,9 +220,9 @@ class FaultPlan:
     def strike(
         self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool] = lambda _: True
     ) -> Fault | None:
-        """Return the fault that strikes a request to ``endpoint`` at this moment.
+        """Return the first fault that strikes a request to ``endpoint`` at ``moment``; ``None`` if none does.
 
-        :param applies: returns whether a fault applies to the size and the records of the request.
+        :param applies: returns whether a fault matches the size and the records of the request; by default, all match.
         """
         with self._lock:
             for fault in self._faults:
@@ -229,7 +233,7 @@ class FaultPlan:
         return None
 
     def delay(self, endpoint: Endpoint) -> float:
-        """Return how many seconds a request to ``endpoint`` must wait: the sum of all delays that affect it."""
+        """Return how many seconds a request to ``endpoint`` must wait: the sum of the delays that strike it."""
         seconds = 0.0
         with self._lock:
             for fault in self._faults:

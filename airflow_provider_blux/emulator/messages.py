@@ -16,11 +16,12 @@ from urllib.parse import parse_qs, unquote
 class Request:
     """One HTTP request.
 
-    :param path: the path as it was sent, so that a slash in an id (%2F) and a slash between two names (/) differ.
+    :param path: the path without decoding, so that a slash in an id (``%2F``) differs from a slash between two parts.
+    :param query: the query after the question mark, without decoding.
     :param peer: IP address of the client.
     :param arrived: time of arrival in seconds of the monotonic clock.
-    :param read: reads the body, whose length is known; raises ``OSError`` if the client does not send all of it.
-    :param parts: the parts of the path that the route names in braces, by these names.
+    :param read: reads the body from the connection; raises ``OSError`` if the client does not send all of it.
+    :param parts: parts of the path, decoded: the route's path has ``{name}`` in the place of the part ``name``.
     """
 
     method: str
@@ -50,8 +51,9 @@ class Answer:
     """One HTTP answer.
 
     :param status: the HTTP status; ``None`` to reset the connection without an answer.
-    :param headers: the values of headers by their names in lower case.
-    :param is_truncated: whether the connection is closed in the middle of the body, despite its full Content-Length.
+    :param headers: the header values, by header name in lower case.
+    :param is_truncated: whether to close the connection after half of the body, although the Content-Length is that of
+        the whole body.
     """
 
     status: int | None
@@ -84,7 +86,7 @@ def phrase(status: int) -> str:
 
 
 class Route:
-    """A method and a path, with the function that answers their requests.
+    """A method and a path, with the function that answers the requests that have both.
 
     :param path: may contain names in braces: ``{name}`` matches text without a slash, ``{name:path}`` any text.
     """
@@ -98,7 +100,10 @@ class Route:
 
 
 def answer(routes: Sequence[Route], request: Request) -> Answer:
-    """Return the answer of the first route that matches the request; 405 or 404 if there is none."""
+    """Return the answer of the first route that matches the request's method and path.
+
+    A HEAD request matches the routes of GET. The answer is 405 if only the path matches a route, and 404 if none does.
+    """
     allowed: list[str] = []
     method = "GET" if request.method == "HEAD" else request.method
     for route in routes:

@@ -15,7 +15,7 @@
         assert blux_emulator.counts()["users"] == 3
 
 ``dag.test()`` needs Airflow's database (run ``airflow db migrate`` once) and ``AIRFLOW__CORE__DAGS_FOLDER``. The import
-needs the folder of your DAGs in ``PYTHONPATH``.
+of ``crm`` needs the folder of your DAGs in ``PYTHONPATH``.
 
 The fixture is an :class:`airflow_provider_blux.emulator.Emulator`. It is empty when a test begins. During the test, the
 connection ``blux_default`` leads to it. One server serves the whole test session.

@@ -1,4 +1,4 @@
-"""Counts the requests of the last second, and decides by one of three kinds of limiter which are above the rate."""
+"""Counts the requests of the last second. A limiter, of one of three kinds, decides which are above the rate."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ DEFAULT_RATES: Final[Mapping[str, int]] = {
 }
 
 LimitKind = Literal["sliding_second", "spacing", "token_bucket"]
-"""The requests that a limiter refuses at a rate of n requests a second.
+"""The kind of a limiter. At a rate of n requests a second, a limiter refuses these requests:
 
-``"sliding_second"``: each request after the n-th within the last second; refused requests count, too (as in HAProxy's
-``http_req_rate``). ``"spacing"``: each request less than 1/n s after the last accepted one, in whole milliseconds (as
-in nginx's ``limit_req`` without ``burst``). ``"token_bucket"``: each request that finds no token; the bucket holds at
-most n tokens and gets n a second.
+- ``"sliding_second"``: a request if n or more others arrived in the second before it. Refused requests count, too, as
+  in HAProxy's ``http_req_rate``.
+- ``"spacing"``: a request less than 1/n s after the last accepted one. Times are in whole milliseconds, as in nginx's
+  ``limit_req`` without ``burst``.
+- ``"token_bucket"``: a request that finds no token. An accepted request takes one token. The bucket is full at the
+  start, gets n tokens a second, and holds n tokens at most.
 """
 LIMIT_KINDS: Final[tuple[LimitKind, ...]] = get_args(LimitKind)
 
@@ -34,9 +36,10 @@ _ROUNDING: Final = 1e-4
 
 
 class Arrivals:
-    """Counts the arrivals of the last second by API and operation, in a sliding window instead of clock seconds.
+    """Counts the requests that arrived within the last second, by API and operation.
 
-    Refused requests count, too.
+    The second ends at the newest arrival: it is a sliding window, not a second of the clock. Refused requests count,
+    too.
     """
 
     def __init__(self) -> None:
@@ -45,7 +48,11 @@ class Arrivals:
         self._peaks: dict[str, int] = {}
 
     def arrive(self, key: str, now: float) -> int:
-        """Count an arrival; return the number of arrivals within the last second, including this one."""
+        """Count an arrival; return the number of arrivals within the last second, including this one.
+
+        :param key: API and operation (``open.send_events``).
+        :param now: Unix time of the arrival.
+        """
         with self._lock:
             window = self._windows[key]
             while window and now - window[0] >= WINDOW_SECONDS:
@@ -76,9 +83,11 @@ class Limiters:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def admits(self, kind: LimitKind, key: str, rate: int, now: float) -> bool:
-        """Count an arrival; return whether a limiter accepts it.
+        """Count the arrival of a request; return whether the limiter of this kind accepts the request.
 
+        :param key: API and operation (``open.send_events``).
         :param rate: maximum number of requests a second.
+        :param now: Unix time of the arrival.
         """
         within_second = self._arrivals.arrive(key, now)
         with self._lock:
@@ -113,7 +122,9 @@ class Limiters:
 
 
 def rates_by_key(rates: Mapping[str, int]) -> dict[str, int]:
-    """Return ``rates`` by API and operation; an operation without an API stands for both APIs.
+    """Return ``rates`` with a key for API and operation (``open.send_events``).
+
+    The rate of an operation without an API (``delete_users``) applies to that operation in both APIs.
 
     :raises ValueError: an unknown name, or a rate that is not a whole number above zero.
     """

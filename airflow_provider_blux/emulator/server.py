@@ -26,11 +26,14 @@ class Emulator:
 
     :param host: the address to listen on. One that is not loopback needs a ``certificate``.
     :param port: the port to listen on; 0 for any free port.
-    :param certificate: folder to which each start writes a new certificate; the emulator then answers over TLS.
-    :param names: host names by which clients reach the emulator, for the certificate. The first one is in its URL.
+    :param certificate: folder to which each start writes a new certificate. With it, the emulator answers over TLS.
+    :param names: host names by which clients reach the emulator. They are in the certificate, and the first one is in
+        the emulator's URL. Without names, ``host`` is taken.
     :param state: SQLite file that stores what arrives; without a file, it is lost when the emulator stops.
-    :param police_rates: answer 429 to more requests in a second than the APIs allow.
-    :param limit_kind: kind of the limiter for 429: ``sliding_second``, ``spacing`` or ``token_bucket``.
+    :param police_rates: whether requests above the rates that the APIs allow are answered with 429.
+    :param limit_kind: kind of limiter that chooses these requests: ``sliding_second``, ``spacing`` or ``token_bucket``.
+    :param application_id: must be sent by clients, as must ``secret_key``, ``project_id`` and ``open_api_key``.
+    :raises ValueError: ``host`` or ``names`` needs a ``certificate``, or ``host`` needs ``names``.
     """
 
     def __init__(
@@ -109,11 +112,16 @@ class Emulator:
         return self._backend.connection()
 
     def connection_json(self) -> str:
-        """Return the connection as Airflow reads it from ``AIRFLOW_CONN_BLUX_DEFAULT``."""
+        """Return the Airflow connection to this emulator as JSON, the value for ``AIRFLOW_CONN_BLUX_DEFAULT``."""
         return json.dumps(self.connection())
 
     def state(self) -> dict[str, Any]:
-        """Return ``counts``, ``requests`` (by API, operation and status) and ``max_requests_in_one_second``."""
+        """Return ``counts``, ``requests`` and ``max_requests_in_one_second``.
+
+        ``counts`` has the numbers of records, events and deleted ids. ``requests`` is a list with the number of
+        requests for each API, operation and status. ``max_requests_in_one_second`` has the highest number of requests
+        within any one second, by API and operation.
+        """
         return self._backend.state()
 
     def counts(self) -> dict[str, int]:
@@ -121,15 +129,18 @@ class Emulator:
         return self._backend.store.counts()
 
     def user(self, user_id: str) -> dict[str, Any] | None:
-        """Return a user of the Application API; it has both groups of properties, even if they are empty."""
+        """Return a user of the Application API; ``None`` if there is no such user.
+
+        The user has ``user_properties`` and ``custom_user_properties``, even if they are empty.
+        """
         return self._backend.store.record("users", user_id)
 
     def profile(self, user_id: str) -> dict[str, Any] | None:
-        """Return a user profile of the Open API."""
+        """Return a user profile of the Open API; ``None`` if there is no such profile."""
         return self._backend.store.record("profiles", user_id)
 
     def device(self, device_id: str) -> dict[str, Any] | None:
-        """Return a device."""
+        """Return a device; ``None`` if there is no such device."""
         return self._backend.store.record("devices", device_id)
 
     def events(self, user_id: str) -> list[dict[str, Any]]:
@@ -137,19 +148,23 @@ class Emulator:
         return self._backend.store.events(user_id)
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
-        """Return a user's ``deletions``: for each ``api``, the ``time`` of the last one and the number of ``times``."""
+        """Return the ``user_id`` and the ``deletions`` of a user; ``None`` if no API accepted a deletion.
+
+        ``deletions`` is a list with one object for each API that accepted deletions: ``api``, ``time`` (Unix time of
+        the last deletion) and ``times`` (number of deletions).
+        """
         return self._backend.store.deletion(user_id)
 
     def users(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield all users of the Application API as pairs of id and record: ``dict(blux.users())``."""
+        """Yield all users of the Application API as pairs of id and record, sorted by id: ``dict(blux.users())``."""
         return self._backend.store.records("users")
 
     def profiles(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield all user profiles of the Open API as pairs of id and record."""
+        """Yield all user profiles of the Open API as pairs of id and record, sorted by id."""
         return self._backend.store.records("profiles")
 
     def devices(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield all devices as pairs of id and record."""
+        """Yield all devices as pairs of id and record, sorted by id."""
         return self._backend.store.records("devices")
 
     def all_events(self) -> Iterator[dict[str, Any]]:
@@ -157,24 +172,26 @@ class Emulator:
         return self._backend.store.all_events()
 
     def deleted_users(self) -> Iterator[str]:
-        """Yield the ids whose deletion the Application API accepted, each once."""
+        """Yield the ids whose deletion the Application API accepted, each once, sorted."""
         return self._backend.store.deleted_ids("application")
 
     def deleted_profiles(self) -> Iterator[str]:
-        """Yield the ids whose deletion the Open API accepted, each once."""
+        """Yield the ids whose deletion the Open API accepted, each once, sorted."""
         return self._backend.store.deleted_ids("open")
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return every request: ``arrived`` (Unix time), ``api``, ``operation``, ``records``, ``status``, ``fault``.
+        """Return every request to the two APIs, in the order of the answers.
 
-        ``records`` is the number of records; ``status`` is ``None`` if there was no answer.
+        Each has ``seq`` (serial number), ``arrived`` (Unix time), ``api``, ``operation``, ``records`` (number of
+        records), ``status`` (``None`` if there was no answer) and ``fault`` (the kinds of the faults that struck it,
+        joined by ``+``; ``None`` without a fault).
         """
         return self._backend.store.requests()
 
     def fault(self, *, kind: str, **fields: Any) -> None:
         """Plan a fault; :mod:`airflow_provider_blux.emulator.faults` lists the kinds and their fields.
 
-        :raises ValueError: there is no such fault.
+        :raises ValueError: the kind or a field is unknown, or a value is wrong.
         """
         self._backend.faults.add(fault_from({"kind": kind, **fields}))
 
@@ -187,9 +204,9 @@ class Emulator:
         self._backend.faults.clear()
 
     def settings(self, **changes: Any) -> dict[str, Any]:
-        """Change the named settings, and return all of them.
+        """Change the named settings; return all settings.
 
-        They are ``police_rates``, ``limit_kind``, ``retry_after``, ``rates``, ``latency`` and ``seed``.
+        The settings are ``police_rates``, ``limit_kind``, ``retry_after``, ``rates``, ``latency`` and ``seed``.
 
         :raises ValueError: there is no such setting, or its value is wrong.
         """

@@ -1,4 +1,4 @@
-"""The web server: a thread that accepts connections, and a thread for each of them."""
+"""The web server: one thread accepts connections, and each connection has a thread of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Connection(BaseHTTPRequestHandler):
     server: Server
 
     def answer_request(self) -> None:
-        """Answer a request whose head has been read."""
+        """Answer a request whose request line and headers have been read."""
         arrived = time.monotonic()
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
@@ -112,7 +112,7 @@ class _Connection(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """A server that listens from the beginning, and answers from :meth:`start` to :meth:`stop`.
+    """A server that listens as soon as it is created, and answers requests from :meth:`start` until :meth:`stop`.
 
     :raises OSError: the port is in use, or there is no such address.
     """
@@ -159,7 +159,7 @@ class Server(ThreadingHTTPServer):
         self.server_close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Refuse connections after the server was stopped."""
+        """Return whether to serve a new connection; no longer after :meth:`stop` was called."""
         del request, client_address
         return not self._backend.stopping.is_set()
 
@@ -182,11 +182,14 @@ class Server(ThreadingHTTPServer):
             self._connections.pop(current_thread(), None)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection without a shutdown, because its FIN would come before the RST of a reset connection."""
+        """Close a connection without the shutdown of the base class.
+
+        A shutdown sends a FIN. A connection that is to be reset must send nothing before its RST.
+        """
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log the error of a connection, unless the client has closed the connection."""
+        """Log the error of a connection, except an ``OSError``: the client may close its connection at any time."""
         del request, client_address
         if not isinstance(error := sys.exception(), OSError):
             log.error("The emulator cannot serve a connection", exc_info=error)

@@ -1,6 +1,6 @@
 """Checks request bodies, as strictly as the published API documentation allows.
 
-A refusal names the record by its index and the field by its name, never by a value.
+The message of a refusal names the record by its index and the field by its name. It holds no value of a record.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ Check = Callable[[Any, str], None]
 
 
 class RefusedError(Exception):
-    """A request is refused.
+    """A request is refused. The parameters describe the answer.
 
-    :param message: the message in the body of the answer.
+    :param message: the message in the body.
+    :param status: the HTTP status.
+    :param headers: additional headers; ``None`` for none.
     """
 
     def __init__(self, message: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
@@ -31,7 +33,8 @@ class RefusedError(Exception):
 def parse(body: bytes, content_type: str) -> Any:
     """Return the JSON value of ``body``.
 
-    :raises RefusedError: the Content-Type is not JSON, or the body is not JSON by RFC 8259: NaN and Infinity are not.
+    :raises RefusedError: the Content-Type is not JSON in UTF-8, or the body is not valid JSON. NaN and Infinity are
+        not valid (RFC 8259).
     """
     media_type, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
@@ -55,7 +58,13 @@ def _finite(text: str) -> float:
 
 
 def listed(payload: Any, list_key: str | None) -> list[Any]:
-    """Return the records of a body, whose only key must be ``list_key``, or ``user_id`` if there is no ``list_key``."""
+    """Return the list of the records in a body.
+
+    :param payload: the JSON value of the body.
+    :param list_key: the only key that the body may have; ``None`` for a body with only a ``user_id``, which is then the
+        only record.
+    :raises RefusedError: the body has other keys or no list, or the list is empty.
+    """
     key = list_key or "user_id"
     if not isinstance(payload, dict):
         raise RefusedError("the body must be an object")
@@ -75,7 +84,11 @@ def listed(payload: Any, list_key: str | None) -> list[Any]:
 
 
 def identifier(value: Any, where: str) -> None:
-    """Check an id: text, not empty."""
+    """Check that an id is text, not empty, and valid Unicode.
+
+    :param where: the place of the id in the body (``users[3].user_id``), for the message.
+    :raises RefusedError: the id is not valid.
+    """
     if not isinstance(value, str) or not value:
         raise RefusedError(f"{where} must be a non-empty string")
     if not value.isascii():

@@ -1,6 +1,6 @@
 """Stores what the emulator has received in a SQLite database: a temporary one, or a state file that is kept.
 
-Records are of a ``kind``: ``users``, ``profiles`` or ``devices``.
+Each record has a ``kind``: ``users`` (of the Application API), ``profiles`` (the users of the Open API) or ``devices``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Store:
-    """The records, events, deletions and requests.
+    """The records, events, deletions and requests that one emulator has received.
 
     :param path: the state file; ``None`` for a temporary database.
     """
@@ -76,7 +76,10 @@ class Store:
             self._counts = self._counted()
 
     def upsert(self, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
-        """Create or update records in order: an absent key keeps its value, a null is stored."""
+        """Create or update records, in order.
+
+        An update keeps the fields and properties that it does not have, and stores a null like any other value.
+        """
         id_field = _ID_FIELD[kind]
         merged: dict[str, dict[str, Any]] = {}
         new = 0
@@ -105,7 +108,10 @@ class Store:
             self._counts["events"] += len(rows)
 
     def delete_users(self, api: str, user_ids: Iterable[str], now: float) -> None:
-        """Remove users from the records of one API; note each deletion, even if there was no such user."""
+        """Remove users of one API, and store the deletion of each id, even if there was no such user.
+
+        :param now: Unix time of the deletion.
+        """
         ids = list(dict.fromkeys(user_ids))
         kind = USERS_OF[api]
         with self.lock, self._db:
@@ -124,7 +130,13 @@ class Store:
     def note_request(
         self, *, arrived: float, api: str, operation: str, records: int, status: int | None, fault: str | None
     ) -> None:
-        """Record one request; ``status`` is ``None`` if the connection was reset without an answer."""
+        """Store one request.
+
+        :param arrived: Unix time of arrival.
+        :param records: number of records in the request.
+        :param status: status of the answer; ``None`` if the connection was reset without an answer.
+        :param fault: kinds of the faults that struck the request, joined by ``+``; ``None`` without a fault.
+        """
         with self.lock, self._db:
             self._db.execute(
                 "INSERT INTO requests (arrived, api, operation, records, status, fault) VALUES (?, ?, ?, ?, ?, ?)",
@@ -142,12 +154,12 @@ class Store:
         return json.loads(rows[0][0]) if rows else None
 
     def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every record with its id, in the order of the ids."""
+        """Yield the records of a kind as pairs of id and record, in the order of the ids."""
         rows = self._paged("SELECT id, body FROM records WHERE kind = ? AND id", kind, after="")
         return ((record_id, json.loads(body)) for record_id, body in rows)
 
     def newest(self, kind: str, limit: int) -> list[dict[str, Any]]:
-        """Return the records that were updated last, the newest first."""
+        """Return the ``limit`` records of a kind that were created or updated last, the newest first."""
         rows = self._rows("SELECT body FROM records WHERE kind = ? ORDER BY rowid DESC LIMIT ?", kind, limit)
         return [json.loads(body) for (body,) in rows]
 
@@ -161,7 +173,11 @@ class Store:
         return (json.loads(body) for _, body in self._paged("SELECT seq, body FROM events WHERE seq", after=0))
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
-        """Return, for each API, the Unix time of the last deletion of a user and the number of deletions."""
+        """Return the ``user_id`` and the ``deletions`` of a user; ``None`` if no API accepted a deletion.
+
+        ``deletions`` is a list with one object for each API that accepted deletions: ``api``, ``time`` (Unix time of
+        the last deletion) and ``times`` (number of deletions).
+        """
         # Both APIs are named, so that SQLite uses the primary key, which starts with the API.
         query = "SELECT api, time, times FROM deletions WHERE api IN ('application', 'open') AND user_id = ?"
         found = [
@@ -170,31 +186,39 @@ class Store:
         return {"user_id": user_id, "deletions": found} if found else None
 
     def deleted_ids(self, api: str) -> Iterator[str]:
-        """Yield the distinct ids that an API was asked to delete, in the order of the ids."""
+        """Yield the ids whose deletion an API accepted, each once, sorted."""
         rows = self._paged("SELECT user_id FROM deletions WHERE api = ? AND user_id", api, after="")
         return (user_id for (user_id,) in rows)
 
     def requests(self, limit: int = -1, offset: int = 0) -> list[dict[str, Any]]:
-        """Return the requests, the oldest answer first; a ``limit`` below zero means all."""
+        """Return the requests in the order of the answers.
+
+        :param limit: maximum number of requests; below zero for all.
+        :param offset: number of requests to skip, from the oldest.
+        """
         return self._named("SELECT * FROM requests ORDER BY seq LIMIT ? OFFSET ?", limit, offset)
 
     def newest_requests(self, limit: int) -> list[dict[str, Any]]:
-        """Return the last requests, the newest first."""
+        """Return the ``limit`` requests that were answered last, the newest first."""
         return self._named("SELECT * FROM requests ORDER BY seq DESC LIMIT ?", limit)
 
     def totals(self) -> list[dict[str, Any]]:
-        """Return how many requests and records there were, by API, operation and status."""
+        """Return the numbers of ``requests`` and their ``records`` for each ``api``, ``operation`` and ``status``."""
         return self._named(
             "SELECT api, operation, status, count(*) AS requests, sum(records) AS records FROM requests "
             "GROUP BY api, operation, status ORDER BY api, operation, status"
         )
 
     def arrivals(self) -> list[tuple[str, float]]:
-        """Return API and operation (``open.send_events``) and the time of every request, in order."""
+        """Return API and operation (``open.send_events``) and the Unix time of every arrival, earliest first."""
         return self._rows("SELECT api || '.' || operation, arrived FROM requests ORDER BY arrived")
 
     def _counted(self) -> dict[str, int]:
-        """Count the rows; later changes update the counts, since counting millions of rows would delay requests."""
+        """Count the rows of the database; return the numbers of :meth:`counts`.
+
+        This is done only when the database is opened or cleared, because counting millions of rows would delay
+        requests. All other changes update the numbers.
+        """
         kinds = dict(self._rows("SELECT kind, count(*) FROM records GROUP BY kind"))
         deleted = dict(self._rows("SELECT api, count(*) FROM deletions GROUP BY api"))
         ((events,),) = self._rows("SELECT count(*) FROM events")
@@ -216,9 +240,11 @@ class Store:
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def _paged(self, query: str, *parameters: Any, after: Any) -> Iterator[Any]:
-        """Yield the rows in the order of their first column; the lock is held only while a page is read.
+        """Yield the rows of a query in the order of their first column.
 
-        :param query: a query that ends with the name of the first column.
+        The rows are read in pages of at most 1,000. The lock is held only while a page is read.
+
+        :param query: a query that ends with the name of the first column; the comparison ``> ?`` is added to it.
         :param after: a value below all values of the first column.
         """
         while True:

@@ -1,10 +1,22 @@
 """Answers the requests of both APIs.
 
-Each request goes through these steps: count its arrival · check the credentials (401) · wait for ``latency`` and delay
-faults · apply faults on arrival · check the rate, if ``police_rates`` is set (429) · check Content-Type, JSON and the
-list (400) · apply too_large faults (413) · check the length of the list, then every record (400) · apply refuse faults
-(400) · store the request, as a whole or not at all · apply faults after storing · record the request · answer it.
-A refused request skips the steps up to recording, so faults after storing do not see it.
+Each request goes through these steps. A number in parentheses is the status of a request that the step refuses.
+
+1. Count its arrival.
+2. Check the credentials (401).
+3. Wait for ``latency`` and ``delay`` faults.
+4. Apply ``status`` and ``reset`` faults without ``processed``.
+5. Check the rate, if ``police_rates`` is set (429).
+6. Check the Content-Type, the JSON and the list of records (400).
+7. Apply ``too_large`` faults (413).
+8. Check the length of the list, then every record (400).
+9. Apply ``refuse`` faults (400).
+10. Store all records, or none.
+11. Apply ``truncate`` faults, and ``status`` and ``reset`` faults with ``processed``.
+12. Store the request itself, with its status and faults.
+13. Answer it.
+
+A request that is refused, or struck in step 4, continues with step 12. So the faults of step 11 do not see it.
 """
 
 from __future__ import annotations
@@ -28,7 +40,14 @@ _OK: Final = {"message": "ok"}
 
 @dataclass(kw_only=True)
 class _Exchange:
-    """One request while it is processed."""
+    """One request while it is processed.
+
+    :param arrived: Unix time of arrival.
+    :param resets: number of the emulator's resets when the request arrived.
+    :param size: length of the body in bytes.
+    :param refusal: why the Content-Type, the JSON or the list of records is refused; ``None`` if they are correct.
+    :param faults: kinds of the faults that struck the request.
+    """
 
     endpoint: Endpoint
     arrived: float
