@@ -49,17 +49,17 @@ def split_files(path: AnyPath | Sequence[AnyPath], parts: int, storage_conn_id: 
 def split_sql(sql_conn_id: str, table: str, key: str, parts: int) -> list[dict[str, Any]]:
     """Return at most ``parts`` ranges of a key, ``{"first": ..., "end": ...}``, for ``.expand(sql_parameters=...)``.
 
-    For a query with ``key >= first AND key < end``, with placeholders in the style of its driver. The ranges are
-    equally wide and cover every key that the table has now; rows that are added later may be outside. Times without a
-    zone are returned as ISO text.
+    The query must have the condition ``key >= first AND key < end``, with placeholders in the style of the database
+    driver. The ranges are equally wide and cover every key that the table has now. Rows that are added later may be
+    outside. Times without a zone are returned as ISO text.
 
     :param sql_conn_id: Airflow connection of the database.
     :param table: name of the table (``shop.orders``), as the database accepts it.
     :param key: column of whole numbers, dates or times. Airflow stores the ranges, so the column must not hold personal
         data.
     :param parts: maximum number of ranges.
-    :raises BluxSourceError: a row has no key, or the key 0001-01-01 or 9999-12-31; or the query fails.
-    :raises BluxConfigError: the key has another type.
+    :raises BluxSourceError: a row has no key, a key is 0001-01-01 or 9999-12-31, or the query for the keys fails.
+    :raises BluxConfigError: the key is neither a whole number nor a date nor a time.
     """
     from airflow_provider_blux.sources.sql import SqlSource
 
@@ -68,9 +68,9 @@ def split_sql(sql_conn_id: str, table: str, key: str, parts: int) -> list[dict[s
 
 
 def summarize_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one report for many: the sums of their counts, a list of all their files, and their number (``tasks``).
+    """Return one report for many, with the sums of their counts and the URLs of all their files.
 
-    ``seconds`` is the sum over all tasks, which may have run at the same time.
+    ``tasks`` is the number of reports. ``seconds`` is the sum over all tasks, which may have run at the same time.
 
     :param reports: the reports that the tasks returned; for a mapped task, its ``output``.
     :raises BluxError: the counts of a report do not add up.
@@ -79,7 +79,10 @@ def summarize_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
-    """Return the lists for :func:`split_files` from the size of each file in bytes, by its URL."""
+    """Return at most ``parts`` lists of URLs with about equal total sizes, for :func:`split_files`.
+
+    :param sizes: the size of each file in bytes, by its URL.
+    """
     _check_parts(parts)
     cut: list[list[str]] = [[] for _ in range(parts)]
     weights = [0] * parts
@@ -91,7 +94,10 @@ def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
 
 
 def statement(table: str, key: str) -> str:
-    """Return the query for the smallest and largest key and the number of rows."""
+    """Return an SQL query for the smallest key, the largest key, the number of rows, and of rows with a key.
+
+    :raises BluxConfigError: ``table`` or ``key`` is not a name.
+    """
     for argument, name in (("table", table), ("key", key)):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise BluxConfigError(f"{argument} must be the name of a {argument}, such as shop.orders; it is {name!r}.")
@@ -102,7 +108,10 @@ def statement(table: str, key: str) -> str:
 
 
 def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
-    """Return the ranges for :func:`split_sql` from the result row of :func:`statement`."""
+    """Return the ranges for :func:`split_sql`; an empty list if the table has no row.
+
+    :param found: the result row of the query of :func:`statement`; an error if the row could not be read.
+    """
     _check_parts(parts)
     if isinstance(found, BluxRecordError):
         raise BluxSourceError(f"{key} {found.reason}: no range can end there. {_CUT_OTHERWISE}")
@@ -123,11 +132,12 @@ def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Maps keys to whole numbers.
+    """The keys of a table as whole numbers, which can be divided into ranges.
 
-    :param first: the smallest key as a number; ``last`` is the largest.
+    :param first: the number of the smallest key.
+    :param last: the number of the largest key.
     :param key_of: converts a number back to a key.
-    :param bounds: the smallest and the largest number that can be converted to a key.
+    :param bounds: the smallest and the largest number that ``key_of`` can convert; ``None`` if it can convert all.
     """
 
     first: int
@@ -136,7 +146,10 @@ class _Scale:
     bounds: tuple[int, int] | None = None
 
     def ends(self) -> tuple[int, int]:
-        """Return the start of the first range and the end of the last range, as round numbers; the end is exclusive."""
+        """Return the first number of the first range, and the number after the last range.
+
+        Both are rounded outwards to a multiple of a thousandth of the key range, but stay within ``bounds``.
+        """
         grain = max(1, (self.last - self.first) // _ROUNDING)
         start, end = self.first // grain * grain, (self.last // grain + 1) * grain
         return (start, end) if self.bounds is None else (max(start, self.bounds[0]), min(end, self.bounds[1]))

@@ -205,7 +205,7 @@ class BluxReceiptError(BluxError):
 
 
 class BluxPaceError(BluxError):
-    """Redis does not answer, so the rate limit shared by several tasks cannot be kept, and there is no fallback."""
+    """Redis does not answer, so the rate limit of several tasks cannot be kept; ``rate_limit_fallback`` is ``fail``."""
 
 
 class BluxGuardError(BluxError):

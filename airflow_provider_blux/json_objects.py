@@ -35,7 +35,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def quick_loads(text: str | bytes) -> Any:
-    """Parse JSON as :func:`loads` does, but faster."""
+    """Parse JSON as :func:`loads` does, with the same errors, but faster."""
     import msgspec  # imported here, since DAG parsing does not need it
 
     try:
@@ -47,9 +47,9 @@ def quick_loads(text: str | bytes) -> Any:
 
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object with these keys and values; an ``object_pairs_hook`` of ``json``.
+    """Return the keys and values of a JSON object as a dict; ``json.loads`` calls this as its ``object_pairs_hook``.
 
-    :raises RepeatedKeyError: a key is there twice, with different values.
+    :raises RepeatedKeyError: the object has a key twice, with different values.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -62,7 +62,9 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def check(text: str | bytes, parsed: Any) -> None:
     """Check JSON that another parser has parsed.
 
-    :raises RepeatedKeyError: an object in it has a key twice, with different values.
+    :param text: the JSON.
+    :param parsed: the result of the other parser.
+    :raises RepeatedKeyError: an object in the JSON has a key twice, with different values.
     """
     if type(parsed) is not dict and type(parsed) is not list:
         return
@@ -77,7 +79,7 @@ def check(text: str | bytes, parsed: Any) -> None:
 
 
 def _keys(value: Any) -> int:
-    """Return the number of keys, at any depth."""
+    """Return the number of keys of all objects in a parsed list or object, at any depth."""
     if type(value) is dict:
         return len(value) + sum([_keys(item) for item in value.values() if type(item) in (dict, list)])
     return sum([_keys(item) for item in value if type(item) in (dict, list)])

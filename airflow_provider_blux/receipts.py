@@ -21,7 +21,11 @@ KEY_VARIABLE = "BLUX_RECEIPT_KEY"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0 if every hash chain is valid (and the id was found), 1 if not, 2 for wrong arguments."""
+    """Verify receipts; return the exit code of the command.
+
+    0: every hash chain is valid, and the id of ``--user-id``, if given, is in a receipt. 1: a hash chain is not valid,
+    or the id is in no receipt. 2: the arguments are wrong, a path does not exist, or there are no receipts.
+    """
     options = _parser().parse_args(arguments)
     try:
         hashes = Hashes(_key(options.key_file))

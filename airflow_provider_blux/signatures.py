@@ -16,11 +16,13 @@ _NAMED_ELSEWHERE = {"conn_id": "blux_conn_id", "dry_run": "validate_only"}
 
 
 def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: str = "") -> BluxConfigError | None:
-    """Return the error for arguments that do not exist, with the most similar arguments; ``None`` if all exist.
+    """Return an error that names the arguments that do not exist, and similar ones; ``None`` if all exist.
 
     The error does not show the values of arguments, since they may be records.
 
-    :param owner: the callable with these arguments, as its user writes it (``@task.blux_upsert_users``).
+    :param owner: the callable, as its user writes it (``@task.blux_upsert_users``).
+    :param given: the argument names of the call.
+    :param known: the argument names that the callable accepts.
     :param otherwise: a hint for the case that no argument has a similar name.
     """
     known = set(known)
@@ -33,16 +35,18 @@ def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: 
 
 
 def _nearest(name: str, known: set[str]) -> list[str]:
-    """Return a list with the argument that a name probably stands for; an empty list if none is similar."""
+    """Return a list with the known name that a wrong ``name`` probably stands for; an empty list if none is similar."""
     if (meant := _NAMED_ELSEWHERE.get(name)) in known:
         return [meant]
     return get_close_matches(name, sorted(known), n=1, cutoff=0.7)
 
 
 class ListedArguments:
-    """The ``__signature__`` of a class whose constructor passes further arguments to those of its base classes.
+    """A ``__signature__`` that lists the arguments of a class and of its base classes.
 
-    :param last: the last base class whose arguments are listed.
+    It is for a class whose constructor takes ``**kwargs`` and passes them on to the constructor of its base class.
+
+    :param last: the base class at which the list ends; its arguments are included.
     """
 
     def __init__(self, last: type) -> None:
@@ -60,7 +64,10 @@ class ListedArguments:
 
 
 def listing(more: Iterable[Parameter]) -> Callable[[_Function], _Function]:
-    """Return a decorator that lists arguments in the signature of a function, in place of its ``**kwargs``."""
+    """Return a decorator that lists arguments in the signature of a function, in place of its ``**kwargs``.
+
+    :param more: the arguments to list.
+    """
 
     def listed(function: _Function) -> _Function:
         own = signature(function)

@@ -30,7 +30,7 @@ KINDS: dict[Operation, str] = {
 
 
 def users(application: str) -> Asset:
-    """Return the asset for the users of an application, which upserts change.
+    """Return the asset for the users of an application; it changes when users are created or updated.
 
     :param application: id of the application (Application API) or of the project (Open API).
     """
@@ -38,7 +38,7 @@ def users(application: str) -> Asset:
 
 
 def deletions(application: str) -> Asset:
-    """Return the asset for the deletions of an application's users.
+    """Return the asset for the deletions of an application's users; it changes when users are deleted.
 
     :param application: id of the application (Application API) or of the project (Open API).
     """
@@ -84,7 +84,7 @@ def is_blux(outlet: Any) -> bool:
 def is_reference(outlet: Any) -> bool:
     """Return whether an outlet only refers to an asset in Blux (``Asset.ref``, Airflow 3).
 
-    The name of an asset is its URI unless another is given.
+    A reference by name counts if the name is a ``blux://`` URI, which is the name of an asset unless another is given.
     """
     named = getattr(outlet, "uri", None) or getattr(outlet, "name", None)
     return (
@@ -105,7 +105,7 @@ def check_uri(uri: str) -> None:
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Return the URI of an asset in Blux unchanged; Airflow calls this for every ``blux://`` URI.
 
-    :raises ValueError: the URI is not that of an asset in Blux, or it may hold a secret; it is not in the message.
+    :raises ValueError: the URI is not that of an asset in Blux, or it may hold a secret. The message does not show it.
     """
     right = f"Write it as {SCHEME}://{{application id}}/ and one of {', '.join(KINDS.values())}."
     if "@" in uri.netloc or ":" in uri.netloc or uri.query or uri.fragment:
@@ -119,7 +119,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:  # noqa: ARG001 - Airflow's signature
-    """Return the asset as OpenLineage names it: namespace ``blux://{application}``, name ``users``."""
+    """Return the asset as an OpenLineage dataset: namespace ``blux://{application}``, and the kind as its name."""
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
     uri = urlsplit(asset.uri)

@@ -44,7 +44,7 @@ _OF_THE_CALL = ("python_callable", "op_args", "op_kwargs", "kwargs_to_upstream")
 
 
 class _FunctionOperator(DecoratedOperator, BluxOperator):
-    """An operator whose records come from a function; base class of an operator for each operation.
+    """An operator whose records come from a function; base class of the operators behind the decorators.
 
     :param python_callable: the function.
     :param op_args: (templated) its positional arguments.
@@ -90,7 +90,10 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
 
     @classmethod
     def arguments(cls) -> list[Parameter]:
-        """Return the arguments of the decorator."""
+        """Return the arguments of the decorator.
+
+        These are the arguments of the operator without those that select another source, and those that Airflow sets.
+        """
         others = {cls.records_field, *_ELSEWHERE, *_OF_THE_CALL}
         found = [parameter for name, parameter in signature(cls).parameters.items() if name not in others]
         return [one.replace(default=None) if one.name == "task_id" else one for one in found]
@@ -193,7 +196,7 @@ def _decorator(
 def _check(kind: type[_FunctionOperator], function: Callable[..., Any] | None, kwargs: Mapping[str, Any]) -> None:
     """Check the arguments of a decorator.
 
-    :raises BluxConfigError: the arguments name another source, or the function is asynchronous.
+    :raises BluxConfigError: an argument selects a source other than the function, or the function is asynchronous.
     """
     given = [name for name in (kind.records_field, *_ELSEWHERE) if kwargs.get(name) is not None]
     if given:

@@ -21,7 +21,10 @@ Views = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def views() -> Views:
-    """Return ``fastapi_apps`` and ``react_apps`` of the plugin: empty if switched off, and before Airflow 3.1."""
+    """Return ``fastapi_apps`` and ``react_apps`` of the plugin.
+
+    Both are empty before Airflow 3.1, and if the page is switched off (``[blux] deliveries_page``).
+    """
     if not hasattr(AirflowPlugin, "react_apps") or not conf.getboolean("blux", "deliveries_page", fallback=True):
         return [], []
     # Airflow may be served below a path; the browser resolves this URL without Airflow's help.

@@ -57,8 +57,8 @@ class BluxHook(BaseHook):
     """Push records to Blux.
 
     :param blux_conn_id: the Airflow connection, of type ``blux``; ``blux_default`` unless given.
-    :param api: ``"application"`` or ``"open"``; by default the API that the connection has credentials for; the
-        Application API if it has both.
+    :param api: ``"application"`` or ``"open"``. By default, the API that has the operation and for which the connection
+        has credentials; the Application API if this is true of both.
     """
 
     conn_name_attr = "blux_conn_id"
@@ -75,17 +75,17 @@ class BluxHook(BaseHook):
 
     @staticmethod
     def get_connection_form_widgets() -> dict[str, Any]:
-        """Return the form's extra fields (Airflow before 3.2)."""
+        """Return the extra fields of the connection form; called by Airflow before 3.2."""
         return connection_form.widgets()
 
     @staticmethod
     def get_ui_field_behaviour() -> dict[str, Any]:
-        """Return the form's standard fields (Airflow before 3.2)."""
+        """Return how the connection form shows its standard fields; called by Airflow before 3.2."""
         return connection_form.behaviour()
 
     @cached_property
     def credentials(self) -> Credentials:
-        """The connection, read once and checked."""
+        """The checked content of the Airflow connection, which is read once."""
         credentials = read(self.get_connection(self.blux_conn_id))
         secrets = [secret for access in credentials.access.values() for secret in access.secrets()]
         for secret in [*secrets, credentials.receipt_key]:
@@ -96,7 +96,7 @@ class BluxHook(BaseHook):
     def get_conn(self, pool_size: int = 1) -> BluxClient:
         """Return a new API client; close it after use.
 
-        :param pool_size: connections kept open.
+        :param pool_size: number of connections to the API that the client keeps open.
         """
         from airflow_provider_blux.api.client import READ_TIMEOUT, BluxClient
 
@@ -119,7 +119,7 @@ class BluxHook(BaseHook):
         """Create users, or update the properties that are given.
 
         :param records: users in the form of :func:`airflow_provider_blux.records.users.user`.
-        :param suppression_path: files of ids, or receipts of deletions; these users are not created again.
+        :param suppression_path: files of user ids, or receipts of deletions; the users in them are not sent.
         :raises BluxError: see :mod:`airflow_provider_blux.exceptions`.
         """
         return self._deliver("upsert_users", records, options, suppression_path=suppression_path)
@@ -160,7 +160,7 @@ class BluxHook(BaseHook):
         """Send events.
 
         :param records: events in the form of :func:`airflow_provider_blux.records.events.event`.
-        :param suppression_path: files of ids, or receipts of deletions; events of these users are not sent.
+        :param suppression_path: files of user ids, or receipts of deletions; events of the users in them are not sent.
         """
         if "on_unknown" in options:
             options["on_unknown"] = on_unknown_of(options["on_unknown"])
@@ -178,15 +178,16 @@ class BluxHook(BaseHook):
         """Create devices, or update them.
 
         :param records: devices in the form of :func:`airflow_provider_blux.records.devices.device`.
-        :param list_key: name of the list in the body. No page shows this body: check it against your own project.
-        :param suppression_path: files of ids, or receipts of deletions; devices of these users are not sent.
+        :param list_key: name of the list of devices in the request body. Blux's documentation does not show this body,
+            so check in your own project that devices arrive.
+        :param suppression_path: files of user ids, or receipts of deletions; devices of the users in them are not sent.
         """
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
     def accepted_ids(self, user_ids: Iterable[str], receipts: Iterable[str] | None) -> list[str]:
-        """Return the ids that have a receipt of an accepted deletion.
+        """Return those of ``user_ids`` that have a receipt of an accepted deletion.
 
-        :param receipts: URLs of receipts files, as in the report; ``None`` if it names none.
+        :param receipts: URLs of receipts files, as ``receipts`` of the report; ``None`` if there are none.
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         """
         from airflow_provider_blux.delivery.audit import Hashes
@@ -286,7 +287,13 @@ class BluxHook(BaseHook):
         )
 
     def _located(self, error: BluxError, endpoint: Endpoint) -> BluxError:
-        """Add the connection to the message of an error; and the endpoint with its host, if they are missing."""
+        """Return an error with the connection, and with the endpoint if it is missing, in front of the message.
+
+        If the API refused the credentials, the message also says what to check. Errors that have nothing to do with the
+        connection, such as an error in the records, are returned unchanged.
+
+        :param endpoint: the endpoint of the delivery.
+        """
         if isinstance(error, BluxAuthError):
             return error.located(self.credentials.refused(endpoint.api, after_acceptance=error.after_acceptance))
         if error.endpoint:
@@ -297,8 +304,9 @@ class BluxHook(BaseHook):
         return error
 
     def _endpoints(self, operation: Operation, list_key: str | None) -> tuple[Endpoint, ...]:
-        """Return the endpoints of the API to use.
+        """Return the endpoints of an operation at the API to use, the one with the most records per request first.
 
+        :param list_key: name of the list in the request body; ``None`` for the name that each endpoint defines.
         :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
         """
         if self.api and self.api not in apis_of(operation):
@@ -309,20 +317,23 @@ class BluxHook(BaseHook):
         return tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
 
     def stop(self) -> None:
-        """Stop the running delivery between two requests; this hook starts no other delivery."""
+        """Stop the running delivery between two requests. Afterwards, this hook starts no other delivery."""
         self._is_stopped = True
         if self._stop:
             self._stop.request()
 
 
 def _described(records: Iterable[Any]) -> str:
-    """Return a description of the source; for other values only the type, since their text may be data."""
+    """Return a text for the log: a source as text, of any other value only the type, since its text may be data."""
     is_source = type(records).__module__.startswith(__package__.partition(".")[0] + ".sources")
     return str(records) if is_source else f"a {type(records).__name__}"
 
 
 def _checked(records: Any) -> Iterable[Any]:
-    """Return records that can be iterated one by one, which a data frame cannot."""
+    """Return an iterable of the single records, also for a data frame.
+
+    :raises BluxConfigError: ``records`` is neither an iterable of records nor a data frame.
+    """
     from airflow_provider_blux.sources.frames import frame_of
     from airflow_provider_blux.sources.inline import InlineSource
     from airflow_provider_blux.sources.rows import items_of

@@ -1,6 +1,7 @@
-"""Two functions of Airflow that early releases of ``common.compat.sdk`` lack, imported from Airflow itself.
+"""Two functions that early releases of ``common.compat.sdk`` lack; they are then imported from Airflow itself.
 
-Airflow's constraints pin common-compat to the newest release at their time: 1.14 for Airflow 2.11.2 and 3.1.8.
+Airflow's constraint files pin common-compat to the release that was the newest when Airflow was released: 1.14 for
+Airflow 2.11.2 and 3.1.8.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Any
 
 
 def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return the keyword arguments that a function accepts; common-compat has this function since 1.14.1.
+    """Return the items of Airflow's context that a function accepts as arguments; in common-compat since 1.14.1.
 
+    :param args: the positional arguments of the call.
+    :param kwargs: the context.
     :raises ValueError: a positional argument has the same name as a key of the context.
     """
     determine = _first("determine_kwargs", "airflow.sdk.bases.decorator", "airflow.utils.operator_helpers")
@@ -21,12 +24,15 @@ def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def mask_secret(secret: str) -> None:
-    """Make Airflow mask a secret in its logs; common-compat has this function since 1.22."""
+    """Make Airflow mask a secret in its logs; in common-compat since 1.22."""
     _first("mask_secret", "airflow.sdk.log", "airflow.utils.log.secrets_masker")(secret)
 
 
 def _first(name: str, *modules: str) -> Any:
-    """Return the object of a name from common-compat, or from the first of the modules that has it."""
+    """Return the object with this name from common-compat, or else from the first of the modules that has it.
+
+    :raises ImportError: none has it.
+    """
     for module in ("airflow.providers.common.compat.sdk", *modules):
         with suppress(ImportError, AttributeError):
             return getattr(import_module(module), name)

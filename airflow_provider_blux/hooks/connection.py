@@ -39,7 +39,7 @@ class Credentials:
     :param rate_limits: requests a second by operation, for operations whose limit the connection sets.
     :param timeout: seconds to wait for an answer; ``None`` for the default.
     :param verify: path of a CA bundle; ``None`` for the bundle of the system.
-    :param receipt_key: key of the hashes in receipts; ``None`` for plain hashes.
+    :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
     """
 
     conn_id: str
@@ -117,7 +117,7 @@ def _read(connection: Connection) -> Credentials:
 
 
 def _extras(connection: Connection) -> dict[str, Any]:
-    """Return the extras that are set. The form stores null or an empty text for an empty field, which is skipped."""
+    """Return the extras that are set; null and empty text, which the form stores for an empty field, are left out."""
     try:
         content = json.loads(connection.extra or "{}")
     except ValueError:
@@ -147,7 +147,10 @@ def _application(connection: Connection) -> ApplicationAccess | None:
 
 
 def _application_url(connection: Connection) -> str:
-    """Return the base URL from host, schema and port, as the form or a connection URI fills them."""
+    """Return the base URL of the Application API from host, schema and port; the default URL if there is no host.
+
+    The form has the path of the URL in the host; a connection URI has it in the schema.
+    """
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
     if not host:
         return APPLICATION_API_URL

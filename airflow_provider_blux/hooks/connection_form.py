@@ -80,7 +80,11 @@ def widgets() -> dict[str, Any]:
     from wtforms.validators import Optional
 
     class StoredPasswordWidget(BS3TextFieldWidget):  # type: ignore[misc]
-        """A password field that keeps its stored value: Airflow 2.11 removes an extra if its field is empty."""
+        """A password field that keeps the stored value of an extra.
+
+        Airflow 2.11 removes an extra if its field is empty. So the field is filled with Airflow's placeholder for a
+        stored value, if there is one.
+        """
 
         input_type = "password"
 
@@ -97,5 +101,5 @@ def widgets() -> dict[str, Any]:
 
 
 def behaviour() -> dict[str, Any]:
-    """Return the behaviour of the standard fields, for Airflow before 3.2."""
+    """Return the labels and placeholders of the standard fields, and which are hidden, for Airflow before 3.2."""
     return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}

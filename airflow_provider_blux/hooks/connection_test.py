@@ -1,9 +1,9 @@
 """Tests the credentials of a connection at each API without storing anything.
 
 Neither API has a read-only request, so the test sends an update with an empty list of users, which cannot create,
-change or delete anything. If the API accepts it, or refuses the empty list (400), the credentials are valid. This holds
-only if the API refuses wrong credentials. So the test first sends a made-up key, which must be refused. A host that
-accepts any key, or is not Blux, fails this step and never receives the real key.
+change or delete anything. If the API accepts the update, or refuses only its empty list (400 or 422), the credentials
+are valid. This holds only if the API refuses wrong credentials. So the test first sends a made-up key, which must be
+refused. A host that accepts any key, or is not Blux, fails this step and never receives the real key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ _WITHOUT: dict[Api, str] = {
 
 
 class Finding(NamedTuple):
-    """The test result of one API."""
+    """The test result of one API.
+
+    :param works: whether the API accepts the credentials.
+    :param words: the result as text; the message puts the name of the API in front of it.
+    """
 
     works: bool
     words: str
@@ -85,7 +89,10 @@ def _is_about_the_list(answer: BluxError) -> bool:
 
 
 def _unlike_blux(answer: BluxError | None, api: Api) -> str:
-    """Return the message for an answer to the made-up key other than the expected refusal."""
+    """Return the message for an API that did not refuse the made-up key as Blux does.
+
+    :param answer: the error instead of the refusal; ``None`` if the API accepted the made-up key.
+    """
     if answer is None:
         return f"a made-up key is accepted, so this is not Blux; yours was not sent. Check {_URL[api]}"
     if _is_about_the_list(answer):

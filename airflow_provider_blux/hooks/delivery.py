@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Files(TypedDict):
-    """The opened files of a delivery; ``None`` for files that were not requested."""
+    """The opened files of a delivery; ``None`` for files that were not requested. ``store`` is for the checkpoint."""
 
     store: Store | None
     rejects: RejectsFile | None
@@ -49,7 +49,10 @@ def opened(
 ) -> Files:
     """Open all files of a delivery: check that each folder is writable, and read the suppression list.
 
-    :raises BluxConfigError: naming the argument at fault.
+    :param access: the URL and the application, to which the snapshot must belong.
+    :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
+    :raises BluxConfigError: an argument is wrong; the message names it.
+    :raises BluxSourceError: there is no suppression list at ``suppression_path``, or it cannot be read.
     """
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
     from airflow_provider_blux.delivery.run import Run
@@ -71,7 +74,12 @@ def opened(
 
 
 def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
-    """Return the hashes of all ids in the receipts, after verifying each hash chain."""
+    """Return the hashes of all ids in receipts, after verifying each hash chain.
+
+    :param files: URLs of the receipts files.
+    :param hashes: creates hashes with the key of the receipts.
+    :raises BluxReceiptError: a hash chain is not valid.
+    """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_blux.delivery.audit import by_try, verified
@@ -189,6 +197,7 @@ _TIMEOUT = 1.0
 def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> RedisRateLimiter | None:
     """Return the rate limiter shared through Redis; ``None`` if the task does not share its rate limit.
 
+    :param stop: ends the waits of the rate limiter when the task is told to stop.
     :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is a Redis Cluster.
     """
     if settings.rate_limit_conn_id is None:

@@ -28,7 +28,7 @@ class HookLineage:
         return "Airflow's hook lineage"
 
     def __call__(self, standing: Standing) -> None:
-        """Add the asset if the delivery is over and has delivered records."""
+        """Add the asset if the delivery is over and has delivered records in this try."""
         if not standing.is_over or standing.report.delivered == standing.report.resumed:
             return
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -91,10 +91,11 @@ log = logging.getLogger(__name__)
 class TaskStateDisplay:
     """Writes the progress to the task state under the key ``blux_progress``: numbers, a state and a time, no records.
 
-    The entry stays after the end, so that a failed task leaves its counts, too. Airflow keeps it even if the task is
-    cleared, so it contains the number of its try, and the next try removes it first.
+    The entry stays after the delivery, so that the counts of a failed task can be seen. Airflow keeps the entry even
+    if the task is cleared. So the entry contains the number of the try, and the next try first removes the entry.
 
     :param store: ``context["task_state_store"]``.
+    :param try_number: number of this try.
     """
 
     def __init__(self, store: Any, try_number: int) -> None:

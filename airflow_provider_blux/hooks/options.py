@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 
 class RunOptions(TypedDict, total=False):
-    """Arguments of all operations for the files of a run.
+    """Arguments of all operations for the files and the progress of a run.
 
-    ``rejects_path``, ``checkpoint_path``: folders in object storage.
-    ``checkpoint``: stores the checkpoint in place of a folder. ``run``: gives the files their names;
-    ``checkpoint_path`` needs it, since the next try must find the file. ``watchers``: are called with the progress, see
-    :data:`airflow_provider_blux.delivery.progress.Watcher`.
+    ``rejects_path``: folder in object storage for the records that are not delivered.
+    ``checkpoint_path``: folder in object storage for the checkpoint.
+    ``checkpoint``: storage for the checkpoint, used in place of ``checkpoint_path``.
+    ``run``: the task instance and its try, from which file names are made. ``checkpoint_path`` needs it, since the next
+    try must find the file.
+    ``watchers``: called with the progress, see :data:`airflow_provider_blux.delivery.progress.Watcher`.
     """
 
     rejects_path: str | None
@@ -33,10 +35,10 @@ class RunOptions(TypedDict, total=False):
 
 
 class HookOptions(DeliveryOptions, RunOptions, total=False):
-    """The arguments of all methods together.
+    """The arguments of all methods of the hook together.
 
-    ``snapshot_path``: folder of the snapshot. An unchanged row of a user or device is not sent again, and a deleted
-    user is removed from the snapshot.
+    ``snapshot_path``: folder of the snapshot, which records the rows that were accepted last. An unchanged row of a
+    user or device is not sent again. A deleted user is removed from the snapshot.
     """
 
     snapshot_path: str | None
@@ -47,7 +49,10 @@ class MethodOptions(SharedOptions, RunOptions, total=False):
 
 
 class SnapshotOptions(TypedDict, total=False):
-    """The arguments of a method that can send only what has changed; see :class:`HookOptions`."""
+    """The arguments of a method that can send only what has changed.
+
+    They are explained in :class:`HookOptions` and :class:`~airflow_provider_blux.delivery.settings.DeliveryOptions`.
+    """
 
     snapshot_path: str | None
     full_refresh: bool
@@ -78,8 +83,10 @@ class DeviceOptions(MethodOptions, SnapshotOptions, total=False):
 
 
 def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
-    """Check the argument names of a method; arguments of other methods are accepted here.
+    """Check the argument names of a call of the hook; arguments of the hook's other methods are accepted here.
 
+    :param method: the called method.
+    :param given: the argument names of the call.
     :raises BluxConfigError: an argument does not exist; the message names it and the most similar one.
     """
     known = {*signature(method).parameters, *HookOptions.__annotations__} - {"self", "records"}
@@ -88,8 +95,11 @@ def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
 
 
 def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
-    """Return ``"keep"`` for ``"reject"``, its former name, with a deprecation warning. To be removed in 1.0.
+    """Return ``"keep"`` for its former name ``"reject"``, with a deprecation warning; other values unchanged.
 
+    To be removed in 1.0.
+
+    :param word: the value of ``on_unknown``.
     :param stacklevel: number of stack frames up to the call that the warning concerns.
     """
     if word != "reject":

@@ -1,6 +1,6 @@
 """The typed arguments of operators and decorators, for mypy and editors, and the check of argument names.
 
-The constructors define the accepted arguments and their defaults. A test checks that both agree.
+The constructors define the accepted arguments and their defaults. A test checks that the types here agree with them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reference(Protocol):
 
     @property
     def resolve(self) -> Callable[..., Any]:
-        """Return the value for a run."""
+        """Return the method that Airflow calls to get the value for a run."""
 
 
 Text = str | Reference
@@ -100,7 +100,7 @@ class AirflowArguments(TypedDict, total=False):
 
 
 class BaseArguments(AirflowArguments, total=False):
-    """Airflow's arguments of an operator."""
+    """Airflow's arguments of an operator, including the required ``task_id``."""
 
     task_id: Required[str]
 
@@ -135,13 +135,13 @@ class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
 
 
 class SuppressionArguments(TypedDict, total=False):
-    """The arguments of operations that could create a deleted user again."""
+    """The argument that operations have only if they could create a deleted user again."""
 
     suppression_path: str | Sequence[str] | Reference | None
 
 
 class SnapshotArguments(SuppressionArguments, total=False):
-    """The arguments of operations that can send only changed records."""
+    """The arguments that operations have only if they can send only changed records, and the suppression list."""
 
     snapshot_path: Text | None
     full_refresh: Flag

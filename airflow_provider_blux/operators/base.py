@@ -60,7 +60,8 @@ _SAFEGUARDS = ("suppression_path", "receipts_path")
 class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     """Push records to Blux; the base class of the operators, each of which sends one kind of record.
 
-    Exactly one of the record argument, ``path`` and ``sql`` must be given. Returns the report as a dict, never records.
+    Exactly one of ``path``, ``sql`` and the record argument (``users``, ``user_ids``, ``events`` or ``devices``) must
+    be given. The task returns the report as a dict, never records.
 
     :param path: (templated) files in object storage: a URL or local path of a file, a folder or a glob, or a list.
     :param storage_conn_id: (templated) Airflow connection of the storage.
@@ -68,19 +69,20 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         ``rejects`` sends the records of rejects files again, once they are corrected.
     :param encoding: of CSV files; UTF-8 unless given (``cp949`` is what Excel writes in Korea).
     :param delimiter: of CSV files; a comma unless given.
-    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
-        warning names such folders.
-    :param on_missing: if ``path`` matches no file, the task fails (``fail``), is skipped (``skip``), or continues
-        without records (``succeed``).
-    :param on_empty: the same if the source has no record; ``succeed`` unless given.
-    :param sql: (templated, ``.sql`` files too) one SELECT; its rows are streamed.
+    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, it
+        does not, and a warning names such folders.
+    :param on_missing: if ``path`` matches no file, the task fails (``fail``, the default), is skipped (``skip``), or
+        continues without records (``succeed``).
+    :param on_empty: if the source has no record, the task fails (``fail``), is skipped (``skip``), or succeeds
+        (``succeed``, the default).
+    :param sql: (templated) one SELECT, or the name of a ``.sql`` file with it; its rows are streamed.
     :param sql_conn_id: (templated) Airflow connection of the database.
     :param sql_parameters: (templated) values for the placeholders, in the driver's own style.
-    :param field_mapping: ``{source column: Blux field}``, dotted where the field is of a group
-        (``user_properties.phone_number``); a column that it does not name keeps its own name.
+    :param field_mapping: ``{source column: Blux field}``. A field in a group is dotted
+        (``user_properties.phone_number``). A column that is not in the mapping keeps its own name.
     :param true_values: text and numbers that mean true in a consent, in addition to true itself and the word ``true``.
-    :param false_values: the same for false. Without these two arguments, a consent must be a boolean or the word
-        ``true`` or ``false``.
+    :param false_values: text and numbers that mean false in a consent, in addition to false itself and the word
+        ``false``. Without these two arguments, a consent must be a boolean or the word ``true`` or ``false``.
     :param naive_timezone: time zone added to timestamps without one, as ``Asia/Seoul``; by default they are rejected.
     :param send_nulls: send a null property as null; by default it is not sent, and Blux keeps the old value.
     :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments; useful
@@ -90,10 +92,11 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         ``nan``, ``NULL``); applies to ids in the suppression list, too.
     :param timestamp_unit: unit of numeric timestamps since the epoch in UTC: ``s``, ``ms`` or ``us``; by default
         numeric timestamps are rejected.
-    :param phone_region: region such as ``KR``; telephone numbers are converted to its national format, digits only
-        (extra ``phone``).
+    :param phone_region: region such as ``KR``; telephone numbers are converted to its national format, digits only.
+        Needs the extra ``phone`` of this package.
     :param blux_conn_id: (templated) Airflow connection of type ``blux``.
-    :param api: ``application`` or ``open``; by default the one that the connection has credentials for.
+    :param api: ``application`` or ``open``. By default, the API that has the operation and for which the connection has
+        credentials; the Application API if this is true of both.
     :param batch_size: records per request; by default, and at most, the limit of the endpoint.
     :param rate_limit: requests a second; by default the published limit.
     :param rate_limit_conn_id: (templated) Airflow connection of a Redis; all tasks with this connection share the rate
@@ -102,14 +105,16 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         it always applies; with it, only while Redis does not answer.
     :param rate_limit_fallback: while Redis does not answer, the task fails (``fail``), or uses its share of the rate
         limit (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
-    :param concurrency: maximum number of requests in flight; by default 32, or as many as start in a second.
+    :param concurrency: maximum number of requests in flight, at most 256; by default 32, or the number of requests a
+        second that the rate limit allows, if that is more.
     :param max_rejects: (templated) how many records (an int), or which share of them (a float), may be rejected or
-        unknown.
+        unknown (may or may not have arrived); 0 unless given. If there are more, the task fails after it has delivered
+        all others.
     :param rejects_path: (templated) folder for the records that are not delivered; required if ``max_rejects`` is set.
     :param resume: (templated) continue where the last try stopped.
     :param checkpoint_path: (templated) folder for the checkpoint; Airflow 3.3 stores checkpoints without a folder.
     :param validate_only: (templated) read, check and count all records, but send nothing; warn about suspicious values.
-        Outlets in Blux then create no event, since nothing has changed.
+        ``blux://`` assets among the outlets then get no asset event, since nothing has changed.
     """
 
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
@@ -242,7 +247,10 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             self._hook.stop()
 
     def _run_options(self, context: Context) -> RunOptions:
-        """Return the arguments of the hook's method that come from the run."""
+        """Return the arguments of the hook's method that depend on the run: its names, watchers and checkpoint.
+
+        :raises BluxConfigError: ``on_unknown`` is ``keep``, but there is no place for a checkpoint.
+        """
         run, state = _run(context), context.get("task_state_store")
         options: RunOptions = {"run": run, "watchers": self._watchers(context, run)}
         if self.checkpoint_path is None and state is not None:
@@ -267,7 +275,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     @classmethod
     @cache
     def _names_of_options(cls) -> Iterable[str]:
-        """Return the arguments that the operator and the hook's method have in common."""
+        """Return the names of the arguments that the operator and the hook's method have in common."""
         return signature(getattr(BluxHook, cls.operation)).parameters.keys() & signature(cls).parameters.keys()
 
     def _share(self) -> float | None:
@@ -292,6 +300,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def _check_columns_of(self, row: Any) -> None:
         """Check the columns of a CSV file with a single line, which may be a record instead of a header.
 
+        :param row: a row with the cells of that line as column names, and nulls as values.
         :raises BluxConfigError: the columns are wrong, or a required one is missing; the message names them.
         """
         api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
@@ -308,7 +317,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def _check(self) -> None:
         """Check the arguments that are not templated, so that a wrong DAG fails when it is parsed.
 
-        :raises BluxConfigError: naming the argument at fault.
+        :raises BluxConfigError: an argument is wrong; the message names it.
         """
         choices = (self.records_field, "path", "sql")
         given = [name for name in choices if getattr(self, name) is not None]

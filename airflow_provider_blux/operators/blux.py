@@ -26,7 +26,7 @@ __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevic
 class _SuppressibleOperator(BluxOperator):
     """Base class of operators that could create a deleted user again.
 
-    :param suppression_path: (templated) files of ids, or receipts of deletions; these users are not sent.
+    :param suppression_path: (templated) files of user ids, or receipts of deletions; the users in them are not sent.
     """
 
     def __init__(
@@ -40,8 +40,9 @@ class _SnapshotOperator(_SuppressibleOperator):
     """Base class of operators that can send only changed records.
 
     :param snapshot_path: (templated) folder of the snapshot; an unchanged row is not sent again.
-    :param full_refresh: send everything and start a new snapshot.
-    :param max_absent: how many users of the snapshot (an int), or which share (a float), may be missing in the source.
+    :param full_refresh: (templated) send everything and start a new snapshot.
+    :param max_absent: how many users or devices of the snapshot (an int), or which share of them (a float), may be
+        missing in the source.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
         task's outputs, or a JSON string of a list.
     :param exclude_fields: (templated) properties that are never sent; ``"consents"`` names all six consents.
     :param updated_at_field: timestamp column; a record older than an earlier record of the same user is rejected.
-    :param suppression_path: (templated) files of ids, or receipts of deletions; these users are not sent.
+    :param suppression_path: (templated) files of user ids, or receipts of deletions; the users in them are not sent.
     :param snapshot_path: (templated) folder of the snapshot; a user with an unchanged row is not sent again.
     :param full_refresh: (templated) send all users and start a new snapshot.
     :param max_absent: how many users of the snapshot (an int), or which share of them (a float), may be missing in the
@@ -145,9 +146,11 @@ class BluxSendEventsOperator(_SuppressibleOperator):
 
     :param events: (templated) a list of events; an upstream task's output, a mapped task's outputs, or a JSON string
         of a list.
-    :param on_unknown: an event that may have arrived is sent again (``resend``: each at least once), or is counted as
-        unknown and not sent again (``keep``: each at most once).
-    :param suppression_path: (templated) files of ids, or receipts of deletions; events of these users are not sent.
+    :param on_unknown: what happens to an event that may or may not have arrived. ``resend``, the default, sends it
+        again, so that each event arrives at least once. ``keep`` counts it as unknown and does not send it again, so
+        that each event arrives at most once.
+    :param suppression_path: (templated) files of user ids, or receipts of deletions; events of the users in them are
+        not sent.
     """
 
     template_fields: Sequence[str] = ("events", *TEMPLATED, "suppression_path")
@@ -166,13 +169,14 @@ class BluxSendEventsOperator(_SuppressibleOperator):
 class BluxUpdateDevicesOperator(_SnapshotOperator):
     """Create devices, or update them.
 
-    No page shows the body of this endpoint: check against your own project that devices arrive. The other arguments
-    are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
+    Blux's documentation does not show the request body of this endpoint, so check in your own project that devices
+    arrive. The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
 
     :param devices: (templated) a list of devices; an upstream task's output, a mapped task's outputs, or a JSON
         string of a list.
-    :param list_key: name of the list in the body.
-    :param suppression_path: (templated) files of ids, or receipts of deletions; devices of these users are not sent.
+    :param list_key: name of the list of devices in the request body; ``devices`` unless given.
+    :param suppression_path: (templated) files of user ids, or receipts of deletions; devices of the users in them are
+        not sent.
     :param snapshot_path: (templated) folder of the snapshot; a device with an unchanged row is not sent again.
     :param full_refresh: (templated) send all devices and start a new snapshot.
     :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), may be missing in

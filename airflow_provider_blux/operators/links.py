@@ -67,8 +67,8 @@ log = logging.getLogger(__name__)
 class StoredLink(BaseOperatorLink):
     """A link whose URL the task has stored as XCom, so that a failed task has it, too.
 
-    Airflow 2 asks for the URL in its web server. Airflow 3 asks the operator in the task's process at the end of the
-    task, and stores the answer under the same key.
+    Airflow 2 calls :meth:`get_link` in its web server. Airflow 3 calls it in the task's process at the end of the task,
+    and stores the result as XCom under the same key (``xcom_key``).
     """
 
     xcom_key: ClassVar[str]
@@ -111,7 +111,7 @@ class BluxDocumentationLink(StoredLink):
 def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None:
     """Store the URLs of the links as XComs, at the end of a try.
 
-    :param links: the URL of each link; empty if there is nothing to link to.
+    :param links: the URL of each link; an empty URL means that there is nothing to link to, and is not stored.
     """
     instance: Any = context.get("ti")
     if instance is None:  # `execute` called outside of Airflow
@@ -124,8 +124,8 @@ def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None
 def console_url(folder: str | None, files: Sequence[str] | None) -> str:
     """Return the URL of a file, or of a folder if there are several files, in the console of its storage.
 
-    :param folder: the path that the DAG author gave; its connection says where the storage is.
-    :param files: the URLs of the files, without a connection.
+    :param folder: the path that the DAG author gave; the connection in it says where the storage is.
+    :param files: the URLs of the files, which do not contain that connection.
     :return: an empty text if there are no files, or no console is known.
     """
     if not files:

@@ -141,5 +141,8 @@ class ObservedOperator(BaseOperator):
 
 
 def _without_lists(extra: dict[str, Any]) -> dict[str, Any]:
-    """Return ``extra`` with lists as JSON text. Airflow before 3.3 puts the values of an alias into a set."""
+    """Return ``extra`` with its lists as JSON text.
+
+    Airflow before 3.3 puts the values of an asset alias's ``extra`` into a set, which cannot hold lists.
+    """
     return {name: json.dumps(value) if isinstance(value, list) else value for name, value in extra.items()}

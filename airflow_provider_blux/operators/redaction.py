@@ -17,8 +17,8 @@ class Hidden:
     """A value whose text is its type and its length.
 
     :param value: the records.
-    :param is_template: whether Airflow must still render the value. False for what an upstream task returned, where a
-        record that contains ``{{ ... }}`` is data.
+    :param is_template: whether Airflow must still render the value. ``False`` for the output of an upstream task: a
+        ``{{ ... }}`` in its records is data.
     """
 
     def __init__(self, value: Any, *, is_template: bool) -> None:
@@ -71,13 +71,14 @@ def revealed(value: Any) -> Any:
 
 
 def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within: str | None = None) -> set[str]:
-    """Return the names of arguments that ``expand_kwargs`` took from the output of an upstream task.
+    """Return the names of the arguments that ``expand_kwargs`` took from the output of an upstream task.
 
     Airflow would render lists and dicts in such arguments as templates, as if they were part of the DAG.
 
-    :param names: the names to choose from.
-    :param arguments: the arguments with which Airflow creates the operator of a mapped task instance.
-    :param within: the argument that contains the names (``op_kwargs``); ``None`` if each name is a separate argument.
+    :param names: the names of the arguments to examine.
+    :param arguments: all arguments with which Airflow creates the operator of a mapped task instance.
+    :param within: the argument whose dict has these names as keys (``op_kwargs``); ``None`` if the names are arguments
+        of the operator itself.
     """
     dag = arguments.get("dag")
     mapped = dag.task_dict.get(arguments["task_id"]) if dag else None

@@ -33,8 +33,9 @@ def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty
     Arguments that have no effect on the given source are refused. Connection ids are accepted, because ``default_args``
     may set them for all tasks of a DAG.
 
-    :param field: the argument that selects the source.
-    :raises BluxConfigError: naming the argument at fault.
+    :param field: the argument that gives the records: ``path``, ``sql``, or one such as ``users``.
+    :param parameters: the argument ``sql_parameters``.
+    :raises BluxConfigError: an argument is wrong; the message names it.
     """
     for name, value in (("on_missing", on_missing), ("on_empty", on_empty)):
         if value not in get_args(Absence):
@@ -65,7 +66,10 @@ def upstream_of(records: Any) -> set[str]:
 
 
 def were_skipped(upstream: set[str], context: Context) -> bool:
-    """Return whether one of the tasks was skipped in this run; its missing output looks like a returned ``None``."""
+    """Return whether an upstream task was skipped in this run; its missing output looks like a returned ``None``.
+
+    :param upstream: the ids of the tasks to examine.
+    """
     instance: Any = context.get("ti")
     run: Any = context.get("dag_run")
     if not upstream or instance is None or run is None:
@@ -85,9 +89,10 @@ def files(
     on_missing: Absence,
     check_columns_of: Callable[[Any], object],
 ) -> Iterable[Any]:
-    """Return the records of files; an empty source if there is no file and ``on_missing`` allows it.
+    """Return the records of files; an empty source if there is no file and ``on_missing`` is ``succeed``.
 
-    :param check_columns_of: called with a row of nulls if a CSV file has only one line.
+    :param check_columns_of: called with a row of nulls if a CSV file has only one line, which may be a record; raises
+        if the line does not have the column names of the records.
     :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
     """
     from airflow_provider_blux.sources.files import StorageSource

@@ -54,7 +54,10 @@ class TemplatedOperator(BaseOperator):
         jinja_env: jinja2.Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a value. Text without a template is returned unchanged; a native environment would convert it."""
+        """Render a value. Text without a template is returned unchanged.
+
+        A native environment (``render_template_as_native_obj``) would convert text such as ``1`` to a number.
+        """
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
             is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))
@@ -104,8 +107,11 @@ def check_given(name: str, value: Any) -> None:
 
 
 def read_rendered(operator: Any, names: Iterable[str]) -> None:
-    """Convert rendered text to the type of its argument, and paths from mapped upstream tasks to a list.
+    """Convert rendered arguments of an operator: text to the type of its argument, a sequence of paths to a list.
 
+    Airflow gives the outputs of a mapped upstream task as such a sequence.
+
+    :param names: the templated arguments.
     :raises BluxConfigError: text cannot be converted; the message names the argument and the expected value.
     """
     for name in _STANDS_FOR.keys() & set(names):
@@ -121,7 +127,10 @@ def read_rendered(operator: Any, names: Iterable[str]) -> None:
 
 
 def known(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are not templates; a templated connection id is replaced by a placeholder text."""
+    """Return the options that can be checked before rendering, which are those without a template.
+
+    A templated ``rate_limit_conn_id`` is replaced by a placeholder text, since other checks must know that it is given.
+    """
     known = {name: value for name, value in options.items() if name not in _STANDS_FOR or not is_template(value)}
     if "rate_limit_conn_id" in options:
         known.setdefault("rate_limit_conn_id", "{{ a template }}")
