@@ -83,7 +83,8 @@ def checked_url(url: str, name: str) -> str:
     """Return a base URL without its trailing slash.
 
     :param name: the name of the URL in the connection, for the message.
-    :raises BluxConfigError: unless it is ``https://``, or ``http://`` on a loopback address.
+    :raises BluxConfigError: the URL is not ``https://`` (or ``http://`` with a loopback address); or it holds more than
+        host, port and path.
     """
     try:
         parts = urlsplit(url)

@@ -68,7 +68,7 @@ class _Answer(NamedTuple):
 
 
 class _Route(NamedTuple):
-    """A prepared request to an endpoint without a body, with the proxy and certificate settings of the environment."""
+    """A prepared request to an endpoint, without its body; and the proxy and certificate settings to send it with."""
 
     blank: requests.PreparedRequest
     settings: Mapping[str, Any]
@@ -241,7 +241,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> exceptions.BluxError:
-    """Return the error for an answer other than acceptance."""
+    """Return the error for an answer that does not accept the request.
+
+    :param message: the error message of the API, with all values redacted; may be empty.
+    :param host: the host that the request was sent to.
+    """
     status = answer.status
     quoted = f': "{message}"' if message else ""
     answered = f"Blux answered {status} to {endpoint} at {host}{quoted}."
@@ -273,7 +277,10 @@ def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> ex
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Return ``Retry-After`` in seconds. The header holds seconds or an HTTP date in GMT (RFC 9110, 10.2.3)."""
+    """Return ``Retry-After`` in seconds; ``None`` if it is missing, unreadable or in the past.
+
+    The header holds seconds or an HTTP date in GMT (RFC 9110, 10.2.3).
+    """
     if header is None:
         return None
     if _SECONDS.fullmatch(header.strip()):

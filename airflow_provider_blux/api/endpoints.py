@@ -1,7 +1,8 @@
 """The table of endpoints: the only place with paths, limits and list keys.
 
-Sources: Blux's page on user data for the Application API; Blux's page on the Open API; and for its 1,000 records per
-request the page of the vendor of the Open API (https://docs.marketap.io). A comment marks values that no page states.
+The values for the Application API are from Blux's page on user data, those for the Open API from Blux's page on the
+Open API. The Open API's limit of 1,000 records per request is from its vendor's page (https://docs.marketap.io).
+Comments mark the values that no page states.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Literal
 from airflow_provider_blux.exceptions import BluxConfigError
 
 Api = Literal["application", "open"]
-"""``"application"`` or ``"open"``."""
+"""The name of an API: ``"application"`` or ``"open"``."""
 
 Operation = Literal["upsert_users", "delete_users", "send_events", "update_devices"]
-"""``"upsert_users"``, ``"delete_users"``, ``"send_events"`` or ``"update_devices"``: the methods of the hook."""
+"""The name of an operation, which is also a method of the hook."""
 
 APIS: tuple[Api, ...] = ("application", "open")
 OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_events", "update_devices")

@@ -16,14 +16,15 @@ class Rules:
     """The constants of a rate limiter. Times are in seconds.
 
     :param rate: maximum number of requests a second.
-    :param headroom: share of a second that is left free, so that requests whose transit times differ do not exceed the
-        limit at the server. 1 % allows for a difference of 10 ms within a second.
-    :param more_headroom: added by each episode of 429s, and forgotten in ``forget_seconds`` without one.
+    :param headroom: share of each second that is left free. The transit times of requests differ, so without headroom
+        too many could reach the server in one second. 1 % allows for a difference of 10 ms.
+    :param more_headroom: what each episode of 429s adds to the headroom. It is given back gradually: in
+        ``forget_seconds`` if there is no further episode.
     :param most_headroom: upper limit of the headroom.
     :param counted: up to this rate, the requests of the last second are counted one by one. Above this rate the
         headroom is worth at least two requests, so a single late request does not exceed the limit.
-    :param counted_headroom: share of the headroom that the counted second keeps. With all of it, a request that starts
-        late once would never catch up.
+    :param counted_headroom: share of the headroom by which that counted second is extended. With the whole headroom,
+        the delay of a late request would never be made up.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
@@ -57,7 +58,7 @@ class Rules:
 
     @property
     def slack(self) -> float:
-        """Maximum delay of a request in seconds after which the next requests catch up with the schedule."""
+        """Longest delay of a request, in seconds, that the next requests make up. A longer one shifts the schedule."""
         return 0.02 if self.is_counted else 0.003
 
 
@@ -69,7 +70,8 @@ class Slot:
     """The permission to send one request, and the time when it was used.
 
     :param at: time of the permission; after :meth:`leaves`, the time when the request was sent.
-    :param tell: called when the request has been written.
+    :param clock: returns the time in seconds, for ``at``.
+    :param tell: called when the request has been written, to report this to a shared rate limiter.
     """
 
     def __init__(self, at: float, clock: Callable[[], float], tell: Callable[[], None] = lambda: None) -> None:
@@ -91,13 +93,19 @@ class Limiter(Protocol):
     """The interface of a rate limiter, in this process or shared through Redis."""
 
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
-        """Wait for a slot and return it."""
+        """Wait for a slot and return it.
+
+        :param before: called once before the slot is granted; ``None`` for nothing to call.
+        """
 
     def pause(self, seconds: float) -> None:
         """Grant no slot for a number of seconds."""
 
     def throttled(self, retry_after: float | None) -> None:
-        """Adapt the rate to an answer with status 429."""
+        """Adapt the rate to an answer with status 429.
+
+        :param retry_after: seconds that the API asked to wait; ``None`` if it named no time.
+        """
 
 
 class RateLimiter:
@@ -131,7 +139,7 @@ class RateLimiter:
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         """Wait for a slot and return it. Threads are served one by one.
 
-        :param before: called once while waiting, when no other request will be granted a slot before this one.
+        :param before: called once, when this request is the next one to be granted a slot.
         """
         with self._queue:
             self._sleep(0)  # raises if the task is being stopped, so that no slot is granted
@@ -149,8 +157,8 @@ class RateLimiter:
     def throttled(self, retry_after: float | None) -> None:
         """React to an answer with status 429: leave more headroom, and pause or slow down.
 
-        :param retry_after: seconds to pause; ``None`` to lower the speed by the share of this episode's requests that
-            got a 429. The speed recovers gradually.
+        :param retry_after: seconds to pause. ``None`` to slow down instead, by the share of recent requests that got a
+            429 (see ``episode`` of ``Rules``); the speed recovers gradually.
         """
         with self._state:
             now = self._clock()
@@ -182,7 +190,10 @@ class RateLimiter:
             return 0.0
 
     def _second_ends(self, now: float) -> float:
-        """Return when one more request is within the limit of a second, from the real times of earlier requests."""
+        """Return the earliest time at which one more request keeps the limit of requests in a second.
+
+        It is computed from the times when earlier requests were really sent. Minus infinity if there were too few.
+        """
         limit = self.rules.limit
         if len(self._slots) < limit:
             return float("-inf")
@@ -190,7 +201,10 @@ class RateLimiter:
         return oldest + 1 + self.rules.counted_headroom * self._headroom_now(now)
 
     def _space_ends(self, now: float) -> float:
-        """Return when one more request keeps the minimum interval to the real time of the previous request."""
+        """Return the earliest time at which one more request keeps the minimum interval to the previous one.
+
+        It is computed from the time when that request was really sent. Minus infinity if no interval is kept.
+        """
         if now >= self._spaced_until or not self.rules.is_counted:
             return float("-inf")
         latest = max((slot.at for slot in self._slots), default=float("-inf"))

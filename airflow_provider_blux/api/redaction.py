@@ -40,10 +40,12 @@ _LONG_ASCII, _LONG_OTHER = 4, 2
 
 
 def redacted_message(answer: bytes, request: Any = None, secrets: Iterable[str] = ()) -> str:
-    """Return the message in an answer, at most 300 characters, without a value of the request.
+    """Return the error message in an answer, at most 300 characters, with all values of the request redacted.
+
+    Empty if there is no message, or if it may still contain a value.
 
     :param answer: the body of the answer.
-    :param request: the body of the request, as the object that was encoded.
+    :param request: the body of the request, decoded from JSON; ``None`` for no request.
     :param secrets: more values to redact.
     """
     values = _Values([*_texts_in(request), *secrets])
@@ -55,7 +57,7 @@ def redacted_message(answer: bytes, request: Any = None, secrets: Iterable[str] 
 
 
 def _redacted(text: str, values: _Values) -> str:
-    """Return the beginning of a text, a bit longer than is shown, with a mark in place of each value."""
+    """Return a text with a mark in place of each value, cut off after about twice the length that is shown."""
     folded = text.translate(_FOLDED_LETTERS)
     cuts = [cut.start() for cut in _CUT_OFF.finditer(text)]
     shown: list[str] = []
@@ -79,7 +81,7 @@ def _redacted(text: str, values: _Values) -> str:
 
 
 class _Values:
-    """An index of the values of a request and of the words in them; lookups stay fast with many values."""
+    """An index of the values to redact and of the words in them; lookups stay fast with many values."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         whole = {_in_one_line(text) for text in set(texts)}
@@ -98,7 +100,12 @@ class _Values:
         self._lengths = {first: sorted(several, reverse=True) for first, several in lengths.items()}
 
     def end(self, folded: str, at: int, *, is_start: bool) -> int:
-        """Return the end of the longest value that starts at a position; the position itself if there is none."""
+        """Return the end of the longest value that starts at a position; the position itself if there is none.
+
+        :param folded: the text, with each letter replaced by its case-insensitive form.
+        :param at: the position.
+        :param is_start: whether a word starts there. Otherwise a value that is redacted only as a word does not count.
+        """
         for length in self._lengths.get(folded[at], ()):
             value = folded[at : at + length]
             end = at + len(value)
@@ -117,7 +124,10 @@ class _Values:
         return at < len(self._in_order) and self._in_order[at].startswith(beginning)
 
     def remain_in(self, text: str) -> bool:
-        """Return whether a text contains a value whose length changes in capitals (``Weiß``, ``WEISS``)."""
+        """Return whether a text still contains a value, in capitals or not.
+
+        Unlike :meth:`end`, this also finds a value whose length changes in capitals (``Weiß``, ``WEISS``).
+        """
         folded = _folded(text)
         alone = [value for value in _folded(self._alone).split("\n") if value and value in folded]
         return any(value and value in folded for value in _folded(self._inside).split("\n")) or any(

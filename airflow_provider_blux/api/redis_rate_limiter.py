@@ -81,7 +81,7 @@ class RedisRateLimiter:
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         """Wait for a slot in the shared schedule and return it.
 
-        :param before: called once while waiting, when no other request of this task will be granted a slot before.
+        :param before: called once, when this request is the next one of this task to be granted a slot.
         :raises BluxPaceError: Redis does not answer, and there is no fallback.
         """
         with self._queue:
@@ -102,8 +102,8 @@ class RedisRateLimiter:
     def throttled(self, retry_after: float | None) -> None:
         """React to an answer with status 429, for all tasks: leave more headroom, and pause or slow down.
 
-        :param retry_after: seconds to pause; ``None`` to lower the speed by the share of this episode's requests that
-            got a 429. The speed recovers gradually.
+        :param retry_after: seconds to pause. ``None`` to slow down instead, by the share of recent requests that got a
+            429 (see ``episode`` of ``Rules``); the speed recovers gradually.
         """
         if self._fallback:
             self._fallback.throttled(retry_after)
@@ -141,7 +141,11 @@ class RedisRateLimiter:
         return Slot(self._clock(), self._clock, lambda: self._tell_left(name))
 
     def _ask_for_slot(self, name: str, due: str) -> tuple[float, str]:
-        """Return the seconds to wait (0 if the slot is granted) and the reservation to pass to the next call."""
+        """Return the seconds to wait (0 if the slot is granted), and the reservation.
+
+        :param name: unique name of the request.
+        :param due: the reservation that the previous call for this request returned; ``"0"`` in the first call.
+        """
         # The pause is sent with each call, because Redis may have been unreachable when the pause began.
         held = max(0.0, self._held_until - self._clock())
         microseconds, due = self._ask("slot", name=name, due=due, held=held, has_started=self._has_started)
@@ -155,7 +159,10 @@ class RedisRateLimiter:
         return self._script(keys=self._keys, args=[what, json.dumps({**self._constants, **arguments})])
 
     def _tell(self, what: str, **arguments: Any) -> None:
-        """Send information to the shared limiter; ignore errors, since the next request for a slot reports them."""
+        """Send information to the shared limiter; ignore errors, since the next request for a slot reports them.
+
+        :param what: the function of the Lua script: ``left``, ``pause`` or ``throttled``.
+        """
         try:
             self._ask(what, **arguments)
         except Exception as error:  # noqa: BLE001 - a request may be in flight, and its answer must not be lost

@@ -25,14 +25,15 @@ def retrying(
     repeat_in_doubt: bool = True,
     rng: Callable[[], float] = random.random,
 ) -> Retrying:
-    """Return a callable that calls a function with retries: ``retrying(...)(attempt, what, *arguments)``.
+    """Return a callable that calls a function and repeats the call after a temporary error.
 
-    ``what`` is the first argument of the function and names the request in the log (``batch 12 (records 1101-1200)``).
-    The error of the last attempt is raised unchanged.
+    ``retrying(...)(function, what, *arguments)`` calls ``function(what, *arguments)``. The text of ``what`` names the
+    request in the log (``batch 12 (records 1101-1200)``). The error of the last attempt is raised unchanged.
 
     :param sleep: waits for a number of seconds; raises when the task is being stopped.
     :param on_retry: called once for each retry.
     :param repeat_in_doubt: whether to retry a request that may have been processed.
+    :param rng: returns a random number from 0 to 1, by which delays differ.
     """
 
     def should_retry(state: RetryCallState) -> bool:

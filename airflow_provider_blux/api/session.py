@@ -130,7 +130,7 @@ class _UntilDeadline(io.RawIOBase):
 
 
 class _ReportsDeparture:
-    """Mixin for both kinds of connections: writes a request in one call, and reports before and after it."""
+    """Mixin for HTTP and TLS connections: writes a request in one call; tells its ``Departure`` before and after."""
 
     response_class = _Answer
     sock: socket | None

@@ -68,15 +68,19 @@ def _line(reject: Reject, source: str | None) -> bytes:
 
 
 def _written(line: dict[str, Any], as_text: list[str]) -> bytes:
-    """Return readable JSON, without escapes for non-ASCII text; only a lone surrogate is escaped."""
+    """Return a line as JSON in UTF-8. Non-ASCII text is not escaped, except for a lone surrogate.
+
+    :param as_text: the columns to name under ``as_text``; without any, the line does not have this key.
+    """
     line = {**line, "as_text": as_text} if as_text else line
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
-    """Return a value in a form that JSON can represent; a record may have been rejected because JSON cannot.
+    """Return a value in a form that JSON can represent. The record may have been rejected because JSON cannot.
 
-    :param as_text: list to which the column is added if the value became text with another meaning.
+    :param as_text: list to which the column is added if the value became text that does not mean the same.
+    :param column: the column of the row that holds the value; empty for the row itself.
     """
     value = python_value(value)
     if isinstance(value, Mapping):
@@ -99,9 +103,9 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
 
 
 def _number(value: float | Decimal) -> float | None:
-    """Return a number as a float if its value stays the same; otherwise ``None``.
+    """Return a number as a float; ``None`` if a float cannot represent exactly this number.
 
-    A whole number stays a float: an id may have been rejected because it was not an integer.
+    The number 12.0 does not become 12: an id may have been rejected because it was not an integer.
     """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
@@ -141,7 +145,7 @@ class Hashes:
         return self.of(b"airflow-provider-blux receipt key")[:16] if self._key else None
 
     def fits(self, receipt: Mapping[str, Any]) -> bool:
-        """Tell whether a receipt was made with this key."""
+        """Return whether a receipt was made with this key; without a key, whether it was made without one."""
         return receipt.get("hash") == self.method and receipt.get("key") == self.key_id
 
     def is_plain(self, receipt: Mapping[str, Any]) -> bool:
@@ -149,7 +153,7 @@ class Hashes:
         return receipt.get("hash") == _PLAIN and receipt.get("key") is None
 
     def why_not(self, receipt: Mapping[str, Any]) -> str:
-        """Return why a receipt does not fit, and the way out."""
+        """Return the reason why a receipt does not fit, and what to do, for an error message."""
         if self.is_plain(receipt):
             return "this receipt was made without a key. Verify it without a key, apart from those that have one."
         given = "" if self._key else "; no key was given"
@@ -182,7 +186,12 @@ class ReceiptsFile:
         return self._lines.urls
 
     def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:
-        """Write the receipt of an accepted request; return when it is durable."""
+        """Write the receipt of an accepted request; return when it is durable.
+
+        :param address: the URL of the request.
+        :param status: the HTTP status of the answer.
+        :param user_ids: the ids in the request; the receipt holds their hashes.
+        """
         hashes = [self._hashes.of(user_id.encode()) for user_id in user_ids]
         with self._lock:
             self._sequence += 1
@@ -206,7 +215,10 @@ class ReceiptsFile:
 
 
 def by_try(files: Iterable[str]) -> dict[str, list[str]]:
-    """Return the files of each try, in order: one on a disk, several parts from object storage."""
+    """Group receipts files by try: return, for each file name without its part number, the files in order.
+
+    On a disk, a try has one file. In object storage, it may have several parts, each a file.
+    """
     tries: dict[str, list[str]] = defaultdict(list)
     for name, _, file in sorted((*_place(file), file) for file in files):
         tries[name].append(file)
@@ -214,7 +226,10 @@ def by_try(files: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _place(file: str) -> tuple[str, int]:
-    """Return the name of the try and the part number as an integer, so that part10000 comes after part9999."""
+    """Return a file name without its part number, and the part number; 0 for a file that is not a part.
+
+    The part number is an integer, so that part10000 comes after part9999.
+    """
     part = _PART.search(file)
     return _PART.sub(r"\1\3", file), int(part[2]) if part else 0
 
@@ -223,8 +238,9 @@ def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict
     """Yield the receipts of one try after verifying the hash chain.
 
     :param lines: the lines of the file, or of its parts in order.
-    :param name: the name of the file in messages.
-    :raises BluxReceiptError: the chain is broken; the message names the line.
+    :param hashes: computes hashes with the key that the receipts were made with.
+    :param name: the name of the file, for messages.
+    :raises BluxReceiptError: the chain is broken, or a receipt was made with another key; the message names the line.
     """
     previous = FIRST
     for number, line in enumerate(lines, 1):

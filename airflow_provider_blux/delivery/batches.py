@@ -35,7 +35,11 @@ def records_in_words(first: int, last: int, place: str | None) -> str:
 
 
 class Reject(NamedTuple):
-    """A record that was not delivered, and the reason. ``record`` is its row: for the rejects file, never for a log."""
+    """A record that was not delivered, and the reason.
+
+    :param field: the field at fault; ``None`` for the whole record.
+    :param record: the row of the source: for the rejects file, never for a log.
+    """
 
     record_number: int
     outcome: Literal["rejected", "unknown"]
@@ -52,7 +56,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
     :param user: digest of the user id.
     :param row: digest of the row; ``None`` if the row cannot be compared.
-    :param place: place of the user in the memory of the snapshot.
+    :param place: offset of the user in its bucket of ``KnownRows``; -1 in a mark from ``mark_of``.
     :param is_known: whether the snapshot has this user with exactly this row.
     """
 
@@ -67,26 +71,27 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 class Marker(Protocol):
-    """Looks up rows in the snapshot."""
+    """The interface of a snapshot for reading a source: looks up each row among the rows last accepted."""
 
     def mark(self, row: Any) -> Mark | None:
         """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return the mark of a user whose row cannot be compared with the last one that was sent."""
+        """Return a mark without a row digest, for a user whose row :meth:`mark` could not look up."""
 
 
 class Record(msgspec.Struct, gc=False):
     """One record of the source, checked and encoded. It shares no object with its row: a source may reuse rows.
 
-    :param number: its number in the source (1-based).
-    :param key: records with the same key are merged: the user or device id, or the record number if none are merged.
+    :param number: number of the record in the source, from 1.
+    :param key: the user or device id if records with the same id are merged, otherwise the record number. ``None`` for
+        a rejected record.
     :param content: the JSON that is sent; for a rejected record the reason instead.
-    :param row: a copy of the source row, if there is a rejects file.
-    :param error: the reason for a reject; a rejected record has no key.
-    :param is_suppressed: whether it is not sent because its user is on the suppression list.
-    :param mark: its entry in the snapshot; ``None`` without a snapshot.
-    :param is_unchanged: whether it is not sent because the same row was the last one sent for its user.
+    :param row: a copy of the source row; ``None`` without a rejects file.
+    :param error: the reason for a reject; ``None`` if the record is not rejected.
+    :param is_suppressed: whether the record is not sent because its user is on the suppression list.
+    :param mark: the result of looking up the row in the snapshot; ``None`` without a snapshot.
+    :param is_unchanged: whether the record is not sent because the same row was the last one sent for its user.
     """
 
     number: int
@@ -103,15 +108,18 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def identity(self) -> bytes:
-        """The bytes of this record in a digest of the source.
+        """The bytes that stand for this record when the digest of the source is computed.
 
-        With the digest, a later try checks that the source has not changed. So the bytes do not depend on
+        A later try compares that digest to check that the source has not changed. So the bytes do not depend on
         ``is_unchanged``, which differs between tries.
         """
         return (self.mark and self.mark.row) or self.content
 
     def rejected(self, outcome: Literal["rejected", "unknown"], field: str | None, reason: str) -> Reject:
-        """Return this record as one that was not delivered."""
+        """Return the reject for this record.
+
+        :param field: the field at fault; ``None`` for the whole record.
+        """
         return Reject(self.number, outcome, field, reason, self.row)
 
 
@@ -125,7 +133,7 @@ class Reading:
     :param key_is_user: whether the key of a record is its user id.
     :param check: called with the key and the row of each record in order; raises if the record cannot be sent.
     :param marker: looks up each row in the snapshot; ``None`` without a snapshot.
-    :param lowered: returns a row with the column names that the marker expects.
+    :param lowered: returns a row for the marker: with its column names in lower case if ``lowercase_columns`` is set.
     :param keeps_rows: whether rows are copied for the rejects file.
     :param is_stopped: returns whether reading must stop.
     :param place_of: returns the position of a record in the source.
@@ -185,7 +193,11 @@ class Reading:
         return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)
 
     def _may_be_suppressed(self, mark: Mark) -> bool:
-        """Return whether the row must become a record before the suppression list can be checked."""
+        """Return whether the user of an unchanged row may be on the suppression list.
+
+        If so, the row must become a record, which is then checked. A row of a device may always be, since ``mark``
+        holds the id of the device and not of the user.
+        """
         if self.is_suppressed is None:
             return False
         return not self.key_is_user or self.is_suppressed({"user_id": mark.user_id})
@@ -196,12 +208,14 @@ class Batch:
     """The content of one request. It covers the source records from number ``first`` to number ``last``.
 
     :param records: the records to send, by key.
-    :param merged: for a key with several source records: those source records.
+    :param merged: for each key with several source records: those source records, in the order of the source.
+    :param rejects: records that are not in ``records`` because they are invalid.
     :param suppressed: number of records that are not in ``records`` because the user is on the suppression list.
     :param unchanged: number of records that are not in ``records`` because the last sent row was the same.
-    :param left: digests of users that the snapshot removes although they are not in ``records``.
-    :param contents: the identities of all source records, until they have entered the digest of the source.
-    :param digest: digest of the source up to this batch. A later try compares it to detect a changed source.
+    :param left: digests of users with a rejected or suppressed record; the snapshot removes these users, too.
+    :param contents: the ``identity`` of each source record; emptied when ``digest`` is computed.
+    :param digest: digest of the source from its first record to the end of this batch. A later try compares it to
+        detect a changed source. Empty without a checkpoint.
     :param in_doubt: whether an earlier try may have sent this batch.
     :param place: position of the first record in the source, for messages; ``None`` if unknown.
     """
@@ -230,11 +244,14 @@ class Batch:
         return self.merged.get(key) or [self.records[key]]
 
     def number_merged(self, keys: Iterable[Any]) -> int:
-        """Return how many source records of the given keys were merged into another record of the same key."""
+        """Return how many records merging has saved: for each key, the number of its source records less one."""
         return sum(len(self.merged[key]) - 1 for key in self.merged.keys() & keys) if self.merged else 0
 
     def add(self, record: Record, merge: Merge | None) -> None:
-        """Add the next record of the source."""
+        """Add the next record of the source.
+
+        :param merge: see :func:`cut`.
+        """
         self.last, mark = record.number, record.mark
         self.contents.append(record.identity)
         if record.is_unchanged:
@@ -261,11 +278,11 @@ class Batch:
 def cut(
     records: Iterable[Record], *, size: int, merge: Merge | None = None, index: int = 1, read: int = 0
 ) -> Iterator[Batch]:
-    """Yield batches of at most ``size`` records in the order of the source.
+    """Group records into batches of at most ``size`` records to send, and yield them in the order of the source.
 
-    :param merge: merges two records with the same key; ``None`` if each record is sent on its own.
+    :param merge: merges the JSON of two records with the same key; ``None`` to merge no records.
     :param index: the number of the first batch.
-    :param read: number of source records before ``records``.
+    :param read: number of source records that come before ``records``.
     """
     batch = Batch(index, read + 1, read)
     for record in records:

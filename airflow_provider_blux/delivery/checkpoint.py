@@ -29,13 +29,14 @@ _SEPARATOR = b"\n"
 
 
 _Ranges = dict[int, tuple[int, str]]
-"""Maps the first record number of a range to its last record number and the digest of the source up to that record."""
+"""Ranges of records: maps the first record number to the last one and the digest of the source up to the last one."""
 
 
 @dataclass
 class _State:
     """The content of a checkpoint. Each digest covers the source from its first record to the end of a batch.
 
+    :param settings: digest of the settings that decide the batches and their destination.
     :param records: this many records from the start of the source are settled; ``digest`` covers them.
     :param ahead: settled batches after the first unsettled record.
     :param doubt: batches that were about to be sent when the checkpoint was saved.
@@ -74,7 +75,8 @@ class Checkpoint:
     :param store: stores the checkpoint between tries; ``None`` for no checkpoint.
     :param settings: digest of the settings that decide the batches and their destination.
     :param at_most_once: whether each batch is saved as "about to be sent" before it is sent.
-    :param before_save: called before each save; flushes the rejects, which a settled batch must not lose.
+    :param before_save: called before each save, to flush the rejects file: the rejects of a settled batch must not be
+        lost.
     """
 
     def __init__(
@@ -137,7 +139,11 @@ class Checkpoint:
         return chain(known, self._cut(records, cut, read))
 
     def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str, place_of: Place) -> None:
-        """Read settled records without sending them; raise if their digest shows that they have changed."""
+        """Read the settled records from number ``first`` to number ``last`` without sending them.
+
+        :param digest: digest of the source up to record ``last`` in the earlier try.
+        :raises BluxCheckpointError: the digest is different now, or the source has fewer records.
+        """
         number = first - 1
         for record in islice(records, last - first + 1):
             number = record.number
@@ -159,7 +165,12 @@ class Checkpoint:
 
     @staticmethod
     def _doubtful(batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
-        """Return the batches that an earlier try was about to send, with ``in_doubt`` set."""
+        """Return batches that an earlier try was about to send, with ``in_doubt`` set.
+
+        :param last: number of their last record in the earlier try.
+        :param digest: digest of the source up to record ``last`` in the earlier try.
+        :raises BluxCheckpointError: the digest is different now, or the source has fewer records.
+        """
         doubtful = list(batches)
         if not doubtful or doubtful[-1].last < last:
             raise _changed("it has become shorter")
@@ -174,7 +185,7 @@ class Checkpoint:
         return self._source.hexdigest()[:_DIGEST_DIGITS]
 
     def intend(self, batch: Batch) -> None:
-        """Save that a batch is about to be sent, with ``at_most_once``; return when it is durable."""
+        """With ``at_most_once``: save that a batch is about to be sent, and return when this is durable."""
         with self._lock:
             if self._at_most_once and self._store and batch.first not in self._state.doubt:
                 self._state.doubt[batch.first] = batch.last, batch.digest
@@ -185,7 +196,7 @@ class Checkpoint:
                     raise
 
     def withdraw(self, batch: Batch) -> None:
-        """Remove the "about to be sent" mark of a batch of which nothing was processed."""
+        """Remove the "about to be sent" mark of a batch, because none of its records was processed."""
         with self._lock:
             self._state.doubt.pop(batch.first, None)
 

@@ -113,7 +113,10 @@ class Delivery:
         return self._reported(rows, {})
 
     def _reported(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
-        """Run the delivery; each error that it raises has the report attached."""
+        """Run the delivery and return the report; a :class:`BluxError` carries the report so far.
+
+        :param counts: the counts in the checkpoint of an earlier try; empty if there are none.
+        """
         report = Report(validate_only=self._settings.validate_only, rate_limit=self._settings.rate_limit)
         try:
             self._run(rows, counts, report)
@@ -191,7 +194,7 @@ class Delivery:
             yield batch
 
     def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
-        """Count the records that would be sent, and check users for suspicious values."""
+        """With ``validate_only``: count the records that would be sent, and check user records for odd values."""
         for batch in batches:
             if self._operation == "upsert_users":
                 for record in batch.records.values():
@@ -216,7 +219,11 @@ class Delivery:
         account.close(self._settings.max_rejects)
 
     def _finish_early(self, engine: Engine, account: Account, error: BaseException) -> None:
-        """Save the checkpoint first, since Airflow kills the task after five seconds; then finish open requests."""
+        """End a delivery that has failed or was stopped; ``error`` is the reason.
+
+        The checkpoint is saved first, since Airflow kills the task after five seconds. Then open requests are finished,
+        and the checkpoint is saved again.
+        """
         # After a changed source the delivery starts again in this process, so the stop flag must stay unset.
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 
 class DigestMap:
-    """A map from digests to values, both of a fixed size. An entry takes little more than its bytes in memory.
+    """A map from digests to values, both of a fixed size. An entry takes little more memory than its digest and value.
 
     :param key_size: size of a digest in bytes.
     :param value_size: size of a value in bytes; 0 for a set.
@@ -19,7 +19,7 @@ class DigestMap:
         self._size = key_size + value_size
 
     def __len__(self) -> int:
-        """Return the number of entries; it is counted at each call."""
+        """Return the number of entries. It is not stored, so each call takes some time."""
         return sum(map(len, self._buckets.values())) // self._size
 
     def __contains__(self, key: bytes) -> bool:
@@ -45,7 +45,7 @@ class DigestMap:
             del bucket[at : at + self._size]
 
     def _find(self, key: bytes) -> tuple[bytearray, int]:
-        """Return the bucket of a digest and the place of its entry in the bucket, -1 where there is none."""
+        """Return the bucket of a digest, and the offset of its entry in the bucket; -1 if there is no entry."""
         bucket = self._buckets[key[0] << 8 | key[1]]
         at = bucket.find(key)
         while at >= 0 and at % self._size:  # the match overlaps two entries

@@ -24,8 +24,9 @@ _Result = Outcome | BaseException
 
 
 class Engine:
-    """Keeps at most ``concurrency`` batches in work at a time. Two batches with the same key never overlap.
+    """Keeps at most ``concurrency`` batches in work at a time. Batches that share a record key never overlap.
 
+    :param send: delivers one batch; called in a thread of the pool.
     :param settle: called with each batch and its outcome, in the thread that runs the engine.
     :param ahead: how many batches may be read and encoded while they wait for the rate limiter.
     """
@@ -68,7 +69,7 @@ class Engine:
                 self._await_event()
 
     def finish(self) -> None:
-        """Wait for batches in flight and record their outcomes; cancel the others; end all threads."""
+        """Wait for the batches in flight and record their outcomes; cancel batches not yet begun; end all threads."""
         self._pool.shutdown(cancel_futures=True)
         while not self._events.empty():
             batch, result = self._events.get()

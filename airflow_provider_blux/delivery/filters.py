@@ -22,7 +22,7 @@ from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.users import deletion
 
 _DIGEST_BYTES = 16
-"""The probability that two of a trillion ids share a digest is 1 in 10^14."""
+"""Size of an id's digest. The probability that two of a trillion ids share a digest is 1 in 10^14."""
 _MOMENT = struct.Struct("<d")
 
 
@@ -32,10 +32,10 @@ def digest_of(user_id: str) -> bytes:
 
 
 class Suppression:
-    """The suppression list of a run; loaded once, about 16 bytes an id. Unicode forms of the same id are equal.
+    """The suppression list of a run; loaded once, about 16 bytes an id. It matches all Unicode forms of an id.
 
     :param rows: ids, rows with a column ``user_id``, or receipts.
-    :param hashes: makes the hashes that receipts hold in place of ids.
+    :param hashes: computes the hash of an id, since receipts hold hashes in place of ids.
     :param name: the source of the rows, for messages.
     :param check_ids: whether an id that looks damaged or missing is an error.
     :raises BluxConfigError: a row cannot be read. Then nothing is sent, since a user could be missing from the list.
@@ -104,9 +104,10 @@ class Suppression:
 
 
 def _digest_of_receipt(hexadecimal: str) -> bytes:
-    """Return the part of a receipt's hash that is kept in memory.
+    """Return the first 16 bytes of a hash in a receipt; only these are kept in memory.
 
-    :raises ValueError: this is no hash of a receipt.
+    :param hexadecimal: the hash as the receipt holds it.
+    :raises ValueError: the text is not a SHA-256 hash in hexadecimal.
     """
     digest = bytes.fromhex(hexadecimal)
     if len(digest) != sha256().digest_size:
@@ -115,7 +116,7 @@ def _digest_of_receipt(hexadecimal: str) -> bytes:
 
 
 def _forms(user_id: str) -> set[str]:
-    """Return the Unicode forms of an id: text from macOS may have Hangul in decomposed form (NFD)."""
+    """Return an id as it is, composed (NFC) and decomposed (NFD). Text from macOS may have decomposed Hangul."""
     return {user_id} if user_id.isascii() else {user_id, normalize("NFC", user_id), normalize("NFD", user_id)}
 
 
@@ -124,7 +125,7 @@ class Freshness:
 
     :param field: the column of the source with the time of the last update.
     :param shaping: how rows are read.
-    :param lowered: returns a row with its column names in the form that ``field`` has.
+    :param lowered: returns a row with its column names in lower case if ``lowercase_columns`` is set, as in ``field``.
     """
 
     def __init__(self, field: str, shaping: Shaping, lowered: Callable[[Any], Any]) -> None:
@@ -134,7 +135,7 @@ class Freshness:
         self._newest = DigestMap(_DIGEST_BYTES, _MOMENT.size)
 
     def check(self, user_id: str, row: Any) -> None:
-        """Compare the timestamp of a record with the newest one of its user, and remember it.
+        """Compare the timestamp of a record with the newest one of its user so far, and remember the newer one.
 
         :raises BluxRecordError: the record is older than an earlier one of the user, or has no valid timestamp.
         """
@@ -161,12 +162,13 @@ def guarded(
 ) -> Iterable[Any]:
     """Return the rows if they have at most ``max_users`` different users.
 
-    Rows that can be read only once are held in memory while they are counted. Other rows are read and checked a second
-    time, since a query may return more rows then.
+    Rows that can be read only once are held in memory while they are counted. Other rows are counted now and read again
+    for the delivery. They are checked again then, since a query may return more rows the second time.
 
-    :param shape: returns the id of a row.
+    :param max_users: ``None`` for no limit.
+    :param shape: returns the id and the record of a row.
     :param is_stopped: returns whether reading must stop.
-    :raises BluxGuardError: the rows have more users.
+    :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again.
     :raises BluxStopped: the run was asked to stop.
     """
     if max_users is None:
@@ -208,7 +210,10 @@ class _Guard:
         self._is_stopped = is_stopped
 
     def number_of(self, rows: Iterable[Any]) -> int:
-        """Return the number of records; raise if they have too many users."""
+        """Return the number of records.
+
+        :raises BluxGuardError: the records have too many users.
+        """
         number = sum(1 for _ in self._until_stopped(rows))
         if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
             raise self._too_many(f"nothing was sent; the source names {users:,} users in {number:,} records")
@@ -223,14 +228,22 @@ class _Guard:
         return len(users)
 
     def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
-        """Yield the rows; raise if there are more rows than allowed users."""
+        """Yield the rows.
+
+        :param state: what has happened so far, for the error message.
+        :raises BluxGuardError: there are more rows than allowed users.
+        """
         for number, row in enumerate(rows, 1):
             if number > self.max_users:
                 raise self._too_many(state)
             yield row
 
     def users_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
-        """Yield the rows; raise if they have too many users."""
+        """Yield the rows.
+
+        :param state: what has happened so far, for the error message.
+        :raises BluxGuardError: the rows have too many users.
+        """
         users = set()
         for row in self._until_stopped(rows):
             if not isinstance(row, BluxRecordError):

@@ -8,7 +8,7 @@ from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 
 SIZE = USER_BYTES + ROW_BYTES + 1
-"""Size of an entry: the digest of the user, the digest of the row, and one byte for the state (0 in a file)."""
+"""Size of an entry: the digests of user and row, and one byte for the state of the user (always 0 in a file)."""
 
 # The states of a user in this run. _KNOWN: in the snapshot, not read from the source yet. _SAME: read with the same
 # row, or accepted since. _CHANGED: read with another row, or new. _BARRED: must not be in the snapshot after this run,
@@ -27,11 +27,14 @@ class KnownRows(DigestMap):
         self.met_known, self.met_others = 0, 0
 
     def packed(self) -> Iterator[bytes]:
-        """Yield the entries of all users for :meth:`unpack`; valid before the source is read and after ``settle``."""
+        """Yield the entries of all users, in blocks that :meth:`unpack` reads.
+
+        Call it only before the source is read or after :meth:`settle`.
+        """
         return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
-        """Add entries to the map, which must not have their users yet.
+        """Add entries of users that the map does not have yet.
 
         :param entries: any number of whole entries, each of ``SIZE`` bytes.
         """
@@ -52,23 +55,26 @@ class KnownRows(DigestMap):
         return value[:ROW_BYTES] if value and value[-1] <= _SAME else None
 
     def know(self, user: bytes, row: bytes) -> None:
-        """Set the last accepted row of a user, before the source is read."""
+        """Set the digest of the last accepted row of a user; called before the source is read."""
         self.put(user, row + b"\0")
 
     def bar(self, user: bytes) -> None:
-        """Remove a user from the snapshot; :meth:`learn` ignores the user in this run."""
+        """Remove a user before the source is read; :meth:`learn` ignores the user in this run."""
         self.put(user, _NO_ROW + bytes([_BARRED]))
 
     def drop(self, user: bytes) -> None:
-        """Remove a user after the source had a row that is not sent."""
+        """Remove a user whose row in the source is not sent; :meth:`learn` ignores the user in this run."""
         self.put(user, _NO_ROW + bytes([_MET_BARRED]))
 
     def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:
         """Record that the source has a row of a user.
 
-        A user with a second row in the source is barred: all rows of such a user are sent, in the order of the source.
+        A user with a second row in the source is barred from the snapshot. So a later run sends all rows of this user,
+        in the order of the source.
 
-        :return: the place of the user, for :meth:`learn`; and whether the row equals the last accepted row.
+        :param row: digest of the row; ``None`` for a row that equals no other.
+        :return: the offset of the user in its bucket, for :meth:`learn`; and whether the row equals the last accepted
+            row.
         """
         bucket, at = self._find(user)
         if at < 0:
@@ -89,9 +95,9 @@ class KnownRows(DigestMap):
         return at, False
 
     def learn(self, user: bytes, at: int, row: bytes) -> bool:
-        """Store the row of a user after its request was accepted; return ``False`` if the user is barred.
+        """Store the digest of a user's row after its request was accepted; return ``False`` if the user is barred.
 
-        :param at: the place of the user, by :meth:`meet`.
+        :param at: the offset of the user that :meth:`meet` returned.
         """
         bucket = self._buckets[user[0] << 8 | user[1]]
         state_at = at + SIZE - 1
@@ -102,9 +108,9 @@ class KnownRows(DigestMap):
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
-        """Remove all users without an accepted row after the source was read.
+        """After the source was read: remove all users without an accepted row, and reset the states of the others.
 
-        :param keep_unmet: whether the users that the source did not have are kept.
+        :param keep_unmet: whether to keep the users of the snapshot that are not in the source.
         """
         kept = bytes([_KNOWN, _SAME]) if keep_unmet else bytes([_SAME])
         for number, bucket in self._buckets.items():

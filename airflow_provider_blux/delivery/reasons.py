@@ -43,7 +43,10 @@ class Reasons:
         return [[*found, number] for found, number in self._numbers.items()]
 
     def most_frequent(self) -> list[dict[str, Any]] | None:
-        """Return at most twenty reasons, the most frequent first; the last entry may stand for all others."""
+        """Return at most twenty reasons, the most frequent first; ``None`` if there are none.
+
+        The last entry may stand for all other reasons.
+        """
         named = [(number, found) for found, number in self._numbers.items() if found != _OTHERS]
         named.sort(key=lambda item: (-item[0], item[1][0] or "", item[1][1]))
         others = self._numbers[_OTHERS]

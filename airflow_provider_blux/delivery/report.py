@@ -1,4 +1,4 @@
-"""The report of a run, and the counting: each record has exactly one outcome in report, rejects and checkpoint."""
+"""The report of a run, and its counts. Each record has one outcome, the same in report, rejects and checkpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Report:
     """The counts of a run by outcome.
 
-    ``read`` is the sum of the six outcomes; with ``validate_only``, of ``valid`` as well.
+    ``read`` is the sum of the six outcomes ``delivered`` to ``unknown``. With ``validate_only``, ``valid`` is added.
 
     :param delivered: records whose request the API accepted.
     :param rejected: records that are invalid, or that the API refused.
@@ -38,16 +38,17 @@ class Report:
     :param unchanged: records that equal the last row sent for their user; only with a snapshot.
     :param merged: records merged into another record with the same id in the same request.
     :param unknown: records that may have arrived, and are not sent again.
-    :param resumed: delivered records that an earlier try delivered.
+    :param resumed: how many of the ``delivered`` records an earlier try has delivered.
     :param absent: users of the snapshot that are not in the source; ``None`` without a snapshot, and for a mapped task,
         which reads only a part of the source.
     :param valid: with ``validate_only``, records that would have been sent.
-    :param requests: requests of this try, including ``retries``; the times are those of this try as well.
+    :param requests: requests of this try, including ``retries``. ``retries``, ``seconds`` and ``records_per_second``
+        are those of this try as well.
     :param rate_limit: requests a second allowed in this try; with a shared rate limit, the limit of all tasks.
-    :param rejects: the rejects files, with rejected and unknown records; one for each try that had any.
-    :param receipts: the files with the receipts of deletions.
-    :param reasons: reasons of rejected and unknown records: ``field``, ``reason`` and ``number`` of at most twenty, the
-        most frequent ones; the numbers add up to all rejected and unknown records.
+    :param rejects: URLs of the rejects files, with rejected and unknown records, of all tries; ``None`` if none.
+    :param receipts: URLs of the files with the receipts of deletions, of all tries; ``None`` if none.
+    :param reasons: the most frequent reasons of rejected and unknown records, at most twenty; each with ``field``,
+        ``reason`` and ``number``. The last one may stand for all others, so the numbers add up to all these records.
     """
 
     read: int = 0
@@ -76,7 +77,7 @@ class Report:
         return asdict(self)
 
     def closed(self) -> bool:
-        """Return whether every record that was read has one outcome."""
+        """Return whether the counts add up: every record that was read has one outcome."""
         return self.read == sum((self.valid, *(getattr(self, outcome) for outcome in OUTCOMES)))
 
     def account(self) -> str:

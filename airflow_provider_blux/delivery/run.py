@@ -18,9 +18,9 @@ _HOOK = "hook"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A task instance and its try; without Airflow, a generated name that is different each time.
+    """A task instance and the number of its try. Outside a task, the ids are generated and different each time.
 
-    ``dag_id``, ``run_id``, ``task_id`` are those of Airflow.
+    ``dag_id``, ``run_id`` and ``task_id`` are those of Airflow.
 
     :param map_index: -1 for a task that is not mapped.
     :param try_number: 1 for the first.
@@ -34,7 +34,7 @@ class Run:
 
     @classmethod
     def unnamed(cls) -> Run:
-        """Return a generated run, for a hook that is used outside a task."""
+        """Return a run with generated ids, for a hook that is used outside a task."""
         return cls(dag_id=_HOOK, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", task_id=secrets.token_hex(4))
 
     @property
@@ -66,7 +66,10 @@ class Stop:
         self._is_requested = False
 
     def request(self) -> None:
-        """Ask the run to stop, from a signal handler, which must not take a lock; noticed within half a second."""
+        """Ask the run to stop; the run notices it within half a second.
+
+        This is for a signal handler, which must not take a lock as :meth:`set` does.
+        """
         self._is_requested = True
 
     def set(self) -> None:

@@ -31,7 +31,8 @@ _LOST_IN_A_ROW = 6
 class Sender:
     """Delivers batches to one operation; safe to call from many threads.
 
-    :param endpoints: the operation's endpoints; a request uses the smallest one that takes all of its records.
+    :param endpoints: the endpoints of the operation. Of those that take all records of a request, the one with the
+        smallest ``max_records`` is used.
     :param receipts: file for receipts; a receipt is written before the records count as delivered.
     :param at_most_once: whether a record that may have arrived is not sent again, and counted as unknown.
     """
@@ -84,7 +85,12 @@ class Sender:
     def _deliver(
         self, batch: Batch, keys: Collection[Any], outcome: Outcome, on_left: Callable[[], None] = lambda: None
     ) -> None:
-        """Send the records of some keys of a batch in one request; split the request if the API refuses it."""
+        """Send some records of a batch in one request; split the request if the API refuses it.
+
+        :param keys: the keys of these records.
+        :param outcome: the result of the batch, to which the results of these records are added.
+        :param on_left: called when a request has been written to the network.
+        """
         endpoint = next(row for row in self._endpoints if row.max_records >= len(keys))
         request = Request(endpoint, endpoint.body([batch.records[key].content for key in keys]))
         try:
@@ -117,13 +123,19 @@ class Sender:
             outcome.merged += batch.number_merged(keys)
 
     def _leave(self, batch: Batch, keys: Iterable[Any], why: str, outcome: Outcome) -> None:
-        """Count records as unknown: they may have arrived, so they must not be sent again."""
+        """Add records to ``outcome`` as unknown: they may have arrived, so they must not be sent again.
+
+        :param why: why it is unknown, for the rejects file and the report.
+        """
         reason = f"may or may not have arrived: {why}"
         for key in keys:
             outcome.rejects.extend(part.rejected("unknown", None, reason) for part in batch.parts(key))
 
     def _cut(self, batch: Batch, keys: Collection[Any], error: BluxRequestError, outcome: Outcome) -> None:
-        """Send a refused request again in two halves, recursively, until the invalid record is found."""
+        """Send the records of a refused request again in two halves; reject a record that was refused alone.
+
+        A record that was merged from several source records is not rejected: these are sent one by one.
+        """
         if len(keys) > 1:
             half = len(keys) // 2
             self._deliver(batch, list(keys)[:half], outcome)
@@ -185,10 +197,10 @@ class Sender:
 
 
 class _Refusals:
-    """Decides whether single records are invalid or the schema is wrong. If all requests are refused, it gives up.
+    """Counts refused requests, to tell single invalid records from a wrong schema, for which all requests are refused.
 
-    Only one batch at a time is split to find invalid records. Until a request has been accepted, no other request
-    starts during that search, so a wrong schema costs about a dozen requests.
+    Only one batch at a time is split to search for invalid records. Until the API has accepted a request, no other
+    request starts during a search. So a wrong schema costs about a dozen requests.
     """
 
     _AFTER_SUCCESS = 5
@@ -205,7 +217,7 @@ class _Refusals:
             yield
 
     def waited_for_search(self) -> bool:
-        """Wait for another thread's search if no request was accepted yet; return whether there was a search."""
+        """If no request was accepted yet, wait for the search of another thread; return whether one was going on."""
         if self.any_accepted:
             return False
         at_once = self._search.acquire(blocking=False)
@@ -218,9 +230,12 @@ class _Refusals:
         self._in_a_row, self.any_accepted = 0, True
 
     def count(self, error: BluxRequestError, size: int) -> None:
-        """Count a refused request; raise when too many in a row were refused.
+        """Count a refused request.
 
-        :param size: number of records in the batch; finding one invalid record takes about log2(size) refusals.
+        :param error: the refusal.
+        :param size: number of records in the batch. The limit depends on it, since finding one invalid record takes
+            about log2(size) refusals.
+        :raises BluxRequestError: too many requests in a row were refused.
         """
         self._in_a_row += 1
         patience = math.ceil(math.log2(max(size, self._FEW))) + 4

@@ -36,7 +36,7 @@ _FOR_SNAPSHOTS = ("full_refresh", "max_absent")
 
 
 SNAPSHOTS: tuple[Operation, ...] = ("upsert_users", "update_devices")
-"""The operations that can send only what has changed."""
+"""The operations that can use a snapshot, to send only the rows that have changed."""
 
 
 class ShapingOptions(TypedDict, total=False):
@@ -55,13 +55,14 @@ class ShapingOptions(TypedDict, total=False):
 
 
 class PaceOptions(TypedDict, total=False):
-    """The speed of a delivery; ``None`` stands for the limit of the endpoint.
+    """The speed of a delivery.
 
-    ``batch_size``: records per request. ``rate_limit``: requests a second.
-    ``concurrency``: maximum number of requests in flight.
-    ``rate_limit_share``: share of the rate limit for this task (above 0, at most 1). Without a Redis connection it
-    always applies; with one, it applies while Redis does not answer and ``rate_limit_fallback`` is ``"share"``. With
-    ``"fail"`` the task fails then.
+    ``batch_size``: records per request; ``None`` for the maximum of the endpoint.
+    ``rate_limit``: requests a second; ``None`` for the limit of the connection or, without one, of the endpoint.
+    ``concurrency``: maximum number of requests in flight; ``None`` for one second's requests, at least 32, at most 256.
+    ``rate_limit_share``: share of the rate limit for this task (above 0, at most 1); ``None`` for all of it. Without a
+    Redis connection it always applies. With one, it applies only while Redis does not answer.
+    ``rate_limit_fallback``: what the task does while Redis does not answer, see :data:`Fallback`.
     """
 
     batch_size: int | None
@@ -130,7 +131,8 @@ class Settings:
 def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
     """Return the settings for an operation.
 
-    :param rate_limit: the rate limit of the connection, which the option ``rate_limit`` overrides.
+    :param rate_limit: the rate limit of the connection, which the option ``rate_limit`` overrides; ``None`` for the
+        limit of the endpoint.
     :raises BluxConfigError: naming the argument at fault.
     """
     check(options)
@@ -245,7 +247,11 @@ def check_max_users(max_users: Any) -> None:
 
 
 def check_rate(name: str, value: Any) -> None:
-    """Check a number of requests a second; ``None`` stands for the published limit."""
+    """Check a number of requests a second; ``None`` stands for the published limit.
+
+    :param name: the name of the argument, for the message.
+    :raises BluxConfigError: the value is not a number above 0.
+    """
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:

@@ -49,7 +49,7 @@ class Totals(NamedTuple):
 def check_absent(totals: Totals, max_absent: float | None) -> None:
     """Check that the number of snapshot users missing from the source is within the limit.
 
-    :param max_absent: a number of users (an int), or a share of the snapshot's users (a float).
+    :param max_absent: a number of users (an int), or a share of the snapshot's users (a float); ``None`` for no limit.
     :raises BluxAbsentError: more users are missing.
     """
     if max_absent is None or totals.absent is None or totals.known is None:
@@ -101,13 +101,16 @@ class Snapshot:
 
     @property
     def replaces(self) -> str | None:
-        """For a full refresh, the run whose ``found`` files are void: this run, or the try that it continues."""
+        """With a full refresh, the id of the run that began it: this run, or an earlier try. ``None`` without one.
+
+        The files that the run with this id found at its start are void when the full refresh has ended.
+        """
         return self._replaces
 
     def begin(self, replaces: str | None = None) -> None:
         """Read the snapshot, before the first request.
 
-        :param replaces: ``replaces`` of an earlier try, if this run continues that try's full refresh.
+        :param replaces: :attr:`replaces` in the earlier try whose full refresh this run continues; otherwise ``None``.
         :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target.
         """
         self._rows, self._before = KnownRows(), None  # frees the memory of an earlier read of the source first
@@ -145,13 +148,13 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return the mark of a user whose row cannot be compared with the last one that was sent."""
+        """Return a mark without a row digest, for a user whose row :meth:`mark` could not look up."""
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
         return Mark(user_id, user)
 
     def announced(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield each batch after the removal of its users from the snapshot is durable."""
+        """Remove the users of all batches from the snapshot; yield each batch when its removal is durable."""
         waiting: list[Batch] = []
         ready: deque[Batch] = deque()
         users, since = 0, -_AHEAD_SECONDS
@@ -176,7 +179,9 @@ class Snapshot:
                 self._stored += mark.user + mark.row + b"\0"
 
     def end(self, *, is_whole: bool) -> Totals:
-        """Write the last file of the run; called when no request is in flight.
+        """Write the last file of the run, and return the difference between source and snapshot.
+
+        Called when no request is in flight. The difference is unknown unless ``is_whole``.
 
         :param is_whole: whether the source was read to its end and each record has its outcome.
         """
@@ -190,7 +195,10 @@ class Snapshot:
         return totals
 
     def _after(self) -> State | None:
-        """Return the state after this run if no other run has written; ``None`` if only the files can tell."""
+        """Return the state of the snapshot after this run, as if no other run had written to it.
+
+        ``None`` if the state must be read from the files. The rows in memory are given up in either case.
+        """
         rows, self._rows = self._rows, KnownRows()
         before, self._before = self._before, None
         if before is None or self._replaces not in (None, self._token):
@@ -246,7 +254,10 @@ class Snapshot:
             self._write()
 
     def _write(self, **header: Any) -> None:
-        """Write a file with the changes since the last write; return when it is durable."""
+        """Write a file with the changes since the last write; return when it is durable.
+
+        :param header: more fields of :class:`Header`.
+        """
         if self._read_only:
             return
         beginning = Header(
@@ -281,7 +292,9 @@ class Forgetting(Snapshot):
     """The snapshot during a run that deletes users: it removes them and does not compare rows."""
 
     def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
-        """Check the target of the snapshot in one readable file; a full refresh may have left unreadable files.
+        """Check in the first readable file that the snapshot belongs to the target.
+
+        Unreadable files are passed over, since a full refresh may have left some.
 
         :raises BluxSnapshotError: the snapshot belongs to another target, or no file can be read.
         """
@@ -308,6 +321,6 @@ class Forgetting(Snapshot):
         return Mark(user_id, self._digests.user(user_id))
 
     def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
-        """Write the last file of the run. The next run that sends users merges the files."""
+        """Write the last file of the run, and return unknown totals. The next run that sends users merges the files."""
         self._write(closed=True)
         return Totals()

@@ -55,8 +55,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One run in the history of a snapshot.
 
-    :param at: end of the run in UTC, by the clock of its worker.
-    :param named: number of users in its source; ``None`` if the source was not read to its end, or was only a part.
+    :param at: time of the run's last write in UTC, by the clock of its worker.
+    :param task: name of the task, see ``Run.task``.
+    :param stored: number of accepted rows that the run stored.
+    :param forgotten: number of users that the run removed from the snapshot.
+    :param named: number of users in the source of the run; ``None`` if the source was not read to its end, or if the
+        run had only a part of it.
     """
 
     at: str
@@ -69,13 +73,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The header of a file.
 
-    :param run: random id of the run, the same in all of its files. ``sequence`` numbers these files.
+    :param run: random id of the run, the same in all of its files. ``sequence`` numbers these files from 0.
+    :param at: time of writing in UTC, by the clock of the worker.
+    :param task: name of the task, see ``Run.task``.
     :param found: in the first file of a run: the names of all other files at the start of the run.
     :param stored: number of entries (user and accepted row) after the header. After these entries come the digests of
         removed users, which are about to be sent.
     :param closed: whether this is the last file of the run, written when no request was in flight.
-    :param replaces: in the last file of a full refresh: the run whose ``found`` files are void.
-    :param covers: in a merged file: the names of the merged files; ``history`` lists their runs.
+    :param replaces: in the last file of a full refresh: id of the run that began it. The ``found`` files of that run
+        are void.
+    :param named: in the last file of a run: number of users in the source, see :class:`Entry`.
+    :param covers: in a merged file: the names of the files that were merged into it; ``history`` lists their runs.
+        ``None`` in the file of a run.
     """
 
     target: Target
@@ -98,7 +107,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def piece_name(run: str, sequence: int) -> str:
-    """Return the name of a run's file."""
+    """Return the name of a file of a run.
+
+    :param run: id of the run.
+    :param sequence: number of the file, from 0.
+    """
     return f"{run}.{sequence:06}{SUFFIX}"
 
 
@@ -107,7 +120,11 @@ _decode_header = msgspec.json.Decoder(Header).decode
 
 
 class Piece(NamedTuple):
-    """The content of a file that a run has written."""
+    """The content of a file that a run has written.
+
+    :param stored: the entries of the users whose rows were accepted, as ``KnownRows.unpack`` reads them.
+    :param forgotten: the digests of removed users, one after the other.
+    """
 
     header: Header
     stored: bytes
@@ -157,7 +174,7 @@ class SnapshotFolder:
         return {name: size for name, size in sorted(sizes.items()) if name.endswith(SUFFIX)}
 
     def append(self, header: Header, stored: bytes = b"", forgotten: bytes = b"") -> None:
-        """Write a file of a run; return when it is durable."""
+        """Write a file of a run; return when it is durable. For ``stored`` and ``forgotten`` see :class:`Piece`."""
         self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])), is_private=True)
 
     def write_merged(self, header: Header, rows: KnownRows) -> None:
@@ -188,7 +205,11 @@ class SnapshotFolder:
         return Piece(header, entries[:end], entries[end:])
 
     def merged(self, name: str, rows: KnownRows) -> Header:
-        """Add the entries of a merged file to ``rows``, which are empty; return its header."""
+        """Add the entries of a merged file to ``rows``, which must be empty; return the header of the file.
+
+        :raises BluxSnapshotError: the file is truncated or changed, or belongs to another target.
+        :raises FileNotFoundError: there is no such file any more.
+        """
         with self._reading(name), self._folder.open(name) as file:
             header, body = self._unpacked(name, iter(lambda: file.read(_BLOCK), b""))
             rest = b""
@@ -210,7 +231,10 @@ class SnapshotFolder:
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
-        """Convert any error of the storage into a :class:`BluxError`, except for a missing file."""
+        """Convert an error of the storage into a :class:`BluxError`, except for a missing file.
+
+        :param what: what is read within the context, for the message.
+        """
         try:
             yield
         except (BluxError, FileNotFoundError):
@@ -223,7 +247,12 @@ class SnapshotFolder:
             ) from error
 
     def _unpacked(self, name: str, blocks: Iterator[bytes]) -> tuple[Header, Iterator[bytes]]:
-        """Return the header of a file and an iterator of the rest, which verifies the checksum at its end."""
+        """Return the header of a file, and an iterator of the content after the header.
+
+        At its end, the iterator raises a :class:`BluxSnapshotError` if the checksum of the file is wrong.
+
+        :param blocks: the content of the file, in parts of any size.
+        """
         start = b""
         while start.count(b"\n") < 2 and (block := next(blocks, None)):
             start += block

@@ -41,8 +41,9 @@ class State:
     """The state of a snapshot at the start of a run.
 
     :param names: the names of all files found, including files that are no longer valid.
+    :param history: the runs that wrote the snapshot, in order.
     :param is_open: whether any other run may have requests in flight.
-    :param contested: users that the runs with requests in flight were about to send when they last wrote a file.
+    :param contested: digests of the users that such runs were about to send when they last wrote a file.
     """
 
     rows: KnownRows
@@ -57,7 +58,7 @@ def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | N
 
     :param is_replaced: whether a full refresh replaces the snapshot. Then only the users that other runs are about to
         send are read; no row is returned, and unreadable files are skipped.
-    :param now: current time, to detect runs that died long ago.
+    :param now: current time, to detect runs that died long ago; ``None`` to use the clock.
     :raises BluxSnapshotError: a file cannot be read, or belongs to another target.
     """
     for _ in range(_ATTEMPTS):
@@ -73,7 +74,7 @@ def merge_if_due(folder: SnapshotFolder, target: Target, known: State | None = N
 
     An interrupted merge loses nothing: the merged file is complete before the other files are removed.
 
-    :param known: the state if no other file has been written; the files are read otherwise.
+    :param known: the state of the snapshot, used if the folder has exactly its files. Otherwise the files are read.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
@@ -140,7 +141,10 @@ class _Files:
                 self._errors[name] = error
 
     def _merged_rows(self) -> KnownRows:
-        """Return the rows of the merged file; of several files merged at the same time, the rows that all contain."""
+        """Return the rows of the merged file.
+
+        If several runs have merged files at the same time, return the rows that all of the merged files contain.
+        """
         rows = KnownRows()
         for number, name in enumerate(self._merged):
             others = KnownRows() if number else rows
@@ -168,7 +172,7 @@ class _Files:
         """Return whether the first file of a run is gone, because the run was taken for dead and merged.
 
         The list of files that the run found at its start is lost then. Any other unmerged run started after all merged
-        runs had ended, so it is the later one.
+        runs had ended, so that other run is the later one.
         """
         return self._runs[run][0].header.sequence > 0
 
@@ -176,8 +180,8 @@ class _Files:
 class _Resolution:
     """Applies the files of runs, in order, to the rows of the snapshot.
 
-    :param is_line: whether each run found all files of the runs before it. If not, the number of the file that last
-        changed a user is stored for each user.
+    :param is_line: whether each run found all files of the runs before it. If not, two runs may have changed the same
+        user without knowing of each other. To detect this, the file that last changed a user is stored for each user.
     """
 
     def __init__(self, rows: KnownRows, *, is_line: bool) -> None:
@@ -189,7 +193,7 @@ class _Resolution:
         """Apply the files of one run.
 
         :param found: the names of the files that the run found at its start.
-        :param is_blind: whether all users in the files of the run are removed from the snapshot.
+        :param is_blind: whether the list of these names is lost. All users in the files of the run are removed then.
         """
         unseen = {self._number(at) for at, name in enumerate(self._names) if name not in found}
         if unseen:
@@ -255,13 +259,16 @@ def _by_run(pieces: Mapping[str, Piece], void: set[str]) -> dict[str, list[Piece
 
 
 def _found(run: str, pieces: Mapping[str, Piece]) -> frozenset[str]:
-    """Return the file names that a run found at its start, from its first file; an empty set if that is gone."""
+    """Return the file names that a run found at its start; an empty set if the first file of the run is gone."""
     first = pieces.get(piece_name(run, 0))
     return frozenset(first.header.found) if first else frozenset()
 
 
 def _is_open(last: Header, now: datetime) -> bool:
-    """Return whether a run may have requests in flight, according to its last file."""
+    """Return whether a run may have requests in flight.
+
+    :param last: the header of the last file of the run.
+    """
     return not last.closed and now - datetime.fromisoformat(last.at) < EXPIRES_AFTER
 
 

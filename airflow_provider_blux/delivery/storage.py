@@ -23,7 +23,7 @@ class Folder:
 
     :param fs: the fsspec file system of the folder.
     :param path: the path of the folder in that file system.
-    :param argument: the argument that named the folder, for messages.
+    :param argument: name of the argument that the DAG author gave the folder in, for messages.
     """
 
     def __init__(self, fs: Any, path: str, argument: str) -> None:
@@ -92,7 +92,7 @@ class Folder:
     def write(self, name: str, content: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
         """Write a file whole: a reader sees the old content or the new one, never a part.
 
-        :param is_private: whether on a disk only its owner may read it.
+        :param is_private: whether to give a local file mode 600 explicitly.
         """
         path = f"{self._path}/{name}"
         parts = [content] if isinstance(content, bytes) else content
@@ -180,9 +180,9 @@ class Lines:
     flush with new lines writes another object: ``NAME.part00000001.jsonl``, ``NAME.part00000002.jsonl``, ...
     The number has eight digits, so that the names in sorted order give the order of the lines.
 
-    Files of this name that are there already are kept: the new ones are named ``NAME-2``, ``NAME-3``, ... They are from
-    another delivery of the same try, or from a DAG run that was deleted and created again. Where the storage does not
-    tell which files there are, the number is a random one.
+    Existing files are kept: if there is a file of this name, ``NAME-2``, ``NAME-3``, ... is used in place of ``NAME``.
+    Such files are from another delivery of the same try, or from a DAG run that was deleted and created again. If the
+    storage does not tell whether a file exists, a random number is used.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -228,7 +228,7 @@ class Lines:
                     self._files.append(file)
 
     def _keep_earlier(self) -> None:
-        """Choose a name that no file has yet."""
+        """Choose a name that no file has yet, see the class."""
         name, number = self._name, 1
         try:
             while self._folder.has(self._next_file()):
@@ -272,9 +272,9 @@ class FileStore:
         return self._folder.url(self._name)
 
     def load(self) -> Any:
-        """Return the file's content.
+        """Return the state in the file; ``None`` if there is no file.
 
-        :raises BluxCheckpointError: it is not what this package writes.
+        :raises BluxCheckpointError: the content of the file is not JSON.
         """
         content = self._folder.read(self._name)
         if content is None:
@@ -305,7 +305,7 @@ class TaskStateStore:
         return "Airflow's task state"
 
     def load(self) -> Any:
-        """Return the state that an earlier try saved."""
+        """Return the state that an earlier try saved; ``None`` if there is none."""
         return self._store.get(self._KEY, default=None)
 
     def save(self, state: dict[str, Any]) -> None:

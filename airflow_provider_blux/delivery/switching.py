@@ -1,4 +1,4 @@
-"""How often the threads of a delivery take turns in the interpreter."""
+"""Sets how often the interpreter switches between the threads of a delivery."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SWITCH_SECONDS = 0.001
 class FrequentSwitching:
     """A context in which threads take turns every millisecond.
 
-    The interval belongs to the interpreter. So the first delivery of the process sets it, and the last one restores it.
-    An interval that was shorter before, or that somebody else sets meanwhile, is left as it is.
+    The switch interval is a setting of the whole process. So the first of several deliveries sets it, and the last one
+    restores it. An interval that is shorter already, or that other code sets meanwhile, is left as it is.
     """
 
     def __init__(self) -> None:

@@ -12,5 +12,5 @@ def is_exceeded(limit: float, number: int, total: int) -> bool:
 
 
 def limit_in_words(limit: float) -> str:
-    """Return the limit for a message."""
+    """Return the limit as text for a message: ``1,000``, or ``5% of them`` for a share."""
     return f"{limit:,}" if isinstance(limit, int) else f"{100 * limit:g}% of them"
