@@ -24,15 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Verify receipts; return the exit code of the command.
 
     0: every hash chain is valid, and the id of ``--user-id``, if given, is in a receipt. 1: a hash chain is not valid,
-    or the id is in no receipt. 2: the arguments are wrong, a path does not exist, or there are no receipts.
+    or the id is in no receipt. 2: the arguments are wrong, a file cannot be read, or there are no receipts.
     """
     options = _parser().parse_args(arguments)
     try:
         hashes = Hashes(_key(options.key_file))
         tries = by_try(_files(options.path))
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        return _unreadable(error)
     if not tries:
         print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)
         return 2
@@ -44,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BluxReceiptError as error:
         print(f"NOT VERIFIED. {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        return _unreadable(error)
     print("VERIFIED: no receipt was changed, removed from the middle or inserted.")
     if hashes.key_id is None:
         print("These receipts have no key: anyone who can write the files can also make them again.", file=sys.stderr)
@@ -51,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     print("The id was accepted for deletion." if found else "The id is in none of these receipts.")
     return 0 if found else 1
+
+
+def _unreadable(error: OSError) -> int:
+    print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+    return 2
 
 
 def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> int:

@@ -50,7 +50,7 @@ class Departure:
         self._on_left()
 
 
-# The request of the current thread. A thread-local, because `requests` cannot pass objects to the connection.
+# The request of the current thread. A context variable, since `requests` cannot pass objects to the connection.
 _departure: ContextVar[Departure] = ContextVar("departure")
 
 

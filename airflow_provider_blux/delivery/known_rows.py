@@ -69,8 +69,8 @@ class KnownRows(DigestMap):
     def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:
         """Record that the source has a row of a user.
 
-        A user with a second row in the source is barred from the snapshot. So a later run sends all rows of this user,
-        in the order of the source.
+        A user with a second row in the source is barred from the snapshot. So this run sends the second row and those
+        after it, and the next run sends all rows of this user, in the order of the source.
 
         :param row: digest of the row; ``None`` for a row that equals no other.
         :return: the offset of the user in its bucket, for :meth:`learn`; and whether the row equals the last accepted

@@ -265,6 +265,13 @@ def test_a_path_without_receipts_is_an_error(tmp_path, capsys):
     assert "missing.jsonl: No such file or directory" in said
 
 
+def test_receipts_that_cannot_be_read_are_an_error_and_no_fault_of_the_chain(tmp_path, capsys):
+    (tmp_path / "a__receipts.jsonl").mkdir()
+
+    assert main(["verify", str(tmp_path)]) == 2
+    assert "a__receipts.jsonl: Is a directory" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_command_of_the_docs_runs(written):
     command = [sys.executable, "-m", "airflow_provider_blux.receipts", "verify", str(written.parent)]
