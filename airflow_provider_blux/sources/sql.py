@@ -28,10 +28,14 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 # MySQL errors that concern the statement, although its drivers raise them as server errors: unknown or ambiguous
 # columns, functions, rights.
 _MYSQL = frozenset({1052, 1054, 1055, 1066, 1109, 1140, 1142, 1143, 1222, 1247, 1248, 1305, 1370, 1582, 1630})
+# Missing or forbidden tables, columns and functions. MySQL quotes their names like values, so they are not shown.
+_NAME_STATES = frozenset({"42501", "42703", "42883", "42P01", "42S02", "42S22"})
+_NAME_NUMBERS = frozenset({1054, 1142, 1143, 1146, 1305, 1370})
 _SQLITE = frozenset({"SQLITE_ERROR", "SQLITE_READONLY"})
 _BY_CLASS = frozenset({"ProgrammingError", "NotSupportedError"})
 # A percent sign that is not a placeholder in any driver.
 _LONE_PERCENT = re.compile(r"%(?![%sbt(])")
+_NAMED_PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _NO_STATEMENT = re.compile(r"""'(?:[^']|'')*' | "[^"]*" | `[^`]*` | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL)
 _WITHIN = re.compile(r"\([^()]*\)")
 # Names of columns without a name; the second is PostgreSQL's name for an expression.
@@ -100,13 +104,18 @@ class SqlSource:
         is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
         said = _without_values(error) if is_shown else "its words may quote the data"
         place = f"{self} ({server})" if (server := _server(self._conn_id)) else str(self)
-        return f"{place} failed: {type(error).__name__}: {said}{_where(error)}. {self._advice()}"
+        return f"{place} failed: {type(error).__name__}: {said}{_where(error)}. {self._advice(error)}"
 
-    def _advice(self) -> str:
+    def _advice(self, error: Exception) -> str:
         if not self._is_connected:
-            return "(The database was not reached: check host, port and login of the connection, and the server.)"
+            return "(No connection was opened: check its host, port, schema, login and password, and the server.)"
         if self._parameters and _LONE_PERCENT.search(self._sql):
             return "(Beside sql_parameters a % that is no placeholder is written %%, as in LIKE '%%.kr'.)"
+        found = _NAMED_PLACEHOLDER.search(_NO_STATEMENT.sub(" ", self._sql))
+        if found and not self._parameters and _is_of_the_statement(error):
+            return f"(sql has the placeholder {found[0]}, but there are no sql_parameters.)"
+        if _is_of_a_name(error):
+            return "(sql names a table, column or function that does not exist, or that the login may not use.)"
         placeholders = ", with placeholders as its driver writes them, such as %(name)s or :name"
         return f"(sql must be one statement that only reads{placeholders if self._parameters else ''}.)"
 
@@ -201,6 +210,10 @@ def _is_of_the_statement(error: Exception) -> bool:
     if name := getattr(error, "sqlite_errorname", None):
         return name in _SQLITE
     return any(kind.__name__ in _BY_CLASS for kind in type(error).__mro__)
+
+
+def _is_of_a_name(error: Exception) -> bool:
+    return _sqlstate(error) in _NAME_STATES or _number(error) in _NAME_NUMBERS
 
 
 def _sqlstate(error: Any) -> str | None:

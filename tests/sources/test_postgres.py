@@ -116,7 +116,7 @@ def test_an_error_of_the_database_keeps_what_is_no_data() -> None:
     said = str(raised.value)
     assert f"(postgres at {SERVER['host']}:{SERVER['port']}) failed: UndefinedColumn" in said
     assert "[SQLSTATE 42703]" in said
-    assert said.endswith("(sql must be one statement that only reads.)")
+    assert said.endswith("(sql names a table, column or function that does not exist, or that the login may not use.)")
 
 
 def test_placeholders_of_another_driver_are_explained() -> None:
@@ -126,6 +126,13 @@ def test_placeholders_of_another_driver_are_explained() -> None:
     assert str(raised.value).endswith(
         "only reads, with placeholders as its driver writes them, such as %(name)s or :name.)"
     )
+
+
+def test_a_placeholder_without_parameters_is_explained() -> None:
+    with pytest.raises(BluxSourceError) as raised:
+        list(query("SELECT relname FROM pg_class WHERE relname > %(after)s ORDER BY 1"))
+
+    assert str(raised.value).endswith("(sql has the placeholder %(after)s, but there are no sql_parameters.)")
 
 
 def test_a_per_cent_sign_beside_parameters_is_explained() -> None:
@@ -144,7 +151,7 @@ def test_a_server_that_refuses_the_connection_is_named(monkeypatch: pytest.Monke
         list(SqlSource("SELECT 1 AS user_id ORDER BY 1", conn_id="db"))
     assert raised.value.retry_helps
     assert "(postgres at 127.0.0.1:1) failed: OperationalError" in str(raised.value)
-    assert str(raised.value).endswith("check host, port and login of the connection, and the server.)")
+    assert str(raised.value).endswith("check its host, port, schema, login and password, and the server.)")
 
 
 def test_an_error_amid_the_rows_ends_them() -> None:

@@ -243,6 +243,48 @@ def test_what_is_of_the_statement_is_not_tried_again(error: Exception, is_lastin
     assert source._is_lasting(error) is is_lasting
 
 
+@pytest.mark.parametrize(
+    ("error", "is_of_a_name"),
+    [
+        (driver_error("ProgrammingError", 1146, "Table 'shop.nowhere' doesn't exist"), True),
+        (driver_error("OperationalError", 1054, "Unknown column 'nobody' in 'SELECT'"), True),
+        (driver_error("OperationalError", 1142, "SELECT command denied"), True),
+        (driver_error("ProgrammingError", "42S02", "[42S02]", module="pyodbc"), True),
+        (driver_error("DatabaseError", "x", pgcode="42501"), True),
+        (driver_error("ProgrammingError", 1064, "You have an error in your SQL syntax"), False),
+        (driver_error("ProgrammingError", "x", sqlstate="42601"), False),
+    ],
+    ids=repr,
+)
+def test_a_missing_or_forbidden_name_is_explained(
+    shop: sqlite3.Connection, error: Exception, is_of_a_name: bool
+) -> None:
+    source = query("SELECT 1")
+    source._is_connected = True
+
+    said = source._failure(error)
+    assert said.endswith("does not exist, or that the login may not use.)") is is_of_a_name
+    assert "nowhere" not in said
+    assert "nobody" not in said
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "is_explained"),
+    [
+        ("SELECT %(since)s", driver_error("ProgrammingError", 1064, "syntax"), True),
+        ("SELECT %(since)s", driver_error("OperationalError", 2013, "Lost connection"), False),
+        ("SELECT '%(since)s' -- %(since)s", driver_error("ProgrammingError", 1064, "syntax"), False),
+    ],
+)
+def test_only_a_placeholder_without_parameters_is_explained(
+    shop: sqlite3.Connection, sql: str, error: Exception, is_explained: bool
+) -> None:
+    source = query(sql)
+    source._is_connected = True
+
+    assert source._failure(error).endswith("but there are no sql_parameters.)") is is_explained
+
+
 @pytest.mark.parametrize("value", ["'Kim'", "'john doe'", "'john.doe@example.com'", "'010-1234-5678'"])
 def test_an_error_of_the_database_does_not_repeat_quoted_values(shop: sqlite3.Connection, value: str) -> None:
     # SQLite's own words contain what stands after the column; the line is of the form that other databases use.
