@@ -29,7 +29,7 @@ def is_table_row(row: Any) -> bool:
 def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str] | None = None) -> BluxConfigError:
     """Return the error for a table without a column that every record needs.
 
-    :param misspelt: columns whose names differ from a field name only in spelling, with that field.
+    :param misspelt: ``{column: field}`` for columns whose names differ from a field name only in spelling.
     """
     names, nearest = _names(columns, field)
     if any(map(_DELIMITER.search, names)):
@@ -64,7 +64,8 @@ def reversed_mapping(column: str, target: str) -> BluxConfigError:
 def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
     """Return the error for a table with columns whose names differ from field names only in spelling.
 
-    :param own_group: the group of custom properties; ``None`` if the records have none.
+    :param columns: ``{column: field}``.
+    :param own_group: the group of custom properties; ``None`` if the records have no custom properties.
     """
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field})" for column, field in columns.items())
     is_own = f" (A property of your own of that name is mapped to {own_group}.<name>.)" if own_group else ""
@@ -75,7 +76,11 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
 
 
 def near_fields(columns: Mapping[str, str], own_group: str) -> str:
-    """Return the warning about columns that become custom properties but are probably meant to be fields."""
+    """Return the warning about columns that become custom properties but are probably meant to be fields.
+
+    :param columns: ``{column: field}``.
+    :param own_group: the group of custom properties.
+    """
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field}?)" for column, field in columns.items())
     column = repr(shown(next(iter(columns)), LONGEST))
     return (
@@ -86,7 +91,7 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the ``field_mapping`` argument that maps columns to fields."""
+    """Return the text of the ``field_mapping`` argument for ``{column: field}``, as a fix in an error or a warning."""
     mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
     lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
     return f"field_mapping={{{mapping}}}{lower}"
@@ -95,7 +100,8 @@ def renaming(columns: Mapping[str, str]) -> str:
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
     """Return the error for several columns that stand for the same field or name.
 
-    :param own_group: the group that all columns but one can be mapped to; ``None`` if mapping does not help.
+    :param own_group: the group of custom properties, if it helps to map all but one of the columns into it; else
+        ``None``.
     """
     names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
     return BluxConfigError(
@@ -114,7 +120,10 @@ def twice(field: str, column: str) -> BluxConfigError:
 
 
 def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
-    """Return the column names and the one nearest to ``wanted``; no names if they may be values of a record."""
+    """Return the column names, and the name most similar to ``wanted`` (``None`` if none is similar).
+
+    The list is empty if the names may be values, since the first line of the file may be a record and not a header.
+    """
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):
         return [], None
@@ -135,7 +144,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _nearest(wanted: str, names: list[str]) -> str | None:
-    """Return the most similar column; letter case, blanks, dashes and Unicode forms are ignored."""
+    """Return the name most similar to ``wanted``; ``None`` if none is similar.
+
+    Letter case, blanks, dashes and Unicode forms are ignored.
+    """
     plain: Mapping[str, str] = {letters_of(name): name for name in reversed(names)}
     found = get_close_matches(letters_of(wanted), plain, n=1)
     return plain[found[0]] if found else None

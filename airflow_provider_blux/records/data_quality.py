@@ -1,4 +1,4 @@
-"""Finds valid but suspicious values of users with ``validate_only``; the warnings at the end contain no values."""
+"""Warns of valid but suspicious values of users, if ``validate_only`` is set. The warnings do not show the values."""
 
 from __future__ import annotations
 
@@ -41,9 +41,12 @@ class _Seen:
 
 
 class Suspicions:
-    """Collects values of users that the API accepts but that are probably unintended; for both APIs; thread-safe.
+    """Counts values of users that an API accepts but that are probably unintended. Thread-safe.
 
-    :param remembered: maximum number of telephone numbers to keep, as digests; further ones are not compared.
+    It takes the users of the Application API and of the Open API.
+
+    :param remembered: maximum number of different telephone numbers that are kept, as digests, to find users who share
+        a number; further numbers are not compared.
     """
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
@@ -62,8 +65,8 @@ class Suspicions:
     def look(self, number: int, user: Mapping[str, Any]) -> None:
         """Check a user for suspicious values.
 
-        :param number: the number of its record in the source.
-        :param user: what would be sent.
+        :param number: the number of the user's record in the source.
+        :param user: the record as it would be sent.
         """
         properties = user.get("user_properties") or user.get("properties") or {}
         phone_number = properties.get("phone_number")
@@ -78,7 +81,7 @@ class Suspicions:
     def found(self, place_of: Place = lambda _number: None) -> list[str]:
         """Return the warnings, one sentence each.
 
-        :param place_of: returns the position of a record in the source.
+        :param place_of: takes the number of a record; returns its position in the source, ``None`` if unknown.
         """
         with self._lock:
             return [*self._night(place_of), *self._numbers(place_of), *self._consents()]

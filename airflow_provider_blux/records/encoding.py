@@ -32,7 +32,10 @@ def encode(record: Any) -> bytes:
 
 
 def _half_character_in(value: Any, field: str) -> str | None:
-    """Return the field of the first text that UTF-8 cannot represent (a lone surrogate)."""
+    """Return the path of the first text that UTF-8 cannot represent (a lone surrogate); ``None`` if there is none.
+
+    :param field: the path of ``value``, such as ``properties.tags[0]``; empty for a record.
+    """
     if isinstance(value, dict):
         items = ((item, f"{field}.{key}" if field else key) for key, item in value.items())
     elif isinstance(value, list):

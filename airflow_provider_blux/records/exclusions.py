@@ -1,4 +1,4 @@
-"""``exclude_fields``: the properties of users that are not sent, and the check that such properties exist."""
+"""``exclude_fields``: the properties of users that are never sent, and a check whether the rows have them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ _OWN = "custom_user_properties."
 
 
 def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[str]:
-    """Return the properties that ``exclude_fields`` names.
+    """Return the properties that ``exclude_fields`` names; the word ``consents`` stands for all six consents.
 
-    :raises BluxConfigError: a name is not valid, or is probably a misspelt field name.
+    :param given: the value of ``exclude_fields``.
+    :param field_mapping: ``{source column: Blux field}``; a mapped column is named by its field.
+    :raises BluxConfigError: a name is not valid, is a mapped column, or is probably a misspelt field name.
     """
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or not all(is_name(name) for name in names) or "user_id" in names:
@@ -68,7 +70,7 @@ class Absent:
         self._names = set(excluded)
 
     def look(self, row: Mapping[str, Any]) -> None:
-        """Remove the properties of a row from the absent ones.
+        """Note that the properties of a row are not absent.
 
         :param row: a row whose columns have already been renamed to field names.
         """
@@ -79,6 +81,9 @@ class Absent:
                     self._names.difference_update(held)
 
     def names(self) -> list[str]:
-        """Return the excluded properties that no row had, sorted; the consents only if no row had any of the six."""
+        """Return the excluded properties that no row has had so far, sorted.
+
+        Consents are among them only if all six are excluded and no row had any of them.
+        """
         consents = self._names.intersection(CONSENTS)
         return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

@@ -1,4 +1,4 @@
-"""Checks the columns of rows, once for each set of columns, and applies arguments such as ``json_columns``."""
+"""Checks the columns of rows, once for each set of columns; applies ``lowercase_columns`` and ``json_columns``."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Row = Mapping[Any, Any]
 
 
 class Header:
-    """Checks and reads the columns of rows; the result is cached for each set of columns.
+    """Checks and reads the columns of rows. Rows with the same set of columns are checked once.
 
-    :param fields: the fields of the records.
-    :param shaping: how rows are read.
+    :param fields: the fields of the kind of record.
+    :param shaping: the arguments that control how rows are read.
     """
 
     def __init__(self, fields: Fields, shaping: Shaping) -> None:
@@ -61,9 +61,10 @@ class Header:
         return self._parsed(row) if self._shaping.json_names else row
 
     def check_groups(self, row: Row) -> None:
-        """Check the property names in nested groups; the columns of the row are already mapped to field names.
+        """Check the property names in the nested groups of a row.
 
-        :raises BluxRecordError: a name differs from a field name only in spelling.
+        :param row: a row whose columns have already been renamed to field names.
+        :raises BluxRecordError: a property name differs from a field name only in spelling.
         """
         for group in self._fields.flat_groups:
             if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked:
@@ -71,7 +72,7 @@ class Header:
                 self._remember(names)
 
     def lowered(self, row: Row) -> Row:
-        """Return the row with its columns in lower case, if ``lowercase_columns`` is set."""
+        """Return the row with its columns trimmed and in lower case if ``lowercase_columns`` is set; else unchanged."""
         if not self._shaping.lowercase_columns:
             return row
         names = tuple(row)
@@ -114,7 +115,12 @@ class Header:
                 raise missing_field(row, field, self._misspelt_in(row))
 
     def _reversed(self, row: Row, column: str) -> BluxConfigError | None:
-        """Return the error if ``field_mapping`` maps this field to a column of the table, not a column to the field."""
+        """Return the error if ``field_mapping`` maps a field to a column of the table, not the column to the field.
+
+        Return ``None`` if it does not.
+
+        :param column: a key of ``field_mapping`` that is not a column of the table.
+        """
         target, names = self._shaping.field_mapping.get(column), self._fields.names
         if target is None or column not in names or target not in row or target in names:
             return None
@@ -142,7 +148,11 @@ class Header:
         raise BluxRecordError(f"{group}{column}", f"is {field} in another spelling; {way_out}")
 
     def _check_forms(self, row: Row) -> None:
-        """Check that no two property names are equal after Unicode normalization (NFC, NFD)."""
+        """Check that no two columns have the same name in different Unicode forms (NFC, NFD).
+
+        :raises BluxConfigError: the row is from a table, and two of its columns do.
+        :raises BluxRecordError: the row is a single object, and two of its keys do.
+        """
         forms: dict[str, list[str]] = {}
         for name in row:
             if isinstance(name, str) and not name.isascii() and name not in self._shaping.field_mapping:
@@ -153,7 +163,7 @@ class Header:
                 raise error if is_table_row(row) else BluxRecordError(names[0], error.message)
 
     def _warn_of_near(self, row: Row) -> None:
-        """Warn, once for each name, about a property that is probably meant to be a field missing from the row."""
+        """Warn of custom properties that are probably meant to be fields which the row lacks, once for each name."""
         if len(self._compared) > _MOST_SETS:
             return
         groups = [held for group in self._fields.groups if isinstance(held := row.get(group), Mapping)]
@@ -198,5 +208,5 @@ class Header:
 
 
 def _kind_of(row: Row) -> type[dict[Any, Any]]:
-    """Return the type for a copy of a row: a copy of a table row must stay a table row."""
+    """Return the type for a copy of a row: the row's own type if it is a table row, else ``dict``."""
     return type(row) if isinstance(row, dict) and is_table_row(row) else dict

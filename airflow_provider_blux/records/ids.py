@@ -69,7 +69,7 @@ def identifier(value: Any, field: str, *, check: bool = True) -> str:
 
 
 def damage_of(written: str) -> str | None:
-    """Return the reason and the fix if text looks like a damaged or missing id or telephone number."""
+    """Return the reason and the fix if text looks like a damaged or missing id or telephone number; else ``None``."""
     if written[:1] in _START_OF_NUMBER and _DAMAGED_NUMBER.fullmatch(written):
         return (
             "looks like a damaged whole number, with a decimal point or an exponent; read the column as "
@@ -91,7 +91,7 @@ def damage_of(written: str) -> str | None:
 
 
 def missing_in(written: str) -> str | None:
-    """Return the reason and the fix if text stands for a missing value."""
+    """Return the reason and the fix if text stands for a missing value, such as ``null``; else ``None``."""
     is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
     if is_word or (written.startswith("#") and not written.strip("#")):  # "####": a spreadsheet column was too narrow
         return (
@@ -113,7 +113,7 @@ def present_text(value: Any, field: str, *, check: bool = True) -> str:
 
 
 def invisible_in(written: str) -> str | None:
-    """Return the code point of the first invisible character; a joiner within an emoji does not count."""
+    """Return the code point of the first invisible character; ``None`` without one. Joiners in emoji do not count."""
     if written.isascii() and written.isprintable():
         return None
     for index, character in enumerate(written):

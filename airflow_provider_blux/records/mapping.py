@@ -20,11 +20,13 @@ class Fields:
     """The fields of one kind of record.
 
     :param required: the fields that each record needs.
-    :param own: the top-level fields outside the groups; any other name is a property.
+    :param own: the top-level fields outside the groups. Any other top-level name is a group or a property.
     :param groups: the nested objects, each with its allowed names; ``None`` if any name is allowed.
     :param properties: the group for properties given without a group; ``None`` if the records have no properties.
-    :param by_mapping: the top-level fields that need ``field_mapping``; else such a column is a property.
-    :param prefixes: words for the record that column names may start with (``customer_email``).
+    :param by_mapping: those of ``own`` that only ``field_mapping`` can set: without it, a column with the name of such
+        a field is a property.
+    :param prefixes: words for the kind of record that a column name may start with, as ``customer`` in
+        ``customer_email``.
     """
 
     required: tuple[str, ...]
@@ -52,7 +54,10 @@ class Fields:
 
     @property
     def flat_groups(self) -> tuple[str, ...]:
-        """The groups whose names must be checked for misspelt standard fields, as they also hold custom properties."""
+        """The groups whose property names are checked for misspelt standard fields; empty except for Open API users.
+
+        These groups also hold custom properties, so a misspelt name would be taken for a custom property.
+        """
         return tuple(self.groups) if self.properties == "properties" and "user_properties" in self.groups else ()
 
     def place(self, target: str) -> tuple[str | None, str]:
@@ -92,7 +97,10 @@ class Fields:
             )
 
     def property_of(self, target: str) -> str:
-        """Return the target with its group, so that two targets for the same property are equal."""
+        """Return a ``field_mapping`` target in one form, so that two targets for the same property are equal.
+
+        A property gets its group, as in ``properties.grade``. A field outside the groups stays as it is.
+        """
         group, name = self.place(target)
         if group is None and (name in self.own or name in self.groups or self.properties is None):
             return target
@@ -123,8 +131,8 @@ class Mapped:
     """Renames columns by ``field_mapping`` and passes the row to the next function.
 
     :param shape: turns the renamed row into a record.
-    :param nests: whether a row may hold all of its properties in one object, ``properties``. If it does, columns that
-        are mapped to a field of a group are added to that object.
+    :param nests: whether a row may hold all of its properties in one object, ``properties``. In such a row, columns
+        that are mapped to a field of any group are added to that object.
     """
 
     def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:
@@ -136,7 +144,7 @@ class Mapped:
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 
     def __call__(self, row: Any) -> tuple[str, Any]:
-        """Return the key and the record of a row; errors also name the column of the source."""
+        """Return the key and the record of a row. A :class:`BluxRecordError` also names the column before renaming."""
         if not isinstance(row, Mapping):
             return self._shape(row)
         try:

@@ -35,7 +35,7 @@ class Shaping:
 
     :param field_mapping: ``{source column: Blux field}``; ``user_properties.phone_number`` names a field of a group.
     :param true_values: text and numbers that mean true in a consent, in addition to true itself and the word ``true``.
-    :param false_values: the same for false.
+    :param false_values: text and numbers that mean false, in addition to false itself and the word ``false``.
     :param naive_timezone: time zone added to timestamps without one: an IANA name or a ``tzinfo``.
     :param send_nulls: send a null property as null; otherwise it is not sent, and Blux keeps the old value.
     :param exclude_fields: properties of users that are never sent; ``"consents"`` names all six consents.
@@ -76,7 +76,10 @@ class Shaping:
             check_region(self.phone_region)
 
     def __repr__(self) -> str:
-        """Return text with all settings, the same in each process; it enters the digest of a checkpoint."""
+        """Return all settings as text that is the same in each process.
+
+        The digest of the settings in a checkpoint and the digests of rows in a snapshot are computed from it.
+        """
         mapping = sorted(self.field_mapping.items())
         meanings = sorted((repr(value), meaning) for value, meaning in self.meanings.items())
         zone = repr(self.zone)

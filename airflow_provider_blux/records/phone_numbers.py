@@ -51,7 +51,7 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
 
 
 def _damage_of_number(written: str) -> str | None:
-    """Return the fault of a number that ``phone_region`` would correct; ``None`` if there is none."""
+    """Return the reason and the fix if a telephone number has a fault that ``phone_region`` corrects; else ``None``."""
     if written != written.strip():
         return "has blanks around it; trim it at the source, or set phone_region"
     if code := invisible_in(written):

@@ -41,8 +41,8 @@ class Place(NamedTuple):
 
     :param is_known: whether it is a standard field of Blux; otherwise it is a custom property.
     :param name: the name of the property.
-    :param check_of: takes a type other than null; returns the check for its values, or ``None`` if they need none.
-        Not a function but ``None`` if the column holds a nested group.
+    :param check_of: a function that takes the type of a value that is not null. It returns the check for values of
+        this type, or ``None`` if they need no check. If the column holds a nested group, ``None`` and not a function.
     """
 
     is_known: bool
@@ -51,14 +51,14 @@ class Place(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How the columns are sorted, for all rows with the same set of columns. Columns are given by their index.
+    """How columns are sorted into properties, for all rows with the same columns. A column is given by its index.
 
-    :param places: the columns that are sent, each with its property.
-    :param known: the names of the standard fields, each with its column.
-    :param own: the names of the custom properties, each with its column.
-    :param refused: the columns that cannot be sent, each with its error; a null in such a column is no error unless
-        nulls are sent.
-    :param steps: what remains to be done for rows with the same types of values.
+    :param places: each column that is sent, with its property or nested group.
+    :param known: the name of each standard field, with its column.
+    :param own: the name of each custom property, with its column.
+    :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
+        no error.
+    :param steps: the columns that need more than a copy of their value, for each sequence of types of the values.
     """
 
     places: list[tuple[int, Place]]
@@ -69,9 +69,10 @@ class _Plan(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What remains to be done for one column.
+    """One column that needs more than a copy of its value.
 
-    :param check: checks the value; ``None`` for a null or a nested group, which are taken out of the properties.
+    :param check: checks the value and returns the value to send. ``None`` for a null, which is left out, and for a
+        nested group, which is returned apart from the properties.
     """
 
     column: int
@@ -80,9 +81,10 @@ class _Step(NamedTuple):
 
 
 class Placement:
-    """Sorts the columns of rows into properties; the plan is cached for each set of columns and types of values.
+    """Sorts the columns of rows into properties. How to sort is cached for each set of columns and types of values.
 
-    :param find: returns the property of a column; ``None`` if the column is not a property.
+    :param find: takes a column name; returns its property, or ``None`` if the column is not a property. Raises a
+        :class:`BluxRecordError` if the column cannot be sent.
     :param nulls: whether nulls are sent.
     """
 
@@ -169,6 +171,7 @@ def _own_placement(fields: frozenset[str], nulls: bool) -> Placement:
 def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: bool) -> dict[str, Any]:
     """Return the properties of a row: the nested ones under ``properties``, and each column that is not a field.
 
+    :param fields: the columns that are fields.
     :param nulls: whether nulls are sent.
     :raises BluxRecordError: JSON cannot represent a value, or a property is given twice.
     """
@@ -179,7 +182,14 @@ def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: boo
 
 
 def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any, str], Any], *, nulls: bool) -> None:
-    """Check the items of a nested group and add them to the properties ``into``. A null group has no items."""
+    """Check the items of a nested group and add them to the properties ``into``. A null group has no items.
+
+    :param group: the name of the group, for errors.
+    :param value: the group.
+    :param check: takes an item and its path; returns the value to send.
+    :param nulls: whether null items are added.
+    :raises BluxRecordError: the group is not an object, or an item is not valid or is already in ``into``.
+    """
     if value is None:
         return
     if not isinstance(value, Mapping):
@@ -190,7 +200,10 @@ def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any
 
 
 def put(into: dict[str, Any], name: str, value: Any) -> None:
-    """Add one property; raise if it is already there, since one of the two values would be lost."""
+    """Add one property to ``into``.
+
+    :raises BluxRecordError: ``into`` already has the property, so that one of the two values would be lost.
+    """
     if name in into:
         raise BluxRecordError(name, "is given twice, flat and nested; leave one of them")
     into[name] = value

@@ -15,8 +15,8 @@ from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
 RULES_VERSION = 3
-"""Version of the rules that turn a row into a record. It enters the digests of a snapshot: if the rules change so that
-the same row is sent differently, a new version makes the next run send everything."""
+"""Version of the rules that turn a row into a record; to be increased if the same row is sent differently. The digests
+of rows in a snapshot depend on it, so the next run then sends everything."""
 
 _SHAPES: dict[tuple[str, str], Callable[[Any, Shaping], tuple[str, Any]]] = {
     ("upsert_users", "application"): users.user,
@@ -70,9 +70,9 @@ FIELDS: dict[tuple[str, str], Fields] = {
 
 
 class RowShape:
-    """Turns a row into its key and its API record.
+    """Turns rows of one operation and API into their keys and API records.
 
-    :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
+    :raises BluxConfigError: ``field_mapping`` names a field that the records of this operation and API do not have.
     """
 
     def __init__(self, operation: str, api: str, shaping: Shaping) -> None:
@@ -108,15 +108,16 @@ class RowShape:
 def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
     """Return the function that turns a row into its key and its API record.
 
-    :raises BluxConfigError: ``field_mapping`` names a field that such records do not have.
+    :raises BluxConfigError: ``field_mapping`` names a field that the records of this operation and API do not have.
     """
     return RowShape(operation, api, shaping)
 
 
 def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
-    """Return the columns that are never sent.
+    """Return the names in ``exclude_fields`` that, as names of source columns, are never sent.
 
-    A mapped column is sent under its new name. A group is always sent; only properties in it can be excluded.
+    Three kinds of columns are left out: a column that ``field_mapping`` renames, since it is sent under its new name; a
+    field outside the groups; and a group, of which only single properties can be excluded.
     """
     fields = FIELDS[operation, api]
     return shaping.excluded - shaping.field_mapping.keys() - fields.own - fields.groups.keys()

@@ -89,9 +89,11 @@ def _called(name: str) -> frozenset[str]:
 
 
 def meant_by_column(column: str, fields: Collection[str], prefixes: Collection[str]) -> str | None:
-    """Return the field that a column is probably meant for; also ``customer_email``, ``event_time``, ``device_token``.
+    """Return the field that a column, itself not a field, is probably meant for; ``None`` if there is none.
 
-    :param prefixes: words for the record that a column name may start with.
+    The name may have a prefix, as in ``customer_email``, ``event_time`` and ``device_token``.
+
+    :param prefixes: words for the kind of record that a column name may start with.
     """
     prefix, _, rest = column.casefold().partition("_")
     if prefix in prefixes and rest:

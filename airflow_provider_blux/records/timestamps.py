@@ -28,7 +28,7 @@ _LAST_COUNT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseco
 def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | None = None) -> str:
     """Return an ISO 8601 timestamp with its zone; text that has a zone is returned unchanged.
 
-    :param zone: time zone of a timestamp that does not name one; its offset is added.
+    :param zone: time zone of a timestamp without one, whose offset is added; ``None`` to reject such timestamps.
     :param unit: unit of numbers since the epoch; ``None`` to reject numbers.
     """
     value = python_value(value)
@@ -79,7 +79,12 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
 
 
 def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
-    """Return the offset, as ``+09:00``, of a local time that happens exactly once in the zone."""
+    """Return the UTC offset of a local time in a zone, as ``+09:00``.
+
+    :param colon: a colon, or an empty text for an offset as ``+0900``.
+    :raises BluxRecordError: clocks are changed in the zone so that the local time is skipped or happens twice, or the
+        time is at an end of the calendar.
+    """
     # A plain `datetime`: the subclasses of other libraries handle `replace(tzinfo=...)` in their own way.
     local = datetime.combine(moment.date(), moment.time().replace(fold=0))
     try:

@@ -107,7 +107,10 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
-    """Raise if a custom property ``properties`` holds standard fields: the row has the form of the Open API."""
+    """Check that a custom property ``properties`` holds no standard fields.
+
+    :raises BluxRecordError: it does, so the row probably has the form of the Open API.
+    """
     for name in held:
         field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None
         if field and "properties" not in shaping.excluded:
@@ -119,7 +122,10 @@ def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
 
 
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
-    """Return a flat row from a row that has all of its properties under ``properties``."""
+    """Return a flat row from a row that has all of its properties under ``properties``.
+
+    :raises BluxRecordError: a property is not under ``properties``, or the user id is.
+    """
     for column, value in row.items():
         if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
             continue
@@ -133,7 +139,7 @@ def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
 def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Return the id, the standard fields and the custom properties of a row, each checked.
 
-    :param aside: the columns that are not properties.
+    :param aside: the columns that are not properties, such as ``user_id``.
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
@@ -162,7 +168,7 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
 
 
 def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
-    """Return a function that takes a type and returns the check for values of this type in a standard field."""
+    """Return the ``check_of`` of a standard field (see :class:`Place`): booleans in a consent need no check."""
     check = shaping.known[field]
     return lambda kind: None if kind is bool and field in CONSENTS else check
 

@@ -1,7 +1,7 @@
 """The rules for single values: text, consents, and all values that JSON can represent.
 
-Each function returns the value to send, or raises :class:`BluxRecordError` naming the field and the way out.
-No reason ever repeats the value.
+A rule is a function that returns the value to send, or raises a :class:`BluxRecordError` with the field, the reason and
+the fix. The reason never contains the value.
 """
 
 from __future__ import annotations
@@ -86,7 +86,11 @@ def iso(value: date | time, field: str) -> str:
 
 
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
-    """Return a property value in a form that JSON can represent; lone surrogates in text are not checked here."""
+    """Return a property value in a form that JSON can represent; lone surrogates in text are not checked here.
+
+    :param field: the path of the value, for errors.
+    :param depth: the number of objects and lists around the value.
+    """
     kind = type(value)
     if kind in PLAIN:
         return value
@@ -124,7 +128,10 @@ def _key(key: Any, field: str) -> str:
 
 
 def _converted(value: Any, field: str, depth: int) -> Any:
-    """Convert a value of a subclass or of numpy to the plain Python type."""
+    """Convert a value of a subclass or of numpy to the plain Python type.
+
+    :raises BluxRecordError: JSON cannot represent the value.
+    """
     if (plain := python_value(value)) is not value:
         return json_value(plain, field, depth)
     for kind, convert in _CONVERSIONS.items():

@@ -15,8 +15,8 @@ from airflow_provider_blux.sources.rows import TableRow, readable_rows, tolerant
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
     """Yield the rows of a ``pyarrow.RecordBatch``; an error in place of a row with a value that Python cannot hold.
 
-    Values are Python values: a timestamp becomes a ``datetime`` in microseconds, a struct or a map a dict, and a float
-    of four bytes the number of its shortest text.
+    Values become Python values. A timestamp becomes a ``datetime``, without its nanoseconds. A struct or a map becomes
+    a dict. A float of two or four bytes becomes the shortest number with the same value.
     """
     values, are_whole = [], True
     for column in map(_to_the_microsecond, batch.columns):
@@ -40,7 +40,10 @@ def _values(column: Any) -> list[Any]:
 
 
 def correction_of(kind: Any) -> floats.Correction | None:
-    """Return the correction of an Arrow type that is or contains floats of fewer than eight bytes; else ``None``."""
+    """Return the function that shortens the floats in a value of an Arrow type (see :mod:`floats`).
+
+    ``None`` if the type neither is nor contains floats of two or four bytes.
+    """
     if "float" not in str(kind) and not str(kind).startswith("extension<"):
         return None
     is_a = import_module("pyarrow").types

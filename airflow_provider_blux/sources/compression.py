@@ -1,7 +1,8 @@
 """Decompresses files, and reports the position of a fault.
 
-The readers of the standard library handle faults in different ways, and the reader of ``zstandard`` accepts a truncated
-file as complete. So this module calls all three decompressors block by block, and checks that each reaches its end.
+The file readers of the standard library (gzip, bzip2) handle faults in different ways, and the reader of ``zstandard``
+accepts a truncated file as complete. So this module calls the decompressors of all three formats block by block, and
+checks that the compressed data is complete.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def reader(file: BinaryIO, name: str, compression: Compression | None) -> io.Buf
     """Return a reader of the decompressed content of a file in any storage.
 
     :param file: the opened file of the storage; it is not closed here.
+    :param compression: the compression of the file; ``None`` for a file that is not compressed.
     """
     stored = _Stored(file, name)
     raw = stored if compression is None else _Unpacked(stored, name, _decompressor(compression, name))
@@ -45,7 +47,7 @@ def _decompressor(compression: Compression, name: str) -> Callable[[], Any]:
 
 
 class _Stored(io.RawIOBase):
-    """A file in a storage; converts all errors of the storage library."""
+    """A file in a storage; converts all errors of the storage library to :class:`BluxSourceError`."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -56,7 +58,7 @@ class _Stored(io.RawIOBase):
         return True
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes; empty at the end of the file.
+        """Return the next bytes, at most ``size``; empty at the end of the file.
 
         :raises BluxSourceError: the storage failed.
         """
@@ -99,7 +101,10 @@ class _Unpacked(io.RawIOBase):
         return len(part)
 
     def _packed(self) -> bytes:
-        """Return the next compressed block; empty at the end of the file. Raise if the compressed data is truncated."""
+        """Return the next compressed block; empty at the end of the file.
+
+        :raises BluxSourceError: the file ends before its compressed data does.
+        """
         if not self._decompressor.eof:
             if block := self._stored.take(self._step):
                 return block
@@ -133,7 +138,7 @@ class _Unpacked(io.RawIOBase):
 def unreadable(name: str, error: Exception, where: str = "") -> BluxError:
     """Convert an error of a storage to a :class:`BluxSourceError`; return a :class:`BluxError` unchanged.
 
-    :param where: the position in the file.
+    :param where: text for the position in the file, such as `` at byte 1,024``.
     """
     if isinstance(error, BluxError):
         return error

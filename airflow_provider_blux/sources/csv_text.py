@@ -64,7 +64,9 @@ def comma_separated(
 ) -> Iterator[Any]:
     """Yield one record for each row; cells are text, and empty cells are null. The first row has the column names.
 
-    :param check_columns_of: called with a row of nulls if the file has a single line; raises if this line is a record.
+    :param check_columns_of: called if the file has only one line, which may be a record and not the header. Its
+        argument is a row of nulls with this line as column names; it raises a :class:`BluxConfigError` if the names are
+        wrong.
     :raises BluxConfigError: the file has another encoding or another delimiter.
     :raises BluxSourceError: the file is empty or is not CSV.
     """
@@ -107,9 +109,10 @@ def comma_separated(
 
 
 def _forms_of(header: Sequence[str]) -> list[list[str]]:
-    """Return the header as the reader gives it where files were put together.
+    """Return the forms in which a header is repeated within a file that was concatenated from several files.
 
-    Behind the byte order mark of an appended file, the first cell keeps its quotes.
+    The first cell of a repeated header may start with a byte order mark. If so, the CSV reader leaves the quotes around
+    this cell.
     """
     first, *others = header
     return [[form, *others] for form in (first, f"{_BYTE_ORDER_MARK}{first}", f'{_BYTE_ORDER_MARK}"{first}"')]
@@ -118,8 +121,8 @@ def _forms_of(header: Sequence[str]) -> list[list[str]]:
 def _allow_long_cells() -> None:
     """Allow cells as long as a record may be.
 
-    The limit belongs to the interpreter. It is only raised and never restored: a lower limit would affect other
-    deliveries and other code that is reading at the same time.
+    Python has one limit for all CSV readers of a process. It is only raised and never restored: a lower limit would
+    affect other deliveries and other code that is reading at the same time.
     """
     if csv.field_size_limit() < LONGEST_RECORD:
         csv.field_size_limit(LONGEST_RECORD)
@@ -144,7 +147,14 @@ def _not_of(encoding: str, where: str) -> str:
 
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
-    """Yield the lines. Each line is decoded separately, so that the lines before a fault can be read."""
+    """Yield the lines of a file as text. Each line is decoded separately, so that the lines before a fault can be read.
+
+    In a few encodings, such as UTF-16, lines cannot be decoded separately.
+
+    :raises UnicodeError: a line is not in the encoding.
+    :raises BluxConfigError: the file starts with the byte order mark of UTF-8, but another encoding is given.
+    :raises BluxSourceError: the file ends within a character.
+    """
     # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
     if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):
         yield from io.TextIOWrapper(file, encoding, newline="")

@@ -1,8 +1,8 @@
 """Configures database drivers: server-side cursors, read-only transactions, and values that Python cannot hold.
 
 PEP 249 has no standard for any of these, so this module has code for each driver that needs it. All other drivers fetch
-rows on demand. For a value that Python cannot hold, a driver would end the query; here it returns an
-:class:`Unreadable` instead.
+rows on demand by default. A value that Python cannot hold would make a driver end the query; with the code here, the
+driver returns an :class:`Unreadable` for it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL
 
 @contextmanager
 def reading(connect: Callable[[], Any]) -> Iterator[Any]:
-    """Open a streaming cursor; close it and its connection at the end, even if not all rows were read."""
+    """Open a streaming cursor; close it and its connection at the end, even if not all rows were read.
+
+    :param connect: opens a connection. It is called again if a query of MySQL must be stopped.
+    """
     with closing(connect()) as connection:
         cursor = reading_cursor(connection)
         try:
@@ -62,7 +65,11 @@ def reading_cursor(connection: Any) -> Any:
 
 
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
-    """Yield rows as sequences of values, for each row type of the drivers."""
+    """Yield each row as a sequence of its values, also if the driver returns rows as dicts.
+
+    :param cursor: the cursor that fetched the rows. Values of DuckDB are corrected: floats of four bytes, and dates
+        that Python cannot hold.
+    """
     if _driver(cursor) in _DUCKDB:
         yield from floats.corrected_rows(rows, [_correction_of_duckdb(column[1]) for column in cursor.description])
         return
@@ -89,7 +96,10 @@ def _driver(value: Any) -> str:
 
 
 def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
-    """Stop the query on the server, because closing the cursor would read all remaining rows."""
+    """Stop the query of a connection on the MySQL server, because closing the cursor would read all remaining rows.
+
+    :param connect: opens a second connection, from which the query is stopped.
+    """
     try:
         with closing(connect()) as other, closing(other.cursor()) as cursor:
             cursor.execute(f"KILL QUERY {int(connection.thread_id())}")
@@ -121,7 +131,10 @@ def _tolerant_loader(loader: Any) -> Any:
 
 
 def _tolerate_in_psycopg2(connection: Any) -> None:
-    """Make psycopg2 return ``Unreadable`` values; it would also return 9999-12-31 for infinity and 0:00 for 24:00."""
+    """Make psycopg2 return :class:`Unreadable` for values that Python cannot hold.
+
+    By default it fails, or returns another value: 9999-12-31 for infinity, 0:00 for 24:00.
+    """
     extensions, extras = import_module("psycopg2.extensions"), import_module("psycopg2.extras")
 
     def caster_of(name: str) -> Callable[[str | None, Any], Any]:
@@ -145,7 +158,7 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:
-    """Make the drivers return ``Unreadable`` for dates such as 0000-00-00; they would return text or null."""
+    """Make a MySQL driver return ``Unreadable`` for dates such as 0000-00-00; by default it returns text or null."""
     field_type = import_module(f"{driver}.constants.FIELD_TYPE")
     converters = connection.decoders if driver == "pymysql" else connection.converter
 

@@ -13,10 +13,11 @@ ZSTD = ("zstandard", "zstd", "zstd compression")
 
 
 def library(extra: tuple[str, str, str], name: str) -> Any:
-    """Import a library.
+    """Import a library and return its module.
 
-    :param name: the file that needs it, for the message.
-    :raises BluxConfigError: it is not installed.
+    :param extra: the module, the extra of this package that installs it, and its purpose, such as :data:`ZSTD`.
+    :param name: the file that needs the library, for the error.
+    :raises BluxConfigError: the library cannot be imported.
     """
     module, extra_name, purpose = extra
     try:

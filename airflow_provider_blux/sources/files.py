@@ -32,14 +32,14 @@ class StorageSource:
 
     :param path: object-storage URLs or local paths: files, folders (read with everything below them), globs.
     :param conn_id: the Airflow connection of the storage.
-    :param file_format: ``jsonl``, ``json``, ``csv``, ``parquet``, or ``rejects`` for rejects files; by each file's
-        suffix unless given. Compression (``.gz``, ``.bz2``, ``.zst``) is detected only by the suffix.
-    :param encoding: of CSV files; UTF-8 unless given.
-    :param delimiter: of CSV files; a comma unless given.
-    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``; unless given, a
-        warning names such folders.
-    :param check_columns_of: called with a row of nulls if a CSV file has only one line, which may be a record; raises
-        if the line does not have the column names of the records.
+    :param file_format: ``jsonl``, ``json``, ``csv``, ``parquet``, or ``rejects`` for rejects files. ``None`` to detect
+        the format of each file by its suffix. Compression (``.gz``, ``.bz2``, ``.zst``) is detected only by the suffix.
+    :param encoding: encoding of CSV files; ``None`` for UTF-8.
+    :param delimiter: delimiter of CSV files; ``None`` for a comma.
+    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``. ``None`` is as
+        ``False``, but a warning names such folders.
+    :param check_columns_of: called if a CSV file has only one line, which may be a record and not the header. Its
+        argument is a row of nulls with this line as column names; it raises an error if the names are wrong.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class StorageSource:
         return f"record {number - first + 1:,} of {name}"
 
     def sizes(self) -> dict[str, int]:
-        """Return the size of each file in bytes, by its URL with wildcard characters escaped."""
+        """Return ``{URL: size}`` of the files; wildcard characters in a URL are escaped, and the size is in bytes."""
         try:
             return {escape(name): int(fs.size(path) or 0) for (fs, path), name in self._files()}
         except OSError as error:
@@ -114,7 +114,11 @@ class StorageSource:
         return self._paths
 
     def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
-        """Yield each file with its name for messages; raise if a path matches no file."""
+        """Yield ``((file system, path), name)`` for each file; ``name`` is for messages.
+
+        :raises BluxConfigError: no path is given, or a path is not text.
+        :raises BluxSourceError: a path matches no file.
+        """
         for url in self._urls():
             found = self._found(url)
             if not found:
@@ -161,7 +165,11 @@ class StorageSource:
 
 
 def _paths(fs: Any, place: str) -> list[str]:
-    """Return the sorted paths of the files; a path that exists literally is not treated as a glob."""
+    """Return the sorted paths of the files that ``place`` stands for.
+
+    ``place`` is the path of a file, of a folder (for all files in it at any depth, without markers), or a glob. A path
+    that exists literally is not treated as a glob.
+    """
     if fs.isdir(place):
         return sorted(path for path in fs.find(place) if not _is_marker(path, place))
     if fs.exists(place):
@@ -172,7 +180,11 @@ def _paths(fs: Any, place: str) -> list[str]:
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:
-    """Yield the records with the columns from folder names; records that are not objects are unchanged."""
+    """Yield the records with the columns from folder names; records that are not objects are unchanged.
+
+    :param columns: ``{column: value}`` of the folders of the file.
+    :raises BluxConfigError: a record already has such a column.
+    """
     for record in records:
         if isinstance(record, dict):
             if twice := sorted(columns.keys() & record.keys()):

@@ -16,9 +16,10 @@ Correction = Callable[[Any], Any]
 def _shortest(form: str, fewest: int, most: int, smallest: float) -> Correction:
     """Return the correction for floats of one size.
 
-    :param form: format of the float for :mod:`struct`.
-    :param fewest: number of significant digits to try first; for numbers below ``smallest`` it is one.
-    :param most: number of significant digits that identifies each float of this size.
+    :param form: format of such a float for :mod:`struct`.
+    :param fewest: number of significant digits to try first.
+    :param most: number of significant digits that is enough for each float of this size.
+    :param smallest: smallest absolute value with full precision; below it, one digit is tried first.
     """
     packed = Struct(form)
 
@@ -71,7 +72,10 @@ def of_values(item: Correction | None) -> Correction | None:
 
 
 def corrected_rows(rows: Iterable[Sequence[Any]], corrections: Sequence[Correction | None]) -> Iterable[Sequence[Any]]:
-    """Return rows with the values of some of their columns corrected."""
+    """Return the rows with their values corrected.
+
+    :param corrections: one for each column; ``None`` for a column that needs no correction.
+    """
     known = [(number, correction) for number, correction in enumerate(corrections) if correction]
     return (_corrected(row, known) for row in rows) if known else rows
 

@@ -86,7 +86,7 @@ def records(
 ) -> Iterator[Any]:
     """Yield the records of a file.
 
-    :param check_columns_of: called with a row of nulls if a CSV file has only one line.
+    :param check_columns_of: checks the columns of a CSV file that has only one line; see :func:`comma_separated`.
     """
     read = READERS[layout.file_format]
     if layout.file_format == "parquet":

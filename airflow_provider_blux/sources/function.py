@@ -24,7 +24,8 @@ class FunctionSource:
     If the function yields a frame, its rows are records. If it yields a list, the list counts as one invalid record,
     because it is unclear whether its items are records.
 
-    :param call: calls the function.
+    :param call: the function with its arguments already bound.
+    :param name: the name of the function, for messages.
     """
 
     def __init__(self, call: Callable[[], Any], name: str) -> None:
@@ -55,7 +56,7 @@ class FunctionSource:
                 yield from frame
 
     def close(self) -> None:
-        """Close the generator if the function has not finished, so that its resources are released now."""
+        """Close the generator if the function yields and has not finished, so that its resources are released now."""
         made, self._made = self._made, None
         if isinstance(made, Iterator) and hasattr(made, "close"):
             try:

@@ -22,9 +22,9 @@ _RECORDS_A_SLICE = 10_000
 class InlineSource:
     """Records from a value.
 
-    :param value: a list, a mapped task's outputs (a lazy sequence of lists, frames or records), what ``map``,
-        ``concat`` or ``zip`` make of upstream outputs, a pandas or polars DataFrame, a pyarrow Table, or a JSON string
-        of a list. A list or a frame inside the list is flattened one level.
+    :param value: a list; a mapped task's outputs (a lazy sequence of lists, frames or records); the result of ``map``,
+        ``concat`` or ``zip`` on upstream outputs; a pandas or polars DataFrame; a pyarrow Table; or a JSON string of a
+        list. If an item of a list or sequence is itself a list or a frame, the records in it are read.
     """
 
     def __init__(self, value: Any, name: str) -> None:
@@ -70,7 +70,7 @@ class InlineSource:
                 yield from items_of(self._parts(item))
 
     def _parts(self, item: Any) -> Any:
-        """Return the records of a list item: the records in it, or the item itself."""
+        """Return the records of one item: those in it if it is a list or a frame, else the item as the only record."""
         if isinstance(item, Sequence) and not isinstance(item, NO_SEQUENCE):
             return (item,) if self._is_row(item) else item
         frame = frame_of(item, self._name)

@@ -1,6 +1,7 @@
-r"""Reads records from JSON: one record for each line, or the items of an array, with the values of ``json.loads``.
+r"""Reads records from JSON, one for each line or one for each item of an array, with the values of ``json.loads``.
 
-Lines are parsed by ``msgspec``, in a tenth of the time. A line that it refuses is parsed by the standard library.
+Lines are parsed by ``msgspec``, in a tenth of the time that the standard library takes. A line that ``msgspec`` refuses
+is parsed by the standard library.
 
 An array is read with the standard library's parser, item by item in a moving window. ``ijson`` is not used: its fast
 parser silently turns a lone surrogate (``"\ud800"``) into a question mark, and crashes the interpreter on a number of
@@ -28,7 +29,7 @@ _BLANKS = b" \t\r\n"
 
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record for each line; skip blank lines."""
+    """Yield one record for each line, or an error in place of a line that is not valid; skip blank lines."""
     from msgspec import MsgspecError  # imported here, since DAG parsing does not need it
     from msgspec.json import Decoder
 
@@ -48,7 +49,12 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
 
 
 def _judged(line: bytes, number: int, name: str) -> list[Any]:
-    """Parse a line with the standard library; return a list with its record, or an empty list for a blank line."""
+    """Parse a line with the standard library; return a list with its record, or an empty list for a blank line.
+
+    If the line is not valid, the list holds a :class:`BluxRecordError`.
+
+    :param number: the line number (1-based), for the error.
+    """
     try:
         # In a file concatenated from several files, a byte order mark may come at the start of any line.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
@@ -150,7 +156,7 @@ class _Array:
                 return _rejected(self._repeated) if self._repeated else item
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
-        """Return whether the error may be caused by the end of the window, not by wrong JSON."""
+        """Return whether an error of the parser may be due to the end of the window, not to wrong JSON."""
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
 
     def _grow(self) -> bool:
@@ -174,7 +180,12 @@ class _Array:
         return True
 
     def _fault(self, position: int, what: str = "JSON", *, is_cut_off: bool = False) -> BluxError:
-        """Return the error of a file that is not valid JSON; a truncated file may be complete at the next try."""
+        """Return the error of a file that is not valid.
+
+        :param position: the position of the fault in the window.
+        :param what: what the file is not.
+        :param is_cut_off: whether the file ends too early, so that it may be complete at the next try.
+        """
         return BluxSourceError(
             f"{self._name} is not {what} at character {self._before + position:,}, after {self._items:,} records (cut "
             "off, or another format; see file_format).",

@@ -1,4 +1,4 @@
-"""Records from Parquet, a row group at a time."""
+"""Reads records from Parquet files, one row group at a time."""
 
 from __future__ import annotations
 
@@ -49,9 +49,14 @@ def _opened(file: BinaryIO, name: str) -> Any:
 def _next_rows(
     batches: Iterator[Any], columns: list[str], where: str, rows: int
 ) -> tuple[int, Iterator[TableRow | BluxRecordError]] | None:
-    """Return the number of rows and the rows of the next batch that is not empty; ``None`` at the end.
+    """Return the next batch that is not empty, as its number of rows and its rows; ``None`` at the end.
 
-    Rows are created one by one. With a thousand at once, the garbage collector would scan all loaded objects.
+    The rows are created one by one. If a thousand were created at once, the garbage collector would scan all loaded
+    objects.
+
+    :param where: the file and the row group, for the error.
+    :param rows: number of rows of the file that have been read so far, for the error.
+    :raises BluxSourceError: the batch cannot be read.
     """
     try:
         while (batch := next(batches, None)) is not None:

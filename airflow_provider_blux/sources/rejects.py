@@ -1,4 +1,4 @@
-"""Reads the corrected records of rejects files."""
+"""Reads the records in rejects files, which are sent again after they have been corrected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _KEYS = frozenset({"outcome", "field", "reason", "record"})
 
 
 def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield the record of each line, for the outcomes ``rejected`` and ``unknown``; skip blank lines.
+    """Yield the record of each line, whether its outcome is ``rejected`` or ``unknown``; skip blank lines.
+
+    An error takes the place of a line without a usable record.
 
     :raises BluxConfigError: a line does not belong to a rejects file.
     """
@@ -29,7 +31,10 @@ def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
 
 
 def _record(line: dict[str, Any]) -> Any:
-    """Return the record of a line as an object, not a table row: a file may hold rows of several tables."""
+    """Return the record of a line as an object, not a table row: a file may hold rows of several tables.
+
+    Return a :class:`BluxRecordError` if the line has no record, or text in place of a value that JSON cannot represent.
+    """
     field = line["field"] if isinstance(line["field"], str) else None
     if line["record"] is None:
         return BluxRecordError(field, str(line["reason"]))

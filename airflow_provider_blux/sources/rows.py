@@ -1,4 +1,4 @@
-"""Types for rows: table rows, unreadable values, and the checks of column names."""
+"""Table rows, placeholders for unreadable values, and checks of column names."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ NO_SEQUENCE = (str, bytes, bytearray, memoryview)
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
-    """Return an iterable of all items; it is safe for Airflow's lazy sequences, and a sequence can be read repeatedly.
+    """Return an iterable that yields every item, also of Airflow's lazy sequences. A sequence can be read repeatedly.
 
-    The lazy sequences of ``map``, ``concat`` and ``zip`` call a function of the DAG author for each item. ``iter``
-    would treat an ``IndexError`` in that function as the end of the sequence.
+    The lazy sequences of ``map``, ``concat`` and ``zip`` may call a function of the DAG author for each item. ``iter``
+    would take an ``IndexError`` of that function as the end of the sequence, and the other items would be lost.
     """
     return items if isinstance(items, list | tuple) or not isinstance(items, Sequence) else _Items(items)
 
 
 class _Items:
-    """Iterates over a sequence by index."""
+    """A sequence that is read by index, not with ``iter``."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self._items = items
@@ -49,7 +49,7 @@ class TableRow(dict[str, Any]):
 
 
 class LineRow(TableRow):
-    """A row of a file whose first line has the column names. Without such a header, the "names" are values."""
+    """A row of a file whose first line has the column names. If that line is missing, the "names" are values."""
 
     __slots__ = ()
     named_by_a_line: ClassVar[bool] = True
@@ -73,7 +73,10 @@ _LOOKED_INTO = frozenset({Unreadable, list, dict})
 
 
 def tolerant(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``read`` with an :class:`Unreadable` as its result if it fails. The original error may quote the value."""
+    """Return a function that calls ``read``, and returns an :class:`Unreadable` if ``read`` fails.
+
+    The error of ``read`` is dropped, since it may quote the value.
+    """
 
     def reading(*args: Any) -> Any:
         try:
@@ -89,7 +92,7 @@ def tolerant(read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def readable_rows(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[TableRow | BluxRecordError]:
-    """Yield one record for each row; an error in place of a row with an :class:`Unreadable` at any depth."""
+    """Yield one record for each row; an error in place of a row that contains an :class:`Unreadable` at any depth."""
     for row in rows:
         record = TableRow(zip(columns, row, strict=True))
         yield _fault(record) or record

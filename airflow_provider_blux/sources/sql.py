@@ -51,7 +51,7 @@ class SqlSource:
     :param sql: one statement that returns rows.
     :param conn_id: the Airflow connection of the database.
     :param parameters: values for the statement's placeholders, in the driver's own style.
-    :param order_matters: whether to warn of a statement without an order.
+    :param order_matters: whether to warn if the statement has no ORDER BY.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class SqlSource:
             raise BluxSourceError(self._failure(error), retry_helps=not self._is_lasting(error)) from None
 
     def _is_lasting(self, error: Exception) -> bool:
-        """Return whether each retry would fail, since the statement is wrong; faults of data or server may go away."""
+        """Return whether each retry would fail in the same way, since the statement or its parameters are wrong.
+
+        Faults of the data or the server may go away.
+        """
         if _database_error(error) is not None:
             return _is_of_the_statement(error)
         is_of_parameters = isinstance(error, TypeError | LookupError | ValueError) and not isinstance(
@@ -98,8 +101,8 @@ class SqlSource:
     def _failure(self, error: Exception) -> str:
         """Return the error message: the source, the database server, the reason, and advice.
 
-        The reason is the database's own message with its values redacted. Errors whose message may quote data are shown
-        without it.
+        The reason is the first line of the database's own message with the values in it redacted. It is left out if the
+        message may quote data.
         """
         is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
         said = _without_values(error) if is_shown else "its words may quote the data"
@@ -182,12 +185,16 @@ def _is_ordered(sql: str) -> bool:
 
 
 def _tells_columns_late(cursor: Any) -> bool:
-    """Return whether the cursor has its columns only after the first fetch, as psycopg2's server-side cursor."""
+    """Return whether a cursor knows its columns only after the first fetch, like psycopg2's server-side cursor."""
     return type(cursor).__module__.startswith("psycopg2") and cursor.name is not None
 
 
 def _database_error(error: Exception) -> str | None:
-    """Return the PEP 249 class name of an error; ``None`` for other errors. All drivers have a base class ``Error``."""
+    """Return the name of the PEP 249 class of a database error; ``None`` if the error is not a database error.
+
+    All drivers have a base class ``Error``. Its name is returned if the class concerns neither the statement nor
+    the server.
+    """
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Error" not in names:
         return None
@@ -229,7 +236,7 @@ def _number(error: Any) -> int | None:
 
 
 def _where(error: Any) -> str:
-    """Return the SQLSTATE of an error, or its MySQL error number, as text in brackets."""
+    """Return the SQLSTATE and the error number of a database error, as text in brackets; empty if it has neither."""
     found = {"SQLSTATE": _sqlstate(error), "error": _number(error)}
     known = [f"{name} {value}" for name, value in found.items() if value]
     return f" [{', '.join(known)}]" if known else ""
