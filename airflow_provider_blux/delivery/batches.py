@@ -29,6 +29,14 @@ def place_in(rows: Any) -> Place:
     return found
 
 
+def placed(error: BluxConfigError, place: str | None) -> BluxConfigError:
+    """Return an error about the columns of a record, with the position of the record in front of its message.
+
+    :param place: the position of the record in its source; ``None`` if the source cannot tell.
+    """
+    return error.located(place) if place else error
+
+
 def records_in_words(first: int, last: int, place: str | None) -> str:
     """Return a text like ``records 201-300; the first is record 12 of b.csv``; without a place, ``records 201-300``."""
     return f"records {first}-{last}{f'; the first is {place}' if place else ''}"
@@ -181,9 +189,7 @@ class Reading:
         try:
             key, record = self.shape(row)
         except BluxConfigError as error:
-            if place := self.place_of(number):
-                error.located(place)
-            raise
+            raise placed(error, self.place_of(number)) from None
         if self.check is not None:
             self.check(key, row)
         if self.marker and (mark is None or mark.user_id != key):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b, sha256
 from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_blux.delivery.audit import Hashes
-from airflow_provider_blux.delivery.batches import Place, copied, place_in
+from airflow_provider_blux.delivery.batches import Place, copied, place_in, placed
 from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
@@ -80,9 +79,7 @@ class Suppression:
         try:
             self._add(row)
         except BluxConfigError as error:
-            if place := place_of(number):
-                error.located(place)
-            raise
+            raise placed(error, place_of(number)) from None
 
     def _add(self, row: Any) -> None:
         if isinstance(row, BluxRecordError):
@@ -221,10 +218,10 @@ class _Guard:
 
     def _number_of_users(self, rows: Iterable[Any]) -> int:
         users = DigestMap(_DIGEST_BYTES)
-        for row in self._until_stopped(rows):
-            if not isinstance(row, BluxRecordError):
-                with suppress(BluxRecordError):  # it will be rejected, not deleted
-                    users.put(digest_of(self._shape(row)[0]))
+        place_of = place_in(rows)
+        for number, row in enumerate(self._until_stopped(rows), 1):
+            if (user := self._user_of(number, row, place_of)) is not None:
+                users.put(digest_of(user))
         return len(users)
 
     def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
@@ -245,13 +242,25 @@ class _Guard:
         :raises BluxGuardError: the rows have too many users.
         """
         users = set()
-        for row in self._until_stopped(rows):
-            if not isinstance(row, BluxRecordError):
-                with suppress(BluxRecordError):  # it will be rejected, not deleted
-                    users.add(hash(self._shape(row)[0]))
+        place_of = place_in(rows)
+        for number, row in enumerate(self._until_stopped(rows), 1):
+            if (user := self._user_of(number, row, place_of)) is not None:
+                users.add(hash(user))
             if len(users) > self.max_users:
                 raise self._too_many(state)
             yield row
+
+    def _user_of(self, number: int, row: Any, place_of: Place) -> str | None:
+        """Return the user id of a row; ``None`` if the row will be rejected, so that nobody is deleted for it."""
+        if isinstance(row, BluxRecordError):
+            return None
+        try:
+            user: str = self._shape(row)[0]
+        except BluxRecordError:
+            return None
+        except BluxConfigError as error:
+            raise placed(error, place_of(number)) from None
+        return user
 
     def _until_stopped(self, rows: Iterable[Any]) -> Iterator[Any]:
         for row in rows:

@@ -153,6 +153,15 @@ def test_the_error_names_the_file_without_the_column(
         kind(task_id="push", path=str(tmp_path), api="open").execute({})
 
 
+def test_the_guard_names_the_file_without_the_column(blux_emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user_id\n1\n2\n", "utf-8")
+    (tmp_path / "b.csv").write_text("ID,name\n1,order\n", "utf-8")
+
+    with pytest.raises(AirflowFailException, match=r"b\.csv: There is no column user_id"):
+        BluxDeleteUsersOperator(task_id="delete", path=str(tmp_path), max_users=2).execute({})
+    assert blux_emulator.requests() == []
+
+
 def test_a_query_without_the_column_fails_at_once(
     blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
