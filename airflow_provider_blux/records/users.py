@@ -68,13 +68,13 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
         if isinstance(held, Mapping):
             moment = row.get("timestamp")
             row = _unfolded(row, shaping)
+        elif held is not None and "properties" not in shaping.excluded:
+            raise BluxRecordError(
+                "properties",
+                f"is of type {type(held).__name__}; it must be an object. Name the column in json_columns if it holds "
+                "JSON; if it is one property of your own, map it to properties.properties",
+            )
         else:
-            if held is not None and "properties" not in shaping.excluded:
-                raise BluxRecordError(
-                    "properties",
-                    f"is of type {type(held).__name__}; it must be an object. Name the column in json_columns if it "
-                    "holds JSON; if it is one property of your own, map it to properties.properties",
-                )
             aside = _NO_GROUP
             if "timestamp" in shaping.targets:
                 moment, aside = row.get("timestamp"), aside | {"timestamp"}
