@@ -49,7 +49,7 @@ def _lines(context: Mapping[str, Any]) -> Iterator[str]:
         yield str(error).partition("\n")[0] or type(error).__name__
     if report is None:
         return
-    yield Report(**report).account()
+    yield Report(**report).in_words()
     reasons = report["reasons"] or []
     yield from (f"- {line}" for line in in_words(reasons[:_SHOWN]))
     if len(reasons) > _SHOWN:

@@ -27,7 +27,7 @@ from benchmarks.soak_source import differences, write_source
 from benchmarks.table import machine, say, table
 
 _LOOK_EVERY_SECONDS = 0.2
-COLUMNS = ("try", "ended", "seconds", "users held", "account", "requests", "retries")
+COLUMNS = ("try", "ended", "seconds", "users held", "counts", "requests", "retries")
 
 
 def faults(probability: float) -> list[dict[str, Any]]:
@@ -75,10 +75,10 @@ class Soak:
         ended = "SIGKILL" if killed else found.get("ended", f"exit code {process.returncode}")
         if process.returncode > 0 and lines:
             say(f"  {lines[-1]}")
-        account = found.get("account") or _settled(self._folder)
+        counts = found.get("counts") or _settled(self._folder)
         numbers = (found.get("requests", ""), found.get("retries", ""))
         seconds = f"{time.monotonic() - began:.0f}"
-        self.tries.append([number, ended, seconds, f"{self._held():,}", account, *numbers])
+        self.tries.append([number, ended, seconds, f"{self._held():,}", counts, *numbers])
         return str(ended)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
@@ -104,7 +104,7 @@ def _settled(folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the soak, print the account of each try and the verdict; return the exit code."""
+    """Run the soak, print the counts of each try and the verdict; return the exit code."""
     options = _options(arguments)
     rng = random.Random(options.seed)  # noqa: S311 - chance for tests
     began = time.monotonic()

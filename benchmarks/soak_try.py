@@ -37,9 +37,9 @@ def main() -> int:
         say(json.dumps({"ended": f"failed: {type(error).__name__}"}))
         return 1
     outcomes = " + ".join(f"{report[name]:,} {name}" for name in _OUTCOMES if report[name])
-    account = f"{report['read']:,} read = {outcomes}, {report['resumed']:,} resumed"
+    counts = f"{report['read']:,} read = {outcomes}, {report['resumed']:,} resumed"
     numbers = {name: report[name] for name in ("requests", "retries")}
-    say(json.dumps({"ended": "success", "account": account, **numbers}))
+    say(json.dumps({"ended": "success", "counts": counts, **numbers}))
     return 0
 
 

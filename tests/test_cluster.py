@@ -146,7 +146,7 @@ def test_more_requests_than_resume_promises_are_a_fault():
     ("wrong", "fault"),
     [
         (report(299), "task 1: read 299 of 300 records"),
-        (report(rejected=1, delivered=298), "task 1: its account does not close"),
+        (report(rejected=1, delivered=298), "task 1: its counts do not add up"),
         (report(resumed=100), "task 1: resumed 100, where 0 were saved"),
         (report(requests=5, retries=1), "task 1: sent 4 requests for 3 batches"),
     ],

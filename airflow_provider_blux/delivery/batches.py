@@ -64,18 +64,18 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
     :param user: digest of the user id.
     :param row: digest of the row; ``None`` if the row cannot be compared.
-    :param place: offset of the user in its bucket of ``KnownRows``; -1 in a mark from ``mark_of``.
-    :param is_known: whether the snapshot has this user with exactly this row.
+    :param place: offset of the user in its bucket of ``AcceptedRows``; -1 in a mark from ``mark_of``.
+    :param is_in_snapshot: whether the snapshot has this user with exactly this row.
     """
 
     user_id: str
     user: bytes
     row: bytes | None = None
     place: int = -1
-    is_known: bool = False
+    is_in_snapshot: bool = False
 
     def __repr__(self) -> str:
-        return f"Mark(is_known={self.is_known})"
+        return f"Mark(is_in_snapshot={self.is_in_snapshot})"
 
 
 class Marker(Protocol):
@@ -182,7 +182,7 @@ class Reading:
                 yield Record(number, content=why, row=kept, error=error.with_traceback(None), mark=mark)
 
     def _record(self, number: int, row: Any, kept: Any, mark: Mark | None) -> Record:
-        if mark and mark.is_known and not self._may_be_suppressed(mark):
+        if mark and mark.is_in_snapshot and not self._may_be_suppressed(mark):
             if self.check is not None:
                 self.check(mark.user_id, row)
             return Record(number, mark=mark, is_unchanged=True)
@@ -195,7 +195,7 @@ class Reading:
         if self.marker and (mark is None or mark.user_id != key):
             mark = self.marker.mark_of(key)
         suppressed = self.is_suppressed is not None and self.is_suppressed(record)
-        unchanged = mark is not None and mark.is_known and not suppressed
+        unchanged = mark is not None and mark.is_in_snapshot and not suppressed
         return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)
 
     def _may_be_suppressed(self, mark: Mark) -> bool:

@@ -124,19 +124,19 @@ class Checkpoint:
         :param place_of: returns the position of a record in the source.
         :raises BluxCheckpointError: the source has changed since the earlier try; raised before the first batch.
         """
-        earlier, known = self._earlier, list[Batch]()
+        earlier, gathered = self._earlier, list[Batch]()
         self._source = sha256()
         self._pass_over(records, 1, earlier.records, earlier.digest, place_of)
         self._index, read = int(earlier.counts.get("batches", 0)), earlier.records
         for first, (last, digest) in sorted({**earlier.ahead, **earlier.doubt}.items()):
-            known += self._cut(islice(records, first - 1 - read), cut, read)
+            gathered += self._cut(islice(records, first - 1 - read), cut, read)
             if first in earlier.ahead:
                 self._pass_over(records, first, last, digest, place_of)
             else:
                 batches = self._cut(islice(records, last - first + 1), cut, first - 1)
-                known += self._doubtful(batches, last, digest, place_of)
+                gathered += self._doubtful(batches, last, digest, place_of)
             read = last
-        return chain(known, self._cut(records, cut, read))
+        return chain(gathered, self._cut(records, cut, read))
 
     def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str, place_of: Place) -> None:
         """Read the settled records from number ``first`` to number ``last`` without sending them.

@@ -18,7 +18,7 @@ from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.engine import Engine
 from airflow_provider_blux.delivery.filters import Freshness, Suppression
 from airflow_provider_blux.delivery.progress import Progress, Watcher
-from airflow_provider_blux.delivery.report import Account, Outcome, Report, Traffic
+from airflow_provider_blux.delivery.report import Outcome, OutcomeCounter, Report, Traffic
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
@@ -127,11 +127,11 @@ class Delivery:
 
     def _run(self, rows: Iterable[Any], counts: dict[str, Any], report: Report) -> None:
         settings, place_of = self._settings, place_in(rows)
-        account = Account(report, self._checkpoint, self._rejects, self._receipts, place_of=place_of)
-        account.resume(counts)
+        counter = OutcomeCounter(report, self._checkpoint, self._rejects, self._receipts, place_of=place_of)
+        counter.resume(counts)
         if self._snapshot:
-            self._snapshot.begin(account.replaces)
-            account.replaces = self._snapshot.replaces
+            self._snapshot.begin(counter.replaces)
+            counter.replaces = self._snapshot.replaces
         traffic = Traffic()
         total = len(rows) if isinstance(rows, Sized) else None
         progress = Progress(self._endpoints[0], report, traffic, total=total, watchers=self._watchers)
@@ -140,7 +140,7 @@ class Delivery:
             log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
         engine = Engine(
             self._sender(traffic),
-            partial(self._settle, account),
+            partial(self._settle, counter),
             progress=progress,
             stop=self._stop,
             concurrency=settings.concurrency,
@@ -148,29 +148,29 @@ class Delivery:
         )
         try:
             if settings.validate_only:
-                self._count(self._batches(rows), account, progress)
+                self._count(self._batches(rows), counter, progress)
             else:
                 batches = self._batches(rows)
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
             engine.finish()
             self._checkpoint.save()  # if a later step fails, the next try must not send everything again
         except BaseException as error:
-            self._finish_early(engine, account, error)
+            self._finish_early(engine, counter, error)
             progress.close("stopped early")
-            account.log_reasons()
+            counter.log_reasons()
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
                 raise engine.failure from engine.failure.__cause__
             raise
         totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
         report.absent = totals.absent
         progress.close("ended")
-        self._end(account, place_of)
+        self._end(counter, place_of)
         check_absent(totals, settings.max_absent)
 
-    def _settle(self, account: Account, batch: Batch, outcome: Outcome) -> None:
+    def _settle(self, counter: OutcomeCounter, batch: Batch, outcome: Outcome) -> None:
         if self._snapshot:
             self._snapshot.accepted(batch.records[key] for key in outcome.accepted)
-        account.settle(batch, outcome)
+        counter.settle(batch, outcome)
 
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
         """Yield the batches that no earlier try has completed."""
@@ -193,32 +193,32 @@ class Delivery:
             batch.place = place_of(batch.first)
             yield batch
 
-    def _count(self, batches: Iterable[Batch], account: Account, progress: Progress) -> None:
+    def _count(self, batches: Iterable[Batch], counter: OutcomeCounter, progress: Progress) -> None:
         """With ``validate_only``: count the records that would be sent, and check user records for odd values."""
         for batch in batches:
             if self._operation == "upsert_users":
                 for record in batch.records.values():
                     self._suspicions.look(record.number, decode(record.content))
-            account.settle(batch, Outcome(valid=len(batch.records), merged=batch.number_merged(batch.records)))
+            counter.settle(batch, Outcome(valid=len(batch.records), merged=batch.number_merged(batch.records)))
             progress.log_if_due()
 
     def _freshness(self) -> Callable[[str, Any], None] | None:
         field = self._settings.updated_at_field
         return None if field is None else Freshness(field, self._settings.shaping, self._shape.header.lowered).check
 
-    def _end(self, account: Account, place_of: Place) -> None:
+    def _end(self, counter: OutcomeCounter, place_of: Place) -> None:
         """Finish a delivery whose source was read to the end; raise if too many records were rejected."""
         for suspicion in self._suspicions.found(place_of):
             log.warning("Suspicious: %s", suspicion)
         # Unchanged rows were not checked, so the warning could be wrong.
-        if account.report.read and not account.report.unchanged and (names := self._shape.never_excluded()):
+        if counter.report.read and not counter.report.unchanged and (names := self._shape.never_excluded()):
             log.warning("exclude_fields names what no record has: %s. Are they called otherwise?", ", ".join(names))
         if self._rejects:
             self._rejects.flush()
         self._checkpoint.clear()
-        account.close(self._settings.max_rejects)
+        counter.close(self._settings.max_rejects)
 
-    def _finish_early(self, engine: Engine, account: Account, error: BaseException) -> None:
+    def _finish_early(self, engine: Engine, counter: OutcomeCounter, error: BaseException) -> None:
         """End a delivery that has failed or was stopped; ``error`` is the reason.
 
         The checkpoint is saved first, since Airflow kills the task after five seconds. Then open requests are finished,
@@ -228,7 +228,7 @@ class Delivery:
         if not isinstance(error, BluxCheckpointError):
             self._stop.set()
         end = partial(self._snapshot.end, is_whole=False) if self._snapshot else lambda: None
-        for step in (self._checkpoint.save, engine.finish, end, self._checkpoint.save, account.name_files):
+        for step in (self._checkpoint.save, engine.finish, end, self._checkpoint.save, counter.name_files):
             try:
                 step()
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends

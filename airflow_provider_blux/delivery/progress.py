@@ -102,7 +102,7 @@ class Progress:
             "Blux %s %s: %s%s; batches %d, requests %d, retries %d, %.1f s (%.0f records/s).",
             self._endpoint,
             how,
-            report.account(),
+            report.in_words(),
             f"; {report.absent:,} of the snapshot are absent from the source" if report.absent else "",
             report.batches,
             report.requests,

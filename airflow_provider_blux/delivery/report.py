@@ -76,11 +76,11 @@ class Report:
         """Return the report as a dict for XCom: numbers, paths, booleans and reasons, never a record."""
         return asdict(self)
 
-    def closed(self) -> bool:
+    def adds_up(self) -> bool:
         """Return whether the counts add up: every record that was read has one outcome."""
         return self.read == sum((self.valid, *(getattr(self, outcome) for outcome in OUTCOMES)))
 
-    def account(self) -> str:
+    def in_words(self) -> str:
         """Return the counts as text, without the outcomes that did not occur."""
         shown = [outcome for outcome in (*OUTCOMES, "valid") if getattr(self, outcome)] or [
             "valid" if self.validate_only else "delivered"
@@ -105,8 +105,8 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         validate_only=any(report.validate_only for report in many),
     )
     whole.seconds = round(whole.seconds, 3)
-    if not all(report.closed() for report in many):
-        raise BluxError(f"The account of a task does not close; together: {whole.account()}.")
+    if not all(report.adds_up() for report in many):
+        raise BluxError(f"The counts of a task do not add up; together: {whole.in_words()}.")
     added = whole.as_dict()
     for name in ("records_per_second", "rate_limit"):
         del added[name]  # meaningless as a sum, since the tasks may have run at the same time
@@ -188,10 +188,10 @@ class Traffic:
 
 
 _SHOWN = 10
-_KEPT = ("read", "batches", *OUTCOMES)
+_IN_CHECKPOINT = ("read", "batches", *OUTCOMES)
 
 
-class Account:
+class OutcomeCounter:
     """The counts of a run, over all tries of its task.
 
     :param report: updated after each batch, so that it is correct even if the run fails.
@@ -221,7 +221,7 @@ class Account:
 
     def resume(self, counts: dict[str, Any]) -> None:
         """Continue the counts of an earlier try; start at zero if there are none."""
-        for name in _KEPT:
+        for name in _IN_CHECKPOINT:
             setattr(self.report, name, counts.get(name, 0))
         self.report.resumed = self.report.delivered
         self._earlier_rejects = counts.get("rejects", [])
@@ -235,7 +235,7 @@ class Account:
         """Count a batch after all of its records have an outcome."""
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
-        self._keep(rejects)  # this may fail, so it comes before the counting
+        self._add_rejects(rejects)  # this may fail, so it comes before the counting
         report.read += batch.read
         report.unknown += unknown
         report.rejected += len(rejects) - unknown
@@ -253,8 +253,8 @@ class Account:
         """
         self.name_files()
         report = self.report
-        if not report.closed():
-            raise BluxError(f"The account does not close, which is a fault of this package: {report.account()}.")
+        if not report.adds_up():
+            raise BluxError(f"The counts do not add up, which is a fault of this package: {report.in_words()}.")
         too_many = is_exceeded(max_rejects, report.rejected + report.unknown, report.read)
         if report.reasons and not too_many:
             log.warning("%s", self._summary(max_rejects))
@@ -274,7 +274,7 @@ class Account:
         self.report.rejects = [*self._earlier_rejects, *(self._rejects.urls if self._rejects else [])] or None
         self.report.receipts = [*self._earlier_receipts, *(self._receipts.urls if self._receipts else [])] or None
 
-    def _keep(self, rejects: list[Reject]) -> None:
+    def _add_rejects(self, rejects: list[Reject]) -> None:
         if not rejects:
             return
         if self._rejects:
@@ -289,7 +289,7 @@ class Account:
     def _counts(self) -> dict[str, Any]:
         self.name_files()
         report = self.report
-        counts: dict[str, Any] = {name: getattr(report, name) for name in _KEPT}
+        counts: dict[str, Any] = {name: getattr(report, name) for name in _IN_CHECKPOINT}
         files = {"rejects": report.rejects or [], "receipts": report.receipts or []}
         # Lists, since Airflow's task state takes nothing but JSON.
         first = [list(reject) for reject in self._first]

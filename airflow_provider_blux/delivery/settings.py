@@ -128,7 +128,7 @@ class Settings:
     updated_at_field: str | None = None
 
 
-def settled(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
+def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
     """Return the settings for an operation.
 
     :param rate_limit: the rate limit of the connection, which the option ``rate_limit`` overrides; ``None`` for the

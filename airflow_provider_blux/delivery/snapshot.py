@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch, Mark, Record
-from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
@@ -38,11 +38,11 @@ class Totals(NamedTuple):
     """The difference between source and snapshot; ``None`` if unknown.
 
     :param named: number of users in the source.
-    :param known: number of users in the snapshot before the run; ``absent`` of them are not in the source.
+    :param before: number of users in the snapshot before the run; ``absent`` of them are not in the source.
     """
 
     named: int | None = None
-    known: int | None = None
+    before: int | None = None
     absent: int | None = None
 
 
@@ -52,11 +52,11 @@ def check_absent(totals: Totals, max_absent: float | None) -> None:
     :param max_absent: a number of users (an int), or a share of the snapshot's users (a float); ``None`` for no limit.
     :raises BluxAbsentError: more users are missing.
     """
-    if max_absent is None or totals.absent is None or totals.known is None:
+    if max_absent is None or totals.absent is None or totals.before is None:
         return
-    if is_exceeded(max_absent, totals.absent, totals.known):
+    if is_exceeded(max_absent, totals.absent, totals.before):
         raise BluxAbsentError(
-            f"Of {totals.known:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are "
+            f"Of {totals.before:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are "
             f"{limit_in_words(max_absent)} (max_absent). All that the source names is delivered, and nobody was "
             "deleted. If the source is complete, raise max_absent for this run: the missing are forgotten by a run "
             "with full_refresh=True."
@@ -92,7 +92,7 @@ class Snapshot:
         self._full_refresh = full_refresh
         self._read_only = read_only
         self._clock = clock
-        self._rows, self._known = KnownRows(), 0
+        self._rows, self._number_before = AcceptedRows(), 0
         self._before: State | None = None
         self._entry: Entry
         self._stored, self._forgotten = bytearray(), bytearray()
@@ -113,16 +113,16 @@ class Snapshot:
         :param replaces: :attr:`replaces` in the earlier try whose full refresh this run continues; otherwise ``None``.
         :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target.
         """
-        self._rows, self._before = KnownRows(), None  # frees the memory of an earlier read of the source first
+        self._rows, self._before = AcceptedRows(), None  # frees the memory of an earlier read of the source first
         self._before = state = self._load()
-        self._rows, self._known = state.rows, len(state.rows)
+        self._rows, self._number_before = state.rows, len(state.rows)
         for user in state.contested:
             self._rows.bar(user)
         self._open(state.names)
         # If the first file of the earlier try was merged with other files, this run replaces all existing files.
         can_go_on = replaces is not None and piece_name(replaces, 0) in state.names
         self._replaces = (replaces if can_go_on else self._token) if self._full_refresh else None
-        log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._known:,}", self._target.records)
+        log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._number_before:,}", self._target.records)
         if state.contested:
             log.info(
                 "Snapshot %s: %s more were about to be sent by a run that has not ended. They are sent again by each "
@@ -199,7 +199,7 @@ class Snapshot:
 
         ``None`` if the state must be read from the files. The rows in memory are given up in either case.
         """
-        rows, self._rows = self._rows, KnownRows()
+        rows, self._rows = self._rows, AcceptedRows()
         before, self._before = self._before, None
         if before is None or self._replaces not in (None, self._token):
             return None
@@ -230,7 +230,7 @@ class Snapshot:
         """Return the difference between source and snapshot; unknown for a mapped task, which reads only a part."""
         if self._run.map_index >= 0:
             return Totals()
-        named = self._rows.met_known + self._rows.met_others
+        named = self._rows.met_old + self._rows.met_new
         entries = reversed(self._before.history if self._before else ())
         named_before = (entry.named for entry in entries if entry.task == self._run.task)
         last = next((number for number in named_before if number is not None), None)
@@ -242,7 +242,7 @@ class Snapshot:
                 self._target.records,
                 f"{last:,}",
             )
-        return Totals(named, self._known, self._known - self._rows.met_known)
+        return Totals(named, self._number_before, self._number_before - self._rows.met_old)
 
     def _forget(self, batches: Iterable[Batch]) -> None:
         for batch in batches:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
+from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
@@ -122,7 +122,7 @@ _decode_header = msgspec.json.Decoder(Header).decode
 class Piece(NamedTuple):
     """The content of a file that a run has written.
 
-    :param stored: the entries of the users whose rows were accepted, as ``KnownRows.unpack`` reads them.
+    :param stored: the entries of the users whose rows were accepted, as ``AcceptedRows.unpack`` reads them.
     :param forgotten: the digests of removed users, one after the other.
     """
 
@@ -177,7 +177,7 @@ class SnapshotFolder:
         """Write a file of a run; return when it is durable. For ``stored`` and ``forgotten`` see :class:`Piece`."""
         self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])), is_private=True)
 
-    def write_merged(self, header: Header, rows: KnownRows) -> None:
+    def write_merged(self, header: Header, rows: AcceptedRows) -> None:
         """Write a merged file with all rows."""
         self._folder.write(header.name, _packed(header, rows.packed), is_private=True)
 
@@ -204,7 +204,7 @@ class SnapshotFolder:
         end = header.stored * SIZE
         return Piece(header, entries[:end], entries[end:])
 
-    def merged(self, name: str, rows: KnownRows) -> Header:
+    def merged(self, name: str, rows: AcceptedRows) -> Header:
         """Add the entries of a merged file to ``rows``, which must be empty; return the header of the file.
 
         :raises BluxSnapshotError: the file is truncated or changed, or belongs to another target.

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import TypeVar
 
+from airflow_provider_blux.delivery.accepted_rows import AcceptedRows
 from airflow_provider_blux.delivery.digest_map import DigestMap
-from airflow_provider_blux.delivery.known_rows import KnownRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES
 from airflow_provider_blux.delivery.snapshot_files import (
     MERGED,
@@ -46,7 +46,7 @@ class State:
     :param contested: digests of the users that such runs were about to send when they last wrote a file.
     """
 
-    rows: KnownRows
+    rows: AcceptedRows
     names: Sequence[str]
     history: Sequence[Entry]
     is_open: bool
@@ -69,19 +69,19 @@ def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | N
     raise BluxError(f"The snapshot {folder} changed each time it was read, {_ATTEMPTS} times; try again.")
 
 
-def merge_if_due(folder: SnapshotFolder, target: Target, known: State | None = None) -> None:
+def merge_if_due(folder: SnapshotFolder, target: Target, loaded: State | None = None) -> None:
     """Merge all files into one if there are enough of them and no run has requests in flight.
 
     An interrupted merge loses nothing: the merged file is complete before the other files are removed.
 
-    :param known: the state of the snapshot, used if the folder has exactly its files. Otherwise the files are read.
+    :param loaded: the state of the snapshot, used if the folder has exactly its files. Otherwise the files are read.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
     if sum(pieces) * _WORTH < sum(sizes.values()) - sum(pieces) and len(pieces) <= _MANY:
         return
     folder.remove_unfinished()
-    state = known if known and sizes.keys() == set(known.names) else load(folder)
+    state = loaded if loaded and sizes.keys() == set(loaded.names) else load(folder)
     if state.is_open:
         return
     merged = Header(
@@ -140,14 +140,14 @@ class _Files:
             except BluxSnapshotError as error:
                 self._errors[name] = error
 
-    def _merged_rows(self) -> KnownRows:
+    def _merged_rows(self) -> AcceptedRows:
         """Return the rows of the merged file.
 
         If several runs have merged files at the same time, return the rows that all of the merged files contain.
         """
-        rows = KnownRows()
+        rows = AcceptedRows()
         for number, name in enumerate(self._merged):
-            others = KnownRows() if number else rows
+            others = AcceptedRows() if number else rows
             self._folder.merged(name, others)
             if number:
                 rows.keep_common(others)
@@ -184,7 +184,7 @@ class _Resolution:
         user without knowing of each other. To detect this, the file that last changed a user is stored for each user.
     """
 
-    def __init__(self, rows: KnownRows, *, is_line: bool) -> None:
+    def __init__(self, rows: AcceptedRows, *, is_line: bool) -> None:
         self._rows = rows
         self._touched = None if is_line else DigestMap(USER_BYTES, _NUMBER_BYTES)
         self._names: list[str] = []
@@ -220,7 +220,7 @@ class _Resolution:
         if row is None:
             self._rows.remove(user)
         else:
-            self._rows.know(user, row)
+            self._rows.set_row(user, row)
 
     @staticmethod
     def _number(number: int) -> bytes:

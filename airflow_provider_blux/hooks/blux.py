@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import Settings, check_tolerance, settled, shaping_of
+from airflow_provider_blux.delivery.settings import Settings, check_tolerance, resolved_settings, shaping_of
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxCheckpointError,
@@ -25,7 +25,7 @@ from airflow_provider_blux.exceptions import (
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.compat import mask_secret
 from airflow_provider_blux.hooks.connection import Credentials, read
-from airflow_provider_blux.hooks.delivery import opened, shared_limiter
+from airflow_provider_blux.hooks.delivery import open_files, shared_limiter
 from airflow_provider_blux.hooks.options import (
     DeletionOptions,
     DeviceOptions,
@@ -239,13 +239,13 @@ class BluxHook(BaseHook):
         check_names(getattr(BluxHook, operation), options)
         given = cast("HookOptions", options)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
-        settings = settled(given, endpoints, self.credentials.rate_limits.get(operation))
+        settings = resolved_settings(given, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, given.get("rejects_path"))
         if operation == "send_events" and given.get("snapshot_path") is not None:
             raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         self._log_start(records, endpoints[0], settings)
         access = self.credentials.access[endpoints[0].api]
-        files = opened(
+        files = open_files(
             given,
             settings,
             endpoints[0],

@@ -37,7 +37,7 @@ class Files(TypedDict):
     snapshot: Snapshot | None
 
 
-def opened(
+def open_files(
     options: HookOptions,
     settings: Settings,
     endpoint: Endpoint,

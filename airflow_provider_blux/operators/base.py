@@ -26,7 +26,13 @@ from airflow_provider_blux.operators.sources import (
     upstream_of,
     were_skipped,
 )
-from airflow_provider_blux.operators.templating import TemplatedOperator, check_given, is_template, known, read_rendered
+from airflow_provider_blux.operators.templating import (
+    TemplatedOperator,
+    check_given,
+    checkable,
+    is_template,
+    read_rendered,
+)
 from airflow_provider_blux.records.options import Meaning
 from airflow_provider_blux.records.shapes import check_mapping, shape_of
 from airflow_provider_blux.records.timestamps import Unit
@@ -332,7 +338,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         check_source(given[0], self._file_options(), self.on_missing, self.on_empty, self.sql_parameters)
         if api := check_api(self.api):
             endpoints_for(self.operation, api)
-        check(cast("DeliveryOptions", known(self._options())))
+        check(cast("DeliveryOptions", checkable(self._options())))
         check_mapping(self.operation, self.api, self.field_mapping or {})
         if not is_template(self.max_rejects):
             check_tolerance(self.max_rejects, self.rejects_path)

@@ -126,15 +126,15 @@ def read_rendered(operator: Any, names: Iterable[str]) -> None:
             setattr(operator, name, list(items_of(value)))
 
 
-def known(options: Mapping[str, Any]) -> dict[str, Any]:
+def checkable(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that can be checked before rendering, which are those without a template.
 
     A templated ``rate_limit_conn_id`` is replaced by a placeholder text, since other checks must know that it is given.
     """
-    known = {name: value for name, value in options.items() if name not in _STANDS_FOR or not is_template(value)}
+    checkable = {name: value for name, value in options.items() if name not in _STANDS_FOR or not is_template(value)}
     if "rate_limit_conn_id" in options:
-        known.setdefault("rate_limit_conn_id", "{{ a template }}")
-    return known
+        checkable.setdefault("rate_limit_conn_id", "{{ a template }}")
+    return checkable
 
 
 def _value_of(name: str, text: str) -> Any:

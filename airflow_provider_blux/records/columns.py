@@ -8,12 +8,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, shown
-from airflow_provider_blux.records.fields import KNOWN
+from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.spelling import letters_of
 
 _SHOWN = 20
 # If the first line of a file has none of these names, the line may be a record instead of a header.
-_FIELDS = frozenset({*KNOWN, "user_id", "name", "timestamp", "device_id", "platform", "token"})
+_FIELDS = frozenset({*STANDARD_FIELDS, "user_id", "name", "timestamp", "device_id", "platform", "token"})
 LONGEST = 60
 # Text that is no column name. If a "column" matches, the first line is probably a record and must not be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false|[\s\[]*\{.*|\s*<.*", re.IGNORECASE | re.DOTALL)

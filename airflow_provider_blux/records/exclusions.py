@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.spelling import meant_by
 
 GROUPS = ("user_properties", "custom_user_properties", "properties")
@@ -43,9 +43,9 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
             "that one."
         )
     parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
-    if len(parts) > 1 and parts.intersection((*KNOWN, _CONSENTS)):
+    if len(parts) > 1 and parts.intersection((*STANDARD_FIELDS, _CONSENTS)):
         raise BluxConfigError(f"exclude_fields: {name!r} is one name; write several as a list.")
-    if meant := meant_by(name, (*KNOWN, *GROUPS, _CONSENTS), loosely=True):
+    if meant := meant_by(name, (*STANDARD_FIELDS, *GROUPS, _CONSENTS), loosely=True):
         raise BluxConfigError(
             f"exclude_fields: {name!r} is not one of the fields that Blux knows. Did you mean {meant!r}? (A property "
             f"of your own of that name is {_OWN + name!r}.)"

@@ -19,4 +19,4 @@ CONSENTS = (
     "marketing_notification_push_consent",
 )
 TEXTS = ("phone_number", "email_address")
-KNOWN = (*TEXTS, *CONSENTS)
+STANDARD_FIELDS = (*TEXTS, *CONSENTS)

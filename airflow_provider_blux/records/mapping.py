@@ -74,9 +74,9 @@ class Fields:
             self._check_meant(target, target, self.names | self.own)
             return None, target
         if group not in self.groups or not name:
-            known = ", ".join(f"{known}.<name>" for known in self.groups) or "none"
+            groups = ", ".join(f"{name}.<name>" for name in self.groups) or "none"
             raise BluxConfigError(
-                f"field_mapping: {_bounded(target)} does not name a field of a group; the groups here are: {known}."
+                f"field_mapping: {_bounded(target)} does not name a field of a group; the groups here are: {groups}."
                 f"{_did_you_mean(meant_by(group, self.groups))}"
             )
         names = self.groups[group]
@@ -107,8 +107,8 @@ class Fields:
         if self.properties == "properties":  # the Open API has only one kind of properties
             return f"properties.{name}"
         if group is None:
-            known = (known for known, names in self.groups.items() if names is not None and name in names)
-            group = next(known, self.properties)
+            holders = (key for key, names in self.groups.items() if names is not None and name in names)
+            group = next(holders, self.properties)
         return f"{group}.{name}"
 
 

@@ -139,7 +139,7 @@ class Shaping:
         return frozenset(self.field_mapping.values())
 
     @cached_property
-    def known(self) -> dict[str, Check]:
+    def standard_checks(self) -> dict[str, Check]:
         """The check function of each standard field."""
         number = partial(phone_number, region=self.phone_region, check=self.check_ids)
         return {

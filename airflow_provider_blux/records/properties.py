@@ -39,13 +39,13 @@ def required(row: Mapping[str, Any], field: str) -> Any:
 class Place(NamedTuple):
     """The property that a column stands for.
 
-    :param is_known: whether it is a standard field of Blux; otherwise it is a custom property.
+    :param is_standard: whether it is a standard field of Blux; otherwise it is a custom property.
     :param name: the name of the property.
     :param check_of: a function that takes the type of a value that is not null. It returns the check for values of
         this type, or ``None`` if they need no check. If the column holds a nested group, ``None`` and not a function.
     """
 
-    is_known: bool
+    is_standard: bool
     name: str
     check_of: Callable[[type], Check | None] | None
 
@@ -54,7 +54,7 @@ class _Plan(NamedTuple):
     """How columns are sorted into properties, for all rows with the same columns. A column is given by its index.
 
     :param places: each column that is sent, with its property or nested group.
-    :param known: the name of each standard field, with its column.
+    :param standard: the name of each standard field, with its column.
     :param own: the name of each custom property, with its column.
     :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
         no error.
@@ -62,7 +62,7 @@ class _Plan(NamedTuple):
     """
 
     places: list[tuple[int, Place]]
-    known: list[tuple[str, int]]
+    standard: list[tuple[str, int]]
     own: list[tuple[str, int]]
     refused: list[tuple[int, BluxRecordError]]
     steps: dict[tuple[type, ...], list[_Step]]
@@ -110,17 +110,17 @@ class Placement:
         for column, error in plan.refused:
             if values[column] is not None or self._nulls:
                 raise BluxRecordError(error.field, error.reason)
-        known = {name: values[column] for name, column in plan.known}
+        standard = {name: values[column] for name, column in plan.standard}
         own = {name: values[column] for name, column in plan.own}
         for column, place, check in steps:
-            into = known if place.is_known else own
+            into = standard if place.is_standard else own
             if check:
                 into[place.name] = check(values[column], place.name)
             elif place.check_of:
                 del into[place.name]
             else:
                 nested.append((place.name, values[column]))
-        return known, own, nested
+        return standard, own, nested
 
     def _new_plan(self, columns: tuple[Any, ...]) -> _Plan:
         plan = _Plan([], [], [], [], {})
@@ -133,7 +133,7 @@ class Placement:
             if place:
                 plan.places.append((index, place))
                 if place.check_of:
-                    (plan.known if place.is_known else plan.own).append((place.name, index))
+                    (plan.standard if place.is_standard else plan.own).append((place.name, index))
         if len(self._plans) < _MOST_PLANS:
             self._plans[columns] = plan
         return plan
@@ -153,7 +153,7 @@ class Placement:
 
 def own_property(column: Any) -> Place:
     """Return the :class:`Place` of a custom property."""
-    return Place(is_known=False, name=text(column, "a column name"), check_of=property_check)
+    return Place(is_standard=False, name=text(column, "a column name"), check_of=property_check)
 
 
 @lru_cache(maxsize=64)
@@ -162,7 +162,7 @@ def _own_placement(fields: frozenset[str], nulls: bool) -> Placement:
         if column in fields:
             return None
         if column == "properties":
-            return Place(is_known=False, name=column, check_of=None)
+            return Place(is_standard=False, name=column, check_of=None)
         return own_property(column)
 
     return Placement(find, nulls=nulls)

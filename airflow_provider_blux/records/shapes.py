@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records import devices, events, users
 from airflow_provider_blux.records.exclusions import Absent
-from airflow_provider_blux.records.fields import KNOWN
+from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.header import Header
 from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
 from airflow_provider_blux.records.options import DEFAULT, Shaping
@@ -31,7 +31,10 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "delete_users": lambda first, _repeated: first,
     "update_devices": users.merged,
 }
-_GROUPS: dict[str, frozenset[str] | None] = {"user_properties": frozenset(KNOWN), "custom_user_properties": None}
+_GROUPS: dict[str, frozenset[str] | None] = {
+    "user_properties": frozenset(STANDARD_FIELDS),
+    "custom_user_properties": None,
+}
 _USER = ("user", "customer", "member")
 _DELETION = Fields(required=("user_id",), own=frozenset({"user_id"}))
 FIELDS: dict[tuple[str, str], Fields] = {

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN, Check
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
@@ -31,7 +31,7 @@ _GROUPS = frozenset({"user_properties", "custom_user_properties"})
 _NESTED = frozenset({"user_id", "properties", "timestamp"})
 # `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
-_BY_LETTERS = {letters_of(field): field for field in KNOWN}
+_BY_LETTERS = {letters_of(field): field for field in STANDARD_FIELDS}
 
 
 def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
@@ -45,10 +45,10 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     held = row.get("properties") if isinstance(row, OBJECTS) else None
     if held is not None and isinstance(held, OBJECTS):
         _check_own(held, shaping)
-    user_id, known, custom = _sorted(row, shaping)
+    user_id, standard, custom = _sorted(row, shaping)
     record: dict[str, Any] = {"user_id": user_id}
-    if known:
-        record["user_properties"] = known
+    if standard:
+        record["user_properties"] = standard
     if custom:
         record["custom_user_properties"] = custom
     return user_id, record
@@ -78,8 +78,8 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
             aside = _NO_GROUP
             if "timestamp" in shaping.targets:
                 moment, aside = row.get("timestamp"), aside | {"timestamp"}
-    user_id, known, custom = _sorted(row, shaping, aside)
-    record: dict[str, Any] = {"user_id": user_id, "properties": _joined(known, custom, shaping)}
+    user_id, standard, custom = _sorted(row, shaping, aside)
+    record: dict[str, Any] = {"user_id": user_id, "properties": _joined(standard, custom, shaping)}
     if moment is not None:
         record["timestamp"] = timestamp(moment, "timestamp", shaping.zone, shaping.timestamp_unit)
     return user_id, record
@@ -143,14 +143,15 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
-    known, custom, groups = _placement(shaping, aside).sort(row)
+    standard, custom, groups = _placement(shaping, aside).sort(row)
     for column, value in groups:
         group = _without(value, shaping.excluded)
         if column == "user_properties":
-            put_group(known, column, group, partial(_known_property, shaping.known), nulls=shaping.send_nulls)
+            check = partial(_standard_property, shaping.standard_checks)
+            put_group(standard, column, group, check, nulls=shaping.send_nulls)
         else:
             put_group(custom, column, group, json_value, nulls=shaping.send_nulls)
-    return user_id, known, custom
+    return user_id, standard, custom
 
 
 @lru_cache(maxsize=64)
@@ -158,10 +159,10 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
     def find(column: Any) -> Place | None:
         if column in aside or column in shaping.excluded:
             return None
-        if column in shaping.known:
-            return Place(is_known=True, name=column, check_of=_check_of(column, shaping))
+        if column in shaping.standard_checks:
+            return Place(is_standard=True, name=column, check_of=_check_of(column, shaping))
         if column in _GROUPS:
-            return Place(is_known=False, name=column, check_of=None)
+            return Place(is_standard=False, name=column, check_of=None)
         return own_property(column)
 
     return Placement(find, nulls=shaping.send_nulls)
@@ -169,7 +170,7 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
 
 def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
     """Return the ``check_of`` of a standard field (see :class:`Place`): booleans in a consent need no check."""
-    check = shaping.known[field]
+    check = shaping.standard_checks[field]
     return lambda kind: None if kind is bool and field in CONSENTS else check
 
 
@@ -179,24 +180,24 @@ def _without(group: Any, excluded: frozenset[str]) -> Any:
     return {name: value for name, value in group.items() if name not in excluded}
 
 
-def _known(checks: Mapping[str, Check], name: str, value: Any, field: str) -> Any:
+def _checked(checks: Mapping[str, Check], name: str, value: Any, field: str) -> Any:
     return None if value is None else checks[name](value, field)
 
 
-def _known_property(checks: Mapping[str, Check], value: Any, field: str) -> Any:
+def _standard_property(checks: Mapping[str, Check], value: Any, field: str) -> Any:
     name = field.removeprefix("user_properties.")
     if name not in checks:
         meant = meant_by(name, checks, loosely=True)
         way_out = f"did you mean {meant}?" if meant else "put it in custom_user_properties"
         raise BluxRecordError(field, f"is not one of the eight fields that Blux knows; {way_out}")
-    return _known(checks, name, value, field)
+    return _checked(checks, name, value, field)
 
 
-def _joined(known: dict[str, Any], custom: dict[str, Any], shaping: Shaping) -> dict[str, Any]:
-    for name in known.keys() & custom.keys():
-        raise BluxRecordError(name, "is given twice, as a known and as a custom property; leave one of them")
-    checks = shaping.known
+def _joined(standard: dict[str, Any], custom: dict[str, Any], shaping: Shaping) -> dict[str, Any]:
+    for name in standard.keys() & custom.keys():
+        raise BluxRecordError(name, "is given twice, as a standard field and as a custom property; leave one of them")
+    checks = shaping.standard_checks
     # In the Open API, a consent among the custom properties has the same effect, so it is checked the same way.
-    return known | {
-        name: _known(checks, name, value, name) if name in checks else value for name, value in custom.items()
+    return standard | {
+        name: _checked(checks, name, value, name) if name in checks else value for name, value in custom.items()
     }

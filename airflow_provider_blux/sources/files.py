@@ -75,7 +75,7 @@ class StorageSource:
         for (fs, path), name, layout in files:
             self._begins.append((number + 1, name))
             columns = partitions_of(path) if self._hive_partitioning else {}
-            with _opened(fs, path, name) as file:
+            with _open(fs, path, name) as file:
                 found = records(file, name, layout, self._check_columns_of)
                 for record in _with_columns(found, columns, name) if columns else found:
                     number += 1
@@ -196,7 +196,7 @@ def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], nam
         yield record
 
 
-def _opened(fs: Any, path: str, name: str) -> Any:
+def _open(fs: Any, path: str, name: str) -> Any:
     try:
         return fs.open(path, "rb", block_size=_READ_AHEAD)
     except Exception as error:

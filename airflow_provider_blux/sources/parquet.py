@@ -18,7 +18,7 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
 
     :param file: a seekable file, since the metadata of Parquet is at the end of the file.
     """
-    parquet = _opened(file, name)
+    parquet = _open(file, name)
     columns, groups, size = parquet.schema_arrow.names, parquet.num_row_groups, parquet.metadata.num_rows
     check_columns(columns, name)
     rows = 0
@@ -32,7 +32,7 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
         raise BluxSourceError(f"{name} is damaged: its directory says {size:,} rows, it has {rows:,}.")
 
 
-def _opened(file: BinaryIO, name: str) -> Any:
+def _open(file: BinaryIO, name: str) -> Any:
     parquet = library(PARQUET, name)
     try:
         return parquet.ParquetFile(

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_blux.delivery.accepted_rows import AcceptedRows
 from airflow_provider_blux.delivery.digest_map import DigestMap
-from airflow_provider_blux.delivery.known_rows import KnownRows
 from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 from airflow_provider_blux.delivery.snapshot_files import Header, SnapshotFolder, Target
 from airflow_provider_blux.delivery.storage import Folder
@@ -48,14 +48,14 @@ class Entries:
 
     def write(self, rows: Iterable[Pair]) -> None:
         """Write the file of a merge."""
-        known = KnownRows()
+        known = AcceptedRows()
         for user, row in rows:
-            known.know(user, row)
+            known.set_row(user, row)
         self._folder.write_merged(Header(target=self._target, run="whole", covers=[]), known)
 
     def open(self) -> Get:
         """Read the file of a merge."""
-        known = KnownRows()
+        known = AcceptedRows()
         self._folder.merged("whole.merged.snapshot", known)
         return known.row_of
 

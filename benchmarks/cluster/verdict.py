@@ -139,7 +139,7 @@ def _faults_of(index: int, records: int, course: Course) -> Iterator[str]:
     if report["read"] != records:
         yield f"read {report['read']:,} of {records:,} records"
     if report["read"] != report["delivered"] + report["merged"] or any(report[name] for name in _ZERO):
-        yield "its account does not close"
+        yield "its counts do not add up"
     saved = course.kill.saved if course.kill else {}
     left = saved.get(index)
     if report["resumed"] != (left.delivered if left else 0):

@@ -19,7 +19,7 @@ from airflow_provider_blux.delivery.progress import Watcher
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.run import Run, Stop
-from airflow_provider_blux.delivery.settings import DeliveryOptions, settled
+from airflow_provider_blux.delivery.settings import DeliveryOptions, resolved_settings
 from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
 from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder, Target
 from airflow_provider_blux.delivery.storage import Folder
@@ -137,7 +137,7 @@ def push(
     chosen: Api = api or ("application" if operation in ("upsert_users", "delete_users") else "open")
     endpoints = endpoints_for(operation, chosen)
     given: DeliveryOptions = {"rate_limit": UNPACED, **options}  # type: ignore[typeddict-item]
-    settings = settled(given, endpoints, None)
+    settings = resolved_settings(given, endpoints, None)
     with client_of(blux, timeout=timeout) as client:
         delivery = Delivery(
             client,

@@ -176,7 +176,7 @@ def test_a_later_try_starts_from_what_earlier_ones_delivered(blux: Emulator) -> 
     assert started == [("started", 4), ("ended", 10)]
 
 
-def test_the_task_state_shows_the_account_in_numbers(clock: Clock) -> None:
+def test_the_task_state_shows_the_counts(clock: Clock) -> None:
     state = TaskState()
     report = Report(read=100, delivered=90, rejected=10, rejects=["file:///rejects"])
     running = progress(clock, report, TaskStateDisplay(state, 2), total=400)

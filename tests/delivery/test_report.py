@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.batches import Batch, Reject
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.report import Account, Outcome, Report, Traffic, summary
+from airflow_provider_blux.delivery.report import Outcome, OutcomeCounter, Report, Traffic, summary
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError, BluxStopped
 from tests.delivery.pushing import Memory
@@ -21,8 +21,8 @@ def reject(number: int, outcome: Any = "rejected") -> Reject:
     return Reject(number, outcome, "n", f"reason {number}", None)
 
 
-def account_of(store: Memory | None = None, rejects: Any = None) -> Account:
-    return Account(Report(), Checkpoint(store, "settings"), rejects)
+def counter_of(store: Memory | None = None, rejects: Any = None) -> OutcomeCounter:
+    return OutcomeCounter(Report(), Checkpoint(store, "settings"), rejects)
 
 
 def batch(index: int, size: int, *, suppressed: int = 0, rejects: Sequence[Reject] = ()) -> Batch:
@@ -31,18 +31,18 @@ def batch(index: int, size: int, *, suppressed: int = 0, rejects: Sequence[Rejec
 
 
 def test_every_record_of_a_batch_has_one_outcome():
-    account = account_of()
-    account.settle(
+    counter = counter_of()
+    counter.settle(
         batch(1, 10, suppressed=2, rejects=[reject(1)]),
         Outcome(delivered=3, merged=1, rejects=[reject(4), reject(5, "unknown"), reject(6, "unknown")]),
     )
-    account.settle(batch(2, 10), Outcome(delivered=10))
+    counter.settle(batch(2, 10), Outcome(delivered=10))
 
-    report = account.report
+    report = counter.report
     assert (report.read, report.delivered, report.rejected) == (20, 13, 2)
     assert (report.suppressed, report.merged, report.unknown, report.batches) == (2, 1, 2, 2)
-    assert report.closed()
-    assert report.account() == "20 read = 13 delivered + 2 rejected + 2 suppressed + 1 merged + 2 unknown"
+    assert report.adds_up()
+    assert report.in_words() == "20 read = 13 delivered + 2 rejected + 2 suppressed + 1 merged + 2 unknown"
 
 
 def test_a_batch_counts_only_once_its_rejects_are_kept():
@@ -56,21 +56,21 @@ def test_a_batch_counts_only_once_its_rejects_are_kept():
             pass
 
     store = Memory()
-    account = account_of(store, Full())
+    counter = counter_of(store, Full())
     with pytest.raises(OSError, match="no space left"):
-        account.settle(batch(1, 10, rejects=[reject(1)]), Outcome(delivered=9))
+        counter.settle(batch(1, 10, rejects=[reject(1)]), Outcome(delivered=9))
 
-    assert (account.report.read, account.report.delivered) == (0, 0)
+    assert (counter.report.read, counter.report.delivered) == (0, 0)
 
 
 def test_the_report_continues_the_counts_of_an_earlier_try():
     store = Memory()
     checkpoint = Checkpoint(store, "settings")
-    first = Account(Report(), checkpoint)
+    first = OutcomeCounter(Report(), checkpoint)
     first.settle(batch(1, 10, suppressed=1, rejects=[reject(1)]), Outcome(delivered=7, rejects=[reject(2, "unknown")]))
     checkpoint.save()
 
-    later = account_of()
+    later = counter_of()
     later.resume(store.load()["counts"])
     later.settle(batch(2, 10), Outcome(delivered=10))
 
@@ -84,11 +84,11 @@ def test_the_report_continues_the_counts_of_an_earlier_try():
 
 
 def test_a_record_without_an_outcome_is_never_hidden():
-    account = account_of()
-    account.settle(batch(1, 10), Outcome(delivered=9))
+    counter = counter_of()
+    counter.settle(batch(1, 10), Outcome(delivered=9))
 
-    with pytest.raises(BluxError, match=r"The account does not close, .* 10 read = 9 delivered"):
-        account.close(1.0)
+    with pytest.raises(BluxError, match=r"The counts do not add up, .* 10 read = 9 delivered"):
+        counter.close(1.0)
 
 
 @pytest.mark.parametrize(
@@ -105,48 +105,48 @@ def test_a_record_without_an_outcome_is_never_hidden():
     ],
 )
 def test_as_many_may_be_rejected_or_unknown_as_are_allowed_and_no_more(max_rejects, limit):
-    account = account_of()
-    account.settle(batch(1, 10), Outcome(delivered=8, rejects=[reject(1), reject(2, "unknown")]))
+    counter = counter_of()
+    counter.settle(batch(1, 10), Outcome(delivered=8, rejects=[reject(1), reject(2, "unknown")]))
 
     if limit is None:
-        account.close(max_rejects)
+        counter.close(max_rejects)
     else:
         with pytest.raises(BluxRejectLimitError, match=r"8 were delivered, 1 rejected and 1 unknown") as caught:
-            account.close(max_rejects)
+            counter.close(max_rejects)
         assert f"; allowed are {limit} (max_rejects). " in str(caught.value)
 
 
 @pytest.mark.parametrize(("number", "left"), [(9, None), (10, None), (11, "and 1 more"), (25, "and 15 more")])
 def test_ten_rejects_are_shown_and_the_others_counted(number, left):
-    account = account_of()
+    counter = counter_of()
     for index in range(1, number + 1):
         outcome = "unknown" if index % 2 else "rejected"
-        account.settle(batch(index, 1, rejects=[reject(index, outcome)]), Outcome())
+        counter.settle(batch(index, 1, rejects=[reject(index, outcome)]), Outcome())
 
     with pytest.raises(BluxRejectLimitError) as caught:
-        account.close(0)
+        counter.close(0)
     shown = str(caught.value).splitlines()[1:]
     assert [line.split(",")[0].strip() for line in shown[:10]] == [f"record {n}" for n in range(1, min(number, 10) + 1)]
     assert shown[10:] == ([f"  {left}"] if left else [])
 
 
 def test_where_nothing_was_to_be_sent_it_is_told_how_many_are_valid():
-    account = account_of()
-    account.report.validate_only = True
-    account.settle(batch(1, 3, rejects=[reject(1)]), Outcome(valid=2))
+    counter = counter_of()
+    counter.report.validate_only = True
+    counter.settle(batch(1, 3, rejects=[reject(1)]), Outcome(valid=2))
 
     with pytest.raises(BluxRejectLimitError, match=r"Of 3 records, 2 are valid, 1 rejected"):
-        account.close(0)
+        counter.close(0)
 
 
 def test_the_report_names_the_object_that_the_last_rejects_are_written_to():
     rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/report", "rejects_path"), "try1")
-    account = account_of(None, rejects)
-    account.settle(batch(1, 2, rejects=[reject(1)]), Outcome(delivered=1))
+    counter = counter_of(None, rejects)
+    counter.settle(batch(1, 2, rejects=[reject(1)]), Outcome(delivered=1))
     rejects.flush()
-    account.close(1.0)
+    counter.close(1.0)
 
-    assert account.report.rejects == rejects.urls
+    assert counter.report.rejects == rejects.urls
     assert len(rejects.urls) == 1
 
 
@@ -181,7 +181,7 @@ def test_the_missing_users_of_the_tasks_that_know_them_are_added(absent, whole):
 def test_a_task_whose_counts_do_not_add_up_is_not_hidden_by_the_others():
     too_few, too_many = Report(read=3, delivered=2), Report(read=3, delivered=4)
 
-    with pytest.raises(BluxError, match="account of a task does not close"):
+    with pytest.raises(BluxError, match="counts of a task do not add up"):
         summary([too_few.as_dict(), too_many.as_dict()])
 
 

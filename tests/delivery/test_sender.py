@@ -370,4 +370,4 @@ def test_records_merged_in_either_half_of_a_refused_batch_all_count(blux):
     report = push(blux, "upsert_users", rows)
 
     assert (report.read, report.delivered, report.merged) == (12, 4, 8)
-    assert report.closed()
+    assert report.adds_up()

@@ -224,7 +224,7 @@ def test_a_row_whose_values_cannot_be_told_apart_is_never_taken_for_unchanged(va
     mark = snapshot.mark({"user_id": "u", "x": value})
 
     assert mark is not None
-    assert (mark.row, mark.is_known) == (None, False)
+    assert (mark.row, mark.is_in_snapshot) == (None, False)
 
 
 def test_a_user_with_several_rows_is_always_sent(blux: Any, folder: Folder) -> None:

@@ -212,7 +212,7 @@ class History:
         else:
             is_whole = True
             assert report.read == len(run.rows)
-        assert report.closed(), report.account()
+        assert report.adds_up(), report.in_words()
         return report, is_whole
 
     def _look(self, run: Run, overlapped: Set[str]) -> None:

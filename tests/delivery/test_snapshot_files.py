@@ -12,8 +12,8 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch, Record
-from airflow_provider_blux.delivery.known_rows import SIZE, KnownRows
 from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
 from airflow_provider_blux.delivery.storage import Folder
@@ -157,7 +157,7 @@ def test_files_are_merged_again_when_they_are_worth_a_quarter_of_the_whole(blux:
 
 
 def test_many_small_files_are_merged(blux: Any, tmp_path: Path) -> None:
-    rows = KnownRows()
+    rows = AcceptedRows()
     rows.unpack(b"".join(random.Random(number).randbytes(SIZE - 1) + b"\0" for number in range(100_000)))  # noqa: S311
     folder_of(tmp_path).write_merged(Header(target=target_of(), run="first", covers=[], stored=100_000), rows)
     for number in range(101):
@@ -426,10 +426,8 @@ def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
     snapshot = snapshot_in(together)
     snapshot.begin()
 
-    are_known = [
-        snapshot.mark({"user_id": user, "x": value}).is_known for user, value in zip("abcd", [1, 2, 1, 1], strict=True)
-    ]
-    assert are_known == [True, False, False, False]
+    marks = [snapshot.mark({"user_id": user, "x": value}) for user, value in zip("abcd", [1, 2, 1, 1], strict=True)]
+    assert [mark.is_in_snapshot for mark in marks] == [True, False, False, False]
 
 
 def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(
@@ -478,7 +476,7 @@ def test_of_two_runs_that_did_not_see_each_other_what_both_sent_is_not_known(tmp
     after = snapshot_in(tmp_path)
     after.begin()
     marks = [after.mark({"user_id": user_id}) for user_id in "abc"]
-    assert [mark.is_known for mark in marks] == [True, False, True]
+    assert [mark.is_in_snapshot for mark in marks] == [True, False, True]
 
     after.accepted([Record(1, "b", mark=marks[1])])
     after.end(is_whole=True)

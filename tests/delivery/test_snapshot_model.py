@@ -118,7 +118,7 @@ class History:
             row = row_of(user, value := self.chance.choice(VALUES))
             mark = run.snapshot.mark(row)
             is_valid = self.chance.random() < 0.8
-            if mark.is_known and is_valid:
+            if mark.is_in_snapshot and is_valid:
                 # What another run changes meanwhile this one cannot see; the next one sends it.
                 assert user in run.changed_by_others or self.blux[user] == value
             elif is_valid:

@@ -11,7 +11,7 @@ import jinja2
 import pytest
 
 from airflow_provider_blux import snapshot
-from airflow_provider_blux.delivery.known_rows import SIZE
+from airflow_provider_blux.delivery.accepted_rows import SIZE
 from airflow_provider_blux.delivery.row_digests import USER_BYTES
 from airflow_provider_blux.delivery.snapshot_state import _MANY, _WORTH
 from airflow_provider_blux.emulator import Emulator

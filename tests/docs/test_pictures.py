@@ -40,7 +40,7 @@ def test_the_report_is_one_that_an_operator_returns() -> None:
     report = json.loads(" ".join(words("report.svg", "code")))
 
     assert list(report) == [field.name for field in fields(Report)]
-    assert Report(**report).closed()
+    assert Report(**report).adds_up()
     assert report["records_per_second"] == round((report["read"] - report["resumed"]) / report["seconds"], 1)
     numbers = [f"{report[outcome]:,}" for outcome in OUTCOMES]
     assert f"{' + '.join(numbers)} = {report['read']:,}:" in words("report.svg")

@@ -13,7 +13,7 @@ from tests.docs.readme import ROOT
 INSTEAD = {
     r"rehears\w*": "dry run",
     r"mend(?:s|ed|ing)?": "fix",
-    r"account closes": "the counts add up",
+    r"account (?:does not )?closes?": "the counts add up",
     r"slips? of the pen": "typo",
     r"black(?:s|ed)? out": "redact",
     r"hardly (?:meant|what anybody means)": "probably unintended",

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import shape_of
 from airflow_provider_blux.records.spelling import letters_of
@@ -36,7 +36,7 @@ json_values = st.recursive(
     max_leaves=6,
 )
 TAKEN = frozenset({"user_id", "name", "id", "timestamp", "properties", "user_properties", "custom_user_properties"})
-LETTERS = {letters_of(name) for name in (*TAKEN, *KNOWN)}
+LETTERS = {letters_of(name) for name in (*TAKEN, *STANDARD_FIELDS)}
 own = st.dictionaries(texts.filter(lambda name: letters_of(name) not in LETTERS), json_values, max_size=4)
 known = st.fixed_dictionaries(
     {},

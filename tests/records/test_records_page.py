@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records import data_quality, values
 from airflow_provider_blux.records.encoding import encode
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS, shape_of
@@ -88,8 +88,8 @@ def test_no_table_of_the_page_is_left_out() -> None:
 
 RULES: dict[str, Callable[[Shaping, Any], Any]] = {
     "Ids": lambda shaping, given: identifier(given, "user_id", check=shaping.check_ids),
-    "Telephone numbers": lambda shaping, given: shaping.known["phone_number"](given, "phone_number"),
-    "Consents": lambda shaping, given: shaping.known[CONSENTS[0]](given, CONSENTS[0]),
+    "Telephone numbers": lambda shaping, given: shaping.standard_checks["phone_number"](given, "phone_number"),
+    "Consents": lambda shaping, given: shaping.standard_checks[CONSENTS[0]](given, CONSENTS[0]),
     "Timestamps": lambda shaping, given: timestamp(given, "timestamp", shaping.zone, shaping.timestamp_unit),
     "Properties": lambda _, given: values.json_value(given, "p"),
 }
@@ -128,7 +128,7 @@ def test_the_fields_are_those_of_the_code(heading: str, kinds: list[tuple[str, s
     rows = [row for table, row in rows_of("field", "type", "needed", "rule") if table.heading == heading]
     known = {name for kind in kinds for name in (*FIELDS[kind].own, *FIELDS[kind].groups)}
 
-    assert {row[0].strip("`") for row in rows} == known | (set(KNOWN) if heading == "Users" else set())
+    assert {row[0].strip("`") for row in rows} == known | (set(STANDARD_FIELDS) if heading == "Users" else set())
     for kind in kinds:
         assert {row[0].strip("`") for row in rows if row[2]} == set(FIELDS[kind].required)
 

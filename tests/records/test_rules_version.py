@@ -20,7 +20,7 @@ import pytest
 from airflow_provider_blux.api.endpoints import Api, Operation
 from airflow_provider_blux.exceptions import BluxError
 from airflow_provider_blux.records.encoding import encode
-from airflow_provider_blux.records.fields import KNOWN
+from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
 
@@ -43,7 +43,8 @@ VALUES: list[Any] = [
     *([], [1, "a", None], {}, {"a": 1, "b": None}, {"a": {"b": [1.5, Decimal("0.1")]}}, {1: "a"}, (1, 2), {1, 2}),
 ]
 USER_COLUMNS = [
-    *("user_id", *sorted(KNOWN), "grade", "Grade", " grade", "Phone_Number", "email-address", "timestamp", ""),
+    *("user_id", *sorted(STANDARD_FIELDS), "grade", "Grade", " grade", "Phone_Number", "email-address", "timestamp"),
+    "",
     *("properties", "user_properties", "custom_user_properties"),
 ]
 DEVICE_COLUMNS = ["device_id", "user_id", "platform", "token", "app_local_id", "os_version", "properties", "Token", ""]

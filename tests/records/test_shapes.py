@@ -101,7 +101,7 @@ def test_a_user_is_nested_or_flat(row: Any, expected: Any) -> None:
         ({"user_id": "u", "properties": {"phone_number": 10}}, Rejected("phone_number", "leading zero")),
         (
             {"user_id": "u", "email_address": EMAIL, "custom_user_properties": {"email_address": EMAIL}},
-            Rejected("email_address", "as a known and as a custom property"),
+            Rejected("email_address", "as a standard field and as a custom property"),
         ),
         (
             {"user_id": "u", "custom_user_properties": {"marketing_notification_consent": "Y"}},

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import check_mapping, shape_of
 from airflow_provider_blux.sources.rows import TableRow
@@ -46,8 +46,8 @@ def refusal(kind: tuple[str, str], row: Any, **shaping: Any) -> str:
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
-        (USER, [*KNOWN, "user_properties", "custom_user_properties"]),
-        (PROFILE, [*KNOWN, "user_properties", "custom_user_properties", "properties"]),
+        (USER, [*STANDARD_FIELDS, "user_properties", "custom_user_properties"]),
+        (PROFILE, [*STANDARD_FIELDS, "user_properties", "custom_user_properties", "properties"]),
         (EVENT, ["timestamp", "id", "properties"]),
         (DEVICE, ["user_id", "platform", "token", "app_local_id", "properties"]),
     ],
@@ -268,7 +268,7 @@ def test_an_excluded_name_that_is_nearly_a_field_is_an_error(name: str, meant: s
     assert Shaping(exclude_fields=[f"custom_user_properties.{name}"]).excluded == {name}
 
 
-@pytest.mark.parametrize("name", [*OWN, *KNOWN, "custom_user_properties"])
+@pytest.mark.parametrize("name", [*OWN, *STANDARD_FIELDS, "custom_user_properties"])
 def test_any_other_name_can_be_excluded_and_mapped_to(name: str) -> None:
     assert Shaping(exclude_fields=[name]).excluded == {name}
     check_mapping("upsert_users", None, {"a": name})
@@ -358,7 +358,7 @@ def test_the_column_in_a_reason_is_bounded_and_redacted() -> None:
     assert "x" * 61 not in str(raised.value)
 
 
-@pytest.mark.parametrize("field", [*KNOWN, "Phone_Number", "marketing-notification-consent"])
+@pytest.mark.parametrize("field", [*STANDARD_FIELDS, "Phone_Number", "marketing-notification-consent"])
 def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str) -> None:
     row = {"user_id": "u", "properties": {"grade": "gold", field: False}}
 

@@ -70,7 +70,7 @@ def test_the_crm_ends_as_if_the_users_had_been_sent_one_by_one(blux, rows, fault
 
     assert held(blux) == in_order(rows)
     assert report.read == len(rows) == report.delivered + report.merged
-    assert report.closed()
+    assert report.adds_up()
 
 
 @slow_but_sure
@@ -150,7 +150,7 @@ def test_devices_of_one_id_are_merged_and_arrive(blux):
 def test_an_empty_source_is_delivered(blux):
     report = push(blux, "upsert_users", [])
 
-    assert report.closed()
+    assert report.adds_up()
     assert blux.requests() == []
 
 

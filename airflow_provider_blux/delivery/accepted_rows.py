@@ -10,21 +10,21 @@ from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 SIZE = USER_BYTES + ROW_BYTES + 1
 """Size of an entry: the digests of user and row, and one byte for the state of the user (always 0 in a file)."""
 
-# The states of a user in this run. _KNOWN: in the snapshot, not read from the source yet. _SAME: read with the same
+# The states of a user in this run. _UNREAD: in the snapshot, not read from the source yet. _SAME: read with the same
 # row, or accepted since. _CHANGED: read with another row, or new. _BARRED: must not be in the snapshot after this run,
 # not read yet. _MET_BARRED: the same, and read.
-_KNOWN, _SAME, _CHANGED, _BARRED, _MET_BARRED = range(5)
+_UNREAD, _SAME, _CHANGED, _BARRED, _MET_BARRED = range(5)
 _NO_ROW = bytes(ROW_BYTES)
 _NEW = _NO_ROW + bytes([_CHANGED])
 
 
-class KnownRows(DigestMap):
+class AcceptedRows(DigestMap):
     """The last accepted row digest of each user, and the state of the user in this run."""
 
     def __init__(self) -> None:
         super().__init__(USER_BYTES, ROW_BYTES + 1)
         #: Number of users read from the source that were in the snapshot, and of those that were not.
-        self.met_known, self.met_others = 0, 0
+        self.met_old, self.met_new = 0, 0
 
     def packed(self) -> Iterator[bytes]:
         """Yield the entries of all users, in blocks that :meth:`unpack` reads.
@@ -42,7 +42,7 @@ class KnownRows(DigestMap):
         for at in range(0, len(entries), SIZE):
             buckets[entries[at] << 8 | entries[at + 1]] += entries[at : at + SIZE]
 
-    def keep_common(self, others: KnownRows) -> None:
+    def keep_common(self, others: AcceptedRows) -> None:
         """Remove all users except those that have the same row in both maps."""
         for number, bucket in self._buckets.items():
             entries = [bytes(bucket[at : at + SIZE]) for at in range(0, len(bucket), SIZE)]
@@ -54,7 +54,7 @@ class KnownRows(DigestMap):
         value = self.get(user)
         return value[:ROW_BYTES] if value and value[-1] <= _SAME else None
 
-    def know(self, user: bytes, row: bytes) -> None:
+    def set_row(self, user: bytes, row: bytes) -> None:
         """Set the digest of the last accepted row of a user; called before the source is read."""
         self.put(user, row + b"\0")
 
@@ -80,17 +80,17 @@ class KnownRows(DigestMap):
         if at < 0:
             at = len(bucket)
             bucket += user + _NEW
-            self.met_others += 1
+            self.met_new += 1
             return at, False
         state_at = at + SIZE - 1
         state = bucket[state_at]
-        if state == _KNOWN:
-            self.met_known += 1
+        if state == _UNREAD:
+            self.met_old += 1
             is_same = row is not None and bucket[at + USER_BYTES : state_at] == row
             bucket[state_at] = _SAME if is_same else _CHANGED
             return at, is_same
         if state == _BARRED:
-            self.met_others += 1
+            self.met_new += 1
         bucket[state_at] = _MET_BARRED
         return at, False
 
@@ -112,7 +112,7 @@ class KnownRows(DigestMap):
 
         :param keep_unmet: whether to keep the users of the snapshot that are not in the source.
         """
-        kept = bytes([_KNOWN, _SAME]) if keep_unmet else bytes([_SAME])
+        kept = bytes([_UNREAD, _SAME]) if keep_unmet else bytes([_SAME])
         for number, bucket in self._buckets.items():
             if bucket[SIZE - 1 :: SIZE].translate(None, kept):
                 places = [at for at in range(0, len(bucket), SIZE) if bucket[at + SIZE - 1] in kept]
