@@ -1,6 +1,7 @@
 """The types of values that a DAG passes to or receives from the operators and the hook.
 
-They are for annotations and ``isinstance``. Import them only from this module: the modules that define them may move.
+They are for annotations; the classes, such as ``Report`` and ``Run``, are also for ``isinstance``. Import them only
+from this module: the modules that define them may move.
 """
 
 from __future__ import annotations

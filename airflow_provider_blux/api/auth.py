@@ -11,7 +11,7 @@ from airflow_provider_blux.exceptions import BluxConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationAccess:
-    """The Application API: sends the secret key as ``Authorization``, and the application's id in the path."""
+    """Access to the Application API: the secret key in ``Authorization``, the application's id in the path."""
 
     url: str
     application_id: str
@@ -44,7 +44,7 @@ class ApplicationAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAccess:
-    """The Open API: sends the key as a bearer token, and the project's id in the query."""
+    """Access to the Open API: the key as a bearer token in ``Authorization``, the project's id in the query."""
 
     url: str
     project_id: str

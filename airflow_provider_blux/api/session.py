@@ -56,7 +56,12 @@ _departure: ContextVar[Departure] = ContextVar("departure")
 
 @contextmanager
 def reporting_to(departure: Departure) -> Iterator[None]:
-    """Report requests that this thread sends within the context to ``departure``."""
+    """Within the context, call ``departure`` before and after this thread writes a request of a :func:`session`.
+
+    Such a request can be sent only within this context.
+
+    :param departure: its methods ``begin`` and ``end`` are called.
+    """
     token = _departure.set(departure)
     try:
         yield

@@ -24,7 +24,10 @@ Place = Callable[[int], str | None]
 
 
 def place_in(rows: Any) -> Place:
-    """Return the ``place_of`` function of a source, or one that returns ``None`` if the source has none."""
+    """Return the function that tells the position of a record in a source (see ``Place``).
+
+    :param rows: the source. If it has no ``place_of``, the function always returns ``None``.
+    """
     found: Place = getattr(rows, "place_of", lambda _number: None)
     return found
 
@@ -82,7 +85,7 @@ class Marker(Protocol):
     """The interface of a snapshot for reading a source: looks up each row among the rows last accepted."""
 
     def mark(self, row: Any) -> Mark | None:
-        """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""
+        """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
         """Return a mark without a row digest, for a user whose row :meth:`mark` could not look up."""
@@ -159,10 +162,11 @@ class Reading:
     place_of: Place = lambda _number: None
 
     def records(self, rows: Iterable[Any]) -> Iterator[Record]:
-        """Yield a record for each row.
+        """Yield a record for each row; for an invalid row, a record with its ``error``.
 
         :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
-        :raises BluxConfigError: the columns of the source are wrong; the message begins with the position of the row.
+        :raises BluxConfigError: the columns of the source are wrong. The message begins with the position of the row if
+            the source can tell it.
         :raises BluxStopped: the run was asked to stop.
         """
         for number, row in enumerate(rows, 1):
@@ -211,15 +215,19 @@ class Reading:
 
 @dataclass(repr=False)
 class Batch:
-    """The content of one request. It covers the source records from number ``first`` to number ``last``.
+    """The source records from number ``first`` to number ``last``, and what to send for them in one request.
+
+    A request that the API refuses may be sent again in smaller parts. Without ``records`` there is no request.
 
     :param records: the records to send, by key.
     :param merged: for each key with several source records: those source records, in the order of the source.
     :param rejects: records that are not in ``records`` because they are invalid.
     :param suppressed: number of records that are not in ``records`` because the user is on the suppression list.
     :param unchanged: number of records that are not in ``records`` because the last sent row was the same.
-    :param left: digests of users with a rejected or suppressed record; the snapshot removes these users, too.
-    :param contents: the ``identity`` of each source record; emptied when ``digest`` is computed.
+    :param left: digests of users with a rejected or suppressed record. The snapshot removes these users and those of
+        ``records``. Empty without a snapshot.
+    :param contents: ``Record.identity`` of each source record, from which the checkpoint computes ``digest``. Emptied
+        afterwards to save memory.
     :param digest: digest of the source from its first record to the end of this batch. A later try compares it to
         detect a changed source. Empty without a checkpoint.
     :param in_doubt: whether an earlier try may have sent this batch.

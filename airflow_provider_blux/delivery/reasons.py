@@ -32,7 +32,11 @@ class Reasons:
             self.add(field, reason, number)
 
     def add(self, field: str | None, reason: str, number: int = 1) -> None:
-        """Count records; reasons that differ only in positions or indexes are counted as one."""
+        """Count records by field and reason.
+
+        Reasons that differ only in positions, indexes or request ids count as one. After fifty different reasons, new
+        ones are counted together as "other reasons".
+        """
         found = field and _INDEX.sub("[…]", field), _general(reason)
         if found not in self._numbers and len(self._numbers) >= _TOLD_APART:
             found = _OTHERS

@@ -192,7 +192,7 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
 
 
 def check(options: DeliveryOptions) -> None:
-    """Check the options that do not depend on the endpoint; done when a DAG is parsed.
+    """Check the options that do not depend on the endpoint: when a DAG is parsed, and before each delivery.
 
     :raises BluxConfigError: naming the argument at fault.
     """

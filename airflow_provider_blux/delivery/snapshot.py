@@ -133,7 +133,11 @@ class Snapshot:
             )
 
     def mark(self, row: Any) -> Mark | None:
-        """Look up a source row before it becomes a record; return ``None`` if the row has no readable id."""
+        """Look up a source row in the snapshot before it becomes a record, and note that the source has its user.
+
+        :return: the digests of user and row, and whether the last accepted row of the user was the same (never with a
+            full refresh). ``None`` if the row is not an object, or its id cannot be read.
+        """
         if not isinstance(row, OBJECTS):
             return None
         user_id = row.get(self._id_column)

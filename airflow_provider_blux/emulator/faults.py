@@ -203,7 +203,7 @@ class FaultPlan:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Plan a fault."""
+        """Add a fault at the end of the plan."""
         with self._lock:
             self._faults.append(fault)
 

@@ -1,4 +1,4 @@
-"""The emulator's web page at ``/``, for a person who wants to see what has arrived."""
+"""The emulator's web page at ``/``, for a person who wants to see the received requests and records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 
 
 def page(_: Request) -> Answer:
-    """Return the web page that shows what has arrived."""
+    """Return the emulator's web page, which shows the requests and records that the emulator has received."""
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     headers = {"content-security-policy": _POLICY, "cache-control": "no-store"}
     return text_answer(text, "text/html; charset=utf-8", 200, headers)

@@ -210,7 +210,7 @@ class Store:
         )
 
     def arrivals(self) -> list[tuple[str, float]]:
-        """Return API and operation (``open.send_events``) and the Unix time of every arrival, earliest first."""
+        """Return API and operation (``open.send_events``) and Unix time of each received request, earliest first."""
         return self._rows("SELECT api || '.' || operation, arrived FROM requests ORDER BY arrived")
 
     def _counted(self) -> dict[str, int]:

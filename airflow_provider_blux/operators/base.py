@@ -321,7 +321,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return cast("FileOptions", {name: getattr(self, name) for name in FileOptions.__annotations__})
 
     def _check(self) -> None:
-        """Check the arguments that are not templated, so that a wrong DAG fails when it is parsed.
+        """Check the arguments without a template, so that a wrong DAG fails when it is parsed; note the given source.
 
         :raises BluxConfigError: an argument is wrong; the message names it.
         """

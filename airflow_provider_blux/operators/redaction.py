@@ -14,11 +14,11 @@ from airflow.providers.common.compat.sdk import XComArg
 
 
 class Hidden:
-    """A value whose text is its type and its length.
+    """A wrapper for the records in a template field. Its text is only their type and number: ``<list of 3>``.
 
     :param value: the records.
-    :param is_template: whether Airflow must still render the value. ``False`` for the output of an upstream task: a
-        ``{{ ... }}`` in its records is data.
+    :param is_template: whether Airflow must still render the value. ``False`` for the output of an upstream task, since
+        a ``{{ ... }}`` in its records is data and not a template.
     """
 
     def __init__(self, value: Any, *, is_template: bool) -> None:

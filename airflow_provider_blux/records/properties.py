@@ -51,14 +51,15 @@ class Place(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How columns are sorted into properties, for all rows with the same columns. A column is given by its index.
+    """A cached plan for rows with the same columns: the property of each column. A column is given by its index.
 
     :param places: each column that is sent, with its property or nested group.
     :param standard: the name of each standard field, with its column.
     :param own: the name of each custom property, with its column.
     :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
         no error.
-    :param steps: the columns that need more than a copy of their value, for each sequence of types of the values.
+    :param steps: by the types of all values in a row: the columns whose value is not sent as it is. It must be checked,
+        or is a null to leave out, or is a nested group.
     """
 
     places: list[tuple[int, Place]]

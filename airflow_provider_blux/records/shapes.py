@@ -98,7 +98,10 @@ class RowShape:
         return self._mapped(self.header.read(row) if isinstance(row, OBJECTS) else row)
 
     def never_excluded(self) -> list[str]:
-        """Return the properties named by ``exclude_fields`` that no row has had so far."""
+        """Return the properties named by ``exclude_fields`` that no row has had so far, sorted.
+
+        Consents are among them only if all six are excluded and no row had any of them.
+        """
         return self._absent.names()
 
     def _looked_at(self, row: Any) -> tuple[str, Any]:
@@ -117,10 +120,11 @@ def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
 
 
 def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
-    """Return the names in ``exclude_fields`` that, as names of source columns, are never sent.
+    """Return the source columns that are never sent because ``exclude_fields`` names them.
 
-    Three kinds of columns are left out: a column that ``field_mapping`` renames, since it is sent under its new name; a
-    field outside the groups; and a group, of which only single properties can be excluded.
+    A snapshot ignores changes in these columns. A column that ``exclude_fields`` names is not among them if it may be
+    sent nevertheless: if ``field_mapping`` renames it; if it has the name of a top-level field, as ``timestamp``; or
+    if it holds a nested group, as ``user_properties``.
     """
     fields = FIELDS[operation, api]
     return shaping.excluded - shaping.field_mapping.keys() - fields.own - fields.groups.keys()
