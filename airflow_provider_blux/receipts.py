@@ -36,15 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)
         return 2
     wanted = hashes.of(options.user_id.encode()) if options.user_id is not None else None
-    found = 0
-    try:
-        for name, files in sorted(tries.items()):
+    found, is_valid = 0, True
+    for name, files in sorted(tries.items()):
+        try:
             found += _check(name, files, hashes, wanted)
-    except BluxReceiptError as error:
-        print(f"NOT VERIFIED. {error}", file=sys.stderr)
+        except BluxReceiptError as error:
+            print(f"NOT VERIFIED. {error}", file=sys.stderr)
+            is_valid = False
+        except OSError as error:
+            return _unreadable(error)
+    if not is_valid:
         return 1
-    except OSError as error:
-        return _unreadable(error)
     print("VERIFIED: no receipt was changed, removed from the middle or inserted.")
     if hashes.key_id is None:
         print("These receipts have no key: anyone who can write the files can also make them again.", file=sys.stderr)

@@ -103,7 +103,7 @@ class Progress:
             self._endpoint,
             how,
             report.in_words(),
-            f"; {report.absent:,} of the snapshot are absent from the source" if report.absent else "",
+            f"; absent from the source: {report.absent:,} of the snapshot" if report.absent else "",
             report.batches,
             report.requests,
             report.retries,

@@ -305,11 +305,15 @@ class OutcomeCounter:
         report = self.report
         refused = [f"{report.rejected:,} rejected"] * bool(report.rejected)
         refused += [f"{report.unknown:,} unknown (they may or may not have arrived)"] * bool(report.unknown)
-        others = f"{report.valid:,} are valid" if report.validate_only else f"{report.delivered:,} were delivered"
+        if report.validate_only:
+            others = f"{report.valid:,} {'is' if report.valid == 1 else 'are'} valid"
+        else:
+            others = f"{report.delivered:,} {'was' if report.delivered == 1 else 'were'} delivered"
         limit = limit_in_words(max_rejects)
         return "".join(
             [
-                f"Of {report.read:,} records, {others}, {' and '.join(refused)}; allowed are {limit} (max_rejects). ",
+                f"Of {report.read:,} {'record' if report.read == 1 else 'records'}, {others}, ",
+                f"{' and '.join(refused)}; allowed are {limit} (max_rejects). ",
                 self._way_out(),
                 *self._first_in_words(),
             ]

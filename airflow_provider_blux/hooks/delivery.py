@@ -79,16 +79,21 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
     :param files: URLs of the receipts files.
     :param hashes: creates hashes with the key of the receipts.
     :raises BluxReceiptError: a hash chain is not valid.
+    :raises BluxSourceError: a file cannot be read.
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_blux.delivery.audit import by_try, verified
+    from airflow_provider_blux.sources.compression import unreadable
 
     def lines(urls: list[str]) -> Iterator[bytes]:
         for url in urls:
             place = ObjectStoragePath(url)
-            with place.fs.open(place.path, "rb") as file:
-                yield from file
+            try:
+                with place.fs.open(place.path, "rb") as file:
+                    yield from file
+            except OSError as error:
+                raise unreadable(url, error) from error
 
     return {
         digest

@@ -244,4 +244,4 @@ def _where(error: Any) -> str:
 
 def _without_values(error: Exception) -> str:
     first_line = str(error).partition("\n")[0]
-    return _VALUES.sub("***", first_line)
+    return _VALUES.sub("***", first_line).rstrip(".")

@@ -227,6 +227,20 @@ def test_a_chain_that_was_tampered_with_is_not_verified(written, capsys, tamper)
     assert "NOT VERIFIED" in capsys.readouterr().err
 
 
+def test_each_file_is_verified_though_one_before_it_is_not(written, capsys):
+    content = written.read_text().splitlines()
+    others = {name: written.with_name(written.name.replace("__receipts", f"__receipts-{name}")) for name in (2, 3)}
+    others[2].write_text("\n".join(changed_id(content)) + "\n")
+    others[3].write_text("\n".join(content) + "\n")
+    written.write_text("no json\n")
+
+    assert main(["verify", str(written.parent)]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("NOT VERIFIED") == 2
+    assert f"{others[3]}: 10 receipts" in said.out
+    assert "VERIFIED:" not in said.out
+
+
 def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, tmp_path):
     monkeypatch.delenv(KEY_VARIABLE)
     key_file = tmp_path / "key"

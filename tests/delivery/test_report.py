@@ -130,6 +130,23 @@ def test_ten_rejects_are_shown_and_the_others_counted(number, left):
     assert shown[10:] == ([f"  {left}"] if left else [])
 
 
+@pytest.mark.parametrize(
+    ("read", "outcome", "text"),
+    [
+        (1, Outcome(), "Of 1 record, 0 were delivered, 1 rejected;"),
+        (2, Outcome(delivered=1), "Of 2 records, 1 was delivered, 1 rejected;"),
+        (2, Outcome(valid=1), "Of 2 records, 1 is valid, 1 rejected;"),
+    ],
+)
+def test_one_record_is_written_in_the_singular(read: int, outcome: Outcome, text: str) -> None:
+    counter = counter_of()
+    counter.report.validate_only = bool(outcome.valid)
+    counter.settle(batch(1, read, rejects=[reject(1)]), outcome)
+
+    with pytest.raises(BluxRejectLimitError, match=text):
+        counter.close(0)
+
+
 def test_where_nothing_was_to_be_sent_it_is_told_how_many_are_valid():
     counter = counter_of()
     counter.report.validate_only = True

@@ -18,6 +18,7 @@ from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxConfigError,
     BluxRejectLimitError,
+    BluxSourceError,
     BluxStopped,
 )
 from airflow_provider_blux.hooks.blux import BluxHook
@@ -275,7 +276,7 @@ def test_the_first_line_of_the_log_says_what_goes_where(
     assert ours[-2].startswith("Blux application.upsert_users ended: 1 read = 1 rejected")
     assert ours[-1].startswith("Rejected or unknown, by field and reason:\n  phone_number: ")
     host = blux_emulator.url.removeprefix("http://")
-    assert str(raised.value).startswith(f"Connection blux_default, application.upsert_users at {host}: Of 1 records")
+    assert str(raised.value).startswith(f"Connection blux_default, application.upsert_users at {host}: Of 1 record, ")
 
 
 def test_rejected_records_are_named_by_number_and_field_and_the_others_are_delivered(blux_emulator: Emulator) -> None:
@@ -358,6 +359,16 @@ def test_a_run_that_deleted_nobody_has_no_accepted_ids(blux_emulator: Emulator, 
 
     assert report.receipts is None
     assert BluxHook().accepted_ids(["a"], report.receipts) == []
+
+
+def test_receipts_that_are_a_folder_or_are_gone_are_named(blux_emulator: Emulator, tmp_path: Path) -> None:
+    hook = BluxHook()
+
+    with pytest.raises(BluxConfigError, match="takes a list of receipts files"):
+        hook.accepted_ids(["a"], str(tmp_path))
+    for path in (tmp_path, tmp_path / "gone.jsonl"):
+        with pytest.raises(BluxSourceError, match=f"{path} cannot be read"):
+            hook.accepted_ids(["a"], [str(path)])
 
 
 def test_a_folder_of_an_unknown_storage_says_what_to_install(blux_emulator: Emulator) -> None:

@@ -124,7 +124,7 @@ def test_links_that_cannot_be_stored_change_nothing_else(
     context = {"ti": TaskInstance(ConnectionError("of a value"))}
 
     assert BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}]).execute(context)["delivered"] == 1
-    with pytest.raises(Exception, match=r"Of 1 records, 0 were delivered, 1 rejected"):
+    with pytest.raises(Exception, match=r"Of 1 record, 0 were delivered, 1 rejected"):
         BluxUpsertUsersOperator(task_id="push", users=[{"user_id": 1.5}]).execute(context)
 
 

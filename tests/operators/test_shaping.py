@@ -209,7 +209,7 @@ def test_validate_only_names_the_first_problems_and_sends_nothing(
 
     first, *problems = str(raised.value).splitlines()
     where = f"Connection blux_default, application.upsert_users at {blux_emulator.url.removeprefix('http://')}: "
-    assert first.startswith(f"{where}Of 3 records, 1 are valid, 2 rejected")
+    assert first.startswith(f"{where}Of 3 records, 1 is valid, 2 rejected")
     assert [line.split(":")[0].strip() for line in problems] == ["record 2, phone_number", "record 3, user_id"]
     assert "Suspicious: No consent in any of 1 users" in caplog.text
     assert "1058267341" not in f"{raised.value}{caplog.text}"

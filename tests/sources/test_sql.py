@@ -285,6 +285,15 @@ def test_only_a_placeholder_without_parameters_is_explained(
     assert source._failure(error).endswith("but there are no sql_parameters.)") is is_explained
 
 
+def test_the_full_stop_of_the_database_is_not_doubled(shop: sqlite3.Connection) -> None:
+    source = query("SELECT 1")
+    source._is_connected = True
+
+    assert "OperationalError: Too many connections. (sql must" in source._failure(
+        driver_error("OperationalError", "Too many connections.")
+    )
+
+
 @pytest.mark.parametrize("value", ["'Kim'", "'john doe'", "'john.doe@example.com'", "'010-1234-5678'"])
 def test_an_error_of_the_database_does_not_repeat_quoted_values(shop: sqlite3.Connection, value: str) -> None:
     # SQLite's own words contain what stands after the column; the line is of the form that other databases use.
