@@ -23,6 +23,11 @@ _DUCKDB = ("duckdb", "_duckdb")
 _MYSQL = ("MySQLdb", "pymysql")
 _POSTGRES_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb")
 _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL")
+# The array types of a PostgreSQL database, each with the type of its items: for a domain, the type below it.
+_POSTGRES_ARRAYS = """
+    SELECT typname::text, CASE typtype WHEN 'd' THEN typbasetype ELSE oid END::bigint, typarray::bigint
+    FROM pg_type WHERE typarray <> 0 AND typtype IN ('b', 'd', 'e') AND typdelim = ','
+"""
 
 
 @contextmanager
@@ -51,7 +56,12 @@ def reading_cursor(connection: Any) -> Any:
     if driver in ("psycopg", "psycopg2"):
         connection.autocommit = False  # a server-side cursor needs a transaction
         setattr(connection, "read_only" if driver == "psycopg" else "readonly", True)
-        _tolerate_in_psycopg(connection) if driver == "psycopg" else _tolerate_in_psycopg2(connection)
+        if driver == "psycopg":
+            _tolerate_in_psycopg(connection)
+            _read_arrays_in_psycopg(connection)
+        else:
+            _tolerate_in_psycopg2(connection)
+            _read_arrays_in_psycopg2(connection)
         return connection.cursor(name="airflow_provider_blux")
     if driver in ("MySQLdb", "pymysql"):
         _tolerate_in_mysql(connection, driver)
@@ -155,6 +165,38 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
 
     extras.register_default_json(connection, loads=tolerant(quick_loads))
     extras.register_default_jsonb(connection, loads=tolerant(quick_loads))
+
+
+def _read_arrays_in_psycopg(connection: Any) -> None:
+    """Make psycopg read arrays of all types as lists; by default, an array of an unknown type is one text."""
+    type_info, types = import_module("psycopg.types").TypeInfo, connection.adapters.types
+    cursor = connection.cursor(row_factory=import_module("psycopg.rows").tuple_row)
+    for name, item_oid, array_oid in _arrays_of(connection, cursor):
+        if types.get(array_oid) is None:
+            type_info(name, item_oid, array_oid).register(connection)
+
+
+def _read_arrays_in_psycopg2(connection: Any) -> None:
+    """Do the same for psycopg2, which knows fewer types."""
+    extensions = import_module("psycopg2.extensions")
+    casters = {**extensions.string_types, **connection.string_types}
+    cursor = connection.cursor(cursor_factory=extensions.cursor)
+    for name, item_oid, array_oid in _arrays_of(connection, cursor):
+        if array_oid not in casters:
+            caster = casters.get(item_oid, extensions.UNICODE)
+            extensions.register_type(extensions.new_array_type((array_oid,), name, caster), connection)
+
+
+def _arrays_of(connection: Any, cursor: Any) -> list[tuple[str, int, int]]:
+    """Return name, oid of the items and oid of each array type; nothing if ``pg_type`` does not tell."""
+    with closing(cursor):
+        try:
+            cursor.execute(_POSTGRES_ARRAYS)
+            found: list[tuple[str, int, int]] = cursor.fetchall()
+        except connection.Error:
+            connection.rollback()
+            return []
+    return found
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -252,6 +255,81 @@ def test_values_that_python_can_hold_stay_as_they_are(connect: Callable[[], Any]
         {"a": ["infinity"]},
         "infinity",
     )
+
+
+def plain(value: Any) -> Any:
+    """Return values of types that psycopg2 has no class for as the text that it returns."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, UUID | IPv4Network) else value
+
+
+@pytest.fixture
+def types_of_the_database() -> Iterator[None]:
+    """An enum, and domains of numbers and of dates."""
+    made = "blux_test_points, blux_test_days, blux_test_mood"
+    with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute(f"DROP TYPE IF EXISTS {made}")
+        cursor.execute("CREATE TYPE blux_test_mood AS ENUM ('sad', 'o,k')")
+        cursor.execute("CREATE DOMAIN blux_test_points AS int; CREATE DOMAIN blux_test_days AS date")
+        database.commit()
+        yield
+        cursor.execute(f"DROP TYPE {made}")
+        database.commit()
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("array['sad', 'o,k', null]::blux_test_mood[]", ["sad", "o,k", None]),
+        ("array[array[1], array[2]]::blux_test_points[]", [[1], [2]]),
+        ("array['2026-01-31']::blux_test_days[]", [date(2026, 1, 31)]),
+        ("array['1.1.0.0/16']::cidr[]", [IPv4Network("1.1.0.0/16")]),
+        ("array['<a/>']::xml[]", ["<a/>"]),
+        ("array['00000000-0000-0000-0000-00000000000a']::uuid[]", [UUID(int=10)]),
+        ("array['{x}']::text[]", ["{x}"]),
+        ("'{x}'::text", "{x}"),
+    ],
+)
+def test_an_array_is_a_list_whatever_type_its_items_have(
+    types_of_the_database: None, connect: Callable[[], Any], value: str, read: Any
+) -> None:
+    with reading(connect) as cursor:
+        cursor.execute(f"SELECT {value}, %s = ANY(%s)", ("b", ["a", "b"]))
+        ((found, is_in),) = cursor.fetchall()
+    assert is_in is True
+    assert found == (read if connect is connect_psycopg3 else plain(read))
+
+
+@pytest.fixture
+def server_without_array_types() -> Iterator[str]:
+    """The schema of a ``pg_type`` that lacks columns."""
+    with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS blux_test_old CASCADE; CREATE SCHEMA blux_test_old")
+        cursor.execute("CREATE TABLE blux_test_old.pg_type (oid oid, typname text)")
+        database.commit()
+        yield "blux_test_old"
+        cursor.execute("DROP SCHEMA blux_test_old CASCADE")
+        database.commit()
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_server_without_array_types_is_read_nevertheless(server_without_array_types: str, driver: str) -> None:
+    options = f"-c search_path={server_without_array_types},pg_catalog"
+    connect = partial(pytest.importorskip(driver).connect, **SERVER, options=options)
+
+    with reading(connect) as cursor:
+        assert list(query("SELECT array[1] AS a, 'b' AS b ORDER BY 1")._rows(cursor)) == [{"a": [1], "b": "b"}]
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+def test_a_value_inside_an_array_of_a_domain_is_rejected_as_well(
+    types_of_the_database: None, connect: Callable[[], Any]
+) -> None:
+    with reading(connect) as cursor:
+        (row,) = query("SELECT array['infinity']::blux_test_days[] AS v ORDER BY 1")._rows(cursor)
+    assert str(row).startswith("v: holds a value that Python cannot represent")
 
 
 def test_the_parts_that_a_hash_chooses_hold_every_user_once() -> None:
