@@ -26,19 +26,22 @@ class ApplicationAccess:
         return self.application_id
 
     def address(self, path: str) -> str:
-        """Return the whole URL of an endpoint's path."""
+        """Return the full URL of an endpoint.
+
+        :param path: the ``path`` of the :class:`~airflow_provider_blux.api.endpoints.Endpoint`.
+        """
         return self.url + path.format(application_id=quote(self.application_id, safe=""))
 
     def authorization(self) -> str:
-        """Return the ``Authorization`` header."""
+        """Return the value of the ``Authorization`` header."""
         return self.secret_key
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the values that must never be shown."""
+        """Return the values that must not appear in logs and messages: the key."""
         return (self.secret_key,)
 
     def with_key(self, key: str) -> ApplicationAccess:
-        """Return the same access with another key."""
+        """Return a copy of this access with another key."""
         return replace(self, secret_key=key)
 
 
@@ -59,19 +62,22 @@ class OpenAccess:
         return self.project_id
 
     def address(self, path: str) -> str:
-        """Return the whole URL of an endpoint's path."""
+        """Return the full URL of an endpoint.
+
+        :param path: the ``path`` of the :class:`~airflow_provider_blux.api.endpoints.Endpoint`.
+        """
         return f"{self.url}{path}?project_id={quote(self.project_id, safe='')}"
 
     def authorization(self) -> str:
-        """Return the ``Authorization`` header."""
+        """Return the value of the ``Authorization`` header."""
         return f"Bearer {self.api_key}"
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the values that must never be shown."""
+        """Return the values that must not appear in logs and messages: the key."""
         return (self.api_key,)
 
     def with_key(self, key: str) -> OpenAccess:
-        """Return the same access with another key."""
+        """Return a copy of this access with another key."""
         return replace(self, api_key=key)
 
 
@@ -82,9 +88,9 @@ Access = ApplicationAccess | OpenAccess
 def checked_url(url: str, name: str) -> str:
     """Return a base URL without its trailing slash.
 
-    :param name: the name of the URL in the connection, for the message.
-    :raises BluxConfigError: the URL is not ``https://`` (or ``http://`` with a loopback address); or it holds more than
-        host, port and path.
+    :param name: the name of the URL in the connection, for the error message.
+    :raises BluxConfigError: the URL has no host; is not ``https://``, or ``http://`` with a loopback address; or holds
+        credentials, a query or a fragment.
     """
     try:
         parts = urlsplit(url)

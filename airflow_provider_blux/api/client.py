@@ -45,9 +45,9 @@ _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
 class Request(NamedTuple):
-    """A request that can be sent several times.
+    """One request. A retry sends the same object again.
 
-    :param body: the body from :meth:`airflow_provider_blux.api.endpoints.Endpoint.body`.
+    :param body: JSON, from :meth:`airflow_provider_blux.api.endpoints.Endpoint.body`.
     """
 
     endpoint: Endpoint
@@ -68,7 +68,11 @@ class _Answer(NamedTuple):
 
 
 class _Route(NamedTuple):
-    """A prepared request to an endpoint, without its body; and the proxy and certificate settings to send it with."""
+    """The parts that all requests to one endpoint have in common.
+
+    :param blank: a prepared request with URL and headers, but without a body.
+    :param settings: the proxy and certificate settings, as arguments of ``requests.Session.send``.
+    """
 
     blank: requests.PreparedRequest
     settings: Mapping[str, Any]
@@ -83,12 +87,13 @@ class _Route(NamedTuple):
 
 
 class BluxClient:
-    """Sends one request at a time to the APIs; safe to use from many threads.
+    """Sends requests to the APIs, without retries and rate limits. Safe to use from many threads.
 
     :param access: URL and credentials of each API that the connection has credentials for.
-    :param timeout: seconds until the complete answer must have arrived.
-    :param verify: path of a CA bundle; ``None`` for the bundle of the environment, or of the system.
-    :param pool_size: number of connections kept open.
+    :param timeout: maximum time in seconds for writing a request, and again for receiving the complete answer.
+    :param verify: path of a CA bundle. ``None`` for the path in the environment variable ``REQUESTS_CA_BUNDLE`` or
+        ``CURL_CA_BUNDLE``, or else for the bundle of ``certifi``.
+    :param pool_size: maximum number of unused connections to each API that are kept open.
     """
 
     def __init__(
@@ -116,7 +121,7 @@ class BluxClient:
         self.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close the connections that are kept open."""
         self._session.close()
 
     def address(self, endpoint: Endpoint) -> str:
@@ -130,11 +135,12 @@ class BluxClient:
         on_leaving: Callable[[], None] = lambda: None,
         on_left: Callable[[], None] = lambda: None,
     ) -> int:
-        """Send one request; return the HTTP status of its acceptance.
+        """Send one request and return the HTTP status, which is 200, 201, 202 or 204.
 
         :param on_leaving: called when the connection is open, just before the request is written.
         :param on_left: called when the whole request is written, before the answer is read.
-        :raises BluxApiError: the API did not accept the request or answer; see :mod:`airflow_provider_blux.exceptions`.
+        :raises BluxApiError: there was no answer, or the answer does not accept the request. The subclasses are in
+            :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect, a certificate that is not trusted, or a proxy that cannot be used.
         """
         endpoint, body = request
@@ -185,7 +191,7 @@ class BluxClient:
     def _no_answer(
         self, error: Exception, endpoint: Endpoint, route: _Route, *, in_doubt: bool
     ) -> exceptions.BluxError:
-        """Return the error for a connection that failed while the request was written, or later.
+        """Return the error for a connection that failed after writing the request had begun.
 
         :param in_doubt: whether the whole request was written, so that it may have been processed.
         """
@@ -241,7 +247,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> exceptions.BluxError:
-    """Return the error for an answer that does not accept the request.
+    """Return the error for an answer that does not accept the request, by the status of the answer.
 
     :param message: the error message of the API, with all values redacted; may be empty.
     :param host: the host that the request was sent to.

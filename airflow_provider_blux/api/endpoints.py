@@ -26,9 +26,9 @@ OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_event
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One endpoint.
+    """An endpoint of one of the two APIs, with its limits.
 
-    :param path: path below the API's base URL; the client fills in ``{application_id}``.
+    :param path: path below the API's base URL, with ``{application_id}`` in place of the id.
     :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
     :param max_records: maximum number of records in a request.
     :param max_rate: maximum number of requests a second.
@@ -44,7 +44,10 @@ class Endpoint:
     success: int
 
     def body(self, records: Sequence[bytes]) -> bytes:
-        """Return the body that carries ``records``, each of which is JSON."""
+        """Return the body of a request, in JSON.
+
+        :param records: each record encoded as JSON; exactly one if ``list_key`` is ``None``.
+        """
         if self.list_key is None:
             return b'{"user_id":%b}' % records[0]
         return b"{%b:[%b]}" % (json.dumps(self.list_key).encode(), b",".join(records))

@@ -21,10 +21,10 @@ class Rules:
     :param more_headroom: what each episode of 429s adds to the headroom. It is given back gradually: in
         ``forget_seconds`` if there is no further episode.
     :param most_headroom: upper limit of the headroom.
-    :param counted: up to this rate, the requests of the last second are counted one by one. Above this rate the
-        headroom is worth at least two requests, so a single late request does not exceed the limit.
-    :param counted_headroom: share of the headroom by which that counted second is extended. With the whole headroom,
-        the delay of a late request would never be made up.
+    :param counted: up to this rate, the requests of the last second are counted one by one. Above this rate they are
+        only spaced evenly: the headroom is at least two requests, so a single late request does not exceed the limit.
+    :param counted_headroom: requests are counted over one second plus this share of the headroom. It must be below 1:
+        over one second plus the whole headroom, a late request could never be caught up.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
@@ -80,11 +80,14 @@ class Slot:
         self._tell = tell
 
     def leaves(self) -> None:
-        """Set the time of sending, just before the write: a busy machine or a new connection may have delayed it."""
+        """Set the time of sending to now. To be called just before the request is written.
+
+        That may be later than the permission, because the machine is busy or a connection had to be opened.
+        """
         self.at = self._clock()
 
     def left(self) -> None:
-        """Report that the request was written. If writing took long, the time of sending is set to now."""
+        """Report that the request was written. If writing took long, move the time of sending to its end."""
         self.at = max(self.at, self._clock() - _LATE_CALLBACK)
         self._tell()
 
@@ -95,7 +98,7 @@ class Limiter(Protocol):
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         """Wait for a slot and return it.
 
-        :param before: called once before the slot is granted; ``None`` for nothing to call.
+        :param before: called once before the slot is granted. If it raises, no slot is granted.
         """
 
     def pause(self, seconds: float) -> None:
@@ -114,7 +117,7 @@ class RateLimiter:
     Slots are evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
     than the limit. Some servers refuse a request that follows the previous one too closely (nginx ``limit_req`` without
     ``burst``). So when many requests are refused, there is no catching up, and each request keeps a minimum interval to
-    the previous one.
+    the previous one. This applies only to rates up to ``counted`` of :class:`Rules`.
 
     :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.
@@ -139,7 +142,8 @@ class RateLimiter:
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         """Wait for a slot and return it. Threads are served one by one.
 
-        :param before: called once, when this request is the next one to be granted a slot.
+        :param before: called once, when the calling thread is the next one to be granted a slot. If it raises, no slot
+            is granted.
         """
         with self._queue:
             self._sleep(0)  # raises if the task is being stopped, so that no slot is granted
@@ -192,7 +196,8 @@ class RateLimiter:
     def _second_ends(self, now: float) -> float:
         """Return the earliest time at which one more request keeps the limit of requests in a second.
 
-        It is computed from the times when earlier requests were really sent. Minus infinity if there were too few.
+        It is computed from the times when earlier requests were really sent. Minus infinity if these requests are
+        fewer than the limit.
         """
         limit = self.rules.limit
         if len(self._slots) < limit:

@@ -104,7 +104,7 @@ class _Values:
 
         :param folded: the text, with each letter replaced by its case-insensitive form.
         :param at: the position.
-        :param is_start: whether a word starts there. Otherwise a value that is redacted only as a word does not count.
+        :param is_start: whether a word starts there. If not, values that are redacted only as whole words are ignored.
         """
         for length in self._lengths.get(folded[at], ()):
             value = folded[at : at + length]
@@ -116,7 +116,8 @@ class _Values:
     def begin_with(self, beginning: str, *, is_start: bool) -> bool:
         """Return whether a text is the beginning of a value, or of a word in a value, and long enough to be redacted.
 
-        :param is_start: whether the text starts a word or follows a redacted value; if not, ASCII text does not count.
+        :param is_start: whether the text starts a word or follows a redacted value. If not, the answer for ASCII text
+            is ``False``.
         """
         if not _is_long(beginning) or (beginning.isascii() and not is_start):
             return False

@@ -1,12 +1,12 @@
--- One rate limiter for every task that names the same Redis; rate_limiter.py explains the rules. Times are microseconds
--- of Redis's own clock, so that the clocks of the workers do not matter.
+-- A rate limiter that several tasks share; rate_limiter.py explains the rules. Times are microseconds of Redis's own
+-- clock, so that the clocks of the workers do not matter.
 --
--- KEYS[1]  hash: next (when the next slot may be reserved), paused_until (reservations before it are void), and what
---          429s have taught: headroom, headroom_at, speed, speed_at, episode_at, episode_speed, episode_429s,
---          spaced_until
--- KEYS[2]  sorted set: when the requests of the last second left, by the name of each
--- ARGV[1]  what is asked: slot, left, pause or throttled
--- ARGV[2]  its arguments, and the constants of the limiter (seconds), as JSON
+-- KEYS[1]  hash: next (earliest time for the next reservation), paused_until (reservations before this time are void),
+--          and the state that 429s change: headroom, headroom_at, speed, speed_at, episode_at, episode_speed,
+--          episode_429s, spaced_until
+-- KEYS[2]  sorted set: the names of the latest requests, each with the time when it was sent
+-- ARGV[1]  the function to call: slot, left, pause or throttled
+-- ARGV[2]  JSON: the arguments of the function, and the constants of the limiter (times in seconds)
 
 local state, starts = KEYS[1], KEYS[2]
 local given = cjson.decode(ARGV[2])
@@ -46,7 +46,7 @@ local function hold(seconds)
   redis.call('HSET', state, 'paused_until', whole(ends), 'next', whole(math.max(get('next', 0), ends)))
 end
 
--- A time for the start of a request that no other request has, a distance after the one before it.
+-- Reserves a time for one request, and returns it. The next reservation is one interval later.
 local function reserve()
   local due = get('next', 0)
   if now - due > given.slack * SECOND then
@@ -56,16 +56,17 @@ local function reserve()
   return due
 end
 
--- When the request that left n-th last did, counted from the latest; nil where there were fewer.
+-- The time when the n-th request was sent, counted back from the latest; nil if there are fewer than n.
 local function left_at(n)
   local entry = redis.call('ZREVRANGE', starts, n - 1, n - 1, 'WITHSCORES')
   return tonumber(entry[2])
 end
 
--- When one more request neither exceeds the limit of a second nor, where it is policed, follows too closely.
+-- The earliest time at which one more request keeps the limit of requests in a second and, while "spaced_until" is in
+-- the future, the minimum interval to the previous request.
 local function room_at()
   redis.call('ZREMRANGEBYSCORE', starts, '-inf', whole(now - 2 * SECOND))
-  redis.call('ZREMRANGEBYSCORE', starts, whole(now + SECOND), '+inf') -- of a clock that was set back
+  redis.call('ZREMRANGEBYSCORE', starts, whole(now + SECOND), '+inf') -- left from before the clock was set back
   local oldest, latest, at = left_at(given.limit), left_at(1), 0
   if oldest then
     at = oldest + (1 + given.counted_headroom * headroom()) * SECOND
@@ -84,10 +85,11 @@ end
 
 local asked = {}
 
--- Returns the microseconds still to wait (0: the slot is granted), and the reservation to come back with.
+-- Returns the microseconds to wait (0: the slot is granted), and the reservation, which the next call passes as "due".
 function asked.slot()
   if redis.call('HEXISTS', state, 'paused_until') == 0 then
-    -- Where Redis has forgotten what started within the last second, nothing may start within the next.
+    -- There is no state. If Redis has lost it, the requests of the last second are unknown, so nothing is sent for a
+    -- second.
     hold(given.has_started and 1 or 0)
   end
   if given.held > 0 then

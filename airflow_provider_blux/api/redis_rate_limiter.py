@@ -41,7 +41,7 @@ class RedisRateLimiter:
     :param key: prefix of the two Redis keys, the same for all tasks that share the limiter. A hash tag in it keeps both
         keys in one slot of a Redis Cluster.
     :param rate: maximum number of requests a second, for all tasks together.
-    :param place: what to check if Redis does not answer, for the error message.
+    :param place: the name of this Redis in the error message, as in "Check the Redis of connection redis_default".
     :param fallback: rate limiter of this task while Redis does not answer; ``None`` to fail.
     :param sleep: waits for a number of seconds; raises when the task is being stopped.
     """
@@ -81,7 +81,8 @@ class RedisRateLimiter:
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
         """Wait for a slot in the shared schedule and return it.
 
-        :param before: called once, when this request is the next one of this task to be granted a slot.
+        :param before: called once, when the calling thread is the next one of this task to be granted a slot. If it
+            raises, no slot is granted.
         :raises BluxPaceError: Redis does not answer, and there is no fallback.
         """
         with self._queue:
@@ -142,6 +143,8 @@ class RedisRateLimiter:
 
     def _ask_for_slot(self, name: str, due: str) -> tuple[float, str]:
         """Return the seconds to wait (0 if the slot is granted), and the reservation.
+
+        The reservation is the time of the slot, in microseconds of Redis's clock.
 
         :param name: unique name of the request.
         :param due: the reservation that the previous call for this request returned; ``"0"`` in the first call.

@@ -60,7 +60,7 @@ def reporting_to(departure: Departure) -> Iterator[None]:
 
     Such a request can be sent only within this context.
 
-    :param departure: its methods ``begin`` and ``end`` are called.
+    :param departure: its method ``begin`` is called before, ``end`` after the write.
     """
     token = _departure.set(departure)
     try:
@@ -70,10 +70,10 @@ def reporting_to(departure: Departure) -> Iterator[None]:
 
 
 def session(*, pool_size: int, hosts: int = 1) -> requests.Session:
-    """Return a new session.
+    """Return a new session, which sends requests only within :func:`reporting_to`.
 
-    :param pool_size: connections kept open to each host.
-    :param hosts: how many hosts there are.
+    :param pool_size: maximum number of unused connections to each host that are kept open.
+    :param hosts: number of hosts that requests are sent to.
     """
     new = requests.Session()
     new.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -97,7 +97,7 @@ class _Answer(HTTPResponse):
 
 
 class _ReadOnce:
-    """Wraps a socket for reading one answer."""
+    """Wraps a socket so that one answer is read from it with a deadline."""
 
     def __init__(self, sock: socket) -> None:
         self._sock = sock
@@ -135,7 +135,10 @@ class _UntilDeadline(io.RawIOBase):
 
 
 class _ReportsDeparture:
-    """Mixin for HTTP and TLS connections: writes a request in one call; tells its ``Departure`` before and after."""
+    """Mixin for HTTP and TLS connections: writes a request in one call, and reports its start and end.
+
+    They are reported to the ``Departure`` of :func:`reporting_to`.
+    """
 
     response_class = _Answer
     sock: socket | None

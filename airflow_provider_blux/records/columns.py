@@ -79,7 +79,7 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
     """Return the warning about columns that become custom properties but are probably meant to be fields.
 
     :param columns: ``{column: field}``.
-    :param own_group: the group of custom properties.
+    :param own_group: the group of custom properties, such as ``custom_user_properties``.
     """
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field}?)" for column, field in columns.items())
     column = repr(shown(next(iter(columns)), LONGEST))
@@ -100,8 +100,8 @@ def renaming(columns: Mapping[str, str]) -> str:
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
     """Return the error for several columns that stand for the same field or name.
 
-    :param own_group: the group of custom properties, if it helps to map all but one of the columns into it; else
-        ``None``.
+    :param own_group: the group of custom properties, if the error should suggest ``field_mapping`` into this group;
+        ``None`` if it should not.
     """
     names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
     return BluxConfigError(
@@ -122,7 +122,8 @@ def twice(field: str, column: str) -> BluxConfigError:
 def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
     """Return the column names, and the name most similar to ``wanted`` (``None`` if none is similar).
 
-    The list is empty if the names may be values, since the first line of the file may be a record and not a header.
+    The list is empty if the names may be values: the first line of a file may be a record and not a header, and its
+    values must not be shown.
     """
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):

@@ -56,8 +56,8 @@ class Suspicions:
         self._users = 0
         self._with_consent = 0
         self._only_at_night = _Seen()
-        # By the digest of a telephone number: its first user; all of its users, if it is shared; their count, if it is
-        # shared by many.
+        # The keys are digests of telephone numbers. The values: the first user of each number; all users of a number
+        # that a few users share; the records of a number that many users share.
         self._holder: dict[int, tuple[int, int]] = {}
         self._sharing: dict[int, dict[int, int]] = {}
         self._shared: dict[int, _Seen] = {}

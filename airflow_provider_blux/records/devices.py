@@ -1,4 +1,4 @@
-"""Devices: where a user can be reached by push."""
+"""Turns rows into devices: where a user can be reached by push."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def device(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
 
     :param row: ``{"device_id", "user_id"?, "platform"?, "token"?, "app_local_id"?, "properties"?}``; every other
         column is a property.
-    :raises BluxRecordError: naming the first field at fault.
+    :raises BluxRecordError: a field is not valid; the error names the first such field.
     :raises BluxConfigError: the row's table has no column ``device_id``.
     """
     row = mapping(row)

@@ -46,7 +46,7 @@ def _half_character_in(value: Any, field: str) -> str | None:
 
 
 def encoded_merge_of(operation: str) -> Merge | None:
-    """Return the function that merges two records with the same key; ``None`` if records are never merged."""
+    """Return the function that merges two encoded records of the same user or device; ``None`` for events."""
     merge = merge_of(operation)
     if merge is None:
         return None

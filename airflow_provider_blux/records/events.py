@@ -1,4 +1,4 @@
-"""Events: what a user did, and when."""
+"""Turns rows into events: what a user did, and when."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def event(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     """Return the user id and the event of the Open API.
 
     :param row: ``{"name", "user_id", "timestamp"?, "properties"?, "id"?}``; every other column is a property.
-        Without a timestamp the event happens when it arrives.
-    :raises BluxRecordError: naming the first field at fault.
+        The time of an event without a timestamp is the time when it arrives at Blux.
+    :raises BluxRecordError: a field is not valid; the error names the first such field.
     :raises BluxConfigError: the row's table lacks a column that every event needs.
     """
     row = mapping(row)

@@ -21,7 +21,7 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
     """Return the properties that ``exclude_fields`` names; the word ``consents`` stands for all six consents.
 
     :param given: the value of ``exclude_fields``.
-    :param field_mapping: ``{source column: Blux field}``; a mapped column is named by its field.
+    :param field_mapping: ``{source column: Blux field}``; a mapped column must be named by its field.
     :raises BluxConfigError: a name is not valid, is a mapped column, or is probably a misspelt field name.
     """
     names = [given] if isinstance(given, str) else given
@@ -70,7 +70,7 @@ class Absent:
         self._names = set(excluded)
 
     def look(self, row: Mapping[str, Any]) -> None:
-        """Note that the properties of a row are not absent.
+        """Remove the properties that a row has from the absent ones.
 
         :param row: a row whose columns have already been renamed to field names.
         """

@@ -52,7 +52,8 @@ class Header:
         """Return the row after ``lowercase_columns`` and ``json_columns`` have been applied.
 
         :raises BluxConfigError: the row is from a table, and the columns of the table are wrong.
-        :raises BluxRecordError: the row is a single object, and its keys are wrong.
+        :raises BluxRecordError: the row is a single object, and its keys are wrong; or a column in ``json_columns``
+            does not hold valid JSON.
         """
         row = self.lowered(row) if self._shaping.lowercase_columns else row
         if (names := tuple(row)) not in self._checked:
@@ -72,7 +73,11 @@ class Header:
                 self._remember(names)
 
     def lowered(self, row: Row) -> Row:
-        """Return the row with its columns trimmed and in lower case if ``lowercase_columns`` is set; else unchanged."""
+        """Return the row with its columns trimmed and in lower case if ``lowercase_columns`` is set; else unchanged.
+
+        :raises BluxConfigError: the row is from a table, and two of its columns become equal.
+        :raises BluxRecordError: the row is a single object, and two of its keys become equal.
+        """
         if not self._shaping.lowercase_columns:
             return row
         names = tuple(row)
@@ -150,8 +155,8 @@ class Header:
     def _check_forms(self, row: Row) -> None:
         """Check that no two columns have the same name in different Unicode forms (NFC, NFD).
 
-        :raises BluxConfigError: the row is from a table, and two of its columns do.
-        :raises BluxRecordError: the row is a single object, and two of its keys do.
+        :raises BluxConfigError: there are such columns, and the row is from a table.
+        :raises BluxRecordError: there are such columns, and the row is a single object.
         """
         forms: dict[str, list[str]] = {}
         for name in row:
@@ -163,7 +168,7 @@ class Header:
                 raise error if is_table_row(row) else BluxRecordError(names[0], error.message)
 
     def _warn_of_near(self, row: Row) -> None:
-        """Warn of custom properties that are probably meant to be fields which the row lacks, once for each name."""
+        """Log a warning if custom properties are probably meant for fields that the row lacks; once for each name."""
         if len(self._compared) > _MOST_SETS:
             return
         groups = [held for group in self._fields.groups if isinstance(held := row.get(group), Mapping)]

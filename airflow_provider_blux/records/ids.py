@@ -56,9 +56,12 @@ _PICTURE = "\ufe0f"
 
 
 def identifier(value: Any, field: str, *, check: bool = True) -> str:
-    """Return an id as text. Integers and UUIDs become text; values that may be a damaged id are rejected.
+    """Return an id as text. Integers and UUIDs become text.
 
+    :param field: the name of the field, for the error.
     :param check: whether text that looks damaged or missing is rejected.
+    :raises BluxRecordError: the value is null or of another type, such as a float; or it is text that is empty, has
+        blanks around it, holds an invisible character, or is rejected because of ``check``.
     """
     if type(value) is str and _is_fine(value):
         return value
@@ -102,9 +105,10 @@ def missing_in(written: str) -> str | None:
 
 
 def present_text(value: Any, field: str, *, check: bool = True) -> str:
-    """Return a value that must be text.
+    """Return text as a plain ``str``.
 
     :param check: whether text that stands for a missing value is rejected.
+    :raises BluxRecordError: the value is not text, cannot be represented in UTF-8, or is rejected because of ``check``.
     """
     written = text(value, field)
     if check and (missing := missing_in(written)):

@@ -115,7 +115,7 @@ class Fields:
 def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
     """Check that each target of ``field_mapping`` exists, and that no two columns have the same target.
 
-    :raises BluxConfigError: naming the target at fault.
+    :raises BluxConfigError: a target does not exist, or two columns have it; the error names the target.
     """
     taken: dict[str, str] = {}
     for column, target in field_mapping.items():
@@ -133,6 +133,7 @@ class Mapped:
     :param shape: turns the renamed row into a record.
     :param nests: whether a row may hold all of its properties in one object, ``properties``. In such a row, columns
         that are mapped to a field of any group are added to that object.
+    :raises BluxConfigError: a target of ``field_mapping`` does not exist, or two columns have it.
     """
 
     def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:
@@ -144,7 +145,11 @@ class Mapped:
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 
     def __call__(self, row: Any) -> tuple[str, Any]:
-        """Return the key and the record of a row. A :class:`BluxRecordError` also names the column before renaming."""
+        """Return the key and the record of a row.
+
+        :raises BluxRecordError: the row is not valid. For a renamed column, the error also gives the old name.
+        :raises BluxConfigError: the row's table has both a mapped column and a column named like the target.
+        """
         if not isinstance(row, Mapping):
             return self._shape(row)
         try:

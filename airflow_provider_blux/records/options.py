@@ -36,15 +36,18 @@ class Shaping:
     :param field_mapping: ``{source column: Blux field}``; ``user_properties.phone_number`` names a field of a group.
     :param true_values: text and numbers that mean true in a consent, in addition to true itself and the word ``true``.
     :param false_values: text and numbers that mean false, in addition to false itself and the word ``false``.
-    :param naive_timezone: time zone added to timestamps without one: an IANA name or a ``tzinfo``.
+    :param naive_timezone: time zone added to timestamps without one: an IANA name or a ``tzinfo``; ``None`` to
+        reject such timestamps.
     :param send_nulls: send a null property as null; otherwise it is not sent, and Blux keeps the old value.
     :param exclude_fields: properties of users that are never sent; ``"consents"`` names all six consents.
     :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments.
     :param json_columns: names of text columns in the source that hold JSON, which is parsed.
-    :param check_ids: reject ids and telephone numbers that look damaged or missing (``123.0``, ``nan``).
-    :param timestamp_unit: unit of a numeric timestamp since the epoch in UTC: ``s``, ``ms`` or ``us``.
+    :param check_ids: reject ids and telephone numbers that look damaged (``123.0``), and text in any field of Blux that
+        looks like a missing value (``nan``).
+    :param timestamp_unit: unit of a numeric timestamp since the epoch in UTC: ``s``, ``ms`` or ``us``; ``None`` to
+        reject numbers.
     :param phone_region: region such as ``KR``; telephone numbers are converted to its national format, digits only.
-    :raises BluxConfigError: naming the argument at fault.
+    :raises BluxConfigError: an argument is not valid; the error names it.
     """
 
     field_mapping: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +88,7 @@ class Shaping:
         zone = repr(self.zone)
         if self.zone is not None and _ADDRESS.search(
             zone
-        ):  # the zone has no `repr` of its own, but its offsets tell what it does
+        ):  # `repr` shows a memory address, which differs between processes; the offsets identify the zone
             months = [datetime(year, month, 1) for year in range(1990, 2038) for month in range(1, 13)]  # noqa: DTZ001
             zone = f"{_ADDRESS.sub('', zone)} {list(map(self.zone.utcoffset, months))}"
         others = {name: getattr(self, name) for name in _AS_GIVEN}

@@ -27,6 +27,8 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
 
     :param region: region such as ``KR`` whose national format is used (digits only); ``None`` to keep the number.
     :param check: whether text that looks damaged or missing is rejected.
+    :raises BluxRecordError: the value is not text, is not a valid number of the region, or is rejected because of
+        ``check``.
     """
     # Most numbers are only digits, and those are not damaged.
     if (

@@ -58,8 +58,8 @@ class _Plan(NamedTuple):
     :param own: the name of each custom property, with its column.
     :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
         no error.
-    :param steps: by the types of all values in a row: the columns whose value is not sent as it is. It must be checked,
-        or is a null to leave out, or is a nested group.
+    :param steps: a dict. The key is the types of all values in a row, the value is the columns that need more than a
+        copy: the value must be checked, is a null that is not sent, or is a nested group.
     """
 
     places: list[tuple[int, Place]]
@@ -72,8 +72,8 @@ class _Plan(NamedTuple):
 class _Step(NamedTuple):
     """One column that needs more than a copy of its value.
 
-    :param check: checks the value and returns the value to send. ``None`` for a null, which is left out, and for a
-        nested group, which is returned apart from the properties.
+    :param check: checks the value and returns the value to send. ``None`` for a null, which is not sent, and for a
+        nested group, which is returned separately from the properties.
     """
 
     column: int
@@ -98,7 +98,8 @@ class Placement:
     def sort(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any]]]:
         """Return the standard fields, the custom properties and the nested groups of a row.
 
-        Values of the first two are checked; the groups are returned unchecked, as pairs of column and value.
+        The values of standard fields and custom properties are checked. The groups are returned unchecked, as pairs of
+        column and value.
 
         :raises BluxRecordError: a value cannot be sent.
         """
@@ -153,7 +154,11 @@ class Placement:
 
 
 def own_property(column: Any) -> Place:
-    """Return the :class:`Place` of a custom property."""
+    """Return the :class:`Place` of a custom property.
+
+    :param column: the name of the column, which is also the name of the property.
+    :raises BluxRecordError: the name is not text, or cannot be represented in UTF-8.
+    """
     return Place(is_standard=False, name=text(column, "a column name"), check_of=property_check)
 
 

@@ -73,7 +73,7 @@ FIELDS: dict[tuple[str, str], Fields] = {
 
 
 class RowShape:
-    """Turns rows of one operation and API into their keys and API records.
+    """Turns rows of one operation and API into their keys (user or device ids) and API records.
 
     :raises BluxConfigError: ``field_mapping`` names a field that the records of this operation and API do not have.
     """
@@ -131,7 +131,7 @@ def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
 
 
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
-    """Return the function that merges two records with the same key; ``None`` if records are never merged."""
+    """Return the function that merges two records of the same user or device; ``None`` for events."""
     return _MERGES.get(operation)
 
 

@@ -29,7 +29,9 @@ def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | No
     """Return an ISO 8601 timestamp with its zone; text that has a zone is returned unchanged.
 
     :param zone: time zone of a timestamp without one, whose offset is added; ``None`` to reject such timestamps.
-    :param unit: unit of numbers since the epoch; ``None`` to reject numbers.
+    :param unit: unit of numbers since the epoch, as a number or as text; ``None`` to reject numbers.
+    :raises BluxRecordError: the value is not a timestamp; has no zone or unit, and none is given; or is a local time
+        that ``zone`` skips or repeats.
     """
     value = python_value(value)
     if isinstance(value, datetime):
@@ -60,7 +62,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _counted(value: Any, field: str, unit: str | None) -> str:
-    """Convert a number since the epoch to an ISO 8601 timestamp, to the microsecond."""
+    """Convert a number since the epoch to an ISO 8601 timestamp, rounded to the microsecond.
+
+    :raises BluxRecordError: ``unit`` is ``None``; or the time is before 1971 or after 9999, so the unit is probably
+        wrong.
+    """
     if unit is None:
         raise BluxRecordError(
             field,

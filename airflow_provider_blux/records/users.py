@@ -39,7 +39,7 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
 
     :param row: ``{"user_id", "user_properties"?, "custom_user_properties"?}``, or a flat row whose columns are
         sorted into the two by name.
-    :raises BluxRecordError: naming the first field at fault.
+    :raises BluxRecordError: a field is not valid; the error names the first such field.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
     held = row.get("properties") if isinstance(row, OBJECTS) else None
@@ -59,7 +59,7 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
 
     :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}``, the form of the Open API. In a flat
         row a column ``timestamp`` is a property, unless ``field_mapping`` maps it to the timestamp of the profile.
-    :raises BluxRecordError: naming the first field at fault.
+    :raises BluxRecordError: a field is not valid; the error names the first such field.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
     moment, aside = None, _ID
@@ -109,7 +109,7 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
     """Check that a custom property ``properties`` holds no standard fields.
 
-    :raises BluxRecordError: it does, so the row probably has the form of the Open API.
+    :raises BluxRecordError: it holds one, so the row was probably written for the Open API.
     """
     for name in held:
         field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None
@@ -124,7 +124,7 @@ def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
     """Return a flat row from a row that has all of its properties under ``properties``.
 
-    :raises BluxRecordError: a property is not under ``properties``, or the user id is.
+    :raises BluxRecordError: a property is outside ``properties``, or the user id is inside.
     """
     for column, value in row.items():
         if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
@@ -169,7 +169,7 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
 
 
 def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
-    """Return the ``check_of`` of a standard field (see :class:`Place`): booleans in a consent need no check."""
+    """Return the ``check_of`` of a standard field (see :class:`Place`). It returns ``None`` for a boolean consent."""
     check = shaping.standard_checks[field]
     return lambda kind: None if kind is bool and field in CONSENTS else check
 

@@ -41,7 +41,10 @@ def is_encodable(value: str) -> bool:
 
 
 def text(value: Any, field: str) -> str:
-    """Return a value that must be text and representable in UTF-8."""
+    """Return text as a plain ``str``.
+
+    :raises BluxRecordError: the value is not text, or cannot be represented in UTF-8.
+    """
     if not isinstance(value, str):
         raise BluxRecordError(field, f"is of type {type(value).__name__}; it must be text")
     if not is_encodable(value):
@@ -51,9 +54,10 @@ def text(value: Any, field: str) -> str:
 
 
 def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECLARED) -> bool:
-    """Return a consent from a boolean or the words ``true`` and ``false``; other values must be declared.
+    """Return a consent from a boolean, the words ``true`` and ``false``, or a declared value.
 
     :param meanings: declared text and numbers with their meaning; the text ``1`` and the number 1 are different.
+    :raises BluxRecordError: for any other value.
     """
     value = python_value(value)
     if value is True or value is False:
@@ -78,7 +82,10 @@ def _is_number(value: Any) -> bool:
 
 
 def iso(value: date | time, field: str) -> str:
-    """Return a date or a time in ISO 8601."""
+    """Return a date or a time in ISO 8601.
+
+    :raises BluxRecordError: the value is ``NaT``, the missing timestamp of pandas.
+    """
     written = value.isoformat()
     if written == "NaT":  # a missing timestamp of pandas has the type datetime
         raise BluxRecordError(field, "is not a time (NaT); leave it out or send null")
@@ -86,10 +93,11 @@ def iso(value: date | time, field: str) -> str:
 
 
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
-    """Return a property value in a form that JSON can represent; lone surrogates in text are not checked here.
+    """Return a property value in a form that JSON can represent. Lone surrogates in text are found when it is encoded.
 
     :param field: the path of the value, for errors.
     :param depth: the number of objects and lists around the value.
+    :raises BluxRecordError: JSON cannot represent the value, or it is nested too deeply.
     """
     kind = type(value)
     if kind in PLAIN:
@@ -115,7 +123,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
 
 
 def property_check(kind: type) -> Check | None:
-    """Return the check for property values of one type; ``None`` if they need none."""
+    """Return the function that checks and converts property values of one type; ``None`` if they need none."""
     return None if kind in PLAIN else _CHECKS.get(kind, json_value)
 
 
