@@ -94,7 +94,7 @@ class Delivery:
         :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
         :raises BluxRejectLimitError: more records were rejected or unknown than allowed; the delivery of all others is
             complete.
-        :raises BluxCheckpointError: the checkpoint of an earlier try cannot be used. If the reason is that the source has
+        :raises BluxCheckpointError: the checkpoint of an earlier try cannot be used. If this is because the source has
             changed, upserts and deletions start again from the first record instead, unless ``rows`` is an iterator.
         :raises BluxSnapshotError: the snapshot cannot be used; this try has sent nothing.
         :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.

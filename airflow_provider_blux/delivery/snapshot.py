@@ -210,8 +210,8 @@ class Snapshot:
     def _after(self) -> State | None:
         """Return the state of the snapshot after this run, as if no other run had written to it.
 
-        Return ``None`` if the state can only be read from the files. In both cases, the rows in
-        memory are given up, since they are not needed any more.
+        Return ``None`` if the state can only be read from the files. In both cases, the rows in memory are given
+        up, since they are not needed any more.
         """
         rows, self._rows = self._rows, AcceptedRows()
         before, self._before = self._before, None
