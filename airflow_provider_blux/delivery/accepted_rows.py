@@ -8,7 +8,7 @@ from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 
 SIZE = USER_BYTES + ROW_BYTES + 1
-"""Size of an entry: the digests of user and row, and one byte for the state of the user (always 0 in a file)."""
+"""Size of an entry in bytes: digest of the user, digest of the row, and state of the user (one byte, 0 in a file)."""
 
 # The states of a user in this run. _UNREAD: in the snapshot, not read from the source yet. _SAME: read with the same
 # row, or accepted since. _CHANGED: read with another row, or new. _BARRED: must not be in the snapshot after this run,
@@ -19,7 +19,7 @@ _NEW = _NO_ROW + bytes([_CHANGED])
 
 
 class AcceptedRows(DigestMap):
-    """The last accepted row digest of each user, and the state of the user in this run."""
+    """A map from each user to the digest of the last accepted row, and to the state of the user in this run."""
 
     def __init__(self) -> None:
         super().__init__(USER_BYTES, ROW_BYTES + 1)
@@ -29,14 +29,14 @@ class AcceptedRows(DigestMap):
     def packed(self) -> Iterator[bytes]:
         """Yield the entries of all users, in blocks that :meth:`unpack` reads.
 
-        Call it only before the source is read or after :meth:`settle`.
+        Call it only before the source is read or after :meth:`settle`: only then are all states 0, as in a file.
         """
         return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
-        """Add entries of users that the map does not have yet.
+        """Add entries.
 
-        :param entries: any number of whole entries, each of ``SIZE`` bytes.
+        :param entries: any number of entries, each of ``SIZE`` bytes; the map must not have any of their users yet.
         """
         buckets = self._buckets
         for at in range(0, len(entries), SIZE):
@@ -59,20 +59,20 @@ class AcceptedRows(DigestMap):
         self.put(user, row + b"\0")
 
     def bar(self, user: bytes) -> None:
-        """Remove a user before the source is read; :meth:`learn` ignores the user in this run."""
+        """Bar a user from the snapshot before the source is read: this run sends the user's rows but stores none."""
         self.put(user, _NO_ROW + bytes([_BARRED]))
 
     def drop(self, user: bytes) -> None:
-        """Remove a user whose row in the source is not sent; :meth:`learn` ignores the user in this run."""
+        """Bar from the snapshot a user whose row in the source is rejected or suppressed."""
         self.put(user, _NO_ROW + bytes([_MET_BARRED]))
 
     def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:
-        """Record that the source has a row of a user.
+        """Note that the source has a row of a user, and compare it with the user's last accepted row.
 
         A user with a second row in the source is barred from the snapshot. So this run sends the second row and those
         after it, and the next run sends all rows of this user, in the order of the source.
 
-        :param row: digest of the row; ``None`` for a row that equals no other.
+        :param row: digest of the row; ``None`` for a row that must count as changed.
         :return: the offset of the user in its bucket, for :meth:`learn`; and whether the row equals the last accepted
             row.
         """
@@ -95,7 +95,9 @@ class AcceptedRows(DigestMap):
         return at, False
 
     def learn(self, user: bytes, at: int, row: bytes) -> bool:
-        """Store the digest of a user's row after its request was accepted; return ``False`` if the user is barred.
+        """Store the digest of a user's row after its request was accepted; return whether it was stored.
+
+        It is not stored for a user who is barred from the snapshot.
 
         :param at: the offset of the user that :meth:`meet` returned.
         """
@@ -108,7 +110,7 @@ class AcceptedRows(DigestMap):
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
-        """After the source was read: remove all users without an accepted row, and reset the states of the others.
+        """After the source was read: remove all users without an accepted row, and set the states of the others to 0.
 
         :param keep_unmet: whether to keep the users of the snapshot that are not in the source.
         """

@@ -1,4 +1,4 @@
-"""Writes the files for an audit: records that were not delivered (rejects), and receipts of deletions.
+"""Writes the files for an audit: rejects (rejected and unknown records), and receipts of deletions.
 
 A receipt is one line for each request, with keyed hashes in place of ids. Each line holds the hash of the line before.
 A receipt proves that Blux accepted the request, not that data was deleted: neither API reports that.
@@ -31,8 +31,9 @@ from airflow_provider_blux.records.scalars import python_value
 class RejectsFile:
     """The rejects file of one try; thread-safe.
 
-    Each line has ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. If JSON cannot
-    represent some values of the record, ``as_text`` names their columns.
+    Each line has ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. Values that JSON
+    cannot represent are written as text, and ``as_text`` names their columns. ``record`` is null if the row could not
+    be read, or cannot be written as JSON.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -44,7 +45,7 @@ class RejectsFile:
         return self._lines.urls
 
     def add(self, rejects: Sequence[Reject], place_of: Place = lambda _number: None) -> None:
-        """Add records; they are durable after the next flush.
+        """Add a line for each record; the lines are durable after the next flush.
 
         :param place_of: returns the position of a record in the source.
         """
@@ -62,7 +63,7 @@ def _line(reject: Reject, source: str | None) -> bytes:
     try:
         as_text: list[str] = []
         written = _written({**line, "record": _plain(record, as_text)}, as_text)
-    except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
+    except (RecursionError, ValueError):  # nested too deep, or an integer with too many digits
         written = _written({**line, "record": None}, [])
     return written
 
@@ -77,9 +78,11 @@ def _written(line: dict[str, Any], as_text: list[str]) -> bytes:
 
 
 def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
-    """Return a value in a form that JSON can represent. The record may have been rejected because JSON cannot.
+    """Return a value in a form that JSON can represent.
 
-    :param as_text: list to which the column is added if the value became text that does not mean the same.
+    The record may have been rejected because of a value that JSON cannot represent.
+
+    :param as_text: list to which the column is added if a value or key becomes text, except for a date, time or UUID.
     :param column: the column of the row that holds the value; empty for the row itself.
     """
     value = python_value(value)
@@ -103,7 +106,7 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
 
 
 def _number(value: float | Decimal) -> float | None:
-    """Return a number as a float; ``None`` if a float cannot represent exactly this number.
+    """Return a number as a float; ``None`` if the JSON of the float would not be the same number.
 
     The number 12.0 does not become 12: an id may have been rejected because it was not an integer.
     """
@@ -153,7 +156,7 @@ class Hashes:
         return receipt.get("hash") == _PLAIN and receipt.get("key") is None
 
     def why_not(self, receipt: Mapping[str, Any]) -> str:
-        """Return the reason why a receipt does not fit, and what to do, for an error message."""
+        """Return why :meth:`fits` is false for a receipt, and what to do, for an error message."""
         if self.is_plain(receipt):
             return "this receipt was made without a key. Verify it without a key, apart from those that have one."
         given = "" if self._key else "; no key was given"
@@ -164,7 +167,12 @@ class Hashes:
 
 
 class ReceiptsFile:
-    """The receipts of one try; thread-safe."""
+    """Writes the deletion receipts of one try; thread-safe.
+
+    A receipt is one line for each accepted request. It holds the hash of the line before, so that a change is noticed.
+
+    :param now: returns the current time.
+    """
 
     def __init__(
         self,
@@ -215,9 +223,11 @@ class ReceiptsFile:
 
 
 def by_try(files: Iterable[str]) -> dict[str, list[str]]:
-    """Group receipts files by try: return, for each file name without its part number, the files in order.
+    """Group receipts files by try.
 
-    On a disk, a try has one file. In object storage, it may have several parts, each a file.
+    On a disk, a try has one file. In object storage, it may have several files, with part numbers in their names.
+
+    :return: the files of each try in order, by their common name without the part number.
     """
     tries: dict[str, list[str]] = defaultdict(list)
     for name, _, file in sorted((*_place(file), file) for file in files):
@@ -235,12 +245,13 @@ def _place(file: str) -> tuple[str, int]:
 
 
 def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the receipts of one try after verifying the hash chain.
+    """Yield the receipts of one try, each after checking that it holds the hash of the line before it.
 
     :param lines: the lines of the file, or of its parts in order.
     :param hashes: computes hashes with the key that the receipts were made with.
     :param name: the name of the file, for messages.
-    :raises BluxReceiptError: the chain is broken, or a receipt was made with another key; the message names the line.
+    :raises BluxReceiptError: a line is not a receipt, does not follow the line before it, or was made with another key;
+        the message names the line.
     """
     previous = FIRST
     for number, line in enumerate(lines, 1):

@@ -65,7 +65,8 @@ class Reject(NamedTuple):
 class Mark(msgspec.Struct, frozen=True, gc=False):
     """The result of looking up a row in the snapshot.
 
-    :param user: digest of the user id.
+    :param user_id: id of the user; in a snapshot of devices, id of the device.
+    :param user: digest of this id.
     :param row: digest of the row; ``None`` if the row cannot be compared.
     :param place: offset of the user in its bucket of ``AcceptedRows``; -1 in a mark from ``mark_of``.
     :param is_in_snapshot: whether the snapshot has this user with exactly this row.
@@ -82,7 +83,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 class Marker(Protocol):
-    """The interface of a snapshot for reading a source: looks up each row among the rows last accepted."""
+    """The interface of a snapshot while a source is read: compares each row with the last accepted row of its user."""
 
     def mark(self, row: Any) -> Mark | None:
         """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
@@ -101,8 +102,10 @@ class Record(msgspec.Struct, gc=False):
     :param row: a copy of the source row; ``None`` without a rejects file.
     :param error: the reason for a reject; ``None`` if the record is not rejected.
     :param is_suppressed: whether the record is not sent because its user is on the suppression list.
-    :param mark: the result of looking up the row in the snapshot; ``None`` without a snapshot.
-    :param is_unchanged: whether the record is not sent because the same row was the last one sent for its user.
+    :param mark: the result of looking up the row in the snapshot; ``None`` without a snapshot, or if the id of a
+        rejected record could not be read.
+    :param is_unchanged: whether the record is not sent because the same row was the last one sent for its user. Such a
+        record may lack ``key``, ``content`` and ``row``.
     """
 
     number: int
@@ -136,11 +139,12 @@ class Record(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How rows become records.
+    """Turns the rows of a source into records.
 
-    :param shape: returns the key and the API content of a row, or raises a :class:`BluxRecordError`.
+    :param shape: returns the key (the user or device id) and the API content of a row, or raises a
+        :class:`BluxRecordError`.
     :param merges: whether records with the same key are merged into one.
-    :param is_suppressed: returns whether a record must not be sent.
+    :param is_suppressed: returns whether the user of a record is on the suppression list; ``None`` without a list.
     :param key_is_user: whether the key of a record is its user id.
     :param check: called with the key and the row of each record in order; raises if the record cannot be sent.
     :param marker: looks up each row in the snapshot; ``None`` without a snapshot.
@@ -254,7 +258,7 @@ class Batch:
         return self.last - self.first + 1
 
     def parts(self, key: Any) -> list[Record]:
-        """Return the source records that were merged into the record of a key."""
+        """Return the source records of a key: those that were merged, or the only one."""
         return self.merged.get(key) or [self.records[key]]
 
     def number_merged(self, keys: Iterable[Any]) -> int:
@@ -264,7 +268,7 @@ class Batch:
     def add(self, record: Record, merge: Merge | None) -> None:
         """Add the next record of the source.
 
-        :param merge: see :func:`cut`.
+        :param merge: merges the JSON of two records with the same key; ``None`` to merge no records.
         """
         self.last, mark = record.number, record.mark
         self.contents.append(record.identity)

@@ -22,7 +22,7 @@ VERSION = 7
 SAVE_EVERY_SECONDS = 2.0
 # With a slow store, the checkpoint is saved less often: at most a tenth of the time goes into saving.
 _SHARE_OF_TIME = 10
-# 96 bits.
+# This many hexadecimal digits of a digest are stored: 96 bits.
 _DIGEST_DIGITS = 24
 # Comes after each record in the digest; a record never holds a line break.
 _SEPARATOR = b"\n"
@@ -196,12 +196,15 @@ class Checkpoint:
                     raise
 
     def withdraw(self, batch: Batch) -> None:
-        """Remove the "about to be sent" mark of a batch, because none of its records was processed."""
+        """Remove the "about to be sent" mark of a batch, since none of its records can have arrived.
+
+        This is durable after the next save.
+        """
         with self._lock:
             self._state.doubt.pop(batch.first, None)
 
     def settle(self, batch: Batch, counts: dict[str, Any]) -> None:
-        """Record that each record of a batch has its outcome.
+        """Note that each record of a batch has its outcome; about every two seconds, save the checkpoint.
 
         :param counts: the counts of all settled batches, including this one.
         """

@@ -41,11 +41,12 @@ class Delivery:
 
     :param endpoints: all endpoints of one operation of one API.
     :param limiter: rate limiter for the requests; ``None`` for a new one with the rate of the settings.
-    :param store: stores the checkpoint for the next try; ``None`` for no checkpoint.
-    :param rejects: file for the records that are not delivered; ``None`` for no file.
+    :param store: stores the checkpoint for the next try; ``None`` for no checkpoint. If the settings say not to resume,
+        the checkpoint of an earlier try is deleted at once, except with ``validate_only``.
+    :param rejects: file for rejected and unknown records; ``None`` for no file.
     :param receipts: file for the receipts of accepted deletions; ``None`` for no file.
     :param suppression: suppression list of users that are not sent; ``None`` for no list.
-    :param snapshot: rows that were sent before and are not sent again; ``None`` to send everything.
+    :param snapshot: stores accepted rows, which are not sent again; forgets deleted users. ``None`` for no snapshot.
     :param watchers: called with the progress of the delivery.
     """
 
@@ -88,12 +89,14 @@ class Delivery:
         )
 
     def run(self, rows: Iterable[Any]) -> Report:
-        """Send all records and count the outcome of each.
+        """Send all records and count the outcome of each; with ``validate_only``, check and count them only.
 
         :param rows: rows of the source; a :class:`BluxRecordError` in place of a row that could not be read.
-        :raises BluxRejectLimitError: more records were rejected than allowed; all others are delivered.
-        :raises BluxCheckpointError: the checkpoint of an earlier try cannot be used.
-        :raises BluxSnapshotError: the snapshot cannot be used; nothing was sent.
+        :raises BluxRejectLimitError: more records were rejected or unknown than allowed; the delivery of all others is
+            complete.
+        :raises BluxCheckpointError: the checkpoint of an earlier try cannot be used. If this is because the source has
+            changed, upserts and deletions start again from the first record instead, unless ``rows`` is an iterator.
+        :raises BluxSnapshotError: the snapshot cannot be used; this try has sent nothing.
         :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.
         :raises BluxError: the delivery stopped early; requests in flight have been waited for and counted.
         """
@@ -194,7 +197,7 @@ class Delivery:
             yield batch
 
     def _count(self, batches: Iterable[Batch], counter: OutcomeCounter, progress: Progress) -> None:
-        """With ``validate_only``: count the records that would be sent, and check user records for odd values."""
+        """With ``validate_only``: count the records that would be sent, and look for suspicious values of users."""
         for batch in batches:
             if self._operation == "upsert_users":
                 for record in batch.records.values():
@@ -207,7 +210,10 @@ class Delivery:
         return None if field is None else Freshness(field, self._settings.shaping, self._shape.header.lowered).check
 
     def _end(self, counter: OutcomeCounter, place_of: Place) -> None:
-        """Finish a delivery whose source was read to the end; raise if too many records were rejected."""
+        """Finish a delivery whose source was read to the end: log warnings, write the rejects, remove the checkpoint.
+
+        :raises BluxRejectLimitError: more records were rejected or unknown than allowed.
+        """
         for suspicion in self._suspicions.found(place_of):
             log.warning("Suspicious: %s", suspicion)
         # Unchanged rows were not checked, so the warning could be wrong.
@@ -221,8 +227,9 @@ class Delivery:
     def _finish_early(self, engine: Engine, counter: OutcomeCounter, error: BaseException) -> None:
         """End a delivery that has failed or was stopped; ``error`` is the reason.
 
-        The checkpoint is saved first, since Airflow kills the task after five seconds. Then open requests are finished,
-        and the checkpoint is saved again.
+        The checkpoint is saved first, since Airflow may kill a task five seconds after asking it to stop. Then requests
+        in flight are waited for, the last file of the snapshot is written, and the checkpoint is saved again. An error
+        in one of these steps is logged and not raised.
         """
         # After a changed source the delivery starts again in this process, so the stop flag must stay unset.
         if not isinstance(error, BluxCheckpointError):

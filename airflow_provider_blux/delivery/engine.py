@@ -18,13 +18,15 @@ from airflow_provider_blux.exceptions import BluxStopped
 _LOOK_UP_SECONDS = 0.5
 
 Send = Callable[[Batch, Callable[[], None]], Outcome]
-"""Delivers a batch in a pool thread; calls the second argument when the first request has been written."""
+"""Delivers a batch in a pool thread; calls the second argument when the first request is written to the network."""
 
 _Result = Outcome | BaseException
 
 
 class Engine:
-    """Keeps at most ``concurrency`` batches in work at a time. Batches that share a record key never overlap.
+    """Sends batches in a thread pool, at most ``concurrency`` at a time.
+
+    Batches that share a record key are not sent at the same time, so records of one user arrive in source order.
 
     :param send: delivers one batch; called in a thread of the pool.
     :param settle: called with each batch and its outcome, in the thread that runs the engine.
@@ -57,7 +59,12 @@ class Engine:
         self.failure: BaseException | None = None
 
     def run(self, batches: Iterable[Batch]) -> None:
-        """Send all batches; return when the last one has its outcome."""
+        """Send all batches; return when the last one has its outcome.
+
+        An error of a batch is raised while others may be in flight: call :meth:`finish` afterwards.
+
+        :raises BluxStopped: the run was asked to stop.
+        """
         with frequent_switching:
             for batch in batches:
                 self._stop.check()
@@ -69,7 +76,10 @@ class Engine:
                 self._await_event()
 
     def finish(self) -> None:
-        """Wait for the batches in flight and record their outcomes; cancel batches not yet begun; end all threads."""
+        """Cancel batches not yet begun, wait for those in flight and record their outcomes, and end all threads.
+
+        The first error of such a batch is stored in ``failure`` and not raised.
+        """
         self._pool.shutdown(cancel_futures=True)
         while not self._events.empty():
             batch, result = self._events.get()

@@ -21,7 +21,7 @@ from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.users import deletion
 
 _DIGEST_BYTES = 16
-"""Size of an id's digest. The probability that two of a trillion ids share a digest is 1 in 10^14."""
+"""Size of an id's digest in bytes. The probability that two of a trillion ids share one is below 1 in 10^14."""
 _MOMENT = struct.Struct("<d")
 
 
@@ -31,7 +31,9 @@ def digest_of(user_id: str) -> bytes:
 
 
 class Suppression:
-    """The suppression list of a run; loaded once, about 16 bytes an id. It matches all Unicode forms of an id.
+    """The suppression list of a run; it takes about 16 bytes of memory an id.
+
+    An id matches in its composed and in its decomposed Unicode form (NFC, NFD).
 
     :param rows: ids, rows with a column ``user_id``, or receipts.
     :param hashes: computes the hash of an id, since receipts hold hashes in place of ids.
@@ -159,8 +161,8 @@ def guarded(
 ) -> Iterable[Any]:
     """Return the rows if they have at most ``max_users`` different users.
 
-    Rows that can be read only once are held in memory while they are counted. Other rows are counted now and read again
-    for the delivery. They are checked again then, since a query may return more rows the second time.
+    Rows that can be read only once are returned as a list in memory. Other rows are counted now and read again for the
+    delivery. They are checked again then, since a query may return more rows the second time.
 
     :param max_users: ``None`` for no limit.
     :param shape: returns the id and the record of a row.
@@ -199,7 +201,10 @@ class _GuardedRows:
 
 
 class _Guard:
-    """Counts the records, which is cheap. Users are counted only if there are more records than allowed users."""
+    """Checks that rows have at most ``max_users`` different users.
+
+    The rows are counted first, since this is cheap. Users are counted only if there are more rows than ``max_users``.
+    """
 
     def __init__(self, max_users: int, shape: Shape, is_stopped: Callable[[], bool]) -> None:
         self.max_users = max_users
@@ -207,9 +212,9 @@ class _Guard:
         self._is_stopped = is_stopped
 
     def number_of(self, rows: Iterable[Any]) -> int:
-        """Return the number of records.
+        """Return the number of rows.
 
-        :raises BluxGuardError: the records have too many users.
+        :raises BluxGuardError: the rows have too many users.
         """
         number = sum(1 for _ in self._until_stopped(rows))
         if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
@@ -225,7 +230,7 @@ class _Guard:
         return len(users)
 
     def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
-        """Yield the rows.
+        """Yield at most as many rows as users are allowed.
 
         :param state: what has happened so far, for the error message.
         :raises BluxGuardError: there are more rows than allowed users.
@@ -236,7 +241,7 @@ class _Guard:
             yield row
 
     def users_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
-        """Yield the rows.
+        """Yield the rows as long as they do not have more users than allowed.
 
         :param state: what has happened so far, for the error message.
         :raises BluxGuardError: the rows have too many users.
@@ -251,7 +256,7 @@ class _Guard:
             yield row
 
     def _user_of(self, number: int, row: Any, place_of: Place) -> str | None:
-        """Return the user id of a row; ``None`` if the row will be rejected, so that nobody is deleted for it."""
+        """Return the user id of a row; ``None`` for an invalid row, which is rejected later and deletes no user."""
         if isinstance(row, BluxRecordError):
             return None
         try:

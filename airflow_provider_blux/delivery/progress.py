@@ -26,7 +26,7 @@ class Standing:
 
     :param endpoint: the endpoint that receives the records.
     :param report: the report so far; the delivery continues to update this object.
-    :param counted: the requests of this try so far.
+    :param counted: the counts of the requests of this try so far.
     :param total: number of records in the source; ``None`` if unknown.
     """
 
@@ -50,7 +50,10 @@ class Standing:
 
 
 Watcher = Callable[[Standing], None]
-"""Called with the progress of a delivery: at its start, about every ten seconds, and once at its end."""
+"""Called with the progress of a delivery: at its start, about every ten seconds, and once at its end.
+
+An exception in a watcher is logged and does not stop the delivery.
+"""
 
 
 class Progress:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-#: Most entries in a report.
+#: Maximum number of reasons in a report.
 SHOWN = 20
 # This many different reasons are counted separately; further ones are counted together as "other reasons".
 _TOLD_APART = 50
@@ -63,7 +63,7 @@ class Reasons:
 
 
 def in_words(reasons: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each reason of a report: ``phone_number: is a number ... 812 times``."""
+    """Return a line of text for each reason of a report, such as ``phone_number: is a number ... 812 times``."""
     return [
         f"{one['field'] + ': ' if one['field'] else ''}{one['reason']} ... {one['number']:,} "
         f"{'time' if one['number'] == 1 else 'times'}"

@@ -39,8 +39,8 @@ class Report:
     :param merged: records merged into another record with the same id in the same request.
     :param unknown: records that may have arrived, and are not sent again.
     :param resumed: how many of the ``delivered`` records an earlier try has delivered.
-    :param absent: users of the snapshot that are not in the source; ``None`` without a snapshot, and for a mapped task,
-        which reads only a part of the source.
+    :param absent: users of the snapshot that are not in the source; ``None`` without a snapshot, after an early stop,
+        and for a mapped task, which reads only a part of the source.
     :param valid: with ``validate_only``, records that would have been sent.
     :param requests: requests of this try, including ``retries``. ``retries``, ``seconds`` and ``records_per_second``
         are those of this try as well.
@@ -91,6 +91,8 @@ class Report:
 def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the sum of several reports as a dict, with the number of reports as ``tasks``.
 
+    The dict has no ``records_per_second`` and no ``rate_limit``.
+
     :raises BluxError: the counts of a report do not add up.
     """
     many = [Report(**report) for report in reports]
@@ -115,8 +117,9 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 @dataclass
 class Outcome:
-    """The outcomes of one batch; the fields have the same meaning as in the report.
+    """The outcomes of the records of one batch; the numbers have the same meaning as in :class:`Report`.
 
+    :param rejects: the rejected and unknown records, without those in the ``rejects`` of the batch.
     :param accepted: the keys of the records that were delivered.
     """
 
@@ -153,7 +156,7 @@ class Traffic:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count the time until a request may start."""
+        """Return a context; the seconds spent in it are counted as waiting for the rate limiter."""
         since = self._clock()
         try:
             yield
@@ -192,7 +195,7 @@ _IN_CHECKPOINT = ("read", "batches", *OUTCOMES)
 
 
 class OutcomeCounter:
-    """The counts of a run, over all tries of its task.
+    """Counts the outcomes of a run over all tries of its task, in the report and in the checkpoint.
 
     :param report: updated after each batch, so that it is correct even if the run fails.
     :param place_of: returns the position of a record in the source.
@@ -216,7 +219,7 @@ class OutcomeCounter:
         self._earlier_rejects: list[str] = []
         self._earlier_receipts: list[str] = []
         self._first: list[tuple[int, str | None, str, str | None]] = []
-        #: With a full refresh: the run whose snapshot files it replaces. The next try needs it, see `Snapshot.begin`.
+        #: The value of `Snapshot.replaces`. The checkpoint stores it for the next try, see `Snapshot.begin`.
         self.replaces: str | None = None
 
     def resume(self, counts: dict[str, Any]) -> None:
@@ -232,7 +235,7 @@ class OutcomeCounter:
         self.report.reasons = self._reasons.most_frequent()
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
-        """Count a batch after all of its records have an outcome."""
+        """Count a batch whose records all have an outcome: in the report, the rejects file and the checkpoint."""
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
         self._add_rejects(rejects)  # this may fail, so it comes before the counting
@@ -247,8 +250,9 @@ class OutcomeCounter:
         self._checkpoint.settle(batch, self._counts())
 
     def close(self, max_rejects: float) -> None:
-        """Check the counts of a delivery that read its whole source.
+        """Check the counts of a delivery that read its whole source, and log the rejects.
 
+        :raises BluxError: the counts do not add up.
         :raises BluxRejectLimitError: more records were rejected or left unknown than allowed.
         """
         self.name_files()

@@ -13,12 +13,12 @@ from uuid import UUID
 import msgspec
 
 USER_BYTES = 8
-"""Size of a user's digest. Two of ten million users share one with a probability of 1 in 400,000.
+"""Size of a user's digest in bytes.
 
-Both are sent in each run then.
+The probability that two of ten million users share a digest is 1 in 400,000. Such users are sent in each run.
 """
 ROW_BYTES = 11
-"""Size of a row's digest. A changed row is taken for an unchanged one with a probability of 1 in 10^26."""
+"""Size of a row's digest in bytes. A changed row is taken for an unchanged one with a probability of 1 in 10^26."""
 
 # Types that msgspec encodes without ambiguity: 1, 1.0, "1" and true have different encodings.
 _PLAIN: frozenset[type] = frozenset({str, int, float, bool, type(None)})

@@ -44,7 +44,7 @@ class Run:
 
     @property
     def task_file(self) -> str:
-        """Return a file name that is unique to the task instance and the same in all of its tries."""
+        """Return a file name without suffix that is unique to the task instance and the same in all of its tries."""
         parts = [self.dag_id, self.task_id, self.run_id]
         if self.map_index >= 0:
             parts.append(str(self.map_index))
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def try_file(self) -> str:
-        """Return a file name that is unique to this try."""
+        """Return a file name without suffix that is unique to this try."""
         return f"{self.task_file}__try{self.try_number}"
 
 
@@ -73,7 +73,7 @@ class Stop:
         self._is_requested = True
 
     def set(self) -> None:
-        """Ask the run to stop: requests in flight are waited for, and no new request starts."""
+        """Ask the run to stop: its pauses end at once, requests in flight are waited for, and no new request starts."""
         self._is_requested = True
         self._event.set()
 

@@ -62,10 +62,11 @@ class Sender:
         self._retrying = retrying(sleep=stop.sleep, on_retry=traffic.count_retry, repeat_in_doubt=not at_most_once)
 
     def __call__(self, batch: Batch, on_first_left: Callable[[], None]) -> Outcome:
-        """Send a batch; return the outcomes of its records.
+        """Send a batch; return the outcomes of its records. If this fails, the whole run is asked to stop.
 
         :param on_first_left: called when the first request of the batch has been written to the network.
         :raises BluxApiError: the batch could be neither delivered nor rejected record by record.
+        :raises BluxStopped: the run was asked to stop.
         """
         outcome = Outcome()
         try:
@@ -152,7 +153,10 @@ class Sender:
             self._deliver(single, [part.key], outcome)
 
     def _attempt(self, batch: Batch, request: Request, outcome: Outcome, on_left: Callable[[], None]) -> int:
-        """Wait for a slot of the rate limiter, send a request once and count it; return the HTTP status."""
+        """Wait for a slot of the rate limiter, send a request once and count it; return the HTTP status.
+
+        If the API asks to send less (429) or later (``Retry-After``), the rate limiter is told.
+        """
         slot = self._wait_for_slot(batch)
 
         def left() -> None:

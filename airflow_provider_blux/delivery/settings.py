@@ -23,7 +23,8 @@ OnUnknown = Literal["resend", "keep"]
 Fallback = Literal["fail", "share"]
 """What a task does while Redis does not answer: ``"fail"``, or ``"share"``: use a fixed share of the rate limit."""
 
-# Enough for answers that take a second or more. With a higher rate limit, it is the number of requests in a second.
+# The default: enough for answers that take a second or more. If the rate limit allows more requests in a second, the
+# default is that number.
 CONCURRENCY = 32
 # Each request in flight needs a thread and a connection.
 MOST_CONCURRENCY = 256
@@ -171,7 +172,7 @@ def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], r
 
 
 def shaping_of(options: DeliveryOptions) -> Shaping:
-    """Return how rows are read.
+    """Return the options that decide how rows are read.
 
     :raises BluxConfigError: naming the argument at fault.
     """

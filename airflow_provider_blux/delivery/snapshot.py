@@ -1,8 +1,8 @@
 """The snapshot during one run: it compares rows with the last accepted ones, and records newly accepted rows.
 
 A row is stored in the snapshot when its request has been accepted. Before a request is sent, its users are removed from
-the snapshot, durably and for many requests at once. So after a crash these users are sent again, whether or not their
-requests were accepted.
+the snapshot, durably and for many requests at once. So after a crash these users are sent again, unless the snapshot
+files already store their accepted rows.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ log = logging.getLogger(__name__)
 
 
 class Totals(NamedTuple):
-    """The difference between source and snapshot; ``None`` if unknown.
+    """Numbers of users in the source and in the snapshot; ``None`` for an unknown number.
 
     :param named: number of users in the source.
-    :param before: number of users in the snapshot before the run; ``absent`` of them are not in the source.
+    :param before: number of users in the snapshot before the run.
+    :param absent: number of users in the snapshot before the run that are not in the source.
     """
 
     named: int | None = None
@@ -101,17 +102,18 @@ class Snapshot:
 
     @property
     def replaces(self) -> str | None:
-        """With a full refresh, the id of the run that began it: this run, or an earlier try. ``None`` without one.
+        """The id of the run that began the full refresh: this run, or an earlier try; ``None`` without a full refresh.
 
         The files that the run with this id found at its start are void when the full refresh has ended.
         """
         return self._replaces
 
     def begin(self, replaces: str | None = None) -> None:
-        """Read the snapshot, before the first request.
+        """Read the snapshot and write the first file of the run; called before the first request.
 
-        :param replaces: :attr:`replaces` in the earlier try whose full refresh this run continues; otherwise ``None``.
-        :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target.
+        :param replaces: the value of :attr:`replaces` in an earlier try, if this try continues its full refresh.
+        :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target. A full refresh logs this
+            instead, and ignores the old snapshot.
         """
         self._rows, self._before = AcceptedRows(), None  # frees the memory of an earlier read of the source first
         self._before = state = self._load()
@@ -152,13 +154,19 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a mark without a row digest, for a user whose row :meth:`mark` could not look up."""
+        """Return a mark for a user whose row :meth:`mark` could not look up, and note that the source has the user.
+
+        The mark has no row digest, so the row is sent and not stored in the snapshot.
+        """
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
         return Mark(user_id, user)
 
     def announced(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Remove the users of all batches from the snapshot; yield each batch when its removal is durable."""
+        """Remove the users of all batches from the snapshot; yield each batch when its users are durably removed.
+
+        Several batches are read ahead, so that one file stores the removals of all of them.
+        """
         waiting: list[Batch] = []
         ready: deque[Batch] = deque()
         users, since = 0, -_AHEAD_SECONDS
@@ -176,18 +184,19 @@ class Snapshot:
         yield from waiting
 
     def accepted(self, records: Iterable[Record]) -> None:
-        """Store the rows of accepted records in the snapshot."""
+        """Store the rows of accepted records in the snapshot; they are durable after the next file is written."""
         for record in records:
             mark = record.mark
             if mark and mark.row and self._rows.learn(mark.user, mark.place, mark.row):
                 self._stored += mark.user + mark.row + b"\0"
 
     def end(self, *, is_whole: bool) -> Totals:
-        """Write the last file of the run, and return the difference between source and snapshot.
+        """Write the last file of the run, merge the files if there are many, and return the numbers of users.
 
-        Called when no request is in flight. The difference is unknown unless ``is_whole``.
+        Called when no request is in flight. A failed merge is logged and not raised.
 
-        :param is_whole: whether the source was read to its end and each record has its outcome.
+        :param is_whole: whether the source was read to its end and each record has its outcome. Otherwise the numbers
+            are unknown and nothing is merged.
         """
         totals = self._totals() if is_whole else Totals()
         self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
@@ -201,7 +210,8 @@ class Snapshot:
     def _after(self) -> State | None:
         """Return the state of the snapshot after this run, as if no other run had written to it.
 
-        ``None`` if the state must be read from the files. The rows in memory are given up in either case.
+        Return ``None`` if the state can only be read from the files. In both cases, the rows in memory are given
+        up, since they are not needed any more.
         """
         rows, self._rows = self._rows, AcceptedRows()
         before, self._before = self._before, None
@@ -231,7 +241,10 @@ class Snapshot:
         self._write(found=found)
 
     def _totals(self) -> Totals:
-        """Return the difference between source and snapshot; unknown for a mapped task, which reads only a part."""
+        """Return the numbers of users; unknown for a mapped task, which reads only a part of the source.
+
+        Log a warning if the source has less than half of the users that it had in the last run of the task.
+        """
         if self._run.map_index >= 0:
             return Totals()
         named = self._rows.met_old + self._rows.met_new
@@ -258,9 +271,10 @@ class Snapshot:
             self._write()
 
     def _write(self, **header: Any) -> None:
-        """Write a file with the changes since the last write; return when it is durable.
+        """Write a file with the changes since the last write, unless ``read_only``; return when it is durable.
 
         :param header: more fields of :class:`Header`.
+        :raises BluxError: the folder cannot be written to.
         """
         if self._read_only:
             return
@@ -296,11 +310,11 @@ class Forgetting(Snapshot):
     """The snapshot during a run that deletes users: it removes them and does not compare rows."""
 
     def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
-        """Check in the first readable file that the snapshot belongs to the target.
+        """Check that at least one file can be read and belongs to the target; write the first file of the run.
 
-        Unreadable files are passed over, since a full refresh may have left some.
+        Other files are ignored, since a full refresh may have left unreadable ones. An empty folder is valid.
 
-        :raises BluxSnapshotError: the snapshot belongs to another target, or no file can be read.
+        :raises BluxSnapshotError: there are files, but none that can be read and belongs to the target.
         """
         names = list(self._folder.sizes())
         fault: BluxSnapshotError | None = None

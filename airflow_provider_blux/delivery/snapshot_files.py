@@ -77,8 +77,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param at: time of writing in UTC, by the clock of the worker.
     :param task: name of the task, see ``Run.task``.
     :param found: in the first file of a run: the names of all other files at the start of the run.
-    :param stored: number of entries (user and accepted row) after the header. After these entries come the digests of
-        removed users, which are about to be sent.
+    :param stored: in a file of a run: number of entries (user and accepted row) after the header. After these entries
+        come the digests of the users that the run removed from the snapshot.
     :param closed: whether this is the last file of the run, written when no request was in flight.
     :param replaces: in the last file of a full refresh: id of the run that began it. The ``found`` files of that run
         are void.
@@ -146,7 +146,7 @@ class Piece(NamedTuple):
 
 
 class SnapshotFolder:
-    """The folder of a snapshot.
+    """The folder of a snapshot; reads, verifies and writes its files.
 
     :param target: the target that the snapshot must belong to; ``None`` to accept any, for inspection.
     :param way_out: advice at the end of error messages if the snapshot cannot be used.
@@ -186,7 +186,7 @@ class SnapshotFolder:
         self._folder.remove(name)
 
     def remove_unfinished(self) -> None:
-        """Remove unfinished files of runs that were killed."""
+        """Remove files that a killed process left unfinished on a local disk, if they are at least a day old."""
         self._folder.remove_unfinished(SUFFIX, _LEFT_AFTER_SECONDS)
 
     def piece(self, name: str) -> Piece:

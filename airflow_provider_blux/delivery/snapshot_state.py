@@ -26,7 +26,7 @@ from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
 
 # No request of a run is in flight for longer: it has six attempts, each at most an hour after the one before.
 EXPIRES_AFTER = timedelta(hours=12)
-# Files are merged when those of single runs have a quarter of the size of the merged file, or when they are many.
+# Files are merged when those of single runs have together a quarter of the size of the merged file, or are too many.
 _WORTH, _MANY = 4, 200
 _ATTEMPTS = 5
 _LONGEST_HISTORY = 100
@@ -43,7 +43,7 @@ class State:
     :param names: the names of all files found, including files that are no longer valid.
     :param history: the runs that wrote the snapshot, in order.
     :param is_open: whether any other run may have requests in flight.
-    :param contested: digests of the users that such runs were about to send when they last wrote a file.
+    :param contested: digests of the users whose requests may be in flight: removed by such a run, and not stored since.
     """
 
     rows: AcceptedRows
@@ -60,6 +60,7 @@ def load(folder: SnapshotFolder, *, is_replaced: bool = False, now: datetime | N
         send are read; no row is returned, and unreadable files are skipped.
     :param now: current time, to detect runs that died long ago; ``None`` to use the clock.
     :raises BluxSnapshotError: a file cannot be read, or belongs to another target.
+    :raises BluxError: other runs merged files during each of five attempts to read.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -74,7 +75,8 @@ def merge_if_due(folder: SnapshotFolder, target: Target, loaded: State | None = 
 
     An interrupted merge loses nothing: the merged file is complete before the other files are removed.
 
-    :param loaded: the state of the snapshot, used if the folder has exactly its files. Otherwise the files are read.
+    :param loaded: a state that was computed earlier, used if the folder still has exactly the files of this state.
+        Otherwise, or if ``None``, the files are read.
     """
     sizes = folder.sizes()
     pieces = [size for name, size in sizes.items() if not name.endswith(MERGED)]
@@ -96,7 +98,10 @@ def merge_if_due(folder: SnapshotFolder, target: Target, loaded: State | None = 
 
 
 class _Files:
-    """All files of a snapshot. A file is void if a merged file covers it or a full refresh has replaced it."""
+    """Reads all files of a snapshot.
+
+    The content of a file is ignored (the file is void) if a merged file covers it or a full refresh has replaced it.
+    """
 
     def __init__(self, folder: SnapshotFolder, *, is_replaced: bool) -> None:
         self._folder = folder
@@ -160,7 +165,7 @@ class _Files:
         return list(TopologicalSorter(found).static_order())
 
     def _is_line(self, order: Sequence[str]) -> bool:
-        """Return whether each run found all files of the runs before it."""
+        """Return whether each run found, at its start, all files of the runs before it."""
         before: set[str] = set()
         for run in order:
             if not self._found[run] >= before:
@@ -169,10 +174,10 @@ class _Files:
         return True
 
     def _is_blind(self, run: str) -> bool:
-        """Return whether the first file of a run is gone, because the run was taken for dead and merged.
+        """Return whether the first file of a run is gone, with the list of files that the run found at its start.
 
-        The list of files that the run found at its start is lost then. Any other unmerged run started after all merged
-        runs had ended, so that other run is the later one.
+        This happens if the run was taken for dead, its files were merged, and it then wrote more files. Any other run
+        that is not merged began after that merge, so it is the later one.
         """
         return self._runs[run][0].header.sequence > 0
 
@@ -202,7 +207,7 @@ class _Resolution:
             number = self._number(len(self._names))
             self._names.append(piece.header.name)
             if self._touched is None and not is_blind:
-                # A user with an accepted row has left the rows: the run removed the user before it sent the row.
+                # No user of `stored` is still in the rows: the run removed each user before it sent the user's row.
                 self._rows.unpack(piece.stored)
                 for user in piece.users():
                     self._rows.remove(user)
@@ -265,7 +270,7 @@ def _found(run: str, pieces: Mapping[str, Piece]) -> frozenset[str]:
 
 
 def _is_open(last: Header, now: datetime) -> bool:
-    """Return whether a run may have requests in flight.
+    """Return whether a run may have requests in flight: it has not ended, and wrote a file in the last 12 hours.
 
     :param last: the header of the last file of the run.
     """

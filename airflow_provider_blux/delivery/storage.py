@@ -90,8 +90,11 @@ class Folder:
         return self._fs.open(f"{self._path}/{name}", "rb")
 
     def write(self, name: str, content: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
-        """Write a file whole: a reader sees the old content or the new one, never a part.
+        """Write a file as a whole: a reader sees the old content or the new one, never a part.
 
+        Only if writing several parts to object storage fails, an incomplete object may exist until it is removed.
+
+        :param content: the content, or its parts in order.
         :param is_private: whether to give a local file mode 600 explicitly.
         """
         path = f"{self._path}/{name}"
@@ -120,7 +123,7 @@ class Folder:
         os.replace(unfinished, path)
 
     def append(self, name: str, content: bytes) -> None:
-        """Append to a local file; return when the content is on the disk."""
+        """Append to a local file; return when the content is on the disk. After an error, the file is as before."""
         path = f"{self._path}/{name}"
         whole = os.path.getsize(path) if os.path.exists(path) else 0
         try:
@@ -228,13 +231,13 @@ class Lines:
                     self._files.append(file)
 
     def _keep_earlier(self) -> None:
-        """Choose a name that no file has yet, see the class."""
+        """Choose the first of ``NAME``, ``NAME-2``, ... that no file has; a random number if this cannot be checked."""
         name, number = self._name, 1
         try:
             while self._folder.has(self._next_file()):
                 number += 1
                 self._name = f"{name}-{number}"
-        except Exception:  # noqa: BLE001 - each storage has its own; one that may only be written to tells no names
+        except Exception:  # noqa: BLE001 - a storage may deny listing, each with another error
             self._name = f"{name}-{secrets.randbits(48)}"
 
     def _next_file(self) -> str:
@@ -309,7 +312,7 @@ class TaskStateStore:
         return self._store.get(self._KEY, default=None)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save the state (about 20 ms)."""
+        """Save the state and replace the previous one."""
         self._store.set(self._KEY, state)
 
     def clear(self) -> None:

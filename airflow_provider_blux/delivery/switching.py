@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 
-# A sender needs several turns for one request, and waits for each of them while the thread that reads is busy. With
-# Python's default of 5 ms, a request could start so late that at 100 requests a second the next ones would be due.
+# To send a request, a thread needs the interpreter several times, and each time waits for the thread that reads the
+# source. With Python's default of 5 ms, a request could start later than the next one should, at 100 a second.
 SWITCH_SECONDS = 0.001
 
 
 class FrequentSwitching:
-    """A context in which threads take turns every millisecond.
+    """A context in which the interpreter switches threads every millisecond, so that requests do not start late.
 
     The switch interval is a setting of the whole process. So the first of several deliveries sets it, and the last one
     restores it. An interval that is shorter already, or that other code sets meanwhile, is left as it is.

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 def is_exceeded(limit: float, number: int, total: int) -> bool:
     """Return whether ``number`` of ``total`` records are more than the limit allows."""
-    # The fraction is the decimal number that was written: as a float, 0.07 of 100 would be more than 7.
+    # A fraction of the decimal number that the DAG author wrote is exact: with floats, 0.07 * 100 is more than 7.
     return number > (limit if isinstance(limit, int) else Fraction(str(limit)) * total)
 
 
