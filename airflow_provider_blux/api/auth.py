@@ -99,7 +99,7 @@ def checked_url(url: str, name: str) -> str:
         raise BluxConfigError(f"{name} is not a URL. Write it as https://host/path.") from None
     if parts.scheme not in ("http", "https") or not host:
         raise BluxConfigError(f"{name} is not an http(s) URL with a host. Write it as https://host/path.")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if parts.username or parts.password or "?" in url or "#" in url:
         raise BluxConfigError(f"{name} holds credentials, a query or a fragment. Leave only https://host/path.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise BluxConfigError(
@@ -122,5 +122,5 @@ def _check_header(name: str, value: str) -> None:
     if not value.isascii() or not value.isprintable() or value != value.strip():
         raise BluxConfigError(
             f"The connection holds {name} with a blank, a line break or a letter that no HTTP header can carry. "
-            "Copy it again, without what stands around it."
+            "Copy it again, without blanks or quotes around it."
         )

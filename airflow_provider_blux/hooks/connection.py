@@ -38,7 +38,7 @@ class Credentials:
     :param faults: errors in the fields of an API; they are raised only when that API is used.
     :param rate_limits: requests a second by operation, for operations whose limit the connection sets.
     :param timeout: seconds to wait for an answer; ``None`` for the default.
-    :param verify: path of a CA bundle; ``None`` for the bundle of the system.
+    :param verify: path of a CA bundle; ``None`` for the bundle that ``requests`` takes.
     :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
     """
 

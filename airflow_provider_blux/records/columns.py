@@ -68,10 +68,10 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
     :param own_group: the group of custom properties; ``None`` if the records have no custom properties.
     """
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field})" for column, field in columns.items())
-    is_own = f" (A property of your own of that name is mapped to {own_group}.<name>.)" if own_group else ""
+    is_own = f" (To send it as a custom property of that name, map it to {own_group}.<name>.)" if own_group else ""
     return BluxConfigError(
-        f"These columns are fields but for their spelling, and would be lost as such: {listed}. Set "
-        f"{renaming(columns)}.{is_own}"
+        "These columns have the name of a field in another spelling, and would not be sent as that field: "
+        f"{listed}. Set {renaming(columns)}.{is_own}"
     )
 
 
@@ -84,9 +84,9 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
     listed = ", ".join(f"{shown(column, LONGEST)!r} ({field}?)" for column, field in columns.items())
     column = repr(shown(next(iter(columns)), LONGEST))
     return (
-        f"These columns are sent as properties of your own, although they are nearly called as fields: {listed}. If "
-        f"the fields are meant, set {renaming(columns)}. If not, field_mapping={{{column}: "
-        f"'{own_group}.<name>'}} says so."
+        f"These columns are sent as custom properties, although their names are similar to those of fields: {listed}. "
+        f"If the fields are meant, set {renaming(columns)}. If not, set field_mapping={{{column}: "
+        f"'{own_group}.<name>'}}."
     )
 
 

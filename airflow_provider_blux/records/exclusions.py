@@ -47,8 +47,8 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
         raise BluxConfigError(f"exclude_fields: {name!r} is one name; write several as a list.")
     if meant := meant_by(name, (*STANDARD_FIELDS, *GROUPS, _CONSENTS), loosely=True):
         raise BluxConfigError(
-            f"exclude_fields: {name!r} is not one of the fields that Blux knows. Did you mean {meant!r}? (A property "
-            f"of your own of that name is {_OWN + name!r}.)"
+            f"exclude_fields: {name!r} is not one of the fields that Blux knows. Did you mean {meant!r}? (A custom "
+            f"property of that name is {_OWN + name!r}.)"
         )
 
 

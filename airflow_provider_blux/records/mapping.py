@@ -82,8 +82,8 @@ class Fields:
         names = self.groups[group]
         if names is not None and name not in names:
             raise BluxConfigError(
-                f"field_mapping: {group} has no field {_bounded(name)}, only {', '.join(sorted(names))}. Name a "
-                f"property of your own custom_user_properties.<name>.{_did_you_mean(meant_by(name, names))}"
+                f"field_mapping: {group} has no field {_bounded(name)}, only {', '.join(sorted(names))}. Map a "
+                f"custom property to custom_user_properties.<name>.{_did_you_mean(meant_by(name, names))}"
             )
         if group in self.flat_groups and group != self.own_group:
             self._check_meant(target, name, self.names - {*self.groups, *self.own})
@@ -92,8 +92,8 @@ class Fields:
     def _check_meant(self, target: str, name: str, fields: AbstractSet[str]) -> None:
         if meant := meant_by(name, fields):
             raise BluxConfigError(
-                f"field_mapping: {_bounded(target)} is not one of the fields here.{_did_you_mean(meant)} (A property "
-                f"of your own of that name is {self.own_group}.<name>.)"
+                f"field_mapping: {_bounded(target)} is not one of the fields here.{_did_you_mean(meant)} (A custom "
+                f"property of that name is {self.own_group}.<name>.)"
             )
 
     def property_of(self, target: str) -> str:

@@ -72,7 +72,7 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
             raise BluxRecordError(
                 "properties",
                 f"is of type {type(held).__name__}; it must be an object. Name the column in json_columns if it holds "
-                "JSON; if it is one property of your own, map it to properties.properties",
+                "JSON; if it is one custom property, map it to properties.properties",
             )
         else:
             aside = _NO_GROUP
@@ -116,7 +116,7 @@ def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
         if field and "properties" not in shaping.excluded:
             raise BluxRecordError(
                 "properties",
-                f"holds {field}, as the Open API has it, and would be one property of your own here; put it in "
+                f"holds {field}, as the Open API has it, and would be one custom property here; put it in "
                 "user_properties, or set api='open'",
             )
 

@@ -119,6 +119,8 @@ def test_the_extras_of_a_uri_are_extras(read: Any) -> None:
         ({"host": f"https://app:{SECRET}@api.example.com"}, "holds credentials"),
         ({"host": f"https://api.example.com/prod?key={SECRET}"}, "holds credentials, a query"),
         ({"host": "https://api.example.com/prod#x"}, "holds credentials, a query or a fragment"),
+        ({"host": "https://api.example.com/prod?"}, "holds credentials, a query or a fragment"),
+        ({"host": "https://api.example.com/prod#"}, "holds credentials, a query or a fragment"),
         ({"login": None}, "password is set, but login (Application ID) is missing. Fill it in."),
         ({"login": ""}, "password is set, but login (Application ID) is missing. Fill it in."),
         ({"password": None}, "login is set, but password (Secret key) is missing. Fill it in."),

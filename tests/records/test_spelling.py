@@ -78,17 +78,19 @@ def test_the_advice_to_map_the_id_names_the_other_columns_as_well() -> None:
     )
     words = refusal(USER, columns, field_mapping={"USER_ID": "user_id"})
     assert words == (
-        "These columns are fields but for their spelling, and would be lost as such: 'PHONE_NUMBER' (phone_number), "
+        "These columns have the name of a field in another spelling, and would not be sent as that field: "
+        "'PHONE_NUMBER' (phone_number), "
         "'MARKETING_NOTIFICATION_CONSENT' (marketing_notification_consent). Set field_mapping={'PHONE_NUMBER': "
         "'phone_number', 'MARKETING_NOTIFICATION_CONSENT': 'marketing_notification_consent'} or "
-        "lowercase_columns=True. (A property of your own of that name is mapped to custom_user_properties.<name>.)"
+        "lowercase_columns=True. "
+        "(To send it as a custom property of that name, map it to custom_user_properties.<name>.)"
     )
 
 
 def test_nothing_of_a_table_with_such_a_column_is_sent(blux_emulator: Emulator) -> None:
     rows = [TableRow({"user_id": "u", "Marketing Notification Consent": "false"})]
 
-    with pytest.raises(BluxConfigError, match="would be lost as such"):
+    with pytest.raises(BluxConfigError, match="would not be sent as that field"):
         push(blux_emulator, "upsert_users", rows)
     assert blux_emulator.counts()["users"] == 0
 
@@ -430,7 +432,7 @@ def test_a_column_that_is_nearly_a_field_is_sent_and_warned_of_once(
     (warning,) = warnings_of(caplog, kind, rows)
     assert f"{column!r} ({field}?)" in warning
     assert f"field_mapping={{{column!r}: {field!r}}}" in warning
-    assert warning.endswith(f"If not, field_mapping={{{column!r}: 'custom_user_properties.<name>'}} says so.")
+    assert warning.endswith(f"If not, set field_mapping={{{column!r}: 'custom_user_properties.<name>'}}.")
     assert "secret" not in warning
     assert not warnings_of(caplog, kind, [{"user_id": "u", column: "x", field: None}]), "the field itself is there"
     assert not warnings_of(caplog, kind, [{"user_id": "u", column: "x", "user_properties": {field: None}}])

@@ -119,7 +119,7 @@ def wrong_header(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"User ID,grade\n1,gold\n")).execute({})
 
 
-@says("These columns are fields")
+@says("These columns have the name")
 def columns_in_capitals(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,PHONE_NUMBER\n1,010\n")).execute({})
 
