@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BluxHook"]
 
-# Errors of the delivery as a whole, to which the connection is added. Other errors concern a source or an argument.
+# Errors without an endpoint whose message must name the connection. Other such errors concern a source or an argument.
 _OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxRejectLimitError)
 MAX_USERS = 100_000
 
@@ -85,7 +85,7 @@ class BluxHook(BaseHook):
 
     @cached_property
     def credentials(self) -> Credentials:
-        """The checked content of the Airflow connection, which is read once."""
+        """The checked content of the Airflow connection, which is read once; Airflow then masks its secrets in logs."""
         credentials = read(self.get_connection(self.blux_conn_id))
         secrets = [secret for access in credentials.access.values() for secret in access.secrets()]
         for secret in [*secrets, credentials.receipt_key]:
@@ -120,7 +120,8 @@ class BluxHook(BaseHook):
 
         :param records: users in the form of :func:`airflow_provider_blux.records.users.user`.
         :param suppression_path: files of user ids, or receipts of deletions; the users in them are not sent.
-        :raises BluxError: see :mod:`airflow_provider_blux.exceptions`.
+        :param options: see :class:`~airflow_provider_blux.hooks.options.HookOptions`.
+        :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
         return self._deliver("upsert_users", records, options, suppression_path=suppression_path)
 
@@ -139,7 +140,10 @@ class BluxHook(BaseHook):
         :param max_users: maximum number of users to delete (100,000 unless given), checked before anything is deleted;
             ``None`` for no limit.
         :param receipts_path: folder for a receipt of every accepted request.
-        :raises BluxGuardError: the records have more users than ``max_users``; nothing was sent.
+        :param options: see :class:`~airflow_provider_blux.hooks.options.HookOptions`.
+        :raises BluxGuardError: the records have more users than ``max_users``. Nothing was deleted, unless the
+            source has grown since it was counted.
+        :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
         from airflow_provider_blux.delivery.filters import guarded
         from airflow_provider_blux.records.shapes import shape_of
@@ -161,6 +165,8 @@ class BluxHook(BaseHook):
 
         :param records: events in the form of :func:`airflow_provider_blux.records.events.event`.
         :param suppression_path: files of user ids, or receipts of deletions; events of the users in them are not sent.
+        :param options: see :class:`~airflow_provider_blux.hooks.options.HookOptions`.
+        :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
         if "on_unknown" in options:
             options["on_unknown"] = on_unknown_of(options["on_unknown"])
@@ -181,13 +187,15 @@ class BluxHook(BaseHook):
         :param list_key: name of the list of devices in the request body. Blux's documentation does not show this body,
             so check in your own project that devices arrive.
         :param suppression_path: files of user ids, or receipts of deletions; devices of the users in them are not sent.
+        :param options: see :class:`~airflow_provider_blux.hooks.options.HookOptions`.
+        :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
     def accepted_ids(self, user_ids: Iterable[str], receipts: Iterable[str] | None) -> list[str]:
         """Return those of ``user_ids`` that have a receipt of an accepted deletion.
 
-        :param receipts: URLs of receipts files, as ``receipts`` of the report; ``None`` if there are none.
+        :param receipts: URLs of receipts files, as in ``receipts`` of a report; ``None`` if there are none.
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         :raises BluxSourceError: a file cannot be read.
         :raises BluxConfigError: ``receipts`` is one path and not a list.
@@ -202,7 +210,10 @@ class BluxHook(BaseHook):
         return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]
 
     def asset(self, operation: Operation) -> Asset:
-        """Return the asset that an operation changes, for the application or project of the connection."""
+        """Return the Airflow asset that an operation changes in the application or project of the connection.
+
+        :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
+        """
         from airflow_provider_blux.assets.blux import asset_of
 
         api = self._endpoints(operation, None)[0].api
@@ -291,10 +302,10 @@ class BluxHook(BaseHook):
         )
 
     def _located(self, error: BluxError, endpoint: Endpoint) -> BluxError:
-        """Return an error with the connection, and with the endpoint if it is missing, in front of the message.
+        """Put the connection, and the endpoint if the error has none, in front of an error's message; return the error.
 
-        If the API refused the credentials, the message also says what to check. Errors that have nothing to do with the
-        connection, such as an error in the records, are returned unchanged.
+        If the API refused the credentials, the message then also says what to check. An error that does not concern the
+        connection, such as one in the records, is returned unchanged.
 
         :param endpoint: the endpoint of the delivery.
         """
@@ -308,7 +319,7 @@ class BluxHook(BaseHook):
         return error
 
     def _endpoints(self, operation: Operation, list_key: str | None) -> tuple[Endpoint, ...]:
-        """Return the endpoints of an operation at the API to use, the one with the most records per request first.
+        """Return the endpoints of an operation at the chosen API, the one with the most records per request first.
 
         :param list_key: name of the list in the request body; ``None`` for the name that each endpoint defines.
         :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
@@ -321,20 +332,20 @@ class BluxHook(BaseHook):
         return tuple(replace(endpoint, list_key=list_key) for endpoint in endpoints)
 
     def stop(self) -> None:
-        """Stop the running delivery between two requests. Afterwards, this hook starts no other delivery."""
+        """Stop the running delivery between two requests. A later delivery of this hook sends nothing."""
         self._is_stopped = True
         if self._stop:
             self._stop.request()
 
 
 def _described(records: Iterable[Any]) -> str:
-    """Return a text for the log: a source as text, of any other value only the type, since its text may be data."""
+    """Return a text for the log: the text of a source, and only the type of any other value, whose text may be data."""
     is_source = type(records).__module__.startswith(__package__.partition(".")[0] + ".sources")
     return str(records) if is_source else f"a {type(records).__name__}"
 
 
 def _checked(records: Any) -> Iterable[Any]:
-    """Return an iterable of the single records, also for a data frame.
+    """Return an iterable of single records: the rows of a data frame, or the items of another iterable.
 
     :raises BluxConfigError: ``records`` is neither an iterable of records nor a data frame.
     """

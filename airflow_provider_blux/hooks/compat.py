@@ -12,7 +12,9 @@ from typing import Any
 
 
 def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return the items of Airflow's context that a function accepts as arguments; in common-compat since 1.14.1.
+    """Return the items of Airflow's context that a function accepts as arguments.
+
+    ``common.compat.sdk`` has this function since release 1.14.1.
 
     :param args: the positional arguments of the call.
     :param kwargs: the context.
@@ -24,14 +26,14 @@ def determine_kwargs(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def mask_secret(secret: str) -> None:
-    """Make Airflow mask a secret in its logs; in common-compat since 1.22."""
+    """Make Airflow mask a secret in its logs. ``common.compat.sdk`` has this function since release 1.22."""
     _first("mask_secret", "airflow.sdk.log", "airflow.utils.log.secrets_masker")(secret)
 
 
 def _first(name: str, *modules: str) -> Any:
-    """Return the object with this name from common-compat, or else from the first of the modules that has it.
+    """Return the object with this name from ``common.compat.sdk``, or else from the first of ``modules`` that has it.
 
-    :raises ImportError: none has it.
+    :raises ImportError: no module has it.
     """
     for module in ("airflow.providers.common.compat.sdk", *modules):
         with suppress(ImportError, AttributeError):

@@ -34,11 +34,11 @@ _FORM_FIELD = f"extra__{CONNECTION_TYPE}__"
 class Credentials:
     """The checked content of a connection.
 
-    :param access: URL and credentials of each API that the connection has credentials for.
-    :param faults: errors in the fields of an API; they are raised only when that API is used.
+    :param access: URL and credentials of each API whose fields in the connection are filled in and valid.
+    :param faults: for each API whose fields are wrong or partly missing, the error to raise when that API is used.
     :param rate_limits: requests a second by operation, for operations whose limit the connection sets.
     :param timeout: seconds to wait for an answer; ``None`` for the default.
-    :param verify: path of a CA bundle; ``None`` for the bundle that ``requests`` takes.
+    :param verify: path of a CA bundle; ``None`` for the one that the environment names, or else that of ``requests``.
     :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
     """
 
@@ -51,8 +51,10 @@ class Credentials:
     receipt_key: str | None = field(default=None, repr=False)
 
     def api_for(self, operation: Operation, wanted: Api | None) -> Api:
-        """Return the API to use: ``wanted``, or the first API that has the operation and credentials.
+        """Return the API to use for an operation.
 
+        :param wanted: the API that the DAG author chose; ``None`` for the first API that has the operation and for
+            which the connection has credentials.
         :raises BluxConfigError: there are no valid credentials; the message names the fields to fill in.
         """
         choices = (wanted,) if wanted else apis_of(operation)
@@ -65,7 +67,7 @@ class Credentials:
         raise BluxConfigError(f"Connection {self.conn_id} has no credentials for {operation}. Fill in {fields}.")
 
     def refused(self, api: Api, *, after_acceptance: bool) -> str:
-        """Return what to check when the API refuses the credentials.
+        """Return the message for credentials that the API refuses: it names the connection and what to check.
 
         :param after_acceptance: whether the API accepted these credentials earlier in the delivery.
         """
@@ -79,9 +81,12 @@ class Credentials:
 
 
 def read(connection: Connection) -> Credentials:
-    """Read a connection.
+    """Read and check a connection.
 
-    :raises BluxConfigError: a field is wrong; the message names it and the expected content.
+    An error in the URL or the credentials of one API is not raised, but stored in ``faults``, since a delivery may use
+    the other API.
+
+    :raises BluxConfigError: another field is wrong; the message names it and the expected content.
     """
     try:
         return _read(connection)
@@ -117,7 +122,10 @@ def _read(connection: Connection) -> Credentials:
 
 
 def _extras(connection: Connection) -> dict[str, Any]:
-    """Return the extras that are set; null and empty text, which the form stores for an empty field, are left out."""
+    """Return the extras that are set. An extra that is null or empty text is not set: the form has an empty field.
+
+    :raises BluxConfigError: the extra is not a JSON object, or has an unknown key.
+    """
     try:
         content = json.loads(connection.extra or "{}")
     except ValueError:
@@ -149,7 +157,8 @@ def _application(connection: Connection) -> ApplicationAccess | None:
 def _application_url(connection: Connection) -> str:
     """Return the base URL of the Application API from host, schema and port; the default URL if there is no host.
 
-    The form has the path of the URL in the host; a connection URI has it in the schema.
+    The path of the URL is in the host if the connection was entered in the form, and in the schema if it was given as a
+    connection URI.
     """
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
     if not host:

@@ -23,8 +23,8 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
 
 _OPEN_API, _DELIVERIES = "Open API", "Deliveries"
 
-# Field name -> label, help, JSON schema; Airflow 3.2 and later fold the fields by their section. Airflow masks
-# `open_api_key` by its name on every version. `receipt_key` it does not; the hook masks its value in task logs, and
+# The fields by name. Airflow 3.2 and later group them by their section. All versions of Airflow mask `open_api_key`,
+# because of its name, but not `receipt_key`. The hook masks the value of `receipt_key` in task logs, and
 # docs/receipts.md says how to mask it in the UI.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
     "open_api_url": {

@@ -48,7 +48,10 @@ class Finding(NamedTuple):
 
 
 def probe(client: BluxClient) -> tuple[bool, str]:
-    """Return whether all APIs with credentials accept them, and a message with the result for each API."""
+    """Return whether all APIs with credentials accept them, and a message with the result for each API.
+
+    The result is ``False`` if there are no credentials at all.
+    """
     found = {api: _probed(client, api) for api in APIS if api in client.access}
     if not found:
         fields = ", or ".join(f"{_ID[api]} and {_KEY[api]} for the {api.capitalize()} API" for api in APIS)

@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Files(TypedDict):
-    """The opened files of a delivery; ``None`` for files that were not requested. ``store`` is for the checkpoint."""
+    """The opened files of a delivery; ``None`` for those that the DAG author did not ask for.
+
+    ``store`` holds the checkpoint.
+    """
 
     store: Store | None
     rejects: RejectsFile | None
@@ -47,9 +50,9 @@ def open_files(
     receipts_path: str | None = None,
     suppression_path: str | Sequence[str] | None = None,
 ) -> Files:
-    """Open all files of a delivery: check that each folder is writable, and read the suppression list.
+    """Open the files of a delivery: create missing folders, check that they are writable, read the suppression list.
 
-    :param access: the URL and the application, to which the snapshot must belong.
+    :param access: the URL and the application that the snapshot must belong to.
     :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
     :raises BluxConfigError: an argument is wrong; the message names it.
     :raises BluxSourceError: there is no suppression list at ``suppression_path``, or it cannot be read.
@@ -202,7 +205,7 @@ _TIMEOUT = 1.0
 def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> RedisRateLimiter | None:
     """Return the rate limiter shared through Redis; ``None`` if the task does not share its rate limit.
 
-    :param stop: ends the waits of the rate limiter when the task is told to stop.
+    :param stop: ends a wait of the rate limiter at once when the task is told to stop.
     :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is a Redis Cluster.
     """
     if settings.rate_limit_conn_id is None:
@@ -221,7 +224,7 @@ def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop:
 
 
 def _key(endpoint: Endpoint, access: Access) -> str:
-    """Return the Redis key prefix for all tasks that send to the same endpoint of the same application."""
+    """Return the prefix of the Redis keys that hold the rate limit of one endpoint of one application."""
     address = blake2b(access.address(endpoint.path).encode(), digest_size=8).hexdigest()
     return f"blux:pace:{{{endpoint}:{address}}}"  # braces: a hash tag, so that one node of a cluster holds both keys
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HookLineage:
-    """Adds the changed asset to the hook lineage of the task, at the end of a delivery that delivered records."""
+    """A watcher of the progress of a delivery; it adds the changed asset to Airflow's hook lineage."""
 
     def __init__(self, hook: Any, access: Access) -> None:
         self._hook = hook
@@ -41,7 +41,9 @@ NO_ANSWER = "none"
 
 
 class Metrics:
-    """Sends metrics as increments, so that counters grow while a delivery runs and add up over tries.
+    """A watcher of the progress of a delivery; it sends the counts to Airflow's metrics.
+
+    Each call sends only the increments, so that the counters grow during a delivery and add up over its tries.
 
     StatsD has no tags, so each metric is sent twice, as Airflow does: with tags, and under a dotted name that contains
     the tag values. The second is not sent if ``[metrics] legacy_names_on`` is off (Airflow 3.2 and later).
@@ -56,7 +58,7 @@ class Metrics:
         return "Airflow's metrics"
 
     def __call__(self, standing: Standing) -> None:
-        """Send the increments since the last call."""
+        """Send the increments since the last call; at the start, only store the counts of earlier tries."""
         outcomes = {outcome: getattr(standing.report, outcome) for outcome in (*OUTCOMES, "valid")}
         counted = standing.counted
         sent_outcomes, sent = self._outcomes, self._counted
@@ -89,10 +91,11 @@ log = logging.getLogger(__name__)
 
 
 class TaskStateDisplay:
-    """Writes the progress to the task state under the key ``blux_progress``: numbers, a state and a time, no records.
+    """A watcher of the progress of a delivery; it writes the progress to the task state (key ``blux_progress``).
 
-    The entry stays after the delivery, so that the counts of a failed task can be seen. Airflow keeps the entry even
-    if the task is cleared. So the entry contains the number of the try, and the next try first removes the entry.
+    The entry has counts, a state and a time, but no records. It stays after the delivery, so that the counts of a
+    failed task can be seen. Airflow keeps it even if the task is cleared. So the entry contains the number of the try,
+    and the next try first removes the entry.
 
     :param store: ``context["task_state_store"]``.
     :param try_number: number of this try.
@@ -106,14 +109,14 @@ class TaskStateDisplay:
         return "Airflow's task state"
 
     def clear(self) -> None:
-        """Remove the progress of an earlier try, which does not apply to this one."""
+        """Remove the progress of an earlier try; an error is only logged."""
         try:
             self._store.delete(KEY)
         except Exception as error:  # noqa: BLE001 - a failing display must not stop the delivery
             log.warning("The progress of an earlier try stays in %s (%s).", self, type(error).__name__)
 
     def __call__(self, standing: Standing) -> None:
-        """Replace the stored progress with the current one (about 20 ms)."""
+        """Replace the stored progress with the current one."""
         self._store.set(KEY, self._shown(standing))
 
     def _shown(self, standing: Standing) -> dict[str, Any]:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class RunOptions(TypedDict, total=False):
     """Arguments of all operations for the files and the progress of a run.
 
-    ``rejects_path``: folder in object storage for the records that are not delivered.
+    ``rejects_path``: folder in object storage for the rejected and unknown records.
     ``checkpoint_path``: folder in object storage for the checkpoint.
     ``checkpoint``: storage for the checkpoint, used in place of ``checkpoint_path``.
     ``run``: the task instance and its try, from which file names are made. ``checkpoint_path`` needs it, since the next
     try must find the file.
-    ``watchers``: called with the progress, see :data:`airflow_provider_blux.delivery.progress.Watcher`.
+    ``watchers``: functions to call with the progress, see :data:`airflow_provider_blux.delivery.progress.Watcher`.
     """
 
     rejects_path: str | None
@@ -35,21 +35,21 @@ class RunOptions(TypedDict, total=False):
 
 
 class HookOptions(DeliveryOptions, RunOptions, total=False):
-    """The arguments of all methods of the hook together.
+    """The ``**options`` of the hook's four delivery methods together; each method takes some of them.
 
-    ``snapshot_path``: folder of the snapshot, which records the rows that were accepted last. An unchanged row of a
-    user or device is not sent again. A deleted user is removed from the snapshot.
+    ``snapshot_path`` (users, devices and deletions): folder of the snapshot, which records the last accepted row of
+    each user or device. An unchanged row is not sent again. A deleted user is removed from the snapshot.
     """
 
     snapshot_path: str | None
 
 
 class MethodOptions(SharedOptions, RunOptions, total=False):
-    """The arguments that every method takes."""
+    """The arguments that each of the hook's four delivery methods takes."""
 
 
 class SnapshotOptions(TypedDict, total=False):
-    """The arguments of a method that can send only what has changed.
+    """The arguments of ``upsert_users`` and ``update_devices`` for sending only rows that have changed.
 
     They are explained in :class:`HookOptions` and :class:`~airflow_provider_blux.delivery.settings.DeliveryOptions`.
     """
@@ -83,7 +83,9 @@ class DeviceOptions(MethodOptions, SnapshotOptions, total=False):
 
 
 def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
-    """Check the argument names of a call of the hook; arguments of the hook's other methods are accepted here.
+    """Check the argument names of a call of the hook.
+
+    Options of the hook's other methods are accepted here. A later check refuses them with a clearer message.
 
     :param method: the called method.
     :param given: the argument names of the call.
@@ -95,9 +97,9 @@ def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
 
 
 def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:
-    """Return ``"keep"`` for its former name ``"reject"``, with a deprecation warning; other values unchanged.
+    """Return ``"keep"`` for its former name ``"reject"``, with a deprecation warning; return other values unchanged.
 
-    To be removed in 1.0.
+    This function will be removed in 1.0.
 
     :param word: the value of ``on_unknown``.
     :param stacklevel: number of stack frames up to the call that the warning concerns.

@@ -135,13 +135,13 @@ class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
 
 
 class SuppressionArguments(TypedDict, total=False):
-    """The argument that operations have only if they could create a deleted user again."""
+    """The argument of all operations that could create a deleted user again, which are all except deletions."""
 
     suppression_path: str | Sequence[str] | Reference | None
 
 
 class SnapshotArguments(SuppressionArguments, total=False):
-    """The arguments that operations have only if they can send only changed records, and the suppression list."""
+    """The arguments of operations that can send only changed records (users and devices), and ``suppression_path``."""
 
     snapshot_path: Text | None
     full_refresh: Flag
@@ -149,7 +149,7 @@ class SnapshotArguments(SuppressionArguments, total=False):
 
 
 class SuppressibleOperatorArguments(OperatorArguments, SuppressionArguments, total=False):
-    """The arguments of an operator that could create a deleted user again."""
+    """The arguments of an operator that could create a deleted user again, with ``suppression_path``."""
 
 
 class SnapshotOperatorArguments(OperatorArguments, SnapshotArguments, total=False):

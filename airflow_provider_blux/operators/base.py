@@ -64,7 +64,7 @@ _SAFEGUARDS = ("suppression_path", "receipts_path")
 
 
 class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
-    """Push records to Blux; the base class of the operators, each of which sends one kind of record.
+    """Push records to Blux. This is the base class of the four operators; each of them sends one kind of record.
 
     Exactly one of ``path``, ``sql`` and the record argument (``users``, ``user_ids``, ``events`` or ``devices``) must
     be given. The task returns the report as a dict, never records.
@@ -89,13 +89,13 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     :param true_values: text and numbers that mean true in a consent, in addition to true itself and the word ``true``.
     :param false_values: text and numbers that mean false in a consent, in addition to false itself and the word
         ``false``. Without these two arguments, a consent must be a boolean or the word ``true`` or ``false``.
-    :param naive_timezone: time zone added to timestamps without one, as ``Asia/Seoul``; by default they are rejected.
+    :param naive_timezone: time zone of timestamps without one, such as ``Asia/Seoul``; by default they are rejected.
     :param send_nulls: send a null property as null; by default it is not sent, and Blux keeps the old value.
     :param lowercase_columns: convert column names to lower case and trim them, in rows and in other arguments; useful
         for Snowflake and Oracle.
     :param json_columns: text columns that hold JSON, which is parsed.
     :param check_ids: reject ids and telephone numbers whose text looks damaged or missing (``123.0``, ``1.2E+11``,
-        ``nan``, ``NULL``); applies to ids in the suppression list, too.
+        ``nan``, ``NULL``). Such an id in the suppression list makes the task fail.
     :param timestamp_unit: unit of numeric timestamps since the epoch in UTC: ``s``, ``ms`` or ``us``; by default
         numeric timestamps are rejected.
     :param phone_region: region such as ``KR``; telephone numbers are converted to its national format, digits only.
@@ -104,23 +104,25 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     :param api: ``application`` or ``open``. By default, the API that has the operation and for which the connection has
         credentials; the Application API if this is true of both.
     :param batch_size: records per request; by default, and at most, the limit of the endpoint.
-    :param rate_limit: requests a second; by default the published limit.
+    :param rate_limit: requests a second; by default the limit in the connection or, without one, the published limit.
     :param rate_limit_conn_id: (templated) Airflow connection of a Redis; all tasks with this connection share the rate
         limit.
     :param rate_limit_share: share of the rate limit for this task (above 0, at most 1). Without ``rate_limit_conn_id``
-        it always applies; with it, only while Redis does not answer.
-    :param rate_limit_fallback: while Redis does not answer, the task fails (``fail``), or uses its share of the rate
-        limit (``share``): ``rate_limit_share``, or an equal part for each of ``max_active_tis_per_dag``.
+        it always applies. With ``rate_limit_conn_id``, it applies only while Redis does not answer.
+    :param rate_limit_fallback: what the task does while Redis does not answer: it fails (``fail``, the default), or
+        sends at its share of the rate limit (``share``). The share is ``rate_limit_share`` or, without it, one divided
+        by ``max_active_tis_per_dag``.
     :param concurrency: maximum number of requests in flight, at most 256; by default 32, or the number of requests a
         second that the rate limit allows, if that is more.
     :param max_rejects: (templated) how many records (an int), or which share of them (a float), may be rejected or
         unknown (may or may not have arrived); 0 unless given. If there are more, the task fails after it has delivered
         all others.
-    :param rejects_path: (templated) folder for the records that are not delivered; required if ``max_rejects`` is set.
-    :param resume: (templated) continue where the last try stopped.
-    :param checkpoint_path: (templated) folder for the checkpoint; Airflow 3.3 stores checkpoints without a folder.
-    :param validate_only: (templated) read, check and count all records, but send nothing; warn about suspicious values.
-        ``blux://`` assets among the outlets then get no asset event, since nothing has changed.
+    :param rejects_path: (templated) folder for the rejected and unknown records; required if ``max_rejects`` is set.
+    :param resume: (templated) continue where the last try stopped (the default).
+    :param checkpoint_path: (templated) folder for the checkpoint, which records where a try stopped. Airflow 3.3 and
+        later stores it without a folder.
+    :param validate_only: (templated) read, check and count all records, and warn about suspicious values, but send
+        nothing. ``blux://`` assets among the outlets then get no asset event, since nothing has changed.
     """
 
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sql_parameters": "json"}
@@ -220,6 +222,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the records; return the report.
 
+        The task is skipped if there is no file or no record, and ``on_missing`` or ``on_empty`` is ``skip``.
+
         :raises AirflowFailException: the delivery failed, and a retry cannot help.
         :raises BluxError: the delivery failed, and a retry may help.
         """
@@ -253,9 +257,11 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             self._hook.stop()
 
     def _run_options(self, context: Context) -> RunOptions:
-        """Return the arguments of the hook's method that depend on the run: its names, watchers and checkpoint.
+        """Return the arguments for the hook that depend on the task run: its ids, watchers, and the checkpoint's place.
 
-        :raises BluxConfigError: ``on_unknown`` is ``keep``, but there is no place for a checkpoint.
+        If progress cannot be saved for a retry, a message about it is logged later.
+
+        :raises BluxConfigError: ``on_unknown`` is ``keep``, which needs a checkpoint, but there is no place for one.
         """
         run, state = _run(context), context.get("task_state_store")
         options: RunOptions = {"run": run, "watchers": self._watchers(context, run)}
@@ -281,7 +287,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     @classmethod
     @cache
     def _names_of_options(cls) -> Iterable[str]:
-        """Return the names of the arguments that the operator and the hook's method have in common."""
+        """Return the names of the arguments that the operator passes on to the hook: those that both of them have."""
         return signature(getattr(BluxHook, cls.operation)).parameters.keys() & signature(cls).parameters.keys()
 
     def _share(self) -> float | None:
@@ -291,7 +297,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return self.rate_limit_share
 
     def _source(self) -> Iterable[Any]:
-        """Return the source that the DAG author chose. Only the modules of this source are imported."""
+        """Return the records that the DAG author chose: files, a query, or the value of the record argument."""
         if self._source_field == "path":
             options = self._file_options()
             return files(self.path or [], self.storage_conn_id, options, self.on_missing, self._check_columns_of)
@@ -306,14 +312,14 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def _check_columns_of(self, row: Any) -> None:
         """Check the columns of a CSV file with a single line, which may be a record instead of a header.
 
-        :param row: a row with the cells of that line as column names, and nulls as values.
+        :param row: the line as a row: its cells are the column names, and the values are null.
         :raises BluxConfigError: the columns are wrong, or a required one is missing; the message names them.
         """
         api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
         shape_of(self.operation, api, shaping_of(cast("DeliveryOptions", self._options()))).header.read(row)
 
     def _is_skipped(self, context: Context) -> bool:
-        """Return whether the records are the output of an upstream task that was skipped."""
+        """Return whether the record argument is ``None`` because an upstream task was skipped."""
         is_none = self._source_field == self.records_field and revealed(getattr(self, self.records_field)) is None
         return is_none and were_skipped(self._upstream, context)
 
@@ -321,7 +327,9 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return cast("FileOptions", {name: getattr(self, name) for name in FileOptions.__annotations__})
 
     def _check(self) -> None:
-        """Check the arguments without a template, so that a wrong DAG fails when it is parsed; note the given source.
+        """Check all arguments that contain no template, so that a wrong DAG fails when Airflow parses it.
+
+        Also store which of ``path``, ``sql`` and the record argument is given.
 
         :raises BluxConfigError: an argument is wrong; the message names it.
         """

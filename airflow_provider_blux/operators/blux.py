@@ -42,7 +42,7 @@ class _SnapshotOperator(_SuppressibleOperator):
     :param snapshot_path: (templated) folder of the snapshot; an unchanged row is not sent again.
     :param full_refresh: (templated) send everything and start a new snapshot.
     :param max_absent: how many users or devices of the snapshot (an int), or which share of them (a float), may be
-        missing in the source.
+        missing in the source; if more are missing, the task fails.
     """
 
     def __init__(
@@ -68,10 +68,11 @@ class BluxUpsertUsersOperator(_SnapshotOperator):
     :param users: (templated) a list of users, nested as in the API or as flat rows; an upstream task's output, a mapped
         task's outputs, or a JSON string of a list.
     :param exclude_fields: (templated) properties that are never sent; ``"consents"`` names all six consents.
-    :param updated_at_field: timestamp column; a record older than an earlier record of the same user is rejected.
+    :param updated_at_field: column with the time of a record's last update. A record is rejected if this time is
+        missing or not valid, or is before that of an earlier record of the same user in the source.
     :param suppression_path: (templated) files of user ids, or receipts of deletions; the users in them are not sent.
     :param snapshot_path: (templated) folder of the snapshot; a user with an unchanged row is not sent again.
-    :param full_refresh: (templated) send all users and start a new snapshot.
+    :param full_refresh: (templated) send all users, even with an unchanged row, and start a new snapshot.
     :param max_absent: how many users of the snapshot (an int), or which share of them (a float), may be missing in the
         source. If more are missing, the task fails after all records of the source are delivered; nobody is deleted.
     """
@@ -178,7 +179,7 @@ class BluxUpdateDevicesOperator(_SnapshotOperator):
     :param suppression_path: (templated) files of user ids, or receipts of deletions; devices of the users in them are
         not sent.
     :param snapshot_path: (templated) folder of the snapshot; a device with an unchanged row is not sent again.
-    :param full_refresh: (templated) send all devices and start a new snapshot.
+    :param full_refresh: (templated) send all devices, even with an unchanged row, and start a new snapshot.
     :param max_absent: how many devices of the snapshot (an int), or which share of them (a float), may be missing in
         the source; if more are missing, the task fails.
     """

@@ -1,6 +1,7 @@
 """The OpenLineage data of a task: the files or tables that it read, the asset that it changed, and its counts.
 
-Imported only when Airflow's OpenLineage provider calls the operators' methods, so that provider stays optional.
+This module is imported only when Airflow's OpenLineage provider calls the operators' methods. So the package does not
+require that provider.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def lineage_of(
 ) -> OperatorLineage[Any, Any]:
     """Return the lineage of a finished task, successful or failed.
 
+    :param inputs: the files or tables that the task read.
     :param standing: the last progress of its delivery; ``None`` if there was no delivery.
     :param changed: the asset that the task changes; ``None`` if it is unknown, or the task changes nothing.
     """
@@ -73,7 +75,7 @@ def lineage_of(
 
 
 def files(path: AnyPath | Sequence[AnyPath]) -> list[Dataset]:
-    """Return files as OpenLineage datasets; for a glob, the folder that contains all possible matches."""
+    """Return each path as an OpenLineage dataset; for a glob, the folder that contains all possible matches."""
     return [_file(str(one)) for one in urls_of(path)]
 
 

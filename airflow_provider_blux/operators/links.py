@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_blux.api.endpoints import Operation
 
-#: For each URL scheme, the console's page for an object, and its page for a folder.
+#: For each URL scheme, the page of the web console for an object, and its page for a folder.
 _CONSOLES = {
     "s3": (
         "https://s3.console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
@@ -65,7 +65,7 @@ log = logging.getLogger(__name__)
 
 
 class StoredLink(BaseOperatorLink):
-    """A link whose URL the task has stored as XCom, so that a failed task has it, too.
+    """A link whose URL the task stores as XCom at its end, even if it fails.
 
     Airflow 2 calls :meth:`get_link` in its web server. Airflow 3 calls it in the task's process at the end of the task,
     and stores the result as XCom under the same key (``xcom_key``).
@@ -88,21 +88,21 @@ class StoredLink(BaseOperatorLink):
 
 
 class BluxRejectsLink(StoredLink):
-    """Leads to the rejects files in the console of their storage."""
+    """Link to the rejects files in the web console of their storage."""
 
     name = "Rejects"
     xcom_key = "blux_rejects_link"
 
 
 class BluxReceiptsLink(StoredLink):
-    """Leads to the receipts of deletions in the console of their storage."""
+    """Link to the receipts of deletions in the web console of their storage."""
 
     name = "Receipts"
     xcom_key = "blux_receipts_link"
 
 
 class BluxDocumentationLink(StoredLink):
-    """Leads to the documentation of the error, or of the operator if there was no error."""
+    """Link to the documentation of the task's error, or of the operator if there was no error."""
 
     name = "Documentation"
     xcom_key = "blux_documentation_link"
@@ -122,10 +122,10 @@ def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None
 
 
 def console_url(folder: str | None, files: Sequence[str] | None) -> str:
-    """Return the URL of a file, or of a folder if there are several files, in the console of its storage.
+    """Return the URL of a file, or of its folder if there are several files, in the web console of the storage.
 
-    :param folder: the path that the DAG author gave; the connection in it says where the storage is.
-    :param files: the URLs of the files, which do not contain that connection.
+    :param folder: the path that the DAG author gave. The Airflow connection in it tells the server of the storage.
+    :param files: the URLs of the files, in which that connection is missing.
     :return: an empty text if there are no files, or no console is known.
     """
     if not files:
@@ -142,7 +142,7 @@ def console_url(folder: str | None, files: Sequence[str] | None) -> str:
 
 
 def _is_elsewhere(folder: Any) -> bool:
-    """Return whether the folder is on another S3 server, such as MinIO, which is not in Amazon's console."""
+    """Return whether an S3 folder is on another server, such as MinIO, so that Amazon's console cannot show it."""
     if any(os.environ.get(name) for name in _ENDPOINTS):
         return True
     from airflow.providers.common.compat.sdk import ObjectStoragePath

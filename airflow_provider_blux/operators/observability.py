@@ -58,7 +58,10 @@ class ObservedOperator(BaseOperator):
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
     def _watchers(self, context: Context, run: Run) -> list[Watcher]:
-        """Return the watchers of the delivery of this try."""
+        """Return the watchers of this try: functions that the delivery calls with its progress.
+
+        Also remove the progress of an earlier try from the task state.
+        """
         self._standing = None
         watchers: list[Watcher] = [self._look]
         if (state := context.get("task_state_store")) is not None:
@@ -93,7 +96,10 @@ class ObservedOperator(BaseOperator):
                 raise BluxConfigError(f"outlets: {error}") from None
 
     def _announce(self, context: Context, report: dict[str, Any]) -> None:
-        """Attach the report to the asset events of the outlets, for DAGs that are scheduled on them."""
+        """Attach the report to the asset events of the outlets, for DAGs that are scheduled on them.
+
+        With ``validate_only``, remove the ``blux://`` assets from the outlets, so that they get no event.
+        """
         if self.validate_only:  # nothing has changed, so no event is created
             self.outlets = [outlet for outlet in self.outlets if not is_blux(outlet)]
             return
@@ -109,7 +115,10 @@ class ObservedOperator(BaseOperator):
                 events[outlet].add(changed, extra=_without_lists(extra))
 
     def _store_links(self, context: Context, error: BluxError | None) -> None:
-        """Store the URLs of the links of this try, if there are any."""
+        """Store the URLs of the links of this try; an error is only logged.
+
+        :param error: the error with which the try failed; ``None`` if it succeeded.
+        """
         links: dict[type[StoredLink], str] = {}
         self.links_of_this_try = links
         try:

@@ -40,11 +40,11 @@ class HiddenArguments(Hidden):
 
 
 class HiddenField:
-    """An attribute of an operator that hides its value.
+    """An attribute (a descriptor) that wraps each value assigned to it in a :class:`Hidden` object.
 
-    A reference to an upstream task is not hidden, until Airflow replaces it with the output of that task.
+    A reference to an upstream task is not wrapped, since Airflow must find it and replace it with the task's output.
 
-    :param kind: the class of the object that hides the value.
+    :param kind: the class of the wrapper.
     """
 
     def __init__(self, kind: type[Hidden] = Hidden) -> None:
@@ -73,12 +73,12 @@ def revealed(value: Any) -> Any:
 def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within: str | None = None) -> set[str]:
     """Return the names of the arguments that ``expand_kwargs`` took from the output of an upstream task.
 
-    Airflow would render lists and dicts in such arguments as templates, as if they were part of the DAG.
+    Airflow would render templates in the lists and dicts of such arguments, although they are data.
 
     :param names: the names of the arguments to examine.
     :param arguments: all arguments with which Airflow creates the operator of a mapped task instance.
-    :param within: the argument whose dict has these names as keys (``op_kwargs``); ``None`` if the names are arguments
-        of the operator itself.
+    :param within: ``op_kwargs`` if the names are keys of this argument; ``None`` if they are the names of arguments of
+        the operator.
     """
     dag = arguments.get("dag")
     mapped = dag.task_dict.get(arguments["task_id"]) if dag else None

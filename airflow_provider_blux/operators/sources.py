@@ -28,10 +28,10 @@ class FileOptions(TypedDict):
 
 
 def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty: Absence, parameters: Any) -> None:
-    """Check the arguments of the source.
+    """Check the arguments that say where the records come from and how they are read.
 
-    Arguments that have no effect on the given source are refused. Connection ids are accepted, because ``default_args``
-    may set them for all tasks of a DAG.
+    Arguments that have no effect on the given source are refused, except for connection ids, which ``default_args`` may
+    set for all tasks of a DAG.
 
     :param field: the argument that gives the records: ``path``, ``sql``, or one such as ``users``.
     :param parameters: the argument ``sql_parameters``.
@@ -60,13 +60,15 @@ def _check_options(options: FileOptions) -> None:
 
 
 def upstream_of(records: Any) -> set[str]:
-    """Return the ids of the upstream tasks whose outputs are referenced by the record argument."""
+    """Return the ids of the upstream tasks whose outputs the record argument refers to."""
     references = XComArg.iter_xcom_references(records)  # type: ignore[attr-defined,unused-ignore]
     return {operator.task_id for operator, _ in references}
 
 
 def were_skipped(upstream: set[str], context: Context) -> bool:
-    """Return whether an upstream task was skipped in this run; its missing output looks like a returned ``None``.
+    """Return whether one of the upstream tasks was skipped in this DAG run.
+
+    The states of the tasks are read, since the output of a skipped task is ``None``, as if it had returned ``None``.
 
     :param upstream: the ids of the tasks to examine.
     """
@@ -89,10 +91,13 @@ def files(
     on_missing: Absence,
     check_columns_of: Callable[[Any], object],
 ) -> Iterable[Any]:
-    """Return the records of files; an empty source if there is no file and ``on_missing`` is ``succeed``.
+    """Return the records of files; no records if there is no file and ``on_missing`` is ``succeed``.
 
-    :param check_columns_of: called with a row of nulls if a CSV file has only one line, which may be a record; raises
-        if the line does not have the column names of the records.
+    If there is no file and ``on_missing`` is ``fail``, a :class:`BluxSourceError` is raised when the records are read.
+
+    :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
+        argument is a row with the cells of this line as column names, and nulls as values. It raises a
+        :class:`BluxConfigError` if the names are wrong.
     :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
     """
     from airflow_provider_blux.sources.files import StorageSource
@@ -108,6 +113,7 @@ def files(
 def check_read(read: int, on_empty: Absence) -> None:
     """Apply ``on_empty`` if no record was read.
 
+    :param read: number of records that were read.
     :raises AirflowSkipException: no record was read, and ``on_empty`` is ``skip``.
     :raises BluxSourceError: no record was read, and ``on_empty`` is ``fail``.
     """

@@ -33,14 +33,20 @@ _SQL_FILE = ".sql"
 
 
 class TemplatedOperator(BaseOperator):
-    """An operator in which only ``sql`` may name a template file, since the other fields hold data."""
+    """An operator that reads only ``sql`` from a template file.
+
+    In any other argument, text such as ``users.sql`` is data and not the name of a file.
+    """
 
     template_ext: ClassVar[Sequence[str]] = ()  # type: ignore[misc]
     sql: Any
     sql_parameters: Any
 
     def resolve_template_files(self) -> None:
-        """Read the query from a file if ``sql`` names one; Airflow calls this when it parses the DAG."""
+        """Read the query from a file if ``sql`` names one; Airflow calls this when it parses the DAG.
+
+        An error is only logged here. It is raised when the task renders its templates.
+        """
         try:
             self.sql = self._query(self.sql, self.get_template_env())
         except Exception:  # rendering raises the same error later, where it appears in the task log
@@ -54,9 +60,9 @@ class TemplatedOperator(BaseOperator):
         jinja_env: jinja2.Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a value. Text without a template is returned unchanged.
+        """Render a value, but return text without a template unchanged.
 
-        A native environment (``render_template_as_native_obj``) would convert text such as ``1`` to a number.
+        With ``render_template_as_native_obj``, Airflow would convert such text to a value, as ``"1"`` to a number.
         """
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
@@ -107,11 +113,11 @@ def check_given(name: str, value: Any) -> None:
 
 
 def read_rendered(operator: Any, names: Iterable[str]) -> None:
-    """Convert rendered arguments of an operator: text to the type of its argument, a sequence of paths to a list.
+    """Convert rendered arguments of an operator in place: text to the type of the argument, paths to a list.
 
-    Airflow gives the outputs of a mapped upstream task as such a sequence.
+    The rendered paths may be the outputs of a mapped upstream task, which Airflow gives as a lazy sequence.
 
-    :param names: the templated arguments.
+    :param names: the names of the templated arguments.
     :raises BluxConfigError: text cannot be converted; the message names the argument and the expected value.
     """
     for name in _STANDS_FOR.keys() & set(names):
@@ -127,9 +133,9 @@ def read_rendered(operator: Any, names: Iterable[str]) -> None:
 
 
 def checkable(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that can be checked before rendering, which are those without a template.
+    """Return the options without a template, which can be checked when the DAG is parsed.
 
-    A templated ``rate_limit_conn_id`` is replaced by a placeholder text, since other checks must know that it is given.
+    A templated ``rate_limit_conn_id`` is replaced by a placeholder text, since other options are checked against it.
     """
     checkable = {name: value for name, value in options.items() if name not in _STANDS_FOR or not is_template(value)}
     if "rate_limit_conn_id" in options:

@@ -13,16 +13,19 @@ from airflow_provider_blux.sources.rows import TableRow, readable_rows, tolerant
 
 
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
-    """Yield the rows of a ``pyarrow.RecordBatch``; an error in place of a row with a value that Python cannot hold.
+    """Yield the rows of a ``pyarrow.RecordBatch`` with Python values.
 
-    Values become Python values. A timestamp becomes a ``datetime``, without its nanoseconds. A struct or a map becomes
-    a dict. A float of two or four bytes becomes the shortest number with the same value.
+    A timestamp becomes a ``datetime`` without nanoseconds, a struct or a map becomes a dict, and a float of two or four
+    bytes becomes the shortest number with the same value. A row with a value that Python cannot hold is replaced by an
+    error.
+
+    :param columns: the column names of the rows, one for each column of the batch.
     """
     values, are_whole = [], True
     for column in map(_to_the_microsecond, batch.columns):
         try:
             values.append(_values(column))
-        except Exception:  # noqa: BLE001 - pyarrow's own, or Python's
+        except Exception:  # noqa: BLE001 - an error of pyarrow or of Python
             values.append(list(map(tolerant(lambda scalar: scalar.as_py(maps_as_pydicts="strict")), column)))
             are_whole = False
         if correction := correction_of(column.type):
@@ -33,16 +36,17 @@ def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRe
 
 def _values(column: Any) -> list[Any]:
     kind = str(column.type)
-    # Maps become dicts only with an option that is ten times slower. An extension type does not show what it contains.
+    # Maps become dicts only with an option that is slow, so it is set only where there may be maps. An extension type
+    # does not show what it contains.
     may_hold_maps = "map<" in kind or kind.startswith("extension<")
     values: list[Any] = column.to_pylist(maps_as_pydicts="strict") if may_hold_maps else column.to_pylist()
     return values
 
 
 def correction_of(kind: Any) -> floats.Correction | None:
-    """Return the function that shortens the floats in a value of an Arrow type (see :mod:`floats`).
+    """Return the function that shortens the floats in a value of an Arrow type: 1.1, not 1.100000023841858.
 
-    ``None`` if the type neither is nor contains floats of two or four bytes.
+    ``None`` if the type has no floats of two or four bytes, at any depth.
     """
     if "float" not in str(kind) and not str(kind).startswith("extension<"):
         return None
@@ -61,7 +65,10 @@ def correction_of(kind: Any) -> floats.Correction | None:
 
 
 def _to_the_microsecond(column: Any) -> Any:
-    """Convert nanoseconds to microseconds: Python has no nanoseconds, and pyarrow would return pandas types or fail."""
+    """Convert the nanoseconds of a column to microseconds; return other columns unchanged.
+
+    The times of Python have no nanoseconds, so pyarrow would return pandas types or fail.
+    """
     kind = str(column.type)
     # pyarrow loses lists when it casts a list view, and it cannot cast run-end encoded columns.
     if "[ns" not in kind or "list_view<" in kind or "run_end_encoded<" in kind:

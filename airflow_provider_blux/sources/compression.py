@@ -27,9 +27,9 @@ _LEAST, _MOST = 64, 16 * 1024
 
 
 def reader(file: BinaryIO, name: str, compression: Compression | None) -> io.BufferedReader:
-    """Return a reader of the decompressed content of a file in any storage.
+    """Return a reader of the decompressed content of a file; it raises :class:`BluxSourceError` if reading fails.
 
-    :param file: the opened file of the storage; it is not closed here.
+    :param file: the opened file, in any storage. The reader does not close it.
     :param compression: the compression of the file; ``None`` for a file that is not compressed.
     """
     stored = _Stored(file, name)
@@ -136,7 +136,7 @@ class _Unpacked(io.RawIOBase):
 
 
 def unreadable(name: str, error: Exception, where: str = "") -> BluxError:
-    """Convert an error of a storage to a :class:`BluxSourceError`; return a :class:`BluxError` unchanged.
+    """Return an error of a storage library as a :class:`BluxSourceError`; return a :class:`BluxError` unchanged.
 
     :param where: text for the position in the file, such as `` at byte 1,024``.
     """

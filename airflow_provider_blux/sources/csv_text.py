@@ -28,9 +28,11 @@ class Dialect(NamedTuple):
 
 
 def dialect_of(encoding: str | None = None, delimiter: str | None = None) -> Dialect:
-    """Return the dialect for these arguments, with defaults for missing ones.
+    """Check an encoding and a delimiter, and return them as a dialect.
 
-    :raises BluxConfigError: naming the argument at fault.
+    :param encoding: name of a text encoding of Python; ``None`` for UTF-8.
+    :param delimiter: one character; ``None`` for a comma.
+    :raises BluxConfigError: an argument is wrong; the message names it.
     """
     default = Dialect()
     return Dialect(
@@ -62,13 +64,16 @@ def comma_separated(
     dialect: Dialect = Dialect(),  # noqa: B008 - frozen
     check_columns_of: Callable[[LineRow], object] | None = None,
 ) -> Iterator[Any]:
-    """Yield one record for each row; cells are text, and empty cells are null. The first row has the column names.
+    """Yield one record for each row after the first row, which has the column names.
 
-    :param check_columns_of: called if the file has only one line, which may be a record and not the header. Its
-        argument is a row of nulls with this line as column names; it raises a :class:`BluxConfigError` if the names are
-        wrong.
-    :raises BluxConfigError: the file has another encoding or another delimiter.
-    :raises BluxSourceError: the file is empty or is not CSV.
+    Cells are text, and empty cells are null. An error takes the place of a row with a wrong number of cells, or of a
+    row that repeats the header. Blank lines are skipped.
+
+    :param check_columns_of: called if the file has only one line, which may be a record instead of the header. Its
+        argument is a row with the cells of this line as column names, and nulls as values. It raises a
+        :class:`BluxConfigError` if the names are wrong.
+    :raises BluxConfigError: the encoding or the delimiter of the file is not that of ``dialect``.
+    :raises BluxSourceError: the file is empty, is not CSV, or has columns without a name or with the same name.
     """
     _allow_long_cells()
     rows = csv.reader(_decoded(file, name, dialect.encoding), strict=True, delimiter=dialect.delimiter)
@@ -109,20 +114,20 @@ def comma_separated(
 
 
 def _forms_of(header: Sequence[str]) -> list[list[str]]:
-    """Return the forms in which a header is repeated within a file that was concatenated from several files.
+    """Return the lists of cells that the CSV reader may return for a line that repeats the header.
 
-    The first cell of a repeated header may start with a byte order mark. If so, the CSV reader leaves the quotes around
-    this cell.
+    A file that was concatenated from several files repeats its header. The first cell of a repeated header may start
+    with a byte order mark. If so, the CSV reader does not remove the quotes around this cell.
     """
     first, *others = header
     return [[form, *others] for form in (first, f"{_BYTE_ORDER_MARK}{first}", f'{_BYTE_ORDER_MARK}"{first}"')]
 
 
 def _allow_long_cells() -> None:
-    """Allow cells as long as a record may be.
+    """Raise Python's limit for the length of a CSV cell to the maximum length of a record.
 
-    Python has one limit for all CSV readers of a process. It is only raised and never restored: a lower limit would
-    affect other deliveries and other code that is reading at the same time.
+    The limit applies to all CSV readers of the process. It is not restored afterwards, since a lower limit would affect
+    other code that is reading CSV at the same time.
     """
     if csv.field_size_limit() < LONGEST_RECORD:
         csv.field_size_limit(LONGEST_RECORD)
@@ -147,13 +152,14 @@ def _not_of(encoding: str, where: str) -> str:
 
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
-    """Yield the lines of a file as text. Each line is decoded separately, so that the lines before a fault can be read.
+    """Yield the lines of a file as text, without the byte order mark of UTF-8.
 
-    In a few encodings, such as UTF-16, lines cannot be decoded separately.
+    Each line is decoded separately, so that all lines before a line with a fault are yielded. A few encodings, such as
+    UTF-16, do not allow this; with them, some lines before the fault may be missing.
 
     :raises UnicodeError: a line is not in the encoding.
     :raises BluxConfigError: the file starts with the byte order mark of UTF-8, but another encoding is given.
-    :raises BluxSourceError: the file ends within a character.
+    :raises BluxSourceError: the last line ends in the middle of a character, or a line is too long for a record.
     """
     # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
     if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):

@@ -32,9 +32,12 @@ _POSTGRES_ARRAYS = """
 
 @contextmanager
 def reading(connect: Callable[[], Any]) -> Iterator[Any]:
-    """Open a streaming cursor; close it and its connection at the end, even if not all rows were read.
+    """Open a streaming cursor for a ``with`` block; close it and its connection at the end of the block.
 
-    :param connect: opens a connection. It is called again if a query of MySQL must be stopped.
+    If the block ends with an exception, a query of MySQL is stopped, since closing its cursor would read all other
+    rows.
+
+    :param connect: opens a connection; called a second time to stop a query of MySQL.
     """
     with closing(connect()) as connection:
         cursor = reading_cursor(connection)
@@ -51,7 +54,13 @@ def reading(connect: Callable[[], Any]) -> Iterator[Any]:
 
 
 def reading_cursor(connection: Any) -> Any:
-    """Return a streaming cursor of a connection on which no statement has been executed."""
+    """Configure a connection for reading, and return a cursor that fetches rows on demand.
+
+    PostgreSQL, SQLite and DuckDB then refuse statements that write. The drivers of PostgreSQL and MySQL then return
+    :class:`Unreadable` for a value that Python cannot hold.
+
+    :param connection: a new connection, on which no statement has been executed.
+    """
     driver = _driver(connection)
     if driver in ("psycopg", "psycopg2"):
         connection.autocommit = False  # a server-side cursor needs a transaction
@@ -75,10 +84,12 @@ def reading_cursor(connection: Any) -> Any:
 
 
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
-    """Yield each row as a sequence of its values, also if the driver returns rows as dicts.
+    """Yield the values of each row, whether the driver returns rows as tuples or as dicts.
 
-    :param cursor: the cursor that fetched the rows. Values of DuckDB are corrected: floats of four bytes, and dates
-        that Python cannot hold.
+    In rows of DuckDB, a float of four bytes becomes the shortest number with the same value, and a date that Python
+    cannot hold becomes :class:`Unreadable`.
+
+    :param cursor: the cursor that fetched the rows.
     """
     if _driver(cursor) in _DUCKDB:
         yield from floats.corrected_rows(rows, [_correction_of_duckdb(column[1]) for column in cursor.description])
@@ -200,7 +211,10 @@ def _arrays_of(connection: Any, cursor: Any) -> list[tuple[str, int, int]]:
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:
-    """Make a MySQL driver return ``Unreadable`` for dates such as 0000-00-00; by default it returns text or null."""
+    """Make a MySQL driver return ``Unreadable`` for dates such as 0000-00-00.
+
+    By default, the driver returns text or null for them.
+    """
     field_type = import_module(f"{driver}.constants.FIELD_TYPE")
     converters = connection.decoders if driver == "pymysql" else connection.converter
 

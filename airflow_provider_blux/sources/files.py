@@ -36,10 +36,11 @@ class StorageSource:
         the format of each file by its suffix. Compression (``.gz``, ``.bz2``, ``.zst``) is detected only by the suffix.
     :param encoding: encoding of CSV files; ``None`` for UTF-8.
     :param delimiter: delimiter of CSV files; ``None`` for a comma.
-    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``. ``None`` is as
-        ``False``, but a warning names such folders.
-    :param check_columns_of: called if a CSV file has only one line, which may be a record and not the header. Its
-        argument is a row of nulls with this line as column names; it raises an error if the names are wrong.
+    :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``. ``None`` means
+        ``False``, and a warning names such folders.
+    :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
+        argument is a row with the cells of this line as column names, and nulls as values. It raises a
+        :class:`BluxConfigError` if the names are wrong.
     """
 
     def __init__(
@@ -82,9 +83,9 @@ class StorageSource:
                     yield record
 
     def place_of(self, number: int) -> str | None:
-        """Return the file of a record, with the record number in that file; ``None`` if it has not been read.
+        """Return the position of a record as text: its file and its number in that file; ``None`` before any reading.
 
-        The number is not a line number: blank lines are not records, and a cell may contain line breaks.
+        The number in the file is not a line number: blank lines are not records, and a cell may contain line breaks.
 
         :param number: the number of the record in the source (1-based).
         """
@@ -95,7 +96,11 @@ class StorageSource:
         return f"record {number - first + 1:,} of {name}"
 
     def sizes(self) -> dict[str, int]:
-        """Return ``{URL: size}`` of the files; wildcard characters in a URL are escaped, and the size is in bytes."""
+        """Return the sizes of the files in bytes, by URL.
+
+        Wildcard characters in the URLs are escaped, so that each URL can be used as a ``path`` and matches only its
+        file.
+        """
         try:
             return {escape(name): int(fs.size(path) or 0) for (fs, path), name in self._files()}
         except OSError as error:
@@ -165,10 +170,10 @@ class StorageSource:
 
 
 def _paths(fs: Any, place: str) -> list[str]:
-    """Return the sorted paths of the files that ``place`` stands for.
+    """Return the sorted paths of the files at a path; an empty list if there are none.
 
-    ``place`` is the path of a file, of a folder (for all files in it at any depth, without markers), or a glob. A path
-    that exists literally is not treated as a glob.
+    :param place: the path of a file, of a folder, or a glob. A folder stands for all files in it at any depth, except
+        those that :func:`_is_marker` excludes. A path that exists is not treated as a glob, even with wildcards in it.
     """
     if fs.isdir(place):
         return sorted(path for path in fs.find(place) if not _is_marker(path, place))
@@ -204,7 +209,13 @@ def _open(fs: Any, path: str, name: str) -> Any:
 
 
 def _is_marker(path: str, folder: str) -> bool:
-    """Return whether a file is a marker of an engine or console, such as ``_SUCCESS``, ``.part-0.crc``, ``folder/``."""
+    """Return whether a file has no records, by its name: ``_SUCCESS``, ``.part-0.crc``, ``_delta_log/0.json``.
+
+    Engines such as Spark start the names of such files and folders with ``_`` or ``.``. A path that ends with ``/`` is
+    the empty object with which an S3 console represents a folder.
+
+    :param folder: the folder that is read; its own name does not count.
+    """
     if path.endswith("/"):  # the empty object that represents a folder in S3
         return True
     below = PurePosixPath(path).parts[len(PurePosixPath(folder).parts) :]

@@ -14,12 +14,14 @@ Correction = Callable[[Any], Any]
 
 
 def _shortest(form: str, fewest: int, most: int, smallest: float) -> Correction:
-    """Return the correction for floats of one size.
+    """Return a function that converts a float to the shortest number with the same value in a smaller float type.
 
-    :param form: format of such a float for :mod:`struct`.
-    :param fewest: number of significant digits to try first.
-    :param most: number of significant digits that is enough for each float of this size.
-    :param smallest: smallest absolute value with full precision; below it, one digit is tried first.
+    The function tries more and more significant digits until a number has the same value.
+
+    :param form: format character of the float type for :mod:`struct`.
+    :param fewest: number of digits to try first; it also finds shorter numbers, since trailing zeros are dropped.
+    :param most: number of digits that is enough for every value.
+    :param smallest: smallest absolute value with full precision. For smaller values, one digit is tried first.
     """
     packed = Struct(form)
 
@@ -40,14 +42,20 @@ half = _shortest("e", 3, 5, 2.0**-14)
 
 
 def of_items(item: Correction | None) -> Correction | None:
-    """Return the correction of lists whose items have the correction ``item``."""
+    """Return the function that corrects a list; ``None`` if its items need no correction.
+
+    :param item: the function that corrects one item; ``None`` if the items need no correction.
+    """
     if item is None:
         return None
     return lambda value: list(map(item, value)) if isinstance(value, list | tuple) else value
 
 
 def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
-    """Return the correction of structs (as dicts) from the corrections of their fields."""
+    """Return the function that corrects a struct (a dict); ``None`` if no field needs a correction.
+
+    :param fields: the function that corrects a field, by field name; ``None`` for a field that needs no correction.
+    """
     known = {name: correction for name, correction in fields.items() if correction}
 
     def corrected(value: Any) -> Any:
@@ -59,7 +67,10 @@ def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
 
 
 def of_values(item: Correction | None) -> Correction | None:
-    """Return the correction of maps (as dicts or lists of pairs) whose values have the correction ``item``."""
+    """Return the function that corrects a map (a dict or a list of pairs); ``None`` if its values need no correction.
+
+    :param item: the function that corrects one value; ``None`` if the values need no correction.
+    """
     if item is None:
         return None
 
@@ -72,9 +83,9 @@ def of_values(item: Correction | None) -> Correction | None:
 
 
 def corrected_rows(rows: Iterable[Sequence[Any]], corrections: Sequence[Correction | None]) -> Iterable[Sequence[Any]]:
-    """Return the rows with their values corrected.
+    """Return the rows with corrected values.
 
-    :param corrections: one for each column; ``None`` for a column that needs no correction.
+    :param corrections: for each column, the function that corrects a value; ``None`` if the column needs no correction.
     """
     known = [(number, correction) for number, correction in enumerate(corrections) if correction]
     return (_corrected(row, known) for row in rows) if known else rows

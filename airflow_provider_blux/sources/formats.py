@@ -58,10 +58,11 @@ class Layout(NamedTuple):
 
 
 def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dialect()) -> Layout:  # noqa: B008 - frozen
-    """Return the layout of a file from its name, and check that the needed libraries are installed.
+    """Return format, compression and CSV dialect of a file, and check that the needed libraries are installed.
 
-    :param file_format: overrides the suffix of the format, but not the suffix of the compression.
-    :raises BluxConfigError: the name has no known suffix, or a library is missing.
+    :param name: name of the file. Its suffixes tell the compression and, without ``file_format``, the format.
+    :param file_format: the format; ``None`` to detect it by the suffix.
+    :raises BluxConfigError: the format is unknown, a library is missing, or a Parquet file is in a compressed file.
     """
     path = PurePosixPath(name)
     compression = COMPRESSIONS.get(path.suffix.lower())
@@ -86,7 +87,10 @@ def records(
 ) -> Iterator[Any]:
     """Yield the records of a file.
 
-    :param check_columns_of: checks the columns of a CSV file that has only one line; see :func:`comma_separated`.
+    :param layout: the format, compression and CSV dialect of the file.
+    :param check_columns_of: checks the column names of a CSV file that has only one line; see :func:`comma_separated`.
+    :raises BluxConfigError: the file is in another format or encoding than ``layout``; the message names the fix.
+    :raises BluxSourceError: the file cannot be read.
     """
     read = READERS[layout.file_format]
     if layout.file_format == "parquet":

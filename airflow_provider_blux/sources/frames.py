@@ -23,10 +23,12 @@ Slices = Callable[[Any, Sequence[str]], Iterator[Iterator[TableRow | BluxRecordE
 
 
 class Frame:
-    """The rows of a frame, read slice by slice; the frame is never copied as a whole.
+    """The rows of a frame (a DataFrame or table), read slice by slice; the frame is never copied as a whole.
 
+    :param value: the frame.
     :param columns: the names of its columns.
-    :param slices: yields its rows, slice by slice.
+    :param slices: called with the frame and its column names; yields the rows of one slice after another.
+    :raises BluxSourceError: the frame has rows but no columns, or a column name is not text, is empty or is not unique.
     """
 
     def __init__(self, value: Any, columns: Iterable[Any], slices: Slices, name: str) -> None:
@@ -47,9 +49,9 @@ class Frame:
 
 
 def frame_of(value: Any, name: str) -> Frame | None:
-    """Return the rows of ``value``; ``None`` if ``value`` is not a frame.
+    """Return the rows of a pandas or polars DataFrame or a pyarrow Table; ``None`` for any other value.
 
-    :raises BluxSourceError: a column has no name, or two columns have the same name.
+    :raises BluxSourceError: the frame has rows but no columns, or a column name is not text, is empty or is not unique.
     """
     for kind in type(value).__mro__:
         if found := _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__)):
@@ -65,10 +67,14 @@ def _pandas(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | 
 
 
 def _cells(column: Any) -> list[Any]:
-    """Return a pandas column as Python values; all five kinds of missing values in pandas become ``None``."""
+    """Return a pandas column as Python values.
+
+    A missing value of any kind (such as NaN, NaT and ``pandas.NA``) becomes ``None``. A value that Python cannot hold
+    becomes :class:`Unreadable`.
+    """
     try:
         values: list[Any] = column.tolist()
-    except Exception:  # noqa: BLE001 - pandas' own, pyarrow's, or Python's
+    except Exception:  # noqa: BLE001 - an error of pandas, pyarrow or Python
         values = list(map(tolerant(column.iloc.__getitem__), range(len(column))))
     if column.dtype == object:
         numpy = import_module("numpy")
@@ -118,7 +124,7 @@ def _polars(frame: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow | 
     for part in frame.iter_slices(_ROWS_A_SLICE):
         try:
             rows = part.rows()
-        except Exception:  # noqa: BLE001 - polars' own, or Python's
+        except Exception:  # noqa: BLE001 - an error of polars or of Python
             rows = list(zip(*map(_one_by_one, part.iter_columns()), strict=True))
         yield readable_rows(columns, floats.corrected_rows(rows, corrections))
 
@@ -146,7 +152,7 @@ def _pyarrow(table: Any, columns: Sequence[str]) -> Iterator[Iterator[TableRow |
         yield batch_rows(columns, batch)
 
 
-# Library and type, with the attribute that names the columns.
+# For each library and type: the attribute with the column names, and the function that yields the rows in slices.
 _FRAMES: dict[tuple[str, str], tuple[str, Slices]] = {
     ("pandas", "DataFrame"): ("columns", _pandas),
     ("polars", "DataFrame"): ("columns", _polars),

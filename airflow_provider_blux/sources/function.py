@@ -37,7 +37,10 @@ class FunctionSource:
         return f"{self._name}()"
 
     def place_of(self, number: int) -> str:
-        """Return the position of a record: its number among the records of the function (1-based)."""
+        """Return the position of a record as text, for messages.
+
+        :param number: the number of the record among those of the function (1-based).
+        """
         return f"record {number:,} of {self}"
 
     def __iter__(self) -> Iterator[Any]:
@@ -56,7 +59,10 @@ class FunctionSource:
                 yield from frame
 
     def close(self) -> None:
-        """Close the generator if the function yields and has not finished, so that its resources are released now."""
+        """Close the generator of a function that yields, so that its resources are released at once.
+
+        An error during closing is only logged.
+        """
         made, self._made = self._made, None
         if isinstance(made, Iterator) and hasattr(made, "close"):
             try:

@@ -35,7 +35,10 @@ class InlineSource:
         return self._name
 
     def place_of(self, number: int) -> str:
-        """Return the position of a record: its number among the records of the value (1-based)."""
+        """Return the position of a record as text, for messages.
+
+        :param number: the number of the record among those of the value (1-based).
+        """
         return f"record {number:,} of {self}"
 
     def __len__(self) -> int:

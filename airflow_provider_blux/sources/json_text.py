@@ -1,11 +1,10 @@
 r"""Reads records from JSON, one for each line or one for each item of an array, with the values of ``json.loads``.
 
-Lines are parsed by ``msgspec``, in a tenth of the time that the standard library takes. A line that ``msgspec`` refuses
-is parsed by the standard library.
+Lines are parsed by ``msgspec``, which is faster than the standard library. A line that ``msgspec`` refuses is parsed
+again by the standard library.
 
-An array is read with the standard library's parser, item by item in a moving window. ``ijson`` is not used: its fast
-parser silently turns a lone surrogate (``"\ud800"``) into a question mark, and crashes the interpreter on a number of
-more than 4,300 digits. Its exact parser takes eighteen times as long.
+An array is read with the standard library's parser, item by item in a moving window. ``ijson`` is not used, because its
+fast parser silently changes a lone surrogate (``"\ud800"``), and its exact parser is slow.
 """
 
 from __future__ import annotations
@@ -70,9 +69,10 @@ def _rejected(error: RepeatedKeyError) -> BluxRecordError:
 
 
 def json_text(text: str, name: str) -> Any:
-    """Parse JSON text; a record with a repeated key is replaced by an error.
+    """Parse JSON text. An item of a list that has a key twice, with different values, is replaced by an error.
 
     :raises ValueError: the text is not JSON.
+    :raises BluxSourceError: the text is not a list, and has a key twice.
     """
     try:
         return loads(text)
@@ -81,12 +81,20 @@ def json_text(text: str, name: str) -> Any:
 
 
 def json_array(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield the items of a JSON array; only the part of the file around the current item is held in memory."""
+    """Yield the items of a JSON array; only the part of the file around the current item is held in memory.
+
+    An error takes the place of an item that has a key twice, with different values.
+
+    :raises BluxSourceError: the file is not a JSON array.
+    """
     return iter(_Array(file, name))
 
 
 class _Array:
-    """A JSON array during reading: a window of text, the position in it, and the number of characters before it."""
+    """A JSON array during reading.
+
+    It holds a window (a part of the text), the position in the window, and the number of characters before the window.
+    """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -118,7 +126,7 @@ class _Array:
             raise self._fault(self._at)
 
     def _mark(self) -> str:
-        """Move to the next character that is not blank and return it; return an empty text at the end."""
+        """Move to the next character that is not blank, and return it; return an empty text at the end of the file."""
         while True:
             self._at = _BLANK.match(self._text, self._at).end()  # type: ignore[union-attr]  # it always matches
             if self._at < len(self._text):
@@ -160,7 +168,12 @@ class _Array:
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
 
     def _grow(self) -> bool:
-        """Read more text into the window, which grows if one item fills it; return ``False`` at the end of the file."""
+        """Read more text into the window, and drop the text before the position; return ``False`` at the file's end.
+
+        The window grows as long as the current item does not fit into it.
+
+        :raises BluxSourceError: the item is too long for a record, or the file is not UTF-8.
+        """
         ahead = len(self._text) - self._at
         if ahead > LONGEST_RECORD:
             raise self._fault(self._at)
@@ -183,7 +196,7 @@ class _Array:
         """Return the error of a file that is not valid.
 
         :param position: the position of the fault in the window.
-        :param what: what the file is not.
+        :param what: the format or encoding that the file violates: ``JSON`` or ``UTF-8``.
         :param is_cut_off: whether the file ends too early, so that it may be complete at the next try.
         """
         return BluxSourceError(

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from airflow_provider_blux.exceptions import BluxSourceError
 
-# No record is as long. Without a limit, a file without line ends would be read into memory as a whole.
+# No valid record is this long. Without a limit, a file without line ends would be read into memory as a whole.
 LONGEST_RECORD = 64 * 1024 * 1024
 
 
@@ -17,7 +17,7 @@ def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
 
     :raises BluxSourceError: a line is longer than a record may be.
     """
-    # `readline` is looked up once: the files of fsspec pass on each attribute in Python.
+    # `readline` is looked up only once, since files of fsspec look up each attribute with slow Python code.
     for number, line in enumerate(iter(partial(file.readline, LONGEST_RECORD), b""), 1):
         if len(line) == LONGEST_RECORD and not line.endswith(b"\n"):
             raise BluxSourceError(

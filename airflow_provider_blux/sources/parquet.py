@@ -14,9 +14,10 @@ _ROWS_A_BATCH = 1000
 
 
 def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield one record for each row.
+    """Yield one record for each row; an error in place of a row with a value that Python cannot hold.
 
     :param file: a seekable file, since the metadata of Parquet is at the end of the file.
+    :raises BluxSourceError: the file is damaged or is not Parquet, or a column name is missing or is not unique.
     """
     parquet = _open(file, name)
     columns, groups, size = parquet.schema_arrow.names, parquet.num_row_groups, parquet.metadata.num_rows
@@ -40,7 +41,7 @@ def _open(file: BinaryIO, name: str) -> Any:
             page_checksum_verification=True,
             coerce_int96_timestamp_unit="us",  # INT96 counts nanoseconds, in which 9999-12-31 would be read as 1816
         )
-    except Exception as error:  # noqa: BLE001 - pyarrow's own, Python's, or the storage's
+    except Exception as error:  # noqa: BLE001 - an error of pyarrow, Python or the storage
         raise BluxSourceError(
             f"{name} is no Parquet file, or is cut off: its directory cannot be read ({type(error).__name__})."
         ) from None
@@ -49,10 +50,9 @@ def _open(file: BinaryIO, name: str) -> Any:
 def _next_rows(
     batches: Iterator[Any], columns: list[str], where: str, rows: int
 ) -> tuple[int, Iterator[TableRow | BluxRecordError]] | None:
-    """Return the next batch that is not empty, as its number of rows and its rows; ``None`` at the end.
+    """Return the number of rows of the next batch that is not empty, and its rows; ``None`` at the end.
 
-    The rows are created one by one. If a thousand were created at once, the garbage collector would scan all loaded
-    objects.
+    Rows are created one by one while they are read: many new objects at once would start a full garbage collection.
 
     :param where: the file and the row group, for the error.
     :param rows: number of rows of the file that have been read so far, for the error.

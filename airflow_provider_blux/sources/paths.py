@@ -38,6 +38,8 @@ def partition_folders(path: str) -> list[tuple[str, str]]:
 def partitions_of(path: str) -> dict[str, str | None]:
     """Return the columns in the folder names of a file, in the style of Hive (``grade=gold/part-0.parquet``).
 
+    The value of a column is ``None`` if the folder name has no value, or Hive's name for null.
+
     :raises BluxConfigError: two folders have the same column name.
     """
     found: dict[str, str | None] = {}

@@ -12,11 +12,11 @@ _KEYS = frozenset({"outcome", "field", "reason", "record"})
 
 
 def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
-    """Yield the record of each line, whether its outcome is ``rejected`` or ``unknown``; skip blank lines.
+    """Yield the record of each line of a rejects file, whether its outcome is ``rejected`` or ``unknown``.
 
-    An error takes the place of a line without a usable record.
+    An error takes the place of a line without a usable record. Blank lines are skipped.
 
-    :raises BluxConfigError: a line does not belong to a rejects file.
+    :raises BluxConfigError: a line does not have the keys of a rejects file.
     """
     for number, line in enumerate(json_lines(file, name), 1):
         if isinstance(line, BluxRecordError):
@@ -31,9 +31,10 @@ def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
 
 
 def _record(line: dict[str, Any]) -> Any:
-    """Return the record of a line as an object, not a table row: a file may hold rows of several tables.
+    """Return the record of a line of a rejects file, or a :class:`BluxRecordError` if the record cannot be sent.
 
-    Return a :class:`BluxRecordError` if the line has no record, or text in place of a value that JSON cannot represent.
+    A record cannot be sent if it is null, or if one of its values is text because JSON cannot represent the value.
+    The returned record is not a :class:`TableRow`, since a rejects file may hold rows of several tables.
     """
     field = line["field"] if isinstance(line["field"], str) else None
     if line["record"] is None:

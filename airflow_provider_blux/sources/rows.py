@@ -14,10 +14,10 @@ NO_SEQUENCE = (str, bytes, bytearray, memoryview)
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
-    """Return an iterable that yields every item, also of Airflow's lazy sequences. A sequence can be read repeatedly.
+    """Return an iterable over all items. A sequence that is not a list or tuple is read by index, not with ``iter``.
 
-    The lazy sequences of ``map``, ``concat`` and ``zip`` may call a function of the DAG author for each item. ``iter``
-    would take an ``IndexError`` of that function as the end of the sequence, and the other items would be lost.
+    Airflow's lazy sequences of ``map``, ``concat`` and ``zip`` may call a function of the DAG author for each item.
+    ``iter`` would take an ``IndexError`` of that function as the end of the sequence and lose the other items.
     """
     return items if isinstance(items, list | tuple) or not isinstance(items, Sequence) else _Items(items)
 
@@ -39,9 +39,9 @@ class _Items:
 
 
 class TableRow(dict[str, Any]):
-    """A row of a table. All rows have the same columns, whereas JSON objects may have different keys.
+    """A row of a table. All rows of a table have the same columns, whereas JSON objects may have different keys.
 
-    So if the first row lacks a column, the whole table lacks it, and the error can be raised at once.
+    So if the first row lacks a required column, all rows lack it, and reading can stop with an error at once.
     """
 
     __slots__ = ()
@@ -49,7 +49,10 @@ class TableRow(dict[str, Any]):
 
 
 class LineRow(TableRow):
-    """A row of a file whose first line has the column names. If that line is missing, the "names" are values."""
+    """A row of a file whose first line has the column names, such as CSV.
+
+    If that line is missing, the values of the first record are taken for column names.
+    """
 
     __slots__ = ()
     named_by_a_line: ClassVar[bool] = True
@@ -73,9 +76,9 @@ _LOOKED_INTO = frozenset({Unreadable, list, dict})
 
 
 def tolerant(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that calls ``read``, and returns an :class:`Unreadable` if ``read`` fails.
+    """Return a function that calls ``read`` and, if ``read`` fails, returns an :class:`Unreadable` and raises nothing.
 
-    The error of ``read`` is dropped, since it may quote the value.
+    The message of the error is not used, since it may quote the value.
     """
 
     def reading(*args: Any) -> Any:
@@ -117,9 +120,9 @@ def _unreadable(value: Any) -> Unreadable | None:
 
 
 def check_columns(columns: Sequence[Any], name: str) -> None:
-    """Check that all columns have different names.
+    """Check that each column has a name, and that all names are different.
 
-    :raises BluxSourceError: a column has no name, or two columns have the same name.
+    :raises BluxSourceError: a name is empty or is not text, or two columns have the same name.
     """
     for number, column in enumerate(columns, 1):
         if not isinstance(column, str):

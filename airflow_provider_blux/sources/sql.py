@@ -51,7 +51,7 @@ class SqlSource:
     :param sql: one statement that returns rows.
     :param conn_id: the Airflow connection of the database.
     :param parameters: values for the statement's placeholders, in the driver's own style.
-    :param order_matters: whether to warn if the statement has no ORDER BY.
+    :param order_matters: whether to log a warning, at the first read, if the statement has no ORDER BY.
     """
 
     def __init__(
@@ -71,7 +71,10 @@ class SqlSource:
         return f"the query on connection {self._conn_id}"
 
     def place_of(self, number: int) -> str:
-        """Return the position of a record: its row number in the query result (1-based)."""
+        """Return the position of a record as text, for messages.
+
+        :param number: the row number in the query result (1-based).
+        """
         return f"row {number:,} of {self}"
 
     def __iter__(self) -> Iterator[Any]:
@@ -87,9 +90,9 @@ class SqlSource:
             raise BluxSourceError(self._failure(error), retry_helps=not self._is_lasting(error)) from None
 
     def _is_lasting(self, error: Exception) -> bool:
-        """Return whether each retry would fail in the same way, since the statement or its parameters are wrong.
+        """Return whether a retry would fail with the same error, because the statement or its parameters are wrong.
 
-        Faults of the data or the server may go away.
+        For any other error, such as one of the server or of the data, a retry may help.
         """
         if _database_error(error) is not None:
             return _is_of_the_statement(error)
@@ -101,8 +104,8 @@ class SqlSource:
     def _failure(self, error: Exception) -> str:
         """Return the error message: the source, the database server, the reason, and advice.
 
-        The reason is the first line of the database's own message with the values in it redacted. It is left out if the
-        message may quote data.
+        The reason is the first line of the database's own message, with values redacted. It is not shown if the error
+        concerns the data, since it may quote records.
         """
         is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
         said = _without_values(error) if is_shown else "its words may quote the data"
@@ -190,10 +193,9 @@ def _tells_columns_late(cursor: Any) -> bool:
 
 
 def _database_error(error: Exception) -> str | None:
-    """Return the name of the PEP 249 class of a database error; ``None`` if the error is not a database error.
+    """Return the name of a database error's class in PEP 249; ``None`` if the error is not a database error.
 
-    All drivers have a base class ``Error``. Its name is returned if the class concerns neither the statement nor
-    the server.
+    The name is ``Error``, the base class, for each class that concerns neither the statement nor the server.
     """
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Error" not in names:
@@ -202,7 +204,7 @@ def _database_error(error: Exception) -> str | None:
 
 
 def _server(conn_id: str) -> str:
-    """Return type, host and port of the database from its connection; an empty text for a file database."""
+    """Return type, host and port of the database (``postgres at db:5432``); an empty text if it has no server."""
     connection = BaseHook.get_connection(conn_id)
     port = f":{connection.port}" if connection.port else ""
     is_server = connection.host and not re.search(r"[\s/\\@]", connection.host)
