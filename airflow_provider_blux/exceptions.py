@@ -186,7 +186,10 @@ class BluxRejectLimitError(BluxError):
 
 
 class BluxCheckpointError(BluxError):
-    """The checkpoint of an earlier try cannot be used: it is unreadable, or the source or the settings have changed."""
+    """The checkpoint of an earlier try cannot be used, and nothing more was sent.
+
+    The checkpoint is unreadable, or the source or the settings have changed since.
+    """
 
     retry_helps = False
 

@@ -175,9 +175,9 @@ def _run(step: Step, airflow: AirflowSession, blux: Emulator, expected: Expected
 
 
 def _counted(step: Step, airflow: AirflowSession, blux: Emulator) -> tuple[int, ...]:
-    """Return the numbers of records read, merged, left out, unchanged, delivered and received.
+    """Return the numbers of records read, merged, left out (suppressed or rejected), unchanged, delivered and received.
 
-    All are sums over the runs of the DAG so far, except the last one, which is the sum over all DAGs so far.
+    The first five are sums over the runs of this DAG so far, the last one is the sum over the runs of all DAGs so far.
     """
     returned = airflow.reports(step.dag_id)
     reports = [report for task in step.tasks for report in returned.get(task, [])]
