@@ -24,7 +24,7 @@ _EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 - only compared with `host`
 class Emulator:
     """Both APIs of Blux on a port of this machine, served by threads of this process while a ``with`` block runs.
 
-    While it is not running, only :meth:`start` and :meth:`stop` can be called; the others raise ``RuntimeError``.
+    While it is not running, only ``start`` and ``stop`` can be called; other methods raise ``RuntimeError``.
 
     :param host: the address to listen on. One that is not loopback needs a ``certificate``.
     :param port: the port to listen on; 0 for any free port.
@@ -73,11 +73,10 @@ class Emulator:
         self._running: tuple[Backend, Server] | None = None
 
     def start(self) -> Self:
-        """Start serving; return this emulator.
+        """Start serving; return this emulator. Raise ``RuntimeError`` if it is already running.
 
         :raises OSError: the address, the port, the state file or the certificate's folder cannot be used.
         :raises ValueError: one of ``names`` is not a valid host name.
-        :raises RuntimeError: the emulator is already running.
         """
         if self._running:
             raise RuntimeError("The emulator is already running.")
