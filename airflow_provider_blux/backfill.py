@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["split_files", "split_sql", "summarize_reports"]
 
 _NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`))*')
-# The outer ends of the ranges are rounded to a thousandth of the key range, so that no real key is shown.
+# Airflow shows the ranges. The outer ends are rounded to a thousandth of the key range, so that in a large table they
+# seldom are real keys.
 _ROUNDING = 1000
 _CUT_OTHERWISE = (
     "Rows with such a key mostly have no date at all: cut by another column, or a view without them, and send them by "
@@ -40,6 +41,7 @@ def split_files(path: AnyPath | Sequence[AnyPath], parts: int, storage_conn_id: 
     :param parts: maximum number of lists.
     :param storage_conn_id: Airflow connection of the storage.
     :raises BluxSourceError: a path matches no file.
+    :raises BluxConfigError: ``parts`` is not a whole number of at least 1.
     """
     from airflow_provider_blux.sources.files import StorageSource
 
@@ -59,7 +61,8 @@ def split_sql(sql_conn_id: str, table: str, key: str, parts: int) -> list[dict[s
         data.
     :param parts: maximum number of ranges.
     :raises BluxSourceError: a row has no key, a key is 0001-01-01 or 9999-12-31, or the query for the keys fails.
-    :raises BluxConfigError: the key is neither a whole number nor a date nor a time.
+    :raises BluxConfigError: the keys are neither whole numbers nor dates nor times, ``table`` or ``key`` is not a name,
+        or ``parts`` is not a whole number of at least 1.
     """
     from airflow_provider_blux.sources.sql import SqlSource
 
@@ -94,7 +97,7 @@ def by_size(sizes: dict[str, int], parts: int) -> list[list[str]]:
 
 
 def statement(table: str, key: str) -> str:
-    """Return an SQL query for the smallest key, the largest key, the number of rows, and of rows with a key.
+    """Return an SQL query for the smallest key, the largest key, the number of rows and the number of rows with a key.
 
     :raises BluxConfigError: ``table`` or ``key`` is not a name.
     """
@@ -110,7 +113,10 @@ def statement(table: str, key: str) -> str:
 def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
     """Return the ranges for :func:`split_sql`; an empty list if the table has no row.
 
-    :param found: the result row of the query of :func:`statement`; an error if the row could not be read.
+    :param found: the row that the query of :func:`statement` returned, as a dict; or the ``BluxRecordError`` of a row
+        that could not be read.
+    :raises BluxSourceError: see :func:`split_sql`.
+    :raises BluxConfigError: see :func:`split_sql`.
     """
     _check_parts(parts)
     if isinstance(found, BluxRecordError):
@@ -148,7 +154,8 @@ class _Scale:
     def ends(self) -> tuple[int, int]:
         """Return the first number of the first range, and the number after the last range.
 
-        Both are rounded outwards to a multiple of a thousandth of the key range, but stay within ``bounds``.
+        Both are rounded outwards to a multiple of a thousandth of the key range, so that in a large table they seldom
+        are real keys. They stay within ``bounds``.
         """
         grain = max(1, (self.last - self.first) // _ROUNDING)
         start, end = self.first // grain * grain, (self.last // grain + 1) * grain

@@ -72,7 +72,10 @@ class BluxError(Exception):
         self.message = message
 
     def located(self, where: str) -> Self:
-        """Return this error with the place put in front of its message (``batch 12 (records 1101-1200)``)."""
+        """Put a place in front of the message of this error, and return this error.
+
+        :param where: the place (``batch 12 (records 1101-1200)``).
+        """
         self.message = f"{where}: {self.message}"
         self.args = (self.message,)
         return self
@@ -110,7 +113,9 @@ class BluxRecordError(BluxError):
 
 
 def shown(name: str, longest: int = _LONGEST_NAME) -> str:
-    """Return the name of a field or column, redacted and shortened: a key of an object may be a telephone number.
+    """Return the name of a field or column with email addresses and long numbers redacted.
+
+    A name may hold personal data, because the source may use telephone numbers as keys of an object.
 
     :param longest: maximum number of characters; the rest is cut off.
     """
@@ -181,7 +186,10 @@ class BluxRejectLimitError(BluxError):
 
 
 class BluxCheckpointError(BluxError):
-    """The checkpoint of an earlier try cannot be continued; nothing more was sent."""
+    """The checkpoint of an earlier try cannot be used, and nothing more was sent.
+
+    The checkpoint is unreadable, or the source or the settings have changed since.
+    """
 
     retry_helps = False
 
@@ -205,7 +213,7 @@ class BluxReceiptError(BluxError):
 
 
 class BluxPaceError(BluxError):
-    """Redis does not answer, so the rate limit of several tasks cannot be kept; ``rate_limit_fallback`` is ``fail``."""
+    """Redis does not answer, so tasks cannot share one rate limit; raised if ``rate_limit_fallback`` is ``fail``."""
 
 
 class BluxGuardError(BluxError):

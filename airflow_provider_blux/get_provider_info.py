@@ -43,7 +43,7 @@ _CONFIG = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's description in the form that ``ProvidersManager`` reads."""
+    """Return this provider's description: a dict with the keys that Airflow's ``ProvidersManager`` reads."""
     return {
         "package-name": "airflow-provider-blux",
         "name": "Blux",

@@ -40,7 +40,7 @@ def quick_loads(text: str | bytes) -> Any:
 
     try:
         parsed = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # NaN or a lone surrogate, for the standard library
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # NaN or a lone surrogate, which `loads` accepts
         return loads(text)
     check(text, parsed)
     return parsed

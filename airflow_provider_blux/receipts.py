@@ -1,7 +1,7 @@
 """Check the receipts of deletions, offline: ``python -m airflow_provider_blux.receipts verify PATH [--user-id ID]``.
 
-The key is that of the connection that wrote them (extra ``receipt_key``); it is read from the environment variable
-``BLUX_RECEIPT_KEY`` or from a file, never from the command line, which others can see.
+Receipts contain hashes made with a key: the extra ``receipt_key`` of the connection that wrote them. The key is read
+from the environment variable ``BLUX_RECEIPT_KEY`` or from a file, never from the command line, which others can see.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def listing(more: Iterable[Parameter]) -> Callable[[_Function], _Function]:
 
 
 def keys_of(options: type) -> list[Parameter]:
-    """Return the keys of a ``TypedDict`` as optional arguments."""
+    """Return the keys of a ``TypedDict`` as optional keyword arguments, for :func:`listing`."""
     return [
         Parameter(name, Parameter.KEYWORD_ONLY, default=..., annotation=getattr(kind, "__forward_arg__", kind))
         for name, kind in options.__annotations__.items()

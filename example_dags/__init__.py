@@ -1,1 +1,1 @@
-"""Example DAGs on the sample data beside them; ``python -m example_dags.demo`` runs them all."""
+"""Example DAGs that send the sample data in ``data``; ``python -m example_dags.demo`` runs them all."""

@@ -1,13 +1,13 @@
-"""Send the customers that changed in a month, one range of customer numbers per task; an Airflow backfill sends years.
+"""Send the customers that changed in a month, with one task per range of customer numbers.
 
-Each run has a month as its data interval and sends the month that has ended. For the months before the DAG was
-enabled, Airflow 3 makes the runs::
+The data interval of a run is the month that has just ended. For the months before the DAG was enabled, a backfill of
+Airflow 3 creates the runs::
 
     airflow backfill create --dag-id backfill_customers --from-date 2026-01-01 --to-date 2026-09-01 --max-active-runs 1
 
-``ranges`` cuts the table by its key, ``expand`` makes a task of each range, and the query reads only that range. The
-table is cut by the user's number, so all rows of a user are in one task, and their order is kept. Old consents may have
-been withdrawn since, so consents are not sent, and neither are users who were deleted.
+``ranges`` splits the keys of the table into ranges, ``expand`` makes a task of each range, and the query reads only
+that range. The key is the customer's number, so all rows of a customer are in one task and keep their order. Consents
+are not sent, because they may have been withdrawn since. Users who were deleted are not sent either.
 
 Needs the connection ``blux_example_shop`` (``sync_users_from_sql`` explains how to make it) and a list of deleted
 users, which may be empty (``sync_users_from_files`` explains how to start with one). Unpause the DAG first: the runs of
@@ -42,7 +42,7 @@ SHOP = "blux_example_shop"
     doc_md=__doc__,
 )
 def backfill_customers() -> None:
-    """Send the month's customers, range by range, then make one report of all."""
+    """Send the month's customers, one task per range, then combine the reports of the tasks into one."""
 
     @task
     def ranges() -> list[dict[str, Any]]:

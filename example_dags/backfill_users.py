@@ -1,14 +1,14 @@
-"""Send many files of users as a backfill: one task cuts them into parts, and a mapped task sends each part.
+"""Send many files of users as a backfill: one task splits them into parts, and a mapped task sends each part.
 
 ``parts`` lists the files in the folder at run time, ``expand`` makes a task of each part, and ``sum_up`` adds up their
 reports. A part that fails is retried alone and continues where it stopped. To send one part again, clear only its task.
 Trigger the DAG by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few days only.
 
-Old files may contain users who have been deleted since. ``suppression_path`` names the receipts of their deletion, and
-they are not sent (``sync_users_from_files`` explains how to start with an empty list).
+Old files may contain users who have been deleted since. They are not sent, because ``suppression_path`` is the folder
+with the receipts of their deletion (``sync_users_from_files`` explains how to start with an empty list).
 
-Tasks that run at the same time must share one rate. Here at most two run, and each uses half of it. With a Redis, set
-``rate_limit_conn_id`` instead, and they share the rate as needed.
+Tasks that run at the same time must share one rate limit. Here at most two run, and each uses half of the limit. If
+you have Redis, set ``rate_limit_conn_id`` instead: then a task that runs alone uses the whole limit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] 
     doc_md=__doc__,
 )
 def backfill_users() -> None:
-    """Send every part, then make one report of all."""
+    """Send every part, then combine the reports of the parts into one."""
 
     @task
     def parts(params: dict[str, Any] | None = None) -> list[list[str]]:

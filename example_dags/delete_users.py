@@ -48,8 +48,8 @@ except (ImportError, AirflowOptionalProviderFeatureException):  # before Airflow
 
 OUTPUT = os.environ.get("BLUX_EXAMPLE_OUTPUT") or str(Path(__file__).parents[1] / "build" / "examples")
 SHOP = "blux_example_shop"
-# Requests that come in after the run has counted them wait for the next run. The number of the last one stands in the
-# statement, because each driver writes parameters in its own way.
+# Requests that come in after the run has counted them wait for the next run. The number of the last counted request is
+# part of the SQL text and not a parameter, because each database driver writes parameters in its own way.
 OPEN = "FROM deletion_requests WHERE done_at IS NULL AND request_no <= {last} ORDER BY request_no"
 LAST = "{{ ti.xcom_pull(task_ids='count_requests')['last'] }}"
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ log = logging.getLogger(__name__)
     doc_md=__doc__,
 )
 def delete_users() -> None:
-    """Count, ask when there are many, delete from both APIs, mark done, report."""
+    """Count the users, ask a person if they are many, delete them through both APIs, mark their requests done."""
     counted = count_requests()
     deletions = [
         BluxDeleteUsersOperator(
@@ -74,12 +74,12 @@ def delete_users() -> None:
             api=api,
             sql=f"SELECT user_id {OPEN.format(last=LAST)}",
             sql_conn_id=SHOP,
-            max_users=20_000,  # what nobody may approve either
+            max_users=20_000,  # even with an approval
             max_rejects=100,
             rejects_path=f"{OUTPUT}/rejects",
             receipts_path=f"{OUTPUT}/receipts",
             snapshot_path=snapshot,
-            trigger_rule="none_failed_min_one_success",  # the approval is skipped when it is not needed
+            trigger_rule="none_failed_min_one_success",  # `approve` is skipped if it is not needed
         )
         for task_id, api, snapshot in (
             ("delete_users", "application", f"{OUTPUT}/snapshots/users"),
@@ -90,13 +90,13 @@ def delete_users() -> None:
     check >> deletions
     check >> approval() >> deletions
     done = mark_done([deletion.output for deletion in deletions], counted["last"])
-    # As a teardown it runs whatever becomes of the deletions, and a run that failed stays red.
+    # As a teardown it also runs after a failed deletion, and does not make the failed run green.
     done >> report_deadlines().as_teardown()
 
 
 @task
 def count_requests() -> dict[str, int]:
-    """Count the users who asked, and note the last request of this run."""
+    """Return the number of users with an open request, and the number of the last request (0 if there is none)."""
     query = "SELECT COUNT(DISTINCT user_id), COALESCE(MAX(request_no), 0) FROM deletion_requests WHERE done_at IS NULL"
     users, last = BaseHook.get_hook(SHOP).get_first(query)
     return {"users": users, "last": int(last)}
@@ -104,7 +104,10 @@ def count_requests() -> dict[str, int]:
 
 @task.branch
 def is_approval_needed(users: int, params: dict[str, Any] | None = None) -> list[str]:
-    """Tell which tasks follow."""
+    """Return the ids of the next tasks: ``approve``, or the deletions.
+
+    More than ``usual_users`` users need an approval, unless the run has the configuration ``{"approved": true}``.
+    """
     limits = params or {}
     if users <= limits["usual_users"] or limits["approved"]:
         return ["delete_users", "delete_profiles"]
@@ -112,10 +115,11 @@ def is_approval_needed(users: int, params: dict[str, Any] | None = None) -> list
 
 
 def approval() -> Any:
-    """Return the task that asks a person, on the Airflow that can, or stops."""
+    """Return the task ``approve``: Airflow 3.1 and later ask a person, earlier versions fail."""
     if ApprovalOperator is None:
         return stop_without_approval()
-    # So that the deadlines are reported every day. Before 1.12.2 the provider ``standard`` has another name for it.
+    # Wait for one day at most, so that the deadlines are reported every day. The name of the argument depends on the
+    # version of the provider `standard` (before 1.12.2: `execution_timeout`).
     names = signature(HITLOperator).parameters
     waits = {"response_timeout" if "response_timeout" in names else "execution_timeout": timedelta(days=1)}
     return ApprovalOperator(
@@ -130,7 +134,7 @@ def approval() -> Any:
 
 @task(task_id="approve", retries=0)
 def stop_without_approval(params: dict[str, Any] | None = None) -> None:
-    """Stop: this Airflow cannot ask."""
+    """Fail, because this version of Airflow cannot ask a person; the message says how to approve."""
     raise AirflowFailException(
         f"More than {(params or {})['usual_users']} users would be deleted, and nothing was. If that is meant, trigger "
         'this DAG with the configuration {"approved": true}. (From 3.1 on Airflow asks by itself.)'
@@ -139,7 +143,11 @@ def stop_without_approval(params: dict[str, Any] | None = None) -> None:
 
 @task
 def mark_done(reports: list[dict[str, Any]], last: int) -> dict[str, int]:
-    """Mark the requests done whose ids both APIs accepted."""
+    """Mark the requests done whose ids both APIs accepted; return how many are done and how many are still open.
+
+    :param reports: the reports of the deletions, one for each API; they name the files of receipts.
+    :param last: number of the last request to look at.
+    """
     shop, blux = BaseHook.get_hook(SHOP), BluxHook()
     requests = dict(_open(shop, "request_no, user_id", last))
     accepted = [str(user_id) for user_id in requests.values() if user_id is not None]
@@ -161,7 +169,7 @@ def mark_done(reports: list[dict[str, Any]], last: int) -> dict[str, int]:
 
 @task
 def report_deadlines(params: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Name the open requests that are near their deadline."""
+    """Log and return the numbers of the open requests that are near or past their deadline."""
     limits, now = params or {}, datetime.now(UTC)
     due_by = now + timedelta(days=limits["warn_days"] - limits["deadline_days"])
     requests = _open(BaseHook.get_hook(SHOP), "request_no, requested_at", 2**62)
@@ -182,7 +190,7 @@ def _open(shop: Any, columns: str, last: int) -> list[Any]:
 
 
 def _time(value: Any) -> datetime:
-    """Return a time of the database, which SQLite keeps as text; one without a zone is UTC."""
+    """Return a time from the database with a zone: SQLite stores times as text, and a time without a zone is UTC."""
     time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 

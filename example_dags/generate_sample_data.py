@@ -1,10 +1,10 @@
 """Write the sample data of an invented shop to ``example_dags/data``: the same bytes on every run.
 
-The data is valid and awkward on purpose: leading zeros and Korean letters in ids; names with quotes, commas, line
+The data is valid but difficult on purpose: leading zeros and Korean letters in ids; names with quotes, commas, line
 breaks, hanja and emoji; missing consents; repeated users. Nobody in it exists: names are drawn from syllables, phone
 numbers are of an unassigned kind (010-0000-xxxx), and mail addresses end in ``example.com`` or ``example.kr``.
 
-Run ``python -m example_dags.generate_sample_data`` after a change here; a test compares the files with what this makes.
+Run ``python -m example_dags.generate_sample_data`` after a change of this module: a test compares the files with it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ SEARCHES = ["겨울 패딩", '노트북 13"', "양말, 아기", "라떼☕", "�
 
 
 class Person(NamedTuple):
-    """One invented user: what every file says about them is drawn from here."""
+    """One invented user, from whom the records in all files are made."""
 
     user_id: str
     name: str
@@ -77,7 +77,7 @@ class Person(NamedTuple):
 
 
 def sample_files() -> dict[str, str]:
-    """Return every sample file: its path below ``data`` and its text."""
+    """Return the text of every sample file, by its path below ``data``."""
     rng = random.Random(20261001)  # noqa: S311 - sample data, nothing secret is drawn
     people = [_person(rng, number) for number in range(4_000)]
     files = {
@@ -97,7 +97,7 @@ def sample_files() -> dict[str, str]:
 
 
 def _corrected(people: list[Person]) -> list[dict[str, Any]]:
-    """Return the lines of a rejects file whose records were corrected, but for the last one."""
+    """Return the lines of a rejects file, in which all records except the last are corrected."""
     reason = "is a number and has already lost its leading zero; read the column as text (column '휴대폰')"
     lines = [
         {
@@ -143,7 +143,7 @@ def _person(rng: random.Random, number: int) -> Person:
 
 
 def _consents(rng: random.Random) -> dict[str, bool]:
-    """Draw each consent as yes, no or never asked: a consent that was never asked for is left out."""
+    """Return random consents: true, false, or absent if the person was never asked."""
     drawn = {consent: rng.choice([True, True, False, None]) for consent in CONSENTS}
     return {consent: given for consent, given in drawn.items() if given is not None}
 
@@ -176,7 +176,7 @@ def _csv_row(rng: random.Random, person: Person) -> list[str]:
 
 
 def _app_properties(rng: random.Random) -> dict[str, Any]:
-    """Draw custom properties of every type that JSON has."""
+    """Return random custom properties of every JSON type."""
     return {
         "app_version": rng.choice(["5.2.0", "5.10.1", "6.0"]),
         "install_number": 9_007_199_254_740_993 + rng.randrange(1_000),
@@ -206,7 +206,7 @@ def _flat_user(rng: random.Random, person: Person) -> dict[str, Any]:
 
 
 def _shop_sql(rng: random.Random) -> str:
-    """Dump a shop's database: customers with a number for an id and consents as 1, 0 and NULL, and their orders."""
+    """Return the SQL of a shop's customers (numbers as ids; consents as 1, 0 or NULL) and of their orders."""
     customers, orders = [], []
     for number in range(100_001, 101_501):
         person = _person(rng, number)
@@ -238,14 +238,18 @@ def _sql_value(value: str | int | None) -> str:
 
 
 def _deletion_requests_sql(rng: random.Random, people: list[Person], lately: list[Person]) -> str:
-    """Dump the table of those who asked to be erased; ``done_at`` is NULL as long as a request is open."""
+    """Return the SQL of the table of deletion requests; ``done_at`` is NULL while a request is open.
+
+    :param people: users of whom 300 ask, five of them twice.
+    :param lately: users who all ask, after the others.
+    """
     reasons = ["탈퇴", "개인정보 삭제 요청", "휴면, 5년 경과"]
     asked = [
         [person.user_id, _asked_at(rng.randrange(8_000)), rng.choice(reasons)] for person in rng.sample(people, 300)
     ]
     asked += rng.sample(asked, 5)  # five people asked twice
     asked += [[person.user_id, _asked_at(8_000 + n), "탈퇴"] for n, person in enumerate(lately)]
-    asked.append([f"{people[0].user_id} ", _asked_at(4_000), "탈퇴"])  # typed by hand, with a blank: it names nobody
+    asked.append([f"{people[0].user_id} ", _asked_at(4_000), "탈퇴"])  # ends in a blank: nobody has this id
     done = [[f"U9{n:05}", "2026-09-28T10:00:00+09:00", "탈퇴", "2026-09-29T03:10:00+00:00"] for n in range(8)]
     rows = [*done, *([*request, None] for request in sorted(asked, key=lambda request: request[1]))]
     values = _sql_rows([[number, *row] for number, row in enumerate(rows, 1)])
@@ -274,7 +278,7 @@ def _devices_json(rng: random.Random, people: list[Person]) -> str:
 
 
 def _events(rng: random.Random, people: list[Person], day: date) -> list[dict[str, Any]]:
-    """Draw one day (UTC) of events in the order of time, told in Korean time by the shop and in UTC by the app."""
+    """Return random events of one day (UTC), sorted by time; some timestamps are in Korean time, the others in UTC."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     events = []
     for number, second in enumerate(sorted(rng.choices(range(86_400), k=EVENTS_A_DAY))):

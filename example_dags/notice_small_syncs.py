@@ -1,4 +1,4 @@
-"""Warn when a sync sent far fewer users than before: a sync of half an export is green, but wrong.
+"""Fail if a sync read less than half of the usual number of users: a sync of half an export is green, but wrong.
 
 This DAG is started only by the asset that ``sync_users_from_sql`` declares as its outlet, so it runs whenever that DAG
 has changed users. The events of the asset carry the reports of its tasks: the counts, never a record.
@@ -29,7 +29,7 @@ COMPARED_WITH = 7
     doc_md=__doc__,
 )
 def notice_small_syncs() -> None:
-    """Compare the last sync with those before."""
+    """Compare the number of users in the last sync with the median of the syncs before it."""
 
     @task(inlets=[USERS], multiple_outputs=False)
     def compare(**context: Any) -> dict[str, float]:

@@ -4,8 +4,8 @@ A task with a ``rejects_path`` writes the records that it could not deliver to a
 correct the records in it, remove the lines that should not be sent, and trigger this DAG with the path of the copy. The
 arguments that say how a record is read must be those of the task that rejected it; here both would use ``READING``.
 
-Nobody watches a DAG that is triggered by hand, so its callbacks report the end: in Slack if Airflow's provider for
-Slack is installed (connection ``slack_api_default``), otherwise in the log.
+Nobody watches a DAG that is triggered by hand, so its callbacks report how the task ended: in Slack if Airflow's
+provider for Slack is installed (connection ``slack_api_default``), otherwise in the log.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def tell(context: Any) -> None:
-    """Tell people how a task ended."""
+    """Send the alert text of a task to Slack, or write it to the log if the provider for Slack is not installed."""
     text = alert_text(context)
     try:
         from airflow.providers.slack.notifications.slack import SlackNotifier
@@ -46,7 +46,7 @@ def tell(context: Any) -> None:
 
 
 def tell_of_rejects(context: Any) -> None:
-    """Tell people that a task is green although records were rejected, as ``max_rejects`` allows."""
+    """Send the alert text of a successful task if it rejected records, which ``max_rejects`` allows."""
     report = report_of(context)
     if report and report["reasons"]:
         tell(context)
@@ -67,9 +67,9 @@ def replay_rejects() -> None:
         path="{{ params.path }}",
         file_format="rejects",
         api="application",
-        # Not the folder that is read: what is rejected again would be sent by the next run.
+        # Not the folder that is read, because the next run would send the records that this run rejects.
         rejects_path=f"{OUTPUT}/rejects",
-        # The same as of the task that sends these users, which must know that another row was sent.
+        # The snapshot of the task that sends these users each night, so that it knows which row was sent last.
         snapshot_path=f"{OUTPUT}/snapshots/users",
         max_rejects=1,
         on_failure_callback=tell,

@@ -8,8 +8,9 @@ An empty or null cell says nothing about the user and leaves the value in Blux a
 same user may be in an export twice, and the later row wins. That is also why the app's files wait for the CRM's.
 
 The exports may still contain users who were deleted meanwhile. Those whose deletion has a receipt (``delete_users``
-writes it) are not sent and are counted as suppressed. A missing list stops the task, because deleted users would come
-back. So before the first deletion make the folder with a list that is empty, or has the ids that were deleted earlier::
+writes it) are not sent and are counted as suppressed. The task fails if the folder of receipts is missing, because it
+would create deleted users again. So before the first deletion make the folder with a file that is empty, or has the ids
+that were deleted earlier::
 
     mkdir -p build/examples/receipts && touch build/examples/receipts/earlier.jsonl
 

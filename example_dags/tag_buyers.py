@@ -29,7 +29,7 @@ DATA = os.environ.get("BLUX_EXAMPLE_DATA") or str(Path(__file__).parent / "data"
     doc_md=__doc__,
 )
 def tag_buyers() -> None:
-    """Send each buyer's number of purchases and their sum."""
+    """Send each buyer's number of purchases and their total amount."""
 
     @task(multiple_outputs=False)  # one XCom for the report, not one for each of its counts
     def send_sums() -> dict[str, Any]:

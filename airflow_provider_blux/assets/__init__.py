@@ -1,1 +1,1 @@
-"""What Blux holds, as Airflow's assets."""
+"""Airflow assets for the users, deletions, events and devices in Blux."""

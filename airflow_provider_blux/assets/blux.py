@@ -67,9 +67,12 @@ def asset_of(operation: Operation, application: str) -> Asset:
 
 
 def create_asset(*, application: str, kind: str, extra: dict[str, Any] | None = None) -> Asset:
-    """Return an asset of an application.
+    """Return an asset of an application; Airflow's hook lineage calls this for the scheme ``blux``.
 
+    :param application: id of the application (Application API) or of the project (Open API).
     :param kind: ``users``, ``deletions``, ``events`` or ``devices``.
+    :param extra: metadata that Airflow stores with the asset.
+    :raises ValueError: there is no such kind, or ``application`` is empty.
     """
     uri = f"{SCHEME}://{quote(application, safe='')}/{kind}"
     check_uri(uri)  # Airflow 2.11 only warns of a wrong one
@@ -84,7 +87,8 @@ def is_blux(outlet: Any) -> bool:
 def is_reference(outlet: Any) -> bool:
     """Return whether an outlet only refers to an asset in Blux (``Asset.ref``, Airflow 3).
 
-    A reference by name counts if the name is a ``blux://`` URI, which is the name of an asset unless another is given.
+    A reference by name counts if the name starts with ``blux://``, because Airflow uses the URI of an asset as its name
+    unless another name is given.
     """
     named = getattr(outlet, "uri", None) or getattr(outlet, "name", None)
     return (

@@ -1,1 +1,1 @@
-"""The decorators: a function whose records are pushed to Blux."""
+"""The decorators: each makes a function a task that pushes its records to Blux."""

@@ -92,7 +92,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
     def arguments(cls) -> list[Parameter]:
         """Return the arguments of the decorator.
 
-        These are the arguments of the operator without those that select another source, and those that Airflow sets.
+        These are the arguments of the operator, except those that select another source and those that Airflow sets.
         """
         others = {cls.records_field, *_ELSEWHERE, *_OF_THE_CALL}
         found = [parameter for name, parameter in signature(cls).parameters.items() if name not in others]
@@ -140,7 +140,9 @@ def upsert_users_task(
 ) -> TaskDecorator:
     """Make a function a task that upserts the users it returns or yields.
 
-    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
     """
     return _decorator(_UpsertUsers, python_callable, **kwargs)
 
@@ -151,7 +153,9 @@ def delete_users_task(
 ) -> TaskDecorator:
     """Make a function a task that deletes the users whose ids it returns or yields.
 
-    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
     """
     return _decorator(_DeleteUsers, python_callable, **kwargs)
 
@@ -162,7 +166,9 @@ def send_events_task(
 ) -> TaskDecorator:
     """Make a function a task that sends the events it returns or yields.
 
-    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
     """
     return _decorator(_SendEvents, python_callable, **kwargs)
 
@@ -173,7 +179,9 @@ def update_devices_task(
 ) -> TaskDecorator:
     """Make a function a task that updates the devices it returns or yields.
 
-    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`.
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
     """
     return _decorator(_UpdateDevices, python_callable, **kwargs)
 

@@ -21,7 +21,7 @@ Views = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def views() -> Views:
-    """Return ``fastapi_apps`` and ``react_apps`` of the plugin.
+    """Return the plugin's ``fastapi_apps`` (the server of the static files) and ``react_apps`` (the page in the menu).
 
     Both are empty before Airflow 3.1, and if the page is switched off (``[blux] deliveries_page``).
     """
@@ -49,7 +49,7 @@ def _static_files() -> StaticFiles:
         """Static files for which a browser always asks whether they have changed, and never guesses the type."""
 
         def file_response(self, *args: Any, **kwargs: Any) -> Response:
-            """Return a file, or 304 when the browser has it already."""
+            """Return the file, or 304 if the browser already has it, with the headers for caching and content type."""
             response = super().file_response(*args, **kwargs)
             response.headers["Cache-Control"] = "no-cache"
             response.headers["X-Content-Type-Options"] = "nosniff"
@@ -59,7 +59,7 @@ def _static_files() -> StaticFiles:
 
 
 class BluxDeliveriesPlugin(AirflowPlugin):
-    """The page "Blux deliveries" under Browse."""
+    """Adds the page "Blux deliveries" to Airflow's menu under Browse, on Airflow 3.1 and later."""
 
     name = "blux_deliveries"
     fastapi_apps, react_apps = views()

@@ -60,7 +60,7 @@ DEMO = Credentials()
 class Settings:
     """The behaviour of the emulator, apart from faults.
 
-    :param police_rates: whether requests above the rates are answered with 429.
+    :param police_rates: whether requests above ``rates`` are answered with 429.
     :param limit_kind: the kind of limiter, see :mod:`airflow_provider_blux.emulator.rates`.
     :param retry_after: seconds that a 429 asks to wait; ``None`` for a 429 without ``Retry-After``.
     :param rates: maximum number of requests in a second, by API and operation (``open.send_events``) or by operation
@@ -108,7 +108,7 @@ class Backend:
         self.credentials = credentials
         self.settings = settings
         self._start_settings = settings
-        self._rng = random.Random(settings.seed)  # noqa: S311 - chance for tests
+        self._rng = random.Random(settings.seed)  # noqa: S311 - only for faults
         # Converts monotonic times to Unix times. The monotonic clock cannot be set back, but a state file outlives it.
         self.epoch = time.time() - time.monotonic()
         self.arrivals = Arrivals()

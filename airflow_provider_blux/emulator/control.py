@@ -1,4 +1,4 @@
-"""The control plane under ``/_emulator/``: look at what arrived, plan faults, change settings, reset.
+"""The control plane under ``/_emulator/``: read received records and requests, plan faults, change settings, reset.
 
 Requests from this machine need no credentials, so any web page in a browser on this machine could try to read and
 change the emulator. To prevent that, the control plane refuses a request if its ``Host`` or ``Origin`` has a host that
@@ -38,7 +38,7 @@ class Control:
         self._backend = backend
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes of the control plane: one for each method and path."""
         handlers: list[tuple[str, str, Handler]] = [
             ("POST", "/reset", self._reset),
             ("GET", "/state", self._state),

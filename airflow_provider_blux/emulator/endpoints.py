@@ -39,7 +39,7 @@ class Endpoint:
         return f"{self.api}.{self.operation}"
 
     def where(self, index: int) -> str:
-        """Return what errors call the record at ``index``: ``users[3]``, or ``user_id`` if the body holds one id."""
+        """Return the place of a record in the body: ``users[3]``, or ``user_id`` if the body holds one id."""
         return f"{self.list_key}[{index}]" if self.list_key else "user_id"
 
 

@@ -78,7 +78,7 @@ class Fault:
         return moments[self.kind]
 
     def concerns(self, endpoint: Endpoint) -> bool:
-        """Return whether the fault is meant for requests to ``endpoint``."""
+        """Return whether the ``operation`` and ``api`` of the fault match ``endpoint``."""
         return self.operation in {None, endpoint.operation} and self.api in {None, endpoint.api}
 
     def strikes(self, rng: random.Random) -> bool:
@@ -222,6 +222,8 @@ class FaultPlan:
     ) -> Fault | None:
         """Return the first fault that strikes a request to ``endpoint`` at ``moment``; ``None`` if none does.
 
+        The request is counted by all matching faults up to the returned one.
+
         :param applies: returns whether a fault matches the size and the records of the request; by default, all match.
         """
         with self._lock:
@@ -233,7 +235,10 @@ class FaultPlan:
         return None
 
     def delay(self, endpoint: Endpoint) -> float:
-        """Return how many seconds a request to ``endpoint`` must wait: the sum of the delays that strike it."""
+        """Return how many seconds a request to ``endpoint`` must wait: the sum of the delays that strike it.
+
+        The request is counted by all ``delay`` faults that match it.
+        """
         seconds = 0.0
         with self._lock:
             for fault in self._faults:

@@ -21,7 +21,8 @@ class Request:
     :param peer: IP address of the client.
     :param arrived: time of arrival in seconds of the monotonic clock.
     :param read: reads the body from the connection; raises ``OSError`` if the client does not send all of it.
-    :param parts: parts of the path, decoded: the route's path has ``{name}`` in the place of the part ``name``.
+    :param parts: the decoded texts that stand in the path for the names in braces of the route's path, by name:
+        ``{"id": "u-1"}`` for the path ``/users/u-1`` and the route ``/users/{id}``.
     """
 
     method: str
@@ -42,7 +43,7 @@ class Request:
         return self._body
 
     def parameters(self, name: str) -> list[str]:
-        """Return the values of a parameter in the query, in order."""
+        """Return the decoded values of a query parameter, in order; an empty list if it is absent."""
         return parse_qs(self.query, keep_blank_values=True).get(name, [])
 
 

@@ -9,7 +9,7 @@
         assert blux_emulator.counts()["users"] == 3
         assert blux_emulator.user("u-1")["user_properties"]["phone_number"] == "01012345678"
 
-    def test_the_dag_survives_a_hiccup(blux_emulator):
+    def test_the_dag_survives_two_errors(blux_emulator):
         blux_emulator.fault(kind="status", status=503, times=2)
         assert dag.test().state == "success"
         assert blux_emulator.counts()["users"] == 3

@@ -122,7 +122,7 @@ class Limiters:
 
 
 def rates_by_key(rates: Mapping[str, int]) -> dict[str, int]:
-    """Return ``rates`` with a key for API and operation (``open.send_events``).
+    """Return ``rates`` with keys that name both API and operation (``open.send_events``).
 
     The rate of an operation without an API (``delete_users``) applies to that operation in both APIs.
 

@@ -1,4 +1,4 @@
-"""The emulator as an object: start it, point Airflow at it, look at what has arrived."""
+"""The emulator as a Python object: start it, get an Airflow connection to it, read the records it has received."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from airflow_provider_blux.emulator.faults import fault_from
 from airflow_provider_blux.emulator.rates import LimitKind
 from airflow_provider_blux.emulator.serving import Server
 
-_EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 - to be told from the others
+_EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 - only compared with `host`
 
 
 class Emulator:
     """Both APIs of Blux on a port of this machine, served by threads of this process while a ``with`` block runs.
 
+    While it is not running, only ``start`` and ``stop`` can be called; other methods raise ``RuntimeError``.
+
     :param host: the address to listen on. One that is not loopback needs a ``certificate``.
     :param port: the port to listen on; 0 for any free port.
     :param certificate: folder to which each start writes a new certificate. With it, the emulator answers over TLS.
     :param names: host names by which clients reach the emulator. They are in the certificate, and the first one is in
-        the emulator's URL. Without names, ``host`` is taken.
-    :param state: SQLite file that stores what arrives; without a file, it is lost when the emulator stops.
+        the emulator's URL. Without names, ``host`` is the name.
+    :param state: SQLite file for the received records and requests. Without a file, they are lost when the emulator
+        stops.
     :param police_rates: whether requests above the rates that the APIs allow are answered with 429.
     :param limit_kind: kind of limiter that chooses these requests: ``sliding_second``, ``spacing`` or ``token_bucket``.
-    :param application_id: must be sent by clients, as must ``secret_key``, ``project_id`` and ``open_api_key``.
-    :raises ValueError: ``host`` or ``names`` needs a ``certificate``, or ``host`` needs ``names``.
+    :param application_id: a credential that clients must send, as are ``secret_key``, ``project_id`` and
+        ``open_api_key``.
+    :raises ValueError: there is no ``certificate``, although ``host`` is not loopback or there are ``names``; or there
+        are no ``names``, although ``host`` is ``0.0.0.0``; or ``police_rates`` or ``limit_kind`` is not valid.
     """
 
     def __init__(
@@ -68,9 +73,10 @@ class Emulator:
         self._running: tuple[Backend, Server] | None = None
 
     def start(self) -> Self:
-        """Start serving.
+        """Start serving; return this emulator. Raise ``RuntimeError`` if it is already running.
 
-        :raises OSError: the port is in use, or the state file or the certificate's folder cannot be used.
+        :raises OSError: the address, the port, the state file or the certificate's folder cannot be used.
+        :raises ValueError: one of ``names`` is not a valid host name.
         """
         if self._running:
             raise RuntimeError("The emulator is already running.")
@@ -189,7 +195,7 @@ class Emulator:
         return self._backend.store.requests()
 
     def fault(self, *, kind: str, **fields: Any) -> None:
-        """Plan a fault; :mod:`airflow_provider_blux.emulator.faults` lists the kinds and their fields.
+        """Make later requests fail or wait: :mod:`airflow_provider_blux.emulator.faults` lists the kinds and fields.
 
         :raises ValueError: the kind or a field is unknown, or a value is wrong.
         """

@@ -74,7 +74,7 @@ class _Connection(BaseHTTPRequestHandler):
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = answer_request  # noqa: N815
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer a request that cannot be understood, and close the connection."""
+        """Answer a malformed or too large request with status ``code``, and close the connection."""
         del message, explain
         self.close_connection = True
         self._send(json_answer({"message": phrase(code)}, code))
@@ -159,7 +159,7 @@ class Server(ThreadingHTTPServer):
         self.server_close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Return whether to serve a new connection; no longer after :meth:`stop` was called."""
+        """Return whether to serve a new connection: true until :meth:`stop` is called."""
         del request, client_address
         return not self._backend.stopping.is_set()
 

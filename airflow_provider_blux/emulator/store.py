@@ -50,6 +50,7 @@ class Store:
     """The records, events, deletions and requests that one emulator has received.
 
     :param path: the state file; ``None`` for a temporary database.
+    :raises sqlite3.Error: the file cannot be used, or is not a state file of this version.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -78,7 +79,7 @@ class Store:
     def upsert(self, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Create or update records, in order.
 
-        An update keeps the fields and properties that it does not have, and stores a null like any other value.
+        Fields and properties that are absent from an update keep their values. A null is stored like any other value.
         """
         id_field = _ID_FIELD[kind]
         merged: dict[str, dict[str, Any]] = {}
@@ -108,7 +109,7 @@ class Store:
             self._counts["events"] += len(rows)
 
     def delete_users(self, api: str, user_ids: Iterable[str], now: float) -> None:
-        """Remove users of one API, and store the deletion of each id, even if there was no such user.
+        """Remove users of one API, and store a deletion for each id, even if there was no such user.
 
         :param now: Unix time of the deletion.
         """

@@ -1,1 +1,1 @@
-"""The demo: every example DAG under real Airflow, sent to the emulator, compared with the files record by record."""
+"""The demo: run every example DAG in Airflow, and compare the emulator's records with the sample data."""

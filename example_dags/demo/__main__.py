@@ -1,7 +1,7 @@
-"""Run every example DAG under real Airflow against the emulator, and compare what arrived with the sample files.
+"""Run every example DAG in Airflow against the emulator, and compare the received records with the sample files.
 
-After each DAG everything that the emulator holds is compared, record by record, with what the files say it should.
-Ends with a table, and with exit code 1 when a DAG fails or anything differs.
+After each DAG, all records of the emulator are compared with the records that the sample files lead to. At the end, the
+demo prints a table of counts; the exit code is 1 if a DAG failed or anything differs.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ RECEIPT_KEY = "demo-receipt-key"
 
 @dataclass(frozen=True)
 class Step:
-    """One example DAG.
+    """One example DAG of the demo.
 
-    :param tasks: the tasks that send, whose reports count.
-    :param kinds: what the DAG changes in Blux, as the emulator counts it.
-    :param days: logical dates to run it for; none: once, now.
+    :param tasks: ids of the tasks that send records; the counts of their reports are added up.
+    :param kinds: the counts of the emulator to print after the DAG (``users``, ``profiles``, ``events``, ``devices``).
+    :param days: a logical date for each run; if empty, the DAG runs once with the current date.
     """
 
     dag_id: str
@@ -51,10 +51,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """The counts of one DAG: one line of the table that the demo prints.
 
-    :param left_out: suppressed or rejected.
-    :param received: the emulator's own count of records in the requests it accepted.
+    :param left_out: number of suppressed and rejected records.
+    :param received: number of records in the requests that the emulator accepted.
+    :param holds: text with the numbers of records that the emulator has after the DAG.
+    :param faults: a text for each difference from the expected records and counts; empty if there is none.
     """
 
     dag_id: str
@@ -80,14 +82,14 @@ STEPS = [
     Step("send_events_from_files", ["send_events"], ["events"], sorted(f.stem for f in (DATA / "events").iterdir())),
     Step("update_devices", ["send_devices"], ["devices"]),
     Step("delete_users", ["delete_users", "delete_profiles"], ["users", "profiles"]),
-    # Once more, with the same old files: who was erased does not come back, and who is the same is not sent again.
+    # Again, with the same files: deleted users are not created again, and unchanged users are not sent again.
     Step("sync_users_from_files", ["send_crm_users", "send_app_users"], ["users"]),
     Step("backfill_users", ["send_part"], ["users"]),
 ]
 
 
 def main() -> int:
-    """Run the demo and return its exit code."""
+    """Run all example DAGs and print the results; return 0, or 1 if a DAG failed or anything differs."""
     BUILD.mkdir(parents=True, exist_ok=True)
     STATE.unlink(missing_ok=True)
     _load_shop()
@@ -116,14 +118,14 @@ def main() -> int:
 
 
 def _load_shop() -> None:
-    """Make a new database of the shop from its text."""
+    """Create the shop's SQLite database from ``shop.sql``; the one of an earlier demo is deleted."""
     SHOP.unlink(missing_ok=True)
     with closing(sqlite3.connect(SHOP)) as database:
         database.executescript((DATA / "shop.sql").read_text(encoding="utf-8"))
 
 
 def _begin_receipts() -> None:
-    """Make a new folder of receipts with an empty list, since nobody has been deleted yet."""
+    """Delete the output of an earlier demo, and create the folder of receipts: nobody has been deleted yet."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     RECEIPTS.mkdir(parents=True)
     (RECEIPTS / "earlier.jsonl").touch()
@@ -144,7 +146,7 @@ def _run_all(airflow: AirflowSession, blux: Emulator) -> list[Row]:
 
 
 def _run(step: Step, airflow: AirflowSession, blux: Emulator, expected: Expected) -> Row:
-    """Play one DAG on the expected state, run it, and compare."""
+    """Run one DAG, and compare its counts and the emulator's records with the expected ones."""
     _say(f"  {step.dag_id:36}", end="")
     source = getattr(expected, step.dag_id)(SHOP)
     before = _counted(step, airflow, blux)
@@ -173,7 +175,10 @@ def _run(step: Step, airflow: AirflowSession, blux: Emulator, expected: Expected
 
 
 def _counted(step: Step, airflow: AirflowSession, blux: Emulator) -> tuple[int, ...]:
-    """Return, of all runs of a DAG so far, how many were read, merged, left out, unchanged, delivered and received."""
+    """Return the numbers of records read, merged, left out (suppressed or rejected), unchanged, delivered and received.
+
+    The first five are sums over the runs of this DAG so far, the last one is the sum over the runs of all DAGs so far.
+    """
     returned = airflow.reports(step.dag_id)
     reports = [report for task in step.tasks for report in returned.get(task, [])]
     kinds = (("read",), ("merged",), ("suppressed", "rejected"), ("unchanged",), ("delivered",))
@@ -182,7 +187,7 @@ def _counted(step: Step, airflow: AirflowSession, blux: Emulator) -> tuple[int, 
 
 
 def _received(blux: Emulator) -> int:
-    """Return how many records stood in the requests that the emulator accepted."""
+    """Return the number of records in all requests that the emulator has accepted."""
     return sum(entry["records"] for entry in blux.state()["requests"] if entry["status"] in (200, 202))
 
 
@@ -204,7 +209,7 @@ def _conclude(rows: Sequence[Row], requests: Sequence[dict[str, Any]]) -> None:
 
 
 def _shown(path: Path) -> Path:
-    """Return a path as it is typed where the demo was started, when it lies below."""
+    """Return a path relative to the current folder if it is below it, otherwise unchanged."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

@@ -14,7 +14,7 @@ import traceback
 
 
 def main() -> None:
-    """Answer commands until standard input ends."""
+    """Run and answer the commands from standard input until it ends."""
     with os.fdopen(int(sys.argv[1]), "w") as answers:
         for line in sys.stdin:
             command = json.loads(line)
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _run(command: list[str]) -> bool:
-    # Imported at the first command, not at start, so that its time is counted and its failure is told.
+    # Imported at the first command, so that the time of the import is counted and its failure is reported.
     sys.argv = ["airflow", *command]
     try:
         from airflow.__main__ import main as airflow
@@ -37,7 +37,7 @@ def _run(command: list[str]) -> bool:
         if end.code not in (None, 0):
             sys.stdout.write(f"{end.code}\n")
             return False
-    except BaseException:  # noqa: BLE001 - whatever a command dies of is its answer
+    except BaseException:  # noqa: BLE001 - any error is the answer to its command
         traceback.print_exc(file=sys.stdout)
         return False
     return True

@@ -1,4 +1,4 @@
-"""What the emulator and the shop's table of requests hold beside what they should hold, record by record."""
+"""Compare the emulator's records and the shop's deletion requests with the expected ones, one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MOST_SHOWN = 5
 
 
 def differences(expected: Expected, blux: Emulator) -> list[str]:
-    """Return what differs, in words: nothing when the emulator holds exactly what is expected."""
+    """Return a text for each difference between the emulator's records and the expected ones.
+
+    For more than five differences: five texts, and one with the number of the others.
+    """
     events = list(blux.all_events())
     deleted = dict.fromkeys(expected.deleted, "deleted")
     found = [
@@ -34,7 +37,10 @@ def differences(expected: Expected, blux: Emulator) -> list[str]:
 
 
 def requests_differing(expected: Expected, shop: Path) -> list[str]:
-    """Return which requests to be erased are open and should be done, or the other way round."""
+    """Return a text for each deletion request that is open but should be done, or done but should be open.
+
+    At most five texts are returned, and none if the expected state of the requests is not known.
+    """
     if expected.open_requests is None:
         return []
     with closing(sqlite3.connect(shop)) as database:

@@ -1,6 +1,6 @@
-"""What Blux should hold after each example DAG, worked out from the sample files and the shop's tables alone.
+"""The records that Blux should have after each example DAG, computed from the sample files and the shop's tables.
 
-Nothing of the provider is used here, so that a mistake there is not made here as well.
+This module does not use the provider, so that a mistake in the provider is not repeated here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Record = dict[str, Any]
 
 
 class Source(NamedTuple):
-    """How many records a DAG has to read, how many of them it has to leave out, and how many have not changed."""
+    """The expected counts of a DAG: records read, left out (suppressed or rejected), and unchanged."""
 
     read: int
     left_out: int = 0
@@ -44,10 +44,14 @@ class Source(NamedTuple):
 
 @dataclass
 class Expected:
-    """Both APIs' records as they should be now; each method plays one example DAG, before it runs.
+    """The records that both APIs should have now.
 
-    :param sent: of each user in the snapshot the row that was sent last.
-    :param open_requests: the numbers of the requests to be erased that should be open.
+    For each example DAG there is a method of the same name. It is called before the DAG runs, changes these records as
+    the DAG should, and returns the expected counts.
+
+    :param deleted: ids of the users that were deleted.
+    :param sent: for each user in the snapshot, the row that was sent last.
+    :param open_requests: numbers of the deletion requests that should be open; ``None`` before ``delete_users``.
     """
 
     users: dict[str, Record] = field(default_factory=dict)
@@ -59,14 +63,14 @@ class Expected:
     open_requests: set[int] | None = None
 
     def sync_users_from_files(self, _shop: Path) -> Source:
-        """Upsert the CRM's CSV, then both files of the app; of each only who is not known with the same row."""
+        """Upsert the users in the CRM's CSV, then those in the app's files; count those whose row is unchanged."""
         crm = [_consents_read(row) for row in _csv_rows(DATA / "users.csv")]
         app = _json_lines("users/*.jsonl")
         unchanged = self._unchanged(crm) + self._unchanged(app)
         return self._upsert([*crm, *app])._replace(unchanged=unchanged)
 
     def sync_users_from_sql(self, shop: Path) -> Source:
-        """Upsert the customers that changed in 2026, their orders counted here rather than by the DAG's query."""
+        """Upsert the customers that changed since 2026-01-01; their orders are counted without the DAG's query."""
         rows = []
         with closing(sqlite3.connect(shop)) as database:
             orders = database.execute("SELECT customer_no, amount, ordered_on FROM orders").fetchall()
@@ -91,7 +95,7 @@ class Expected:
         return self._upsert(rows)
 
     def replay_rejects(self, _shop: Path) -> Source:
-        """Upsert the corrected records; a telephone number that is still a number leaves its record out."""
+        """Upsert the corrected records, except those whose telephone number is still a number: they are rejected."""
         records = [line["record"] for line in _json_lines("corrected/*.jsonl")]
         rows = [
             {
@@ -109,15 +113,15 @@ class Expected:
         return Source(len(records), len(records) - len(rows))
 
     def notice_small_syncs(self, _shop: Path) -> Source:
-        """Send nothing."""
+        """Change nothing, because the DAG sends no records."""
         return Source(0)
 
     def backfill_users(self, _shop: Path) -> Source:
-        """Upsert every partition."""
+        """Upsert the users of every partition."""
         return self._upsert(_json_lines("partitions/*/users.jsonl"))
 
     def backfill_customers(self, shop: Path) -> Source:
-        """Upsert, without their consents, the customers that changed in the months of the two runs."""
+        """Upsert, without their consents, the customers that changed in July and August 2026: one run sends a month."""
         query = """SELECT customer_no, phone, email, name FROM customers
                    WHERE updated_at BETWEEN '2026-07-01' AND '2026-08-31 24' ORDER BY updated_at"""
         with closing(sqlite3.connect(shop)) as database:
@@ -130,7 +134,7 @@ class Expected:
         )
 
     def tag_buyers(self, _shop: Path) -> Source:
-        """Make one profile of each user who bought something."""
+        """Set the number of purchases and their total amount in the profile of each buyer."""
         bought = [event for event in _json_lines("events/*.jsonl") if event["name"] == "purchase"]
         purchases = Counter(event["user_id"] for event in bought)
         for user_id, count in purchases.items():
@@ -139,7 +143,7 @@ class Expected:
         return Source(len(purchases))
 
     def taskflow_users(self, _shop: Path) -> Source:
-        """Note in each profile the last search and the number of visits and of page views."""
+        """Set the last search and the numbers of visits and page views in the profile of each user."""
         events = _json_lines("events/*.jsonl")
         searches = [event for event in events if event["name"] == "search"]
         notes = [
@@ -154,19 +158,19 @@ class Expected:
         return Source(len(notes))
 
     def send_events_from_files(self, _shop: Path) -> Source:
-        """Take every event as it stands in its file."""
+        """Add every event of the files, without a change."""
         events = _json_lines("events/*.jsonl")
         self.events.update((event["id"], event) for event in events)
         return Source(len(events))
 
     def update_devices(self, _shop: Path) -> Source:
-        """Take every device as it stands in the file."""
+        """Add every device of the file, without a change."""
         devices = json.loads((DATA / "devices.json").read_text(encoding="utf-8"))
         self.devices.update((device["device_id"], device) for device in devices)
         return Source(len(devices))
 
     def delete_users(self, shop: Path) -> Source:
-        """Remove everyone with an open request from both APIs, and nobody else; a request that names nobody stays."""
+        """Remove the users with an open request from both APIs; a request whose id has a blank at an end stays open."""
         query = "SELECT request_no, user_id FROM deletion_requests WHERE done_at IS NULL"
         with closing(sqlite3.connect(shop)) as database:
             requests = database.execute(query).fetchall()
@@ -180,9 +184,9 @@ class Expected:
         return Source(2 * len(requests), 2 * len(self.open_requests))
 
     def _unchanged(self, rows: list[Record]) -> int:
-        """Count the rows of one task that were sent last time; remember those that are sent now.
+        """Return how many rows of a task are unchanged, and update ``sent``.
 
-        A user with several rows in a source is sent each time.
+        A user with several rows in one source is sent each time, and is not in ``sent``.
         """
         times = Counter(row["user_id"] for row in rows)
         once = {row["user_id"]: row for row in rows if times[row["user_id"]] == 1}
@@ -194,7 +198,7 @@ class Expected:
         return unchanged
 
     def _upsert(self, rows: list[Record]) -> Source:
-        """Merge users key by key: a null or an absent key leaves what is there. Who was erased does not come back."""
+        """Update the users, except deleted ones, and return the counts. A null or absent property keeps its value."""
         wanted = [row for row in rows if row["user_id"] not in self.deleted]
         for row in wanted:
             known = row.get("user_properties") or {key: row[key] for key in row.keys() & KNOWN}

@@ -1,4 +1,4 @@
-"""An Airflow of the demo's own: home, environment, database, and one process that runs its commands."""
+"""Airflow for the demo alone: its own home, environment and database, and one process that runs the commands."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ DAGS = Path(__file__).resolve().parents[1]
 
 
 class AirflowSession:
-    """Run ``airflow`` commands one after another in a home that knows nothing of earlier runs.
+    """Runs ``airflow`` commands one after another, in a process that has its own home and a new database.
 
-    :param home: folder that becomes ``AIRFLOW_HOME``; only the empty, migrated database in it outlives a run.
-    :param connections: connection id to its JSON or URI.
+    :param home: folder for ``AIRFLOW_HOME``. Each session deletes the database and the logs of the session before; a
+        copy of the migrated, empty database is kept, because a migration is slow.
+    :param connections: JSON or URI of each Airflow connection, by connection id.
     :param output: folder that the DAGs write to.
     """
 
@@ -74,7 +75,7 @@ class AirflowSession:
         self._answers.close()
 
     def _environment(self) -> dict[str, str]:
-        """Return this process's environment without the user's own Airflow settings, which the demo must not touch."""
+        """Return the environment of this process, with the demo's Airflow settings in place of the user's."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "BLUX_EXAMPLE"))}
         return {
             **kept,
@@ -82,7 +83,7 @@ class AirflowSession:
             "BLUX_EXAMPLE_OUTPUT": str(self._output),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            # A failing task is told within seconds, not after the five minutes that are right for production.
+            # A failing task is tried again after a second, not after five minutes, which is right for production.
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
@@ -92,11 +93,11 @@ class AirflowSession:
 
     @property
     def is_new(self) -> bool:
-        """Whether Airflow's database has to be made first."""
+        """Whether :meth:`migrate` must be called first, because no session has migrated a database yet."""
         return not self._migrated.exists()
 
     def migrate(self) -> float:
-        """Make Airflow's database, and keep a copy of it for the next run; return the seconds."""
+        """Create Airflow's database, and keep a copy for later sessions; return the duration in seconds."""
         seconds = self.run("db", "migrate")
         half_made = self._migrated.with_suffix(".part")
         with (
@@ -108,14 +109,14 @@ class AirflowSession:
         return seconds
 
     def run(self, *command: str) -> float:
-        """Run one ``airflow`` command and return its seconds.
+        """Run one ``airflow`` command; return its duration in seconds.
 
-        :raises RuntimeError: when it failed, with the last errors of its log.
+        :raises RuntimeError: the command failed (the message has its last errors), or the session is not open.
         """
         if self._process is None or self._process.stdin is None or self._answers is None:
             raise RuntimeError("Airflow is not running: use the session in a with statement.")
         before = self.log.stat().st_size
-        with suppress(BrokenPipeError):  # it has died: there will be no answer, and the log says why
+        with suppress(BrokenPipeError):  # the process has ended: it gives no answer, and its log says why
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         line = self._answers.readline()
@@ -133,9 +134,10 @@ class AirflowSession:
         return "\n".join(f"  {line[:300]}" for line in ([*errors] or plain)[-3:])
 
     def reports(self, dag_id: str) -> dict[str, list[dict[str, Any]]]:
-        """Return what the tasks of a DAG returned, by task: one report for each run and each mapped task.
+        """Return the values that the tasks of a DAG returned, by task id: one for each run and each mapped task.
 
-        Read from the table itself: its columns are the same in every Airflow version, the ways through Airflow are not.
+        They are read from the table ``xcom``, because its columns are the same in every version of Airflow, and
+        Airflow's Python interface is not.
         """
         query = "SELECT task_id, value FROM xcom WHERE dag_id = ? AND key = 'return_value' ORDER BY run_id, map_index"
         with closing(sqlite3.connect(self._database)) as database:

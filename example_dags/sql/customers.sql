@@ -1,5 +1,6 @@
--- One row per user. `user_id`, the contacts and the consents go where Blux knows them, every other column becomes a
--- custom property. The database keeps a consent as 1, 0 or NULL (never asked): say what each means, guess nothing.
+-- One row per user. `user_id`, the contacts and the consents have the names of Blux's fields; every other column
+-- becomes a custom property. The database stores a consent as 1, 0 or NULL (never asked): the query returns 'true',
+-- 'false' or NULL.
 SELECT customers.customer_no                                                    AS user_id,
        customers.phone                                                          AS phone_number,
        customers.email                                                          AS email_address,

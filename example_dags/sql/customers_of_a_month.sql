@@ -1,5 +1,5 @@
--- One range of customer numbers, of those that changed in the run's month. Airflow fills in the month, the database the
--- range: values of a table never become part of a statement.
+-- The customers in one range of numbers that changed in the run's month. Airflow renders the month into the text. The
+-- range is passed as parameters, because values of a table must not become part of a statement.
 SELECT customer_no AS user_id, phone AS phone_number, email AS email_address, name
 FROM customers
 WHERE customer_no >= :first AND customer_no < :end

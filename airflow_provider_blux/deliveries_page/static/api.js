@@ -1,8 +1,8 @@
 /**
- * Airflow's public REST API, asked with the session of the person who looks at the page.
+ * Requests to Airflow's public REST API, with the session of the person who has the page open.
  */
 
-/** An answer that is not what was asked for. `status` is 0 when there was no answer. */
+/** A request failed. `status` is the HTTP status, or 0 if there was no answer. */
 export class ApiError extends Error {
   /** @param {number} status HTTP status */
   constructor(status) {
@@ -14,8 +14,8 @@ export class ApiError extends Error {
 /**
  * Get a resource of the API.
  *
- * @param {string} path below `api/v2/`, its parts already encoded
- * @param {Record<string, string | number | string[]>} [parameters] of the query; a list repeats its name
+ * @param {string} path below `api/v2/`, with encoded parts
+ * @param {Record<string, string | number | string[]>} [parameters] of the query; a list gives one for each value
  * @param {AbortSignal} [signal] ends the request
  * @returns {Promise<any>} the decoded JSON
  */
@@ -40,12 +40,12 @@ export async function get(path, parameters = {}, signal) {
 }
 
 /**
- * Do something for each of many, a few at a time.
+ * Call `act` for each item, for at most `lanes` items at the same time.
  *
  * @template T
  * @param {T[]} items
  * @param {(item: T) => Promise<void>} act
- * @param {number} [lanes] how many at a time
+ * @param {number} [lanes]
  */
 export async function forEach(items, act, lanes = 6) {
   const rest = items[Symbol.iterator]();

@@ -6,14 +6,14 @@ import { html, svg } from "./elements.js";
 const SERIES = ["sent", "unchanged", "rejected"];
 const [HEIGHT, LEFT, BOTTOM] = [150, 44, 22];
 const PLOT = HEIGHT - BOTTOM - 10;
-const LEAST_HEIGHT = 2; // so that a few rejects among millions are seen
+const LEAST_HEIGHT = 2; // so that a few rejects among millions are visible
 const WIDE = { width: 720, daysBetweenLabels: 5 };
 const NARROW = { width: 340, daysBetweenLabels: 10 };
 
 /**
  * @param {import("./history.js").Day[]} days
  * @param {import("./language.js").Language} language
- * @param {boolean} isNarrow whether it is for the screen of a phone
+ * @param {boolean} isNarrow whether the screen is as narrow as that of a phone
  * @returns {HTMLElement}
  */
 export function chart(days, language, isNarrow) {
@@ -36,7 +36,7 @@ export function chart(days, language, isNarrow) {
   );
 }
 
-/** The numbers in a sentence. */
+/** Return a sentence with the sums of the numbers, for screen readers. */
 function about(days, language) {
   const sums = Object.fromEntries(SERIES.map((name) => [name, days.reduce((sum, day) => sum + day[name], 0)]));
   const [from, to] = [days[0], days[days.length - 1]].map(({ date }) => language.day(date));
@@ -65,7 +65,7 @@ function gridLine(value, share, width, language) {
   );
 }
 
-/** The newest day has a label, and every few before it. */
+/** Return the labels of the newest day, and of every `daysBetweenLabels`-th day before it. */
 function dayLabels(days, step, daysBetweenLabels, language) {
   return days
     .map(({ date }, index) => /** @type {[Date, number]} */ ([date, index]))
@@ -99,7 +99,7 @@ function table(days, language) {
   );
 }
 
-/** @param {number} value @returns {number} the next 1, 2 or 5 with zeros, at least 10 */
+/** @param {number} value @returns {number} the first of 10, 20, 50, 100, 200 ... that is not below `value` */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return Math.max(10, [1, 2, 5, 10].map((factor) => factor * power).find((round) => round >= value));

@@ -21,7 +21,7 @@ import { ApiError, get } from "./api.js";
  */
 
 /**
- * @typedef {object} Report the counts of a delivery: an operator's XCom, or what it shows of itself while it runs
+ * @typedef {object} Report the counts of a delivery: an operator's XCom, or its progress while it runs
  * @property {number} read
  * @property {number} delivered
  * @property {number} [unchanged]
@@ -29,25 +29,25 @@ import { ApiError, get } from "./api.js";
  * @property {number} suppressed
  * @property {number} rejected
  * @property {number} unknown
- * @property {number} [valid] what a dry run would have sent
+ * @property {number} [valid] number of records that a dry run would have sent
  * @property {number} requests
  * @property {number} seconds
  * @property {number} records_per_second
  * @property {number | null} [rate_limit] requests a second
  * @property {number} [total] records in the source
  * @property {number} [seconds_left]
- * @property {string} [at] when a running delivery last said where it stands
+ * @property {string} [at] time of the last progress of a running delivery
  * @property {{field: string | null, reason: string, number: number}[]} [reasons] of rejects
  */
 
-/** @typedef {{report: Report} | {missing: "none" | "forbidden"}} Reading a report, or why there is none */
+/** @typedef {{report: Report} | {missing: "none" | "forbidden"}} Reading a report, or the cause why it is missing */
 
 export const DAYS = 30;
 export const OVER = ["success", "failed", "up_for_retry"];
 const PROGRESS_KEY = "blux_progress"; // hooks/observability.py
 const RETURN_VALUE = "return_value";
 
-/** Reads deliveries and their reports; a report that cannot change any more is read once. */
+/** Reads deliveries and their reports; the report of a delivery that has ended is read once. */
 export class Deliveries {
   /**
    * @param {Record<string, string>} operators operation by the name of the operator's class
@@ -67,10 +67,10 @@ export class Deliveries {
    *
    * @param {object} wanted
    * @param {string[]} wanted.states
-   * @param {number} wanted.limit most deliveries
-   * @param {number} [wanted.offset] how many to pass over
-   * @param {string} [wanted.operation] only this one
-   * @returns {Promise<{deliveries: Delivery[], passed: number, total: number}>} `passed`: where the next page begins
+   * @param {number} wanted.limit maximum number of deliveries
+   * @param {number} [wanted.offset] number of task instances to skip
+   * @param {string} [wanted.operation] return only deliveries of this operation
+   * @returns {Promise<{deliveries: Delivery[], passed: number, total: number}>} `passed` is the offset of the next page
    */
   async page({ states, limit, offset = 0, operation }) {
     const names = Object.keys(this.operators).filter((name) => !operation || this.operators[name] === operation);
@@ -91,7 +91,7 @@ export class Deliveries {
   }
 
   /**
-   * Return the report of a delivery that is over.
+   * Return the report of a delivery that has ended.
    *
    * @param {Delivery} delivery
    * @returns {Promise<Reading>}
@@ -99,7 +99,7 @@ export class Deliveries {
   reading(delivery) {
     let reading = this.readings.get(delivery.id);
     if (!reading) {
-      // A task that failed returns nothing; what it showed of itself is all there is.
+      // A failed task has no return value, so its last progress is read.
       reading = delivery.state === "success" ? this.returned(delivery) : this.progress(delivery);
       this.readings.set(delivery.id, reading);
       reading.catch(() => this.readings.delete(delivery.id));
@@ -108,7 +108,7 @@ export class Deliveries {
   }
 
   /**
-   * Return where a delivery stands, by the task state of Airflow 3.3 and later.
+   * Return the progress of a delivery from the task state, which Airflow 3.3 and later have.
    *
    * @param {Delivery} delivery
    * @returns {Promise<Reading>}
@@ -124,7 +124,7 @@ export class Deliveries {
     return asReading(value);
   }
 
-  /** @returns {Promise<boolean>} whether this Airflow keeps what a task shows of itself */
+  /** @returns {Promise<boolean>} whether this version of Airflow has a task state */
   hasTaskState() {
     this.taskState ??= this.get("version").then(({ version }) => {
       const [major, minor] = version.split(".").map(Number);
@@ -142,7 +142,7 @@ export class Deliveries {
   /**
    * @param {string} path
    * @param {Delivery} delivery
-   * @returns {Promise<unknown>} `undefined` where there is none, `null` where the person may not read it
+   * @returns {Promise<unknown>} `undefined` if there is none, `null` if the person may not read it
    */
   async value(path, delivery) {
     try {
@@ -156,7 +156,7 @@ export class Deliveries {
   }
 
   /**
-   * @param {any} instance as the API has it
+   * @param {any} instance a task instance as the API returns it
    * @returns {Delivery}
    */
   delivery(instance) {
@@ -186,7 +186,7 @@ export class Deliveries {
   }
 }
 
-/** @returns {Date} midnight, local time, at the beginning of the days that the page looks at */
+/** @returns {Date} midnight (local time) of the first day that the page shows */
 export function firstDay() {
   const day = new Date();
   day.setHours(0, 0, 0, 0);
@@ -194,7 +194,7 @@ export function firstDay() {
   return day;
 }
 
-/** The class of a decorated task has a short name, which another package may have given as well. */
+/** The operator class of a decorated task has a short name, which classes of other packages may also have. */
 function isOurs(instance) {
   return !instance.operator.startsWith("_") || (instance.operator_name ?? "").startsWith("@task.blux_");
 }
@@ -217,7 +217,7 @@ function asReading(value) {
   return { missing: value === null ? "forbidden" : "none" };
 }
 
-/** Airflow keeps an XCom as JSON in JSON; a backend of one's own may keep something else. */
+/** Parse an XCom, which Airflow returns as text with JSON; a custom XCom backend may return other text. */
 function parsed(text) {
   try {
     return JSON.parse(text);

@@ -1,5 +1,5 @@
 /**
- * Elements made without HTML text: whatever comes from the API is text and stays text.
+ * Creates elements without parsing HTML, so that a value from the API is always shown as text.
  */
 
 /** @typedef {string | number | Node | null | undefined | false} Child */
@@ -8,7 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @param {string} name
- * @param {Record<string, string | number | boolean | null | undefined>} [attributes] null, undefined and false are left out
+ * @param {Record<string, string | number | boolean | null | undefined>} [attributes] null and false set none
  * @param {...Child} children
  * @returns {HTMLElement}
  */
@@ -27,7 +27,7 @@ export function svg(name, attributes = {}, ...children) {
 }
 
 /**
- * Put other children into an element, unless they look the same: so the focus, and what is unfolded, stay.
+ * Replace the children of an element, unless they are equal: so the focus stays, and open `details` stay open.
  *
  * @param {Element} element
  * @param {...Child} children

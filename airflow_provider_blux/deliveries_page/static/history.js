@@ -6,7 +6,7 @@
 import { forEach } from "./api.js";
 import { DAYS, firstDay } from "./deliveries.js";
 
-const PAGE = 100; // most that Airflow's API returns at once
+const PAGE = 100; // the maximum of Airflow's API
 const STEP = 200;
 const OPERATION = "upsert_users";
 const STATES = ["success", "failed"];
@@ -19,7 +19,7 @@ const STATES = ["success", "failed"];
  * @property {number} rejected
  */
 
-/** Adds up the reports of deliveries of users, a step at a time. */
+/** Adds up the reports of deliveries of users, in steps of `STEP` deliveries. */
 export class History {
   /** @param {import("./deliveries.js").Deliveries} deliveries */
   constructor(deliveries) {
@@ -52,7 +52,7 @@ export class History {
   }
 
   /**
-   * Read the next step of deliveries and add them up.
+   * Read the next `STEP` deliveries, or all that are left, and add them up.
    *
    * @param {() => void} show is called after each page
    */
@@ -62,7 +62,7 @@ export class History {
       const wanted = { states: STATES, operation: OPERATION, limit: PAGE, offset: this.passed };
       const page = await this.deliveries.page(wanted);
       await forEach(page.deliveries, (delivery) => this.add(delivery));
-      // Nothing more: some were deleted meanwhile.
+      // An empty page is the last one: some deliveries were deleted meanwhile.
       this.total = page.passed === this.passed ? this.passed : page.total;
       this.passed = page.passed;
       show();
@@ -70,9 +70,9 @@ export class History {
   }
 
   /**
-   * Add what has ended since the chart was read.
+   * Add the deliveries that have ended since this history was created.
    *
-   * @param {import("./deliveries.js").Delivery[]} deliveries the newest, of any operation and state
+   * @param {import("./deliveries.js").Delivery[]} deliveries the newest deliveries, of any operation and state
    */
   async addNew(deliveries) {
     const since = this.readAt.getTime();
@@ -84,7 +84,7 @@ export class History {
   /** @param {import("./deliveries.js").Delivery} delivery */
   async add(delivery) {
     const reading = await this.deliveries.reading(delivery);
-    // New deliveries move the pages, so that one may come twice.
+    // New deliveries shift the pages, so that a delivery may be on two of them.
     if (this.counted.has(delivery.id)) {
       return;
     }
@@ -98,7 +98,7 @@ export class History {
       return;
     }
     const { report } = reading;
-    day.sent += report.delivered; // of all tries: those before the last are not listed
+    day.sent += report.delivered; // of all tries, because the API lists only the last try
     day.unchanged += report.unchanged ?? 0;
     day.rejected += report.rejected;
   }

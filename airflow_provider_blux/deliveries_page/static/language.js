@@ -4,7 +4,7 @@
 
 const LANGUAGES = ["en", "ko"];
 
-/** @returns {string} the first language of the browser that the page has, else English */
+/** @returns {string} the browser's first language that the page supports, else English */
 export function chosenLanguage(preferred = navigator.languages) {
   const known = preferred.map((tag) => tag.toLowerCase().split("-")[0]).find((tag) => LANGUAGES.includes(tag));
   return known ?? "en";
@@ -37,8 +37,8 @@ export class Language {
   }
 
   /**
-   * @param {string} name of the words
-   * @param {Record<string, string | number>} [values] for the places in braces
+   * @param {string} name of the text
+   * @param {Record<string, string | number>} [values] for the names in braces
    */
   say(name, values = {}) {
     return this.words[name].replace(/\{(\w+)\}/g, (_, place) => {

@@ -1,5 +1,5 @@
 /**
- * What Airflow loads: gives it a React component that is nothing but our own element.
+ * The module that Airflow loads: it gives Airflow a React component that consists only of our own element.
  *
  * Airflow looks for the component under the page's name, and under `AirflowPlugin`.
  */
@@ -11,7 +11,7 @@ if (!customElements.get(ELEMENT)) {
   customElements.define(ELEMENT, DeliveriesPage);
 }
 
-/** @returns {unknown} a React element; React is Airflow's own */
+/** @returns {unknown} a React element, made with Airflow's React */
 const component = () => globalThis.React.createElement(ELEMENT);
 
 globalThis["Blux deliveries"] = component;

@@ -1,16 +1,16 @@
 /**
- * What became of the records: the bar in colours, its numbers, and the reasons of rejects.
+ * The outcomes of a delivery: a coloured bar, the numbers of records, and the reasons of rejects.
  */
 import { html, svg } from "./elements.js";
 
-/** In the order of the bar; each is a class of page.css with its colour. */
+/** In the order of the bar; page.css has a class with a colour for each. */
 export const OUTCOMES = ["delivered", "unchanged", "merged", "suppressed", "rejected", "unknown", "valid"];
-// So that a few rejects among millions are seen.
+// So that a few rejects among millions are visible.
 const LEAST_SHARE = 0.01;
 
 /**
  * @param {import("./deliveries.js").Report} report
- * @param {boolean} isRunning whether records of the source are still to come
+ * @param {boolean} isRunning whether the delivery is running, so that some records are not read yet
  * @returns {[string, number][]} the outcomes that occurred, with their numbers
  */
 export function parts(report, isRunning = false) {
@@ -41,7 +41,7 @@ export function outcomes(report, language, isRunning) {
 
 /**
  * @param {[string, number][]} found
- * @returns {SVGElement} hidden from screen readers, which have the numbers below it
+ * @returns {SVGElement} hidden from screen readers, which read the numbers below it
  */
 function bar(found) {
   const whole = found.reduce((sum, [, number]) => sum + number, 0);
@@ -64,7 +64,7 @@ function bar(found) {
 /**
  * @param {import("./deliveries.js").Report} report
  * @param {import("./language.js").Language} language
- * @returns {HTMLElement | null} folded in
+ * @returns {HTMLElement | null} a closed `details` element; null if there are no reasons
  */
 export function reasons(report, language) {
   if (!report.reasons?.length) {

@@ -1,5 +1,5 @@
 /**
- * The page: an element of its own, which asks Airflow's API while it is shown and puts the answers in place.
+ * The page: a custom element, which requests data from Airflow's API and shows it.
  */
 import { ApiError, forEach } from "./api.js";
 import { chart } from "./chart.js";
@@ -11,12 +11,12 @@ import { DeliveryTable } from "./table.js";
 
 const ROWS = 25;
 const MOST_RUNNING = 50;
-// Of how many running deliveries the progress is asked for, a request each.
+// Maximum number of running deliveries whose progress is shown, because each needs a request.
 const MOST_PROGRESS = 20;
 const POLL_MS = 5_000;
 const NARROW = matchMedia("(max-width: 40rem)");
 
-/** `<blux-deliveries>`. Airflow's styles do not reach into it, and its own do not reach out. */
+/** The element `<blux-deliveries>`. Airflow's styles do not apply inside it, and its styles do not apply outside. */
 export class DeliveriesPage extends HTMLElement {
   async connectedCallback() {
     const leaving = (this.leaving = new AbortController());
@@ -37,9 +37,9 @@ export class DeliveriesPage extends HTMLElement {
     this.history = new History(this.deliveries);
     this.offset = 0;
     this.rows = ROWS;
-    /** @type {Set<string>} ids of what ran when it was last looked */
+    /** @type {Set<string>} ids of the deliveries that ran at the last request */
     this.seenRunning = new Set();
-    /** Whether the last deliveries, and the chart, show what was asked for last. */
+    /** Whether the last deliveries, and the chart, have been shown completely since they were last requested. */
     this.lastIsShown = this.historyIsShown = false;
     root.append(this.layout());
     NARROW.addEventListener("change", () => this.historyIsShown && this.showHistory(), { signal: leaving.signal });
@@ -95,13 +95,13 @@ export class DeliveriesPage extends HTMLElement {
     );
   }
 
-  /** Ask for what runs and what ran last. */
+  /** Request the running deliveries and the last ones, and show them. */
   async refresh() {
     this.lastIsShown = false;
     await this.attempt(() => this.poll());
   }
 
-  /** Ask for what runs; when something has ended, for the last deliveries too; and for what is not shown yet. */
+  /** Request the running deliveries; the last ones if one has ended; and all that is not shown yet. */
   async poll() {
     const before = this.seenRunning;
     await this.showRunning();
@@ -109,7 +109,7 @@ export class DeliveriesPage extends HTMLElement {
       await this.showLast();
     }
     if (!this.historyIsShown && !this.readMore.disabled) {
-      void this.attempt(() => this.readHistory()); // takes longer, and nothing waits for it
+      void this.attempt(() => this.readHistory()); // not awaited, because it takes longer
     }
   }
 
@@ -165,7 +165,7 @@ export class DeliveriesPage extends HTMLElement {
     }
   }
 
-  /** @param {number} pages to go on, or back */
+  /** @param {number} number of pages, negative for newer deliveries */
   async turn(pages) {
     this.offset = Math.max(0, this.offset + pages * this.rows);
     await this.attempt(() => this.showLast());
@@ -197,7 +197,7 @@ export class DeliveriesPage extends HTMLElement {
   }
 
   /**
-   * Do something that asks the API; show why when it cannot.
+   * Call `act`, which sends requests to the API; show an error of the API on the page.
    *
    * @param {() => Promise<unknown>} act
    */
@@ -224,7 +224,7 @@ export class DeliveriesPage extends HTMLElement {
     const message = html("p", {}, language.say(name, { status: String(status) }));
     const signIn = status === 401 && html("a", { href: document.baseURI }, language.say("sign_in"));
     fill(this.alert, message, signIn);
-    this.sections.hidden = !this.lastIsShown; // then it says nothing but "Loading"
+    this.sections.hidden = !this.lastIsShown; // until then the sections show only "Loading"
   }
 }
 

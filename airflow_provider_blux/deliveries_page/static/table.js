@@ -5,16 +5,16 @@ import { fill, html } from "./elements.js";
 import { outcomes, reasons } from "./outcomes.js";
 
 const COLUMNS = ["delivery", "started", "operation", "outcomes", "speed", "time", "state", "links"];
-// A share of the limit says nothing about a delivery of a few requests.
+// For a shorter delivery, the share of the rate limit is not shown: with few requests it means nothing.
 const LEAST_SECONDS = 1;
-// A running task says where it stands about every ten seconds.
+// A running task stores its progress about every ten seconds; after this time without one, the page says so.
 const SILENT_MS = 60_000;
 
-/** Rows stay while they are shown, so that the focus stays where it is. */
+/** The element of a row is reused while its delivery is shown, so that the row keeps the focus. */
 export class DeliveryTable {
   /**
    * @param {import("./language.js").Language} language
-   * @param {string} caption name of the words that name the table
+   * @param {string} caption name of the text that is the label of the table
    */
   constructor(language, caption) {
     this.language = language;
@@ -22,7 +22,7 @@ export class DeliveryTable {
     this.rows = new Map();
     this.body = html("tbody", { role: "rowgroup" });
     const heads = COLUMNS.map((name) => html("th", { scope: "col", role: "columnheader" }, language.say(name)));
-    // Roles, since a table that is not displayed as one loses them.
+    // Explicit roles, because a table whose CSS `display` is not that of a table loses its roles.
     this.element = html(
       "table",
       { role: "table", "aria-label": language.say(caption) },
@@ -55,7 +55,7 @@ export class DeliveryTable {
     return html("td", { role: "cell", class: name, "data-label": this.language.say(name) });
   }
 
-  /** The contents of each cell, in the order of the columns. */
+  /** Return the contents of each cell of a row, in the order of the columns. */
   contents(delivery, reading) {
     const { language } = this;
     const isRunning = delivery.state === "running";
@@ -119,14 +119,14 @@ export class DeliveryTable {
   }
 }
 
-/** The DAG, the task and the part of a delivery. */
+/** Return the names of the DAG, the task and the part of a delivery. */
 function named(delivery, language) {
   const run = `dags/${encodeURIComponent(delivery.dagId)}/runs/${encodeURIComponent(delivery.runId)}`;
   const part = delivery.part === null ? "" : ` · ${language.say("part", { part: delivery.part })}`;
   return [html("a", { href: pageUrl(run) }, delivery.dag), html("p", { class: "muted" }, `${delivery.task}${part}`)];
 }
 
-/** Links to the log and the XCom of a delivery. */
+/** Return links to the log and the XCom of a delivery. */
 function links(delivery, language) {
   const [dag, run, task] = [delivery.dagId, delivery.runId, delivery.taskId].map(encodeURIComponent);
   const mapped = delivery.mapIndex < 0 ? "" : `/mapped/${delivery.mapIndex}`;
@@ -141,7 +141,7 @@ function links(delivery, language) {
   });
 }
 
-/** @param {string} path of a page of Airflow */
+/** @param {string} path of one of Airflow's pages */
 function pageUrl(path) {
   return new URL(path, document.baseURI).href;
 }
