@@ -1,6 +1,7 @@
 """Writes the files for an audit: rejects (rejected and unknown records), and receipts of deletions.
 
-A receipt is one line for each request, with keyed hashes in place of ids. Each line holds the hash of the line before.
+A receipt is one line for each request, with keyed hashes in place of ids. Each line holds the hash of itself and of the
+line before.
 A receipt proves that Blux accepted the request, not that data was deleted: neither API reports that.
 """
 
@@ -124,6 +125,7 @@ def _note(column: str, as_text: list[str]) -> None:
 FIRST = "0" * 64
 _PART = re.compile(r"(__receipts(?:-\d+)?)\.part(\d+)(\.jsonl)$")
 _KEYED, _PLAIN = "hmac-sha256", "sha256"
+_LINE_HASH = b', "line_hash": '
 
 
 class Hashes:
@@ -216,9 +218,9 @@ class ReceiptsFile:
                 "ids": hashes,
                 "previous": self._previous,
             }
-            line = json.dumps(receipt).encode()
-            self._previous = self._hashes.of(line)
-            self._lines.add([line])
+            content = json.dumps(receipt).encode()
+            self._previous = self._hashes.of(content)
+            self._lines.add([_with_hash(content, self._previous)])
         self._lines.flush()
 
 
@@ -245,26 +247,33 @@ def _place(file: str) -> tuple[str, int]:
 
 
 def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the receipts of one try, each after checking that it holds the hash of the line before it.
+    """Yield the receipts of one try, each after checking its own hash and that of the receipt before it.
 
     :param lines: the lines of the file, or of its parts in order.
     :param hashes: computes hashes with the key that the receipts were made with.
     :param name: the name of the file, for messages.
-    :raises BluxReceiptError: a line is not a receipt, does not follow the line before it, or was made with another key;
-        the message names the line.
+    :raises BluxReceiptError: a line is not a receipt, was changed, does not follow the line before it, or was made with
+        another key; the message names the line.
     """
     previous = FIRST
     for number, line in enumerate(lines, 1):
-        content = line.rstrip(b"\r\n")
-        receipt = _parsed(content, name, number)
+        written = line.rstrip(b"\r\n")
+        receipt = _parsed(written, name, number)
         if not hashes.fits(receipt):
             raise BluxReceiptError(f"{name}, line {number}: {hashes.why_not(receipt)}")
+        content = written.rpartition(_LINE_HASH)[0] + b"}"
+        line_hash = hashes.of(content)
+        if written != _with_hash(content, line_hash):
+            raise BluxReceiptError(f"{name}, line {number}: this receipt has been changed.")
         if receipt.get("previous") != previous or receipt.get("sequence") != number:
             raise BluxReceiptError(f"{name}, line {number}: this receipt does not follow the one before it.")
-        if len(receipt.get("ids", ())) != receipt.get("number"):
-            raise BluxReceiptError(f"{name}, line {number}: this receipt has been changed.")
         yield receipt
-        previous = hashes.of(content)
+        previous = line_hash
+
+
+def _with_hash(content: bytes, line_hash: str) -> bytes:
+    """Return the JSON object ``content`` with its own hash as the last key."""
+    return content[:-1] + _LINE_HASH + json.dumps(line_hash).encode() + b"}"
 
 
 def _parsed(content: bytes, name: str, number: int) -> dict[str, Any]:

@@ -181,6 +181,23 @@ def changed_id(content: list[str]) -> list[str]:
     return [*content[:3], json.dumps(receipt), *content[4:]]
 
 
+def changed_id_in_the_last(content: list[str]) -> list[str]:
+    receipt = json.loads(content[-1])
+    receipt["ids"][0] = "0" * 64
+    return [*content[:-1], json.dumps(receipt)]
+
+
+def another_time_in_front(content: list[str]) -> list[str]:
+    """A key twice: readers that take the first value would see another time."""
+    return [*content[:3], content[3].replace("{", '{"time": "2020-01-01T00:00:00+00:00", ', 1), *content[4:]]
+
+
+def a_hash_less(content: list[str]) -> list[str]:
+    receipt = json.loads(content[-1])
+    del receipt["line_hash"]
+    return [*content[:-1], json.dumps(receipt)]
+
+
 def an_id_less(content: list[str]) -> list[str]:
     receipt = json.loads(content[-1])
     del receipt["ids"][0]
@@ -190,13 +207,20 @@ def an_id_less(content: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("tamper", "words"),
     [
-        (changed_id, "line 5: this receipt does not follow the one before it"),
+        (changed_id, "line 4: this receipt has been changed"),
+        (changed_id_in_the_last, "line 10: this receipt has been changed"),
+        (another_time_in_front, "line 4: this receipt has been changed"),
+        (a_hash_less, "line 10: this receipt has been changed"),
+        (lambda content: [*content[:3], *content[4:]], "line 4: this receipt does not follow the one before it"),
         (an_id_less, "line 10: this receipt has been changed"),
         (lambda content: [*content[:5], "no json", *content[5:]], "line 6: this is no receipt"),
         (lambda content: [*content[:5], "[]", *content[5:]], "line 6: this is no receipt"),
         (lambda content: [*content[:5], "{}", *content[5:]], "line 6: this receipt was made with another key (None"),
     ],
-    ids=["changed", "an id less in the last", "damaged", "a list", "put between"],
+    ids=[
+        *("changed", "changed in the last", "a key twice", "without its hash", "removed"),
+        *("an id less in the last", "damaged", "a list", "put between"),
+    ],
 )
 def test_what_is_wrong_with_a_chain_is_told_with_its_line(written, capsys, tamper, words):
     written.write_text("\n".join(tamper(written.read_text().splitlines())) + "\n")
