@@ -72,7 +72,10 @@ def reading_cursor(connection: Any) -> Any:
             _tolerate_in_psycopg2(connection)
             _read_arrays_in_psycopg2(connection)
         return connection.cursor(name="airflow_provider_blux")
-    if driver in ("MySQLdb", "pymysql"):
+    if driver in (*_MYSQL, "mysql"):
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+    if driver in _MYSQL:
         _tolerate_in_mysql(connection, driver)
         return connection.cursor(import_module(f"{driver}.cursors").SSCursor)
     if driver == "sqlite3":

@@ -26,8 +26,8 @@ _CLASSES_OF_THE_STATEMENT = ("02", "07", "0A", "26", "34", "3F", "42")
 _READ_ONLY = "25006"
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 # MySQL errors that concern the statement, although its drivers raise them as server errors: unknown or ambiguous
-# columns, functions, rights.
-_MYSQL = frozenset({1052, 1054, 1055, 1066, 1109, 1140, 1142, 1143, 1222, 1247, 1248, 1305, 1370, 1582, 1630})
+# columns, functions, rights; writing in a read-only transaction.
+_MYSQL = frozenset({1052, 1054, 1055, 1066, 1109, 1140, 1142, 1143, 1222, 1247, 1248, 1305, 1370, 1582, 1630, 1792})
 # Missing or forbidden tables, columns and functions. MySQL quotes their names like values, so they are not shown.
 _NAME_STATES = frozenset({"42501", "42703", "42883", "42P01", "42S02", "42S22"})
 _NAME_NUMBERS = frozenset({1054, 1142, 1143, 1146, 1305, 1370})

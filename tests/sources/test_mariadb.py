@@ -103,6 +103,23 @@ def test_a_query_that_is_left_is_stopped_and_not_read_to_its_end(connect: Callab
         assert cursor.fetchone() == (0,)
 
 
+@pytest.fixture
+def table() -> Iterator[str]:
+    with closing(pymysql.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE TABLE blux_test_table AS SELECT 1 AS i")
+        yield "blux_test_table"
+        cursor.execute("DROP TABLE blux_test_table")
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "DROP TABLE {}", "ALTER TABLE {} ADD COLUMN j int"])
+def test_a_statement_that_writes_is_refused(connect: Callable[[], Any], table: str, statement: str) -> None:
+    with pytest.raises(Exception, match="Cannot execute statement in a READ ONLY transaction") as raised:
+        list(rows_of(connect, statement.format(table)))
+
+    assert SqlSource("SELECT 1", conn_id="shop")._is_lasting(raised.value)
+    assert list(rows_of(connect, f"SELECT * FROM {table}")) == [{"i": 1}]  # noqa: S608 - our own
+
+
 def test_a_query_that_the_server_refused_is_not_stopped(connect: Callable[[], Any]) -> None:
     connections: list[Any] = []
 

@@ -15,7 +15,6 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-from airflow_provider_blux.sources.cursors import reading_cursor
 from airflow_provider_blux.sources.sql import SqlSource
 
 pytest.importorskip("airflow.providers.sqlite")
@@ -152,13 +151,6 @@ def test_a_value_with_quotes_in_it_is_not_repeated(shop: sqlite3.Connection) -> 
         list(query("SELECT name FROM users ORDER BY id"))
     assert "john" not in str(raised.value)
     assert "s h" not in str(raised.value)
-
-
-def test_mysql_rows_stay_on_the_server() -> None:
-    pymysql = pytest.importorskip("pymysql")
-    unconnected = pymysql.connections.Connection(defer_connect=True)
-
-    assert type(reading_cursor(unconnected)) is pymysql.cursors.SSCursor
 
 
 def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:
