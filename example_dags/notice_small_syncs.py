@@ -37,7 +37,7 @@ def notice_small_syncs() -> None:
         *before, last = [event.extra["read"] for event in events[-COMPARED_WITH - 1 :]]
         usual = median(before or [last])
         if last < usual / 2:
-            raise AirflowFailException(f"Only {last:,} users were sent, where {usual:,.0f} are usual.")
+            raise AirflowFailException(f"Only {last:,} users were read, where {usual:,.0f} are usual.")
         return {"read": last, "usual": usual}
 
     compare()
