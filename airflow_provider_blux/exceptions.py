@@ -19,7 +19,7 @@
     │                           than allowed
     ├── BluxReceiptError        a receipt of deletions does not verify  find out who changed it, or use the right key
     ├── BluxPaceError           Redis does not answer (shared rate)     wait for Redis; Airflow retries
-    ├── BluxGuardError          more deletions than max_users           nothing was sent; raise max_users if intended
+    ├── BluxGuardError          more deletions than max_users           check the source; raise max_users if intended
     └── BluxStopped             the task was told to stop               nothing; settled batches stay settled
 
 No message contains a personal value or a secret: errors name records by number and fields by name.
@@ -217,7 +217,10 @@ class BluxPaceError(BluxError):
 
 
 class BluxGuardError(BluxError):
-    """More users would be deleted than ``max_users`` allows; nothing was sent."""
+    """More users would be deleted than ``max_users`` allows.
+
+    Nothing was sent, unless the source has grown since it was counted; the message says which.
+    """
 
     retry_helps = False
 

@@ -1,8 +1,9 @@
-"""The table of endpoints: the only place with paths, limits and list keys.
+"""The client's table of endpoints, with their paths, limits and list keys.
 
 The values for the Application API are from Blux's page on user data, those for the Open API from Blux's page on the
-Open API. The Open API's limit of 1,000 records per request is from its vendor's page (https://docs.marketap.io).
-Comments mark the values that no page states.
+Open API. The limit of 1,000 records per request is from the page of Marketap, the vendor of the Open API
+(https://docs.marketap.io). Comments mark the values that no page states.
+The emulator has a table of its own, so that it does not repeat a mistake of this one.
 """
 
 from __future__ import annotations

@@ -21,16 +21,18 @@ class Rules:
     :param more_headroom: what each episode of 429s adds to the headroom. It is given back gradually: in
         ``forget_seconds`` if there is no further episode.
     :param most_headroom: upper limit of the headroom.
-    :param counted: up to this rate, the requests of the last second are counted one by one. Above this rate they are
-        only spaced evenly: the headroom is at least two requests, so a single late request does not exceed the limit.
-    :param counted_headroom: requests are counted over one second plus this share of the headroom. It must be below 1:
-        over one second plus the whole headroom, a late request could never be caught up.
+    :param counted: up to this rate, the limiter counts the requests of the last second, and delays a request that would
+        exceed the limit. Above this rate it only spaces requests evenly: the headroom is then two requests a second or
+        more, so one late request does not exceed the limit.
+    :param counted_headroom: requests are counted over one second plus this share of the headroom. It must be below 1.
+        With 1, one late request would delay one in each later second, and the limiter would stay behind its rate.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
     :param spaced_share: if more than this share of an episode's requests get a 429, the server is assumed to limit the
         interval between two requests.
-    :param spaced_seconds: how long the minimum interval between requests is kept then.
+    :param spaced_seconds: for how long each request then keeps a minimum interval to the one before; only at rates up
+        to ``counted``.
     """
 
     rate: float

@@ -40,12 +40,12 @@ class Departure:
         self.has_ended = False
 
     def begin(self) -> None:
-        """Report that writing the request starts."""
+        """Store that the request is about to be written, and call ``on_leaving``; called by the connection."""
         self.has_begun = True
         self._on_leaving()
 
     def end(self) -> None:
-        """Report that the whole request is written."""
+        """Store that the whole request is written, and call ``on_left``; called by the connection."""
         self.has_ended = True
         self._on_left()
 

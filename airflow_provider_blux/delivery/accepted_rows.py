@@ -63,7 +63,7 @@ class AcceptedRows(DigestMap):
         self.put(user, _NO_ROW + bytes([_BARRED]))
 
     def drop(self, user: bytes) -> None:
-        """Bar from the snapshot a user whose row in the source is rejected or suppressed."""
+        """Bar a user from the snapshot, because a row of the user in the source was rejected or suppressed."""
         self.put(user, _NO_ROW + bytes([_MET_BARRED]))
 
     def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:

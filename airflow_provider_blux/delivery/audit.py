@@ -150,7 +150,10 @@ class Hashes:
         return self.of(b"airflow-provider-blux receipt key")[:16] if self._key else None
 
     def fits(self, receipt: Mapping[str, Any]) -> bool:
-        """Return whether a receipt was made with this key; without a key, whether it was made without one."""
+        """Return whether a receipt was made with the key of this object, or without a key if this object has none.
+
+        :param receipt: the decoded receipt; its fields ``hash`` and ``key`` are compared.
+        """
         return receipt.get("hash") == self.method and receipt.get("key") == self.key_id
 
     def is_plain(self, receipt: Mapping[str, Any]) -> bool:

@@ -97,9 +97,10 @@ class Settings:
 
 
 class Backend:
-    """The state of one emulator.
+    """The state of one emulator: what it has received, its settings and its faults.
 
-    :param state: the state file; ``None`` if the state is lost when the process ends.
+    :param state: SQLite file that stores what was received; ``None`` to lose it when the process ends. Settings and
+        faults are not stored.
     :param settings: the settings at the start and after a reset.
     """
 

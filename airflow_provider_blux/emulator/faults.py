@@ -39,10 +39,13 @@ _FRAMING: Final = ("content-length", "transfer-encoding", "connection")
 
 @dataclass(kw_only=True)
 class Fault:
-    """One fault. ``seen`` counts the matching requests, and ``struck`` those of them on which the fault took effect.
+    """A rule of the emulator that makes matching requests fail or wait; the module's docstring explains the fields.
 
-    When ``struck`` reaches ``times``, the fault has ended, and later requests are not counted.
-    Fields that its kind does not have keep their defaults.
+    A field that does not belong to the ``kind`` keeps its default.
+
+    :param seen: number of matching requests so far, including skipped ones.
+    :param struck: number of those on which the fault took effect. When it reaches ``times``, the fault has ended, and
+        later requests are not counted.
     """
 
     kind: str

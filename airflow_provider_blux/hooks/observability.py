@@ -58,7 +58,10 @@ class Metrics:
         return "Airflow's metrics"
 
     def __call__(self, standing: Standing) -> None:
-        """Send the increments since the last call; at the start, only store the counts of earlier tries."""
+        """Send how much each count has grown since the last call, and the mean wait of the new requests for their turn.
+
+        The call at the start of a delivery sends nothing: it only stores the counts, which earlier tries have sent.
+        """
         outcomes = {outcome: getattr(standing.report, outcome) for outcome in (*OUTCOMES, "valid")}
         counted = standing.counted
         sent_outcomes, sent = self._outcomes, self._counted

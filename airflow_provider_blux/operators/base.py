@@ -252,7 +252,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return report
 
     def on_kill(self) -> None:
-        """Stop the delivery between two requests."""
+        """Ask the running delivery to stop: requests in flight are finished, and no new one is started."""
         if self._hook:
             self._hook.stop()
 

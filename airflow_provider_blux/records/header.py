@@ -33,7 +33,7 @@ Row = Mapping[Any, Any]
 
 
 class Header:
-    """Checks and reads the columns of rows. Rows with the same set of columns are checked once.
+    """Checks and reads the columns of rows. Rows with the same columns in the same order are checked once.
 
     :param fields: the fields of the kind of record.
     :param shaping: the arguments that control how rows are read.

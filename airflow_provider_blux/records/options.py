@@ -1,4 +1,8 @@
-"""The arguments that control how rows are read: column names, declared values, time zones and checks."""
+"""The arguments that control how rows become records.
+
+They concern column names, JSON columns, text and numbers that mean true or false, nulls, excluded properties,
+timestamps, telephone numbers and the checks of ids.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Turns rows into users, from nested objects or flat rows, and into ids of users to delete."""
+"""Turns a row into a user of the Application API, a profile of the Open API, or the id of a user to delete.
+
+A row is a flat row or a nested object. The module also merges two records of the same user or device.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Configures database drivers: server-side cursors, read-only transactions, and values that Python cannot hold.
 
 PEP 249 has no standard for any of these, so this module has code for each driver that needs it. All other drivers fetch
-rows on demand by default. A value that Python cannot hold would make a driver end the query; with the code here, the
-driver returns an :class:`Unreadable` for it.
+rows on demand by default. For a value that Python cannot hold, some drivers raise an error, and others return text,
+null or another value; the code here makes it an :class:`Unreadable`.
 """
 
 from __future__ import annotations
