@@ -26,8 +26,8 @@ _NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"
 # seldom are real keys.
 _ROUNDING = 1000
 _CUT_OTHERWISE = (
-    "Rows with such a key mostly have no date at all: cut by another column, or a view without them, and send them by "
-    "a query of their own."
+    "Such a key mostly stands for a missing date: cut by another column, or cut a view without these rows and send "
+    "them with a separate query."
 )
 
 
@@ -101,9 +101,9 @@ def statement(table: str, key: str) -> str:
 
     :raises BluxConfigError: ``table`` or ``key`` is not a name.
     """
-    for argument, name in (("table", table), ("key", key)):
+    for argument, name, right in (("table", table, "a table, such as shop.orders"), ("key", key, "a column")):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise BluxConfigError(f"{argument} must be the name of a {argument}, such as shop.orders; it is {name!r}.")
+            raise BluxConfigError(f"{argument} must be the name of {right}; it is {name!r}.")
     return (
         f"SELECT MIN({key}) AS first_key, MAX({key}) AS last_key, "  # noqa: S608 - both names are checked above
         f"COUNT(*) AS number, COUNT({key}) AS with_key FROM {table}"
@@ -120,12 +120,12 @@ def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
     """
     _check_parts(parts)
     if isinstance(found, BluxRecordError):
-        raise BluxSourceError(f"{key} {found.reason}: no range can end there. {_CUT_OTHERWISE}")
+        raise BluxSourceError(f"{key} {found.reason}. No range can end at such a value. {_CUT_OTHERWISE}")
     first, last, number, with_key = found.values()
     if int(number) > int(with_key):
         raise BluxSourceError(
-            f"{int(number) - int(with_key):,} rows have no {key} (NULL), and would be in no range. Cut by a column "
-            "that every row has, or send those rows by a query of their own."
+            f"{key} is NULL in {int(number) - int(with_key):,} of {int(number):,} rows, which would be in no range. "
+            "Cut by a column that is never NULL, or send those rows with a separate query."
         )
     if not int(number):
         return []
@@ -170,9 +170,9 @@ def _scale(first: Any, last: Any, key: str) -> _Scale:
     if isinstance(first, int) and not isinstance(first, bool):
         return _Scale(first, last, int)
     raise BluxConfigError(
-        f"{key} is of type {type(first).__name__}; ranges can be cut of a whole number, a date or a time. Text is not "
-        "cut, since the ends of its ranges would be values of the table, for Airflow to show and store: let the "
-        "query choose by a hash of the user's id instead (docs/backfill.md)."
+        f"{key} is of type {type(first).__name__}; ranges can be cut only by a whole number, a date or a time. Text is "
+        "not cut, because the ends of its ranges would be values of the table, which Airflow shows and stores: let "
+        "the query select by a hash of the user's id instead (docs/backfill.md)."
     )
 
 
@@ -181,8 +181,8 @@ def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
     days = [value.date() if is_time else value for value in (first, last)]
     if days[0] == date.min or days[1] == date.max:
         raise BluxSourceError(
-            f"{key} holds {date.min} or {date.max}, beyond which no range can end; a driver may also mean infinity by "
-            f"them. {_CUT_OTHERWISE}"
+            f"{key} holds {date.min} or {date.max}, beyond which no range can end; a driver may also return them "
+            f"for infinity. {_CUT_OTHERWISE}"
         )
     if not is_time:
         return _Scale(first.toordinal(), last.toordinal(), date.fromordinal, (1, date.max.toordinal()))

@@ -70,7 +70,7 @@ def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> i
             found += 1
             where = f"{receipt['dag_id']}.{receipt['task_id']}, run {receipt['run_id']}, try {receipt['try_number']}"
             print(f"{receipt['time']}: accepted by the {receipt['api']} API ({receipt['status']}), {where}")
-    print(f"{name}: {receipts:,} receipts, {users:,} ids")
+    print(f"{name}: receipts {receipts:,}, ids {users:,}")
     return found
 
 

@@ -41,7 +41,7 @@ def _described(path: str) -> list[str]:
         raise BluxError("there is no snapshot.")
     target, state = folder.header(next(iter(sizes))).target, load(folder)
     keyed = "keyed by receipt_key" if target.key else "not keyed (the connection has no receipt_key)"
-    contested = f"{len(state.contested):,} more were about to be sent when a run that is still open wrote last"
+    contested = f"more that a run that has not ended was about to send: {len(state.contested):,}"
     return [
         f"{len(state.rows):,} {target}",
         f"digests: {keyed}; {len(sizes):,} files, {sum(sizes.values()):,} bytes",

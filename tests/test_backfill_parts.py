@@ -137,13 +137,13 @@ def test_a_table_without_rows_has_no_ranges():
 
 
 def test_rows_without_a_key_are_not_lost_in_silence():
-    with pytest.raises(BluxSourceError, match=r"^2 rows have no id \(NULL\)"):
+    with pytest.raises(BluxSourceError, match=r"^id is NULL in 2 of 4 rows"):
         ranges(found([1, None, 2, None]), 4, "id")
 
 
 @pytest.mark.parametrize("key", ["00123", 1.5, Decimal("1.5"), True])
 def test_a_key_whose_ranges_would_show_values_is_refused_without_showing_one(key):
-    with pytest.raises(BluxConfigError, match="ranges can be cut of a whole number, a date or a time") as raised:
+    with pytest.raises(BluxConfigError, match="ranges can be cut only by a whole number, a date or a time") as raised:
         ranges(found([key]), 4, "user_id")
 
     assert str(key) not in str(raised.value)
@@ -167,5 +167,5 @@ def test_a_table_is_named_as_the_database_takes_it(name):
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(BluxConfigError, match="table must be the name of a table"):
         statement(name, "id")
-    with pytest.raises(BluxConfigError, match="key must be the name of a key"):
+    with pytest.raises(BluxConfigError, match="key must be the name of a column"):
         statement("orders", name)

@@ -103,7 +103,7 @@ def checked_url(url: str, name: str) -> str:
         raise BluxConfigError(f"{name} holds credentials, a query or a fragment. Leave only https://host/path.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise BluxConfigError(
-            f"{name} is plain http://, which would send keys and personal data readable to everyone on the way. "
+            f"{name} is plain http://, which would send keys and personal data unencrypted. "
             "Use https:// (plain http is accepted for loopback addresses only)."
         )
     return url.rstrip("/")
@@ -121,6 +121,6 @@ def _is_loopback(host: str) -> bool:
 def _check_header(name: str, value: str) -> None:
     if not value.isascii() or not value.isprintable() or value != value.strip():
         raise BluxConfigError(
-            f"The connection holds {name} with a blank, a line break or a letter that no HTTP header can carry. "
-            "Copy it again, without blanks or quotes around it."
+            f"The connection holds {name} with whitespace around it, or with a character that no HTTP header can "
+            "carry. Copy it again, without quotes."
         )

@@ -256,8 +256,8 @@ def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> ex
     quoted = f': "{message}"' if message else ""
     answered = f"Blux answered {status} to {endpoint} at {host}{quoted}."
     if status < 300:
-        what = "with a page of HTML" if answer.is_html else "which Blux does not use to accept requests"
-        unclear = f"{status} to {endpoint} at {host} came {what}: something between may have answered in place of Blux."
+        what = "a page of HTML" if answer.is_html else "a status that Blux does not use to accept requests"
+        unclear = f"The answer {status} to {endpoint} at {host} is {what}: a proxy may have answered in place of Blux."
         return exceptions.BluxUnavailable(unclear, status=status, endpoint=str(endpoint), in_doubt=True)
     if status < 400:
         redirected = exceptions.BluxConfigError(

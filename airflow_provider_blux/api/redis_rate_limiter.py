@@ -130,13 +130,13 @@ class RedisRateLimiter:
             if delay > _LONG_SECONDS and not is_logged:
                 is_logged = True
                 log.warning(
-                    "All tasks that share this pace wait for %.0f s: Blux asked one of them to, or the clock of Redis "
-                    "was set back.",
+                    "All tasks that share this rate wait for %.0f s: Blux asked one of them to wait, or the clock of "
+                    "Redis was set back.",
                     delay,
                 )
             self._sleep(delay)
         if self._alone_until > float("-inf"):
-            log.warning("Redis answers again: this task shares its pace with the others again.")
+            log.warning("Redis answers again: this task shares the rate with the others again.")
             self._alone_until = float("-inf")
         self._has_started = True
         return Slot(self._clock(), self._clock, lambda: self._tell_left(name))
@@ -175,12 +175,14 @@ class RedisRateLimiter:
         what = _description(error)
         if self._fallback is None:
             raise BluxPaceError(
-                f"{what}, so the rate that tasks share cannot be kept; nothing is sent without it. Check "
-                f"{self._place}, or let each task go on with a share of its own (rate_limit_fallback='share')."
+                f"{what}, so the rate that tasks share cannot be controlled, and nothing is sent. Check "
+                f"{self._place}, or let each task continue with its own share of it (rate_limit_fallback='share')."
             ) from error
         if self._alone_until == float("-inf"):
             rate = self._fallback.rules.rate
-            log.warning("%s: until that changes, this task keeps to its own share of %g requests/s.", what, rate)
+            log.warning(
+                "%s: until Redis answers again, this task sends at most %g requests/s (its own share).", what, rate
+            )
         self._alone_until = self._clock() + _TRY_AGAIN_SECONDS
         return self._fallback.wait()
 

@@ -124,7 +124,7 @@ class _UntilDeadline(io.RawIOBase):
         if self._has_begun and self._deadline is not None:
             left = self._deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError("The answer is not whole in time.")
+                raise TimeoutError("The answer was not complete in time.")
             self._sock.settimeout(left)
         self._has_begun = True
         return self._file.readinto(buffer)

@@ -114,11 +114,11 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     right = f"Write it as {SCHEME}://{{application id}}/ and one of {', '.join(KINDS.values())}."
     if "@" in uri.netloc or ":" in uri.netloc or uri.query or uri.fragment:
         raise ValueError(
-            "The URI of an asset in Blux holds more than an application and a kind. It is stored and shown in clear, "
-            f"so it must hold no key, port, query or fragment. {right}"
+            "The URI of an asset in Blux holds more than an application and a kind. It is stored and shown as plain "
+            f"text, so it must hold no key, port, query or fragment. {right}"
         )
     if not uri.netloc or uri.path.removeprefix("/") not in KINDS.values():
-        raise ValueError(f"The URI of an asset in Blux names no application, or no kind that there is. {right}")
+        raise ValueError(f"The URI of an asset in Blux names no application, or an unknown kind. {right}")
     return uri
 
 

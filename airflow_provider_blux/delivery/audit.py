@@ -163,7 +163,9 @@ class Hashes:
     def why_not(self, receipt: Mapping[str, Any]) -> str:
         """Return why :meth:`fits` is false for a receipt, and what to do, for an error message."""
         if self.is_plain(receipt):
-            return "this receipt was made without a key. Verify it without a key, apart from those that have one."
+            return (
+                "this receipt was made without a key. Verify it without a key, separately from receipts that have one."
+            )
         given = "" if self._key else "; no key was given"
         return (
             f"this receipt was made with another key ({receipt.get('hash')}, key {receipt.get('key')}){given}. Give "

@@ -102,7 +102,7 @@ class Delivery:
         """
         counts = self._checkpoint.load()
         if counts and self._settings.full_refresh and not counts.get("replaces"):
-            log.info("An earlier try was no full refresh, so all of the source is sent.")
+            log.info("An earlier try was not a full refresh, so the whole source is sent.")
             self._checkpoint.forget()
             counts = {}
         try:
@@ -140,7 +140,7 @@ class Delivery:
         progress = Progress(self._endpoints[0], report, traffic, total=total, watchers=self._watchers)
         progress.open()
         if counts:
-            log.info("Going on where the last try stopped: %s are settled.", f"{report.read:,} records")
+            log.info("Continuing where the last try stopped. Records already processed: %s.", f"{report.read:,}")
         engine = Engine(
             self._sender(traffic),
             partial(self._settle, counter),
@@ -218,7 +218,7 @@ class Delivery:
             log.warning("Suspicious: %s", suspicion)
         # Unchanged rows were not checked, so the warning could be wrong.
         if counter.report.read and not counter.report.unchanged and (names := self._shape.never_excluded()):
-            log.warning("exclude_fields names what no record has: %s. Are they called otherwise?", ", ".join(names))
+            log.warning("exclude_fields names what no record has: %s. Check the spelling.", ", ".join(names))
         if self._rejects:
             self._rejects.flush()
         self._checkpoint.clear()
@@ -239,7 +239,10 @@ class Delivery:
             try:
                 step()
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
-                log.warning("The progress could not be kept (%s); the next try repeats more.", type(failed).__name__)
+                log.warning(
+                    "The progress could not be saved (%s); the next try sends more records again.",
+                    type(failed).__name__,
+                )
 
     def _sender(self, traffic: Traffic) -> Sender:
         return Sender(

@@ -140,7 +140,9 @@ class Freshness:
         """
         value = self._lowered(row).get(self._field) if isinstance(row, Mapping) else None
         if value is None:
-            raise BluxRecordError(self._field, "is missing (null), so nobody knows whether the record is still true")
+            raise BluxRecordError(
+                self._field, "is missing (null), so the record may be out of date; fill it in at the source"
+            )
         written = timestamp(value, self._field, self._shaping.zone, self._shaping.timestamp_unit)
         moment = datetime.fromisoformat(written).timestamp()
         user = digest_of(user_id)

@@ -148,5 +148,5 @@ class Progress:
                 if index not in self._failed:
                     self._failed.add(index)
                     log.warning(
-                        "%s cannot be told the progress (%s); the delivery goes on.", watcher, type(error).__name__
+                        "The progress cannot be sent to %s (%s); the delivery continues.", watcher, type(error).__name__
                     )

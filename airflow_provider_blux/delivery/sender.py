@@ -247,8 +247,8 @@ class _Refusals:
             patience *= self._AFTER_SUCCESS
         if self._in_a_row >= patience:
             raise BluxRequestError(
-                f"Blux refused {self._in_a_row} requests in a row, down to single records, and accepted none between: "
-                f'the fault is not in single records. It said: "{error.api_message}".',
+                f"Blux refused {self._in_a_row} requests in a row, down to single records, so all records probably "
+                f'have the same error: "{error.api_message}". Fix that error first.',
                 endpoint=error.endpoint,
                 api_message=error.api_message,
             ) from error

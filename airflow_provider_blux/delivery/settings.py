@@ -235,7 +235,7 @@ def check_snapshot(snapshot_path: Any, full_refresh: Any, max_absent: Any) -> No
     """
     if snapshot_path is None and (full_refresh or max_absent is not None):
         name = "full_refresh" if full_refresh else "max_absent"
-        raise BluxConfigError(f"{name} is about a snapshot, so snapshot_path must name its folder.")
+        raise BluxConfigError(f"{name} needs snapshot_path, the folder of the snapshot.")
 
 
 def check_max_users(max_users: Any) -> None:
@@ -270,14 +270,14 @@ def _check_sharing(options: DeliveryOptions) -> None:
         raise BluxConfigError("rate_limit_fallback must be 'fail' or 'share'.")
     if fallback == "fail" and connection is not None and share is not None:
         raise BluxConfigError(
-            "rate_limit_share would do nothing: with rate_limit_conn_id it is for while Redis does not answer. Add "
-            "rate_limit_fallback='share', or leave it out."
+            "rate_limit_share would have no effect: with rate_limit_conn_id it is used only while Redis does not "
+            "answer. Add rate_limit_fallback='share', or leave rate_limit_share out."
         )
     if fallback == "share" and (connection is None or share is None):
         raise BluxConfigError(
-            "rate_limit_fallback='share' is for tasks that share a rate through Redis: it needs rate_limit_conn_id, "
-            "and rate_limit_share for the share of the rate that this task may use without it (an operator takes "
-            "an equal part for each of max_active_tis_per_dag)."
+            "rate_limit_fallback='share' needs rate_limit_conn_id, and rate_limit_share: the share of the rate that "
+            "this task may use while Redis does not answer. (An operator computes the share from "
+            "max_active_tis_per_dag, if that is set.)"
         )
 
 

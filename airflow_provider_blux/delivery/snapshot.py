@@ -58,9 +58,9 @@ def check_absent(totals: Totals, max_absent: float | None) -> None:
     if is_exceeded(max_absent, totals.absent, totals.before):
         raise BluxAbsentError(
             f"Of {totals.before:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are "
-            f"{limit_in_words(max_absent)} (max_absent). All that the source names is delivered, and nobody was "
-            "deleted. If the source is complete, raise max_absent for this run: the missing are forgotten by a run "
-            "with full_refresh=True."
+            f"{limit_in_words(max_absent)} (max_absent). Everything in the source was delivered, and nobody was "
+            "deleted. If the source is complete, raise max_absent for this run. A run with full_refresh=True forgets "
+            "those that are missing."
         )
 
 
@@ -124,11 +124,11 @@ class Snapshot:
         # If the first file of the earlier try was merged with other files, this run replaces all existing files.
         can_go_on = replaces is not None and piece_name(replaces, 0) in state.names
         self._replaces = (replaces if can_go_on else self._token) if self._full_refresh else None
-        log.info("Snapshot %s: %s %s are known.", self._folder, f"{self._number_before:,}", self._target.records)
+        log.info("Snapshot %s: number of %s in it: %s.", self._folder, self._target.records, f"{self._number_before:,}")
         if state.contested:
             log.info(
-                "Snapshot %s: %s more were about to be sent by a run that has not ended. They are sent again by each "
-                "run until that run has ended or, if it was killed, for %d hours.",
+                "Snapshot %s: a run that has not ended was about to send %s more. They are sent again by each run "
+                "until that run has ended or, if it was killed, for %d hours.",
                 self._folder,
                 f"{len(state.contested):,}",
                 EXPIRES_AFTER // timedelta(hours=1),

@@ -245,8 +245,8 @@ class Lines:
 
 
 WAY_OUT = (
-    "To go on: put back what was changed; or run the task once with resume=False, which sends the whole source "
-    "again, what earlier tries delivered included."
+    "To continue: undo the change, or run the task once with resume=False, which sends the whole source again, "
+    "including what earlier tries delivered."
 )
 
 

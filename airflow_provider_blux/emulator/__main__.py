@@ -28,7 +28,7 @@ _port.__name__ = "port number"  # what argparse calls it in its message
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_blux.emulator",
-        description="Both APIs of Blux, for this machine only unless --host says otherwise.",
+        description="Emulate both APIs of Blux, for this machine only unless --host says otherwise.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on, 0.0.0.0 for any (default: %(default)s)"
@@ -47,10 +47,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a host name by which clients reach it, for the certificate; may be repeated (default: --host)",
     )
-    parser.add_argument("--state", metavar="FILE", help="SQLite file that keeps what arrives (default: in no file)")
+    parser.add_argument("--state", metavar="FILE", help="SQLite file that keeps what arrives (default: only in memory)")
     parser.add_argument("--police-rates", action="store_true", help="answer 429 to more requests than the APIs allow")
     parser.add_argument(
-        "--limit-kind", choices=LIMIT_KINDS, default=LIMIT_KINDS[0], help="how they are policed (default: %(default)s)"
+        "--limit-kind",
+        choices=LIMIT_KINDS,
+        default=LIMIT_KINDS[0],
+        help="how requests are counted (default: %(default)s)",
     )
     parser.add_argument("--application-id", default=DEMO.application_id, help="(default: %(default)s)")
     parser.add_argument("--secret-key", default=DEMO.secret_key, help="(default: %(default)s)")

@@ -123,7 +123,7 @@ class Control:
     def _change_settings(self, request: Request) -> Answer:
         changes = _payload(request)
         if not isinstance(changes, dict):
-            raise RefusedError("the settings are an object")
+            raise RefusedError("the settings must be an object")
         try:
             self._backend.change_settings(changes)
         except ValueError as error:

@@ -159,7 +159,7 @@ def fault_from(source: Any) -> Fault:
     :raises ValueError: the object is not a valid fault; the message says what is wrong.
     """
     if not isinstance(source, dict):
-        raise ValueError("a fault is an object")  # noqa: TRY004 - a wrong value like any other
+        raise ValueError("a fault must be an object")  # noqa: TRY004 - a wrong value like any other
     kind = source.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}")

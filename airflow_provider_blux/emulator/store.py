@@ -260,7 +260,7 @@ class Store:
         new = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
         kind = db.execute("PRAGMA application_id").fetchone(), db.execute("PRAGMA user_version").fetchone()
         if not new and kind != ((_APPLICATION_ID,), (_SCHEMA_VERSION,)):
-            raise sqlite3.DatabaseError("it is another program's database, or another version's")
+            raise sqlite3.DatabaseError("it belongs to another program or version; name another file")
         # The file must survive a killed process, but not a power failure.
         db.execute("PRAGMA synchronous = OFF")
         db.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'MEMORY'}")

@@ -204,7 +204,7 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
         if isinstance(receipts, str):
-            raise BluxConfigError("accepted_ids takes a list of receipts files, as the report has it under receipts.")
+            raise BluxConfigError("accepted_ids takes a list of receipts files, such as report['receipts'].")
         hashes = Hashes(self.credentials.receipt_key)
         accepted = accepted_hashes(receipts or (), hashes)
         return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]

@@ -73,9 +73,9 @@ class Credentials:
         """
         if after_acceptance:
             return (
-                f"Connection {self.conn_id}: requests before this one were accepted with the same credentials, so it "
-                "may be the rate, a permission, a firewall (WAF) or a list of allowed IP addresses; or the key was "
-                "changed meanwhile"
+                f"Connection {self.conn_id}: requests before this one were accepted with the same credentials, so the "
+                "cause may be the rate, a permission, a firewall (WAF) or a list of allowed IP addresses; or the key "
+                "was changed meanwhile"
             )
         return f"Connection {self.conn_id}: the credentials are refused, check {_FIELDS[api]}"
 
@@ -195,7 +195,7 @@ def _open(extras: Mapping[str, Any]) -> OpenAccess | None:
 def _check_id(name: str, value: str) -> None:
     if value != value.strip() or not value.isprintable():
         raise BluxConfigError(
-            f"{name} has a blank around it, or a line break or an invisible character in it. Copy it again."
+            f"{name} has whitespace around it, or a line break or an invisible character in it. Copy it again."
         )
 
 

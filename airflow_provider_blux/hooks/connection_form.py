@@ -45,14 +45,14 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     "receipt_key": {
         "label": "Receipt key",
         "description": (
-            "32 random characters of your own. Deletion receipts hold ids as hashes with this key: keep it as long as "
-            "the receipts, and do not change it."
+            "32 random characters, chosen by you. Deletion receipts hold ids as hashes with this key: keep it as long "
+            "as the receipts, and do not change it."
         ),
         "schema": {"type": ["string", "null"], "format": "password", "section": _DELIVERIES},
     },
     "rate_limits": {
         "label": "Requests per second",
-        "description": 'JSON by operation, where your limits are not the published ones: {"upsert_users": 40}',
+        "description": 'JSON by operation, if your limits differ from the published ones: {"upsert_users": 40}',
         "schema": {"type": ["object", "string", "null"], "section": _DELIVERIES},
     },
     "timeout": {
@@ -62,7 +62,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "verify": {
         "label": "CA bundle",
-        "description": "Path of a CA bundle, where a proxy signs with its own. Verification cannot be switched off.",
+        "description": "Path of a CA bundle, if a proxy uses its own CA. Verification cannot be switched off.",
         "schema": {"type": ["string", "null"], "section": _DELIVERIES},
     },
 }

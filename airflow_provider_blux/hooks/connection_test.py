@@ -100,8 +100,8 @@ def _unlike_blux(answer: BluxError | None, api: Api) -> str:
         return f"a made-up key is accepted, so this is not Blux; yours was not sent. Check {_URL[api]}"
     if _is_about_the_list(answer):
         return (
-            "reached, but a made-up key is not refused, so nothing can be told of yours, which was not sent. "
-            f"Check {_URL[api]}; if it is right, a task with one record will tell"
+            "reached, but a made-up key is not refused, so your key cannot be tested and was not sent. "
+            f"Check {_URL[api]}; if it is right, test with a task that sends one record"
         )
     return _way_out(answer, api)
 
@@ -116,7 +116,7 @@ def _way_out(answer: BluxError, api: Api) -> str:
         said = said.removesuffix(NOT_FOUND[api].removesuffix(".")).rstrip(" .")
         return f"{said}. Check {_URL[api]} and {_ID[api]}"
     if isinstance(answer, BluxApiError) and answer.status is not None:
-        return f"{said}. That tells nothing of the credentials: test again later"
+        return f"{said}. So the credentials could not be tested: test again later"
     return (
         f"{said.partition('. Check ')[0]}. Check {_URL[api]}, and whether the machine that runs this test may reach it"
     )

@@ -63,7 +63,10 @@ def open_files(
     run, hashes = options.get("run") or Run.unnamed(), Hashes(receipt_key)
     rejects_path = options.get("rejects_path")
     if receipts_path is not None and receipt_key is None:
-        log.warning("The connection has no receipt_key, so a short id can be found from its receipt by trying all.")
+        log.warning(
+            "The connection has no receipt_key, so a short id can be found from its receipt by trying all ids. Set "
+            "receipt_key, as docs/receipts.md describes."
+        )
     check_ids = settings.shaping.check_ids
     return {
         "store": _store(options),
@@ -113,7 +116,7 @@ def _store(options: HookOptions) -> Store | None:
     if store is not None or path is None:
         return store
     if run is None:
-        raise BluxConfigError("checkpoint_path needs run, by which another try finds what this one saved.")
+        raise BluxConfigError("checkpoint_path needs run, which gives the checkpoint its file name.")
     return FileStore(_folder(path, "checkpoint_path"), run.task_file)
 
 
@@ -130,7 +133,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
             "the first deletion put an empty file into the folder, such as none.jsonl."
         )
     suppression = Suppression(source, hashes, str(source), check_ids=check_ids)
-    log.info("Suppression list: %s users of %s are left out.", f"{len(suppression):,}", source)
+    log.info("Suppression list %s: number of users to leave out: %s.", source, f"{len(suppression):,}")
     return suppression
 
 
@@ -150,8 +153,8 @@ def _snapshot(
         return None
     if run.map_index >= 0 and settings.max_absent is not None:
         raise BluxConfigError(
-            "max_absent cannot be told by a mapped task, which reads a part of the users: all the others are absent "
-            "from it. Leave it out, or set it on a task that reads them all."
+            "max_absent does not work in a mapped task: it reads only a part of the users, and all others would count "
+            "as missing. Leave it out, or set it on a task that reads them all."
         )
     is_devices, shaping = endpoint.operation == "update_devices", settings.shaping
     target = Target(
@@ -242,8 +245,8 @@ def _redis(conn_id: str) -> Any:
     hook: Any = RedisHook(conn_id)
     if hook.get_connection(conn_id).extra_dejson.get("cluster"):
         raise BluxConfigError(
-            f"Connection {conn_id} (rate_limit_conn_id) is a Redis Cluster. A pace is kept on one server: name a Redis "
-            "that is none."
+            f"Connection {conn_id} (rate_limit_conn_id) is a Redis Cluster. A shared rate needs a single server: name "
+            "a Redis that is not a cluster."
         )
     redis = hook.get_conn()
     # An unreachable Redis must be noticed early, while the task can still decide what to do.

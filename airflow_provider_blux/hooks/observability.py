@@ -116,7 +116,7 @@ class TaskStateDisplay:
         try:
             self._store.delete(KEY)
         except Exception as error:  # noqa: BLE001 - a failing display must not stop the delivery
-            log.warning("The progress of an earlier try stays in %s (%s).", self, type(error).__name__)
+            log.warning("The progress of an earlier try could not be removed from %s (%s).", self, type(error).__name__)
 
     def __call__(self, standing: Standing) -> None:
         """Replace the stored progress with the current one."""

@@ -248,7 +248,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         try:
             self._announce(context, report)
         except Exception as error:  # noqa: BLE001 - all records are delivered; a retry would deliver them again
-            self.log.warning("Who waits for the assets in Blux could not be told (%s).", type(error).__name__)
+            self.log.warning("The report could not be attached to the asset events (%s).", type(error).__name__)
         return report
 
     def on_kill(self) -> None:
@@ -276,7 +276,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
                     "set checkpoint_path (Airflow before 3.3 keeps no task state)."
                 )
             self._notice = (
-                "No progress is kept for a retry: there is no task state (Airflow 3.3) and no checkpoint_path."
+                "No progress is kept for a retry: there is no task state (Airflow 3.3 or later) and no checkpoint_path."
             )
         return options
 

@@ -42,9 +42,9 @@ def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty
             raise BluxConfigError(f"{name} must be one of {', '.join(get_args(Absence))}.")
     given = {name: value for name, value in options.items() if value is not None}
     if field != "path" and (idle := [*given, *(["on_missing"] if on_missing != "fail" else [])]):
-        raise BluxConfigError(f"{', '.join(idle)}: for path alone, and the records come from {field}. Leave it out.")
+        raise BluxConfigError(f"{', '.join(idle)}: only for path, but the records come from {field}. Leave it out.")
     if field != "sql" and parameters is not None:
-        raise BluxConfigError(f"sql_parameters: for sql alone, and the records come from {field}. Leave it out.")
+        raise BluxConfigError(f"sql_parameters: only for sql, but the records come from {field}. Leave it out.")
     _check_options(options)
 
 

@@ -87,7 +87,9 @@ class TemplatedOperator(BaseOperator):
         if not isinstance(sql, str) or not sql.endswith(_SQL_FILE):
             return sql
         if environment.loader is None:
-            raise BluxConfigError("sql names a file, but the operator belongs to no DAG whose folder it could be in.")
+            raise BluxConfigError(
+                "sql names a file in the folder of the DAG, but the operator belongs to no DAG. Use it in a DAG."
+            )
         return environment.loader.get_source(environment, sql)[0]
 
 
@@ -107,8 +109,8 @@ def check_given(name: str, value: Any) -> None:
     """
     if value is None:
         raise BluxConfigError(
-            f"{name} is given, but its template or upstream task made None of it, and nothing was sent without it. "
-            "Let that name a path, or leave the argument out."
+            f"{name} is given, but its template or upstream task returned None. Nothing was sent. Return a path, or "
+            "leave the argument out."
         )
 
 

@@ -33,7 +33,7 @@ def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str
     """
     names, nearest = _names(columns, field)
     if any(map(_DELIMITER.search, names)):
-        way_out = "A name holds what may be the delimiter of the file: set delimiter to it."
+        way_out = "A name contains a character that may be the delimiter of the file: set delimiter to it."
     elif nearest:
         others = {name: other for name, other in (misspelt or {}).items() if other != field}
         way_out = f"Is it {nearest!r}? Then set {renaming({nearest: field, **others})}."

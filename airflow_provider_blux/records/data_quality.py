@@ -127,6 +127,6 @@ class Suspicions:
     def _consents(self) -> Iterator[str]:
         if self._users and not self._with_consent:
             yield (
-                f"No consent in any of {self._users:,} users: they stay as they are, and of new users Blux knows "
-                "none. Is the column missing, or named otherwise (field_mapping)?"
+                f"No consent in any of {self._users:,} users: existing consents do not change, and new users have "
+                "none. Is the column missing, or has it another name (field_mapping)?"
             )

@@ -27,7 +27,7 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or not all(is_name(name) for name in names) or "user_id" in names:
         raise BluxConfigError(
-            "exclude_fields must be the word 'consents' or a list of properties, and user_id is none."
+            "exclude_fields must be the word 'consents' or a list of properties; user_id cannot be excluded."
         )
     mapped = {target.partition(".")[2] or target for target in field_mapping.values()}
     for name in names:
@@ -39,8 +39,8 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
 def _check(name: str, field_mapping: Mapping[str, str]) -> None:
     if field_mapping.get(name, name) != name:
         raise BluxConfigError(
-            f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; name "
-            "that one."
+            f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; write "
+            "that name instead."
         )
     parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
     if len(parts) > 1 and parts.intersection((*STANDARD_FIELDS, _CONSENTS)):

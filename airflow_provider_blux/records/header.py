@@ -207,7 +207,8 @@ class Header:
                     raise BluxRecordError(f"{column}.{error.key}", REASON) from None
                 except (MsgspecError, ValueError, RecursionError):  # of msgspec 0.19, no error is a ValueError
                     raise BluxRecordError(
-                        column, "is no JSON although json_columns names it; correct the text, or take the column out"
+                        column,
+                        "is not JSON although json_columns names it; correct the text, or remove it from json_columns",
                     ) from None
         return _kind_of(row)({**row, **parsed}) if parsed else row
 

@@ -61,7 +61,7 @@ def identifier(value: Any, field: str, *, check: bool = True) -> str:
     :param field: the name of the field, for the error.
     :param check: whether text that looks damaged or missing is rejected.
     :raises BluxRecordError: the value is null or of another type, such as a float; or it is text that is empty, has
-        blanks around it, holds an invisible character, or is rejected because of ``check``.
+        whitespace around it, holds an invisible character, or is rejected because of ``check``.
     """
     if type(value) is str and _is_fine(value):
         return value
@@ -87,7 +87,7 @@ def damage_of(written: str) -> str | None:
         )
     if _REPLACEMENT in written:
         return (
-            "holds the sign of a character that could not be read (U+FFFD); read the source in its encoding "
+            "holds U+FFFD, which stands for a character that could not be decoded; read the source in its encoding "
             "(check_ids=False sends it as it is)"
         )
     return None
@@ -135,10 +135,12 @@ def _checked_text(value: Any, field: str) -> str:
     if not written:
         raise BluxRecordError(field, "is empty; every record needs one")
     if written != written.strip():
-        raise BluxRecordError(field, "has blanks around it; trim it at the source, or it names another user")
+        raise BluxRecordError(
+            field, "has whitespace around it, which would make it another user; trim it at the source"
+        )
     if code := invisible_in(written):
         raise BluxRecordError(
-            field, f"holds an invisible character ({code}); remove it at the source, or it names another user"
+            field, f"holds an invisible character ({code}), which would make it another user; remove it at the source"
         )
     return written
 

@@ -185,13 +185,13 @@ class Mapped:
         if not isinstance(held, Mapping):
             raise BluxRecordError(group, f"is of type {type(held).__name__}; it must be an object")
         for name in items.keys() & held.keys():
-            raise BluxRecordError(f"{group}.{name}", "is given twice, by its own name and by field_mapping; leave one")
+            raise BluxRecordError(f"{group}.{name}", "is given twice, by its own name and by field_mapping; remove one")
         renamed[group] = {**held, **items}
 
     def _twice(self, row: Mapping[str, Any], name: str) -> BluxConfigError | BluxRecordError:
         if is_table_row(row):
             return twice(name, self._flat[name])
-        return BluxRecordError(name, "is given twice, by its own name and by field_mapping; leave one")
+        return BluxRecordError(name, "is given twice, by its own name and by field_mapping; remove one")
 
     def _with_column(self, error: BluxRecordError) -> BluxRecordError:
         for column, (group, name) in self._places.items():

@@ -163,7 +163,7 @@ def _check_mapping(field_mapping: Any) -> None:
         if not is_name(column) or not is_name(target):
             raise BluxConfigError("field_mapping maps text to text, {source column: Blux field}, neither empty.")
         if target != target.strip():
-            raise BluxConfigError(f"field_mapping: the field {target!r} has blanks around it; remove them.")
+            raise BluxConfigError(f"field_mapping: the field {target!r} has whitespace around it; remove it.")
 
 
 def _declared(argument: str, values: Any) -> Sequence[Meaning] | AbstractSet[Meaning]:
@@ -172,9 +172,11 @@ def _declared(argument: str, values: Any) -> Sequence[Meaning] | AbstractSet[Mea
     other = "false" if argument == "true_values" else "true"
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal) or _is_nan(value):
-            raise BluxConfigError(f"{argument} holds something that is neither text nor a number; booleans need none.")
+            raise BluxConfigError(
+                f"{argument} holds something that is neither text nor a number; do not list booleans."
+            )
         if isinstance(value, str) and value.lower() == other:
-            raise BluxConfigError(f"{argument} holds the word {other!r}, which always means what it says; remove it.")
+            raise BluxConfigError(f"{argument} holds the word {other!r}, which always means {other}; remove it.")
     return values
 
 
@@ -193,7 +195,9 @@ def _zone(zone: Any) -> tzinfo:
     if not isinstance(zone, tzinfo):
         raise BluxConfigError("naive_timezone must be an IANA name, as in 'Asia/Seoul', or a tzinfo.")
     if hasattr(zone, "localize") or not _has_offset(zone):  # pytz: as `tzinfo`, it gives a historical offset
-        raise BluxConfigError("naive_timezone: this kind of tzinfo gives no sure offset. Give the zone's IANA name.")
+        raise BluxConfigError(
+            "naive_timezone: this kind of tzinfo gives no reliable offset. Give the zone's IANA name."
+        )
     return zone
 
 

@@ -55,7 +55,7 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
 def _damage_of_number(written: str) -> str | None:
     """Return the reason and the fix if a telephone number has a fault that ``phone_region`` corrects; else ``None``."""
     if written != written.strip():
-        return "has blanks around it; trim it at the source, or set phone_region"
+        return "has whitespace around it; trim it at the source, or set phone_region"
     if code := invisible_in(written):
         return f"holds an invisible character ({code}); remove it at the source, or set phone_region"
     if _WITHOUT_ZERO.fullmatch(written):
@@ -87,7 +87,7 @@ def _national(written: str, field: str, region: str) -> str:
     if number is None or not library.is_valid_number(number):
         raise BluxRecordError(
             field,
-            "is no telephone number as phone_region has them; correct it at the source, or leave it out",
+            "is not a valid telephone number (read with phone_region); correct it at the source, or leave it out",
         )
     if number.country_code != library.country_code_for_region(region):
         raise BluxRecordError(

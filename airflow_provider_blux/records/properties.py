@@ -211,5 +211,5 @@ def put(into: dict[str, Any], name: str, value: Any) -> None:
     :raises BluxRecordError: ``into`` already has the property, so that one of the two values would be lost.
     """
     if name in into:
-        raise BluxRecordError(name, "is given twice, flat and nested; leave one of them")
+        raise BluxRecordError(name, "is given twice, flat and nested; remove one of them")
     into[name] = value

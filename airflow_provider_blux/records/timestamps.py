@@ -80,7 +80,7 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
     except (ArithmeticError, ValueError):  # a huge exponent, or an integer with thousands of digits
         pass
     raise BluxRecordError(
-        field, "is before 1971 or after 9999 as timestamp_unit has it; is it in another unit, or no time at all?"
+        field, "is before 1971 or after 9999 in timestamp_unit; it may be in another unit, or not a time"
     )
 
 
@@ -98,7 +98,9 @@ def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
         is_there = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
         is_once = first.utcoffset() == second.utcoffset()
     except (OverflowError, ValueError):
-        raise BluxRecordError(field, "is at an end of the calendar, where no zone applies; send a real time") from None
+        raise BluxRecordError(
+            field, "is at a limit of the calendar, so no zone can be applied; send a real time"
+        ) from None
     if is_there and is_once:
         offset = first.isoformat()[len(local.isoformat()) :]
         return offset if colon else offset.replace(":", "")

@@ -119,8 +119,8 @@ def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
         if field and "properties" not in shaping.excluded:
             raise BluxRecordError(
                 "properties",
-                f"holds {field}, as the Open API has it, and would be one custom property here; put it in "
-                "user_properties, or set api='open'",
+                f"holds {field}, as in the Open API, and would be one custom property in the Application API; put "
+                f"{field} in user_properties, or set api='open'",
             )
 
 
@@ -133,9 +133,9 @@ def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
         if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
             continue
         name = text(column, "a column name")
-        raise BluxRecordError(name, "stands beside 'properties'; put it inside, or leave all rows flat")
+        raise BluxRecordError(name, "is beside 'properties'; put it inside, or send all rows without 'properties'")
     if row["properties"].get("user_id") is not None:
-        raise BluxRecordError("properties.user_id", "stands inside 'properties'; put it beside them")
+        raise BluxRecordError("properties.user_id", "is inside 'properties'; put it beside 'properties'")
     return {**row["properties"], "user_id": required(row, "user_id")}
 
 
@@ -198,7 +198,7 @@ def _standard_property(checks: Mapping[str, Check], value: Any, field: str) -> A
 
 def _joined(standard: dict[str, Any], custom: dict[str, Any], shaping: Shaping) -> dict[str, Any]:
     for name in standard.keys() & custom.keys():
-        raise BluxRecordError(name, "is given twice, as a standard field and as a custom property; leave one of them")
+        raise BluxRecordError(name, "is given twice, as a standard field and as a custom property; remove one of them")
     checks = shaping.standard_checks
     # In the Open API, a consent among the custom properties has the same effect, so it is checked the same way.
     return standard | {

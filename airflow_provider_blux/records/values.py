@@ -72,8 +72,8 @@ def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECL
         return meanings[value]
     raise BluxRecordError(
         field,
-        f"is neither true nor false ({type(value).__name__}); a consent is never guessed: declare in true_values and "
-        "false_values what means which",
+        f"is neither true nor false ({type(value).__name__}); a consent is never guessed: declare its values in "
+        "true_values and false_values",
     )
 
 

@@ -81,8 +81,8 @@ def comma_separated(
         header = next(filter(None, rows), None)  # blank lines are skipped, also before the header
         if header is None:
             raise BluxSourceError(
-                f"{name} is empty: it has not even a header, as an export that failed leaves it. A table without rows "
-                "has the line that names its columns."
+                f"{name} is empty: it has no header, so its export has probably failed. A table without rows still has "
+                "a header."
             )
         _check_header(header, name, dialect)
         first = next(filter(None, rows), None)
@@ -97,7 +97,7 @@ def comma_separated(
         for row in chain([first], rows):
             if row in headers:
                 yield BluxRecordError(
-                    None, f"line {rows.line_num} of {name} is the header once more, as of files put together; remove it"
+                    None, f"line {rows.line_num} of {name} is the header again, as in joined files; remove it"
                 )
             elif len(row) == width:
                 yield LineRow(zip(header, [cell or None for cell in row] if "" in row else row))  # noqa: B905 - checked

@@ -30,7 +30,7 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
             rows += number
             yield from of_batch
     if rows != size:
-        raise BluxSourceError(f"{name} is damaged: its directory says {size:,} rows, it has {rows:,}.")
+        raise BluxSourceError(f"{name} is damaged: its footer says {size:,} rows, it has {rows:,}.")
 
 
 def _open(file: BinaryIO, name: str) -> Any:
@@ -43,7 +43,7 @@ def _open(file: BinaryIO, name: str) -> Any:
         )
     except Exception as error:  # noqa: BLE001 - an error of pyarrow, Python or the storage
         raise BluxSourceError(
-            f"{name} is no Parquet file, or is cut off: its directory cannot be read ({type(error).__name__})."
+            f"{name} is no Parquet file, or is cut off: its footer cannot be read ({type(error).__name__})."
         ) from None
 
 

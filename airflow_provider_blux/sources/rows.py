@@ -132,14 +132,14 @@ def check_columns(columns: Sequence[Any], name: str) -> None:
             )
         if not column.strip():
             raise BluxSourceError(
-                f"{name}: column {number} has no name; name it, and leave out lines above the names.", retry_helps=False
+                f"{name}: column {number} has no name; name it, and remove lines above the header.", retry_helps=False
             )
     if twice := named_twice(columns):
         # The name is not shown: in a file without a header it is a value.
         number = columns.index(twice[0]) + 1
         raise BluxSourceError(
-            f"{name}: column {number} has the same name as another one, and one of the two would be lost. Or is the "
-            "first line missing, which should name the columns?",
+            f"{name}: column {number} has the same name as another column, and one of the two would be lost. Rename "
+            "one. Or is the header missing?",
             retry_helps=False,
         )
 

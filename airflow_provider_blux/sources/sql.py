@@ -108,7 +108,7 @@ class SqlSource:
         concerns the data, since it may quote records.
         """
         is_shown = _database_error(error) in _ABOUT_THE_STATEMENT
-        said = _without_values(error) if is_shown else "its words may quote the data"
+        said = _without_values(error) if is_shown else "its message is not shown, it may quote the data"
         place = f"{self} ({server})" if (server := _server(self._conn_id)) else str(self)
         return f"{place} failed: {type(error).__name__}: {said}{_where(error)}. {self._advice(error)}"
 
@@ -116,7 +116,7 @@ class SqlSource:
         if not self._is_connected:
             return "(No connection was opened: check its host, port, schema, login and password, and the server.)"
         if self._parameters and _LONE_PERCENT.search(self._sql):
-            return "(Beside sql_parameters a % that is no placeholder is written %%, as in LIKE '%%.kr'.)"
+            return "(With sql_parameters, write %% for a % that is not a placeholder, as in LIKE '%%.kr'.)"
         found = _NAMED_PLACEHOLDER.search(_NO_STATEMENT.sub(" ", self._sql))
         if found and not self._parameters and _is_of_the_statement(error):
             return f"(sql has the placeholder {found[0]}, but there are no sql_parameters.)"
@@ -165,7 +165,7 @@ class SqlSource:
             if column.strip() in _NO_NAMES:
                 raise BluxConfigError(f"{self}: column {number} has no name; name it with AS.")
         if twice := named_twice(columns):
-            raise BluxConfigError(f"{self} returns {', '.join(twice)} twice; name the columns apart with AS.")
+            raise BluxConfigError(f"{self} returns {', '.join(twice)} twice; give each column its own name with AS.")
         return columns
 
     def _warn_of_any_order(self) -> None:

@@ -180,13 +180,13 @@ def test_nothing_is_kept_of_records_that_are_invalid_or_refused_with_their_own_w
 ) -> None:
     refused = []
     for first, second, *_ in deliveries.records.values():
-        first["user_id"] = f" {first['user_id']}"  # blanks around it
+        first["user_id"] = f" {first['user_id']}"  # whitespace around it
         refused += [value for value in second.values() if isinstance(value, str)]
     blux.fault(kind="refuse", ids=refused, echo=True)
     run = deliveries.run()
 
     assert states(run) == ALL_FAIL
-    assert run.log.count("record 1, user_id: has blanks around it") >= 6
+    assert run.log.count("record 1, user_id: has whitespace around it") >= 6
     assert run.log.count("record 2, as a whole: Blux refused it (400)") >= 6
     deliveries.assert_nothing_is_kept()
 

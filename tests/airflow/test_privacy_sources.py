@@ -162,7 +162,7 @@ AWKWARD = {
     "overtaken_users": Awkward(jsonl(overtaken_users), "is older than an earlier record"),
     "suspicious_users": Awkward(jsonl(suspicious_users), "Telephone numbers shared by 10 users", "success"),
     "undecodable_rows": Awkward(rows_in_the_warehouse, "the query on connection warehouse failed: OperationalError"),
-    "invalid_rows": Awkward(nothing, "has blanks around it"),
+    "invalid_rows": Awkward(nothing, "has whitespace around it"),
     "no_json": Awkward(jsonl(lambda canaries: [canaries.user()]), "is text, but not a JSON list"),
     "too_many_deletions": Awkward(
         jsonl(lambda canaries: [canaries.deletion() for _ in range(3)]), "More than 2 different users"

@@ -122,7 +122,7 @@ def test_a_try_that_fails_half_way_hands_its_rejects_on_to_the_next(
     run = scheduler.clear(run, "deliver")
     assert run.state == "failed"
     assert "Of 6 records, 5 were delivered, 1 rejected" in run.log
-    assert "record 1, user_id: has blanks around it" in run.log
+    assert "record 1, user_id: has whitespace around it" in run.log
     assert sent_users(blux) == [2, 2, 1]
 
 

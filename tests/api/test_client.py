@@ -107,12 +107,12 @@ def test_four_statuses_accept(blux, status):
 def test_any_other_2xx_leaves_in_doubt_who_has_answered(blux, status):
     blux.fault(kind="status", status=status)
 
-    with pytest.raises(BluxUnavailable, match=f"{status} to application.upsert_users") as caught:
+    with pytest.raises(BluxUnavailable, match=f"The answer {status} to application.upsert_users") as caught:
         send(blux, UPSERT, [USER])
 
     assert caught.value.in_doubt
     assert caught.value.status == status
-    assert "which Blux does not use to accept requests" in str(caught.value)
+    assert "a status that Blux does not use to accept requests" in str(caught.value)
 
 
 def test_a_redirect_is_not_followed(blux):

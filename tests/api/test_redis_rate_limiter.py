@@ -191,7 +191,7 @@ def test_a_long_wait_is_told_once(key, caplog):
         key.limiter(sleep=sleep).wait()
 
     (message,) = caplog.messages
-    assert message.startswith("All tasks that share this pace wait for 3600 s")
+    assert message.startswith("All tasks that share this rate wait for 3600 s")
 
 
 def test_starts_that_are_too_many_to_be_counted_are_not_kept(key):
@@ -285,9 +285,8 @@ def test_without_redis_a_task_keeps_to_its_own_share(nobody, caplog):
         starts.extend(limiter.wait() for _ in range(31))
 
     assert starts[-1].at - starts[0].at >= 30 / 5
-    assert caplog.messages == [
-        "Redis does not answer (ConnectionError): until that changes, this task keeps to its own share of 5 requests/s."
-    ]
+    warning = "until Redis answers again, this task sends at most 5 requests/s (its own share)."
+    assert caplog.messages == [f"Redis does not answer (ConnectionError): {warning}"]
 
 
 def test_without_redis_a_pause_holds_this_task_all_the_same(nobody):
@@ -321,5 +320,5 @@ def test_a_task_that_went_on_alone_comes_back_when_redis_does(key, caplog):
         limiter.wait()
 
     assert len(key.starts()) == 1
-    assert caplog.messages[-1] == "Redis answers again: this task shares its pace with the others again."
+    assert caplog.messages[-1] == "Redis answers again: this task shares the rate with the others again."
     client.close()

@@ -224,7 +224,7 @@ def test_a_page_of_html_is_no_acceptance(answer):
     with (
         answering(answer) as wire,
         client_at(f"http://127.0.0.1:{wire.port}") as client,
-        pytest.raises(BluxUnavailable, match="with a page of HTML") as caught,
+        pytest.raises(BluxUnavailable, match="is a page of HTML") as caught,
     ):
         send(client)
 

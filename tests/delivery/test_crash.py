@@ -175,5 +175,5 @@ def test_a_store_that_fails_leaves_no_thread_and_hides_no_error(blux, caplog):
         push(blux, "upsert_users", [{"user_id": str(n)} for n in range(5000)], store=Failing(failing=99), concurrency=4)
 
     assert own_threads() == before
-    assert "The progress could not be kept (OSError)" in caplog.text
+    assert "The progress could not be saved (OSError)" in caplog.text
     assert "stopped early" in caplog.text

@@ -71,7 +71,7 @@ def test_a_retry_knows_how_new_the_records_of_a_file_are_that_it_passes_over(blu
 @pytest.mark.parametrize(
     ("moment", "why"),
     [
-        (None, r"is missing \(null\), so nobody knows whether"),
+        (None, r"is missing \(null\), so the record may be out of date"),
         ("yesterday", "is not an ISO 8601 timestamp"),
         ("2026-01-01T00:00:00", "naive_timezone"),
     ],

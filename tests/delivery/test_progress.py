@@ -115,7 +115,7 @@ def test_a_watcher_that_fails_is_named_once_and_keeps_no_other_from_being_told(
 
     assert told == ["started", "ended"]
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "Airflow's task state cannot be told the progress (ConnectionError); the delivery goes on."
+        "The progress cannot be sent to Airflow's task state (ConnectionError); the delivery continues."
     ]
 
 

@@ -151,7 +151,7 @@ def test_a_chain_of_more_than_9_999_parts_is_verified(tmp_path, capsys, digits):
         (tmp_path / name).write_bytes(memory.read(url.rpartition("/")[2]) or b"")
 
     assert main(["verify", str(tmp_path), "--user-id", "canary-11"]) == 0
-    assert "12 receipts, 12 ids" in capsys.readouterr().out
+    assert "receipts 12, ids 12" in capsys.readouterr().out
     assert len(accepted_hashes(map(str, tmp_path.iterdir()), Hashes(KEY))) == 12
 
 
@@ -165,7 +165,7 @@ def test_an_untouched_file_is_verified_and_an_id_found_with_its_time(written, ca
     assert main(["verify", str(written), "--user-id", "canary-4711"]) == 0
 
     said = capsys.readouterr().out
-    assert "10 receipts, 10,000 ids" in said
+    assert "receipts 10, ids 10,000" in said
     [receipt] = [line for line in lines(written.parent) if Hashes(KEY).of(b"canary-4711") in line["ids"]]
     assert f"{receipt['time']}: accepted by the application API (200), gdpr.delete" in said
 
@@ -261,7 +261,7 @@ def test_each_file_is_verified_though_one_before_it_is_not(written, capsys):
     assert main(["verify", str(written.parent)]) == 1
     said = capsys.readouterr()
     assert said.err.count("NOT VERIFIED") == 2
-    assert f"{others[3]}: 10 receipts" in said.out
+    assert f"{others[3]}: receipts 10" in said.out
     assert "VERIFIED:" not in said.out
 
 

@@ -50,7 +50,7 @@ def test_where_everything_is_refused_it_stops_within_a_dozen_requests_in_the_wor
     with pytest.raises(BluxRequestError, match="this application is closed") as caught:
         push(blux, "upsert_users", users(5000), concurrency=1, max_rejects=1.0)
 
-    assert "the fault is not in single records" in str(caught.value)
+    assert "all records probably have the same error" in str(caught.value)
     assert len(blux.requests()) <= 12
 
 
@@ -67,7 +67,7 @@ def test_where_everything_is_refused_no_more_is_sent_than_was_on_its_way(blux):
 def test_a_schema_that_goes_wrong_half_way_is_noticed_too(blux):
     blux.fault(kind="status", status=422, skip=10)
 
-    with pytest.raises(BluxRequestError, match="the fault is not in single records"):
+    with pytest.raises(BluxRequestError, match="all records probably have the same error"):
         push(blux, "upsert_users", users(20_000), concurrency=1)
 
     assert len(blux.requests()) <= 10 + 60
@@ -154,7 +154,7 @@ def test_no_value_of_a_refused_record_is_in_the_error_or_the_log(blux, caplog):
 def test_a_gateway_that_finds_everything_too_large_is_given_up_on(blux):
     blux.fault(kind="status", status=413)
 
-    with pytest.raises(BluxRequestError, match="the fault is not in single records"):
+    with pytest.raises(BluxRequestError, match="all records probably have the same error"):
         push(blux, "upsert_users", users(1000), concurrency=1, max_rejects=1.0)
 
     assert len(blux.requests()) <= 40

@@ -436,11 +436,11 @@ def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(
     caplog.set_level("INFO")
     send(blux, tmp_path)
     begun(tmp_path, USERS[:10])  # and dies
-    assert "about to be sent" not in caplog.text
+    assert "about to send" not in caplog.text
     for _ in range(2):
         caplog.clear()
         assert send(blux, tmp_path).unchanged == 20
-        assert "10 more were about to be sent by a run that has not ended. They are sent again by each" in caplog.text
+        assert "a run that has not ended was about to send 10 more. They are sent again by each" in caplog.text
         assert "if it was killed, for 12 hours" in caplog.text
 
     now = datetime.now(UTC)

@@ -104,7 +104,7 @@ def test_settings_change_one_by_one(client: Client) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ([], "the settings are an object"),
+        ([], "the settings must be an object"),
         ({"police": True}, "police is not one of the settings police_rates, limit_kind, retry_after, rates, latency"),
         ({"police_rates": 1}, "police_rates must be true or false"),
         ({"limit_kind": "spaced"}, "limit_kind must be one of sliding_second, spacing, token_bucket"),

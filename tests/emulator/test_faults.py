@@ -216,7 +216,7 @@ def test_too_many_bytes_are_413(blux: Emulator, client: Client) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ([], "a fault is an object"),
+        ([], "a fault must be an object"),
         ({}, "kind must be one of status, delay, reset, truncate, refuse, too_large"),
         ({"kind": "explode"}, "kind must be one of"),
         ({"kind": "reset", "staus": 1}, "staus is not a field of a reset fault"),

@@ -130,7 +130,7 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
         db.execute("CREATE TABLE precious (x)")
     db.close()
     before = (tmp_path / "other.db").read_bytes()
-    with pytest.raises(OSError, match="another program's database"):
+    with pytest.raises(OSError, match="it belongs to another program or version"):
         Emulator(state=tmp_path / "other.db").start()
     assert (tmp_path / "other.db").read_bytes() == before
 

@@ -156,7 +156,7 @@ def test_a_failure_of_the_api_is_not_blamed_on_the_credentials(blux_emulator: Em
 
     assert not works
     assert "(HERE): Blux answered 503 to application.upsert_users" in said
-    assert said.endswith(f"That tells nothing of the credentials: test again later. {OPEN_ACCEPTED}")
+    assert said.endswith(f"So the credentials could not be tested: test again later. {OPEN_ACCEPTED}")
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,8 @@ def another_host(status: int) -> Iterator[tuple[str, list[str]]]:
         (
             400,
             (
-                "reached, but a made-up key is not refused, so nothing can be told of yours, which was not sent. Check "
-                "Open API URL; if it is right, a task with one record will tell."
+                "reached, but a made-up key is not refused, so your key cannot be tested and was not sent. Check "
+                "Open API URL; if it is right, test with a task that sends one record."
             ),
         ),
         (

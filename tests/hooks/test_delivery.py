@@ -118,7 +118,7 @@ def test_without_redis_a_task_may_go_on_with_its_share(blux_emulator: Emulator, 
 
     assert report.delivered == 6
     assert report.seconds >= 5 / 50 - 0.01
-    assert "this task keeps to its own share of 50 requests/s" in caplog.text
+    assert "this task sends at most 50 requests/s (its own share)" in caplog.text
 
 
 def test_a_share_needs_no_redis(blux_emulator: Emulator, connect: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_connection_that_does_not_exist_is_airflows_own_error(blux_emulator: E
 
 
 def test_a_share_that_would_do_nothing_is_refused(blux_emulator: Emulator) -> None:
-    with pytest.raises(BluxConfigError, match="rate_limit_share would do nothing"):
+    with pytest.raises(BluxConfigError, match="rate_limit_share would have no effect"):
         push(rate_limit_conn_id="pace", rate_limit_share=0.5)
 
 

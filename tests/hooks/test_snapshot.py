@@ -66,7 +66,7 @@ def test_devices_have_a_snapshot_of_their_own(blux_emulator: Emulator, folder: s
 
 @pytest.mark.parametrize("argument", [{"full_refresh": True}, {"max_absent": 1}], ids=str)
 def test_what_is_said_of_a_snapshot_needs_one(blux_emulator: Emulator, argument: Any) -> None:
-    with pytest.raises(BluxConfigError, match="snapshot_path must name its folder"):
+    with pytest.raises(BluxConfigError, match="needs snapshot_path, the folder of the snapshot"):
         BluxHook().upsert_users(USERS, **argument)
 
 

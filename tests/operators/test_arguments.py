@@ -78,9 +78,18 @@ def test_exactly_one_argument_says_where_the_records_come_from(kind: type[BluxOp
         ({"rate_limit_conn_id": ""}, "rate_limit_conn_id must be the id of a Redis connection"),
         ({"rate_limit_conn_id": 5}, "rate_limit_conn_id must be the id of a Redis connection"),
         ({"rate_limit_fallback": "wait"}, "rate_limit_fallback must be 'fail' or 'share'"),
-        ({"rate_limit_fallback": "share"}, "rate_limit_fallback='share' is for tasks that share a rate through Redis"),
-        ({"rate_limit_fallback": "share", "rate_limit_conn_id": "pace"}, "it needs rate_limit_conn_id, and rate_"),
-        ({"rate_limit_fallback": "share", "rate_limit_share": 0.5}, "it needs rate_limit_conn_id, and rate_"),
+        (
+            {"rate_limit_fallback": "share"},
+            "rate_limit_fallback='share' needs rate_limit_conn_id, and rate_limit_share",
+        ),
+        (
+            {"rate_limit_fallback": "share", "rate_limit_conn_id": "pace"},
+            "rate_limit_fallback='share' needs rate_limit_conn_id, and rate_",
+        ),
+        (
+            {"rate_limit_fallback": "share", "rate_limit_share": 0.5},
+            "rate_limit_fallback='share' needs rate_limit_conn_id, and rate_",
+        ),
         ({"concurrency": 0}, "concurrency must be a whole number of at least 1"),
         ({"concurrency": True}, "concurrency must be a whole number of at least 1"),
         ({"concurrency": "8"}, "concurrency must be a whole number of at least 1"),

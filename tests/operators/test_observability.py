@@ -115,7 +115,7 @@ def test_a_task_state_that_cannot_be_reached_does_not_stop_the_delivery(
     report = operator.execute({"task_state_store": Broken()})
 
     assert report["delivered"] == 2
-    assert "the delivery goes on" in caplog.text
+    assert "the delivery continues" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,9 @@ def test_a_dry_run_is_the_plan_of_a_run(blux_emulator: Emulator, tmp_path: Path,
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"full_refresh": True}, "full_refresh is about a snapshot, so snapshot_path must name its folder"),
-        ({"max_absent": 0}, "max_absent is about a snapshot, so snapshot_path must name its folder"),
-        ({"max_absent": 0.5}, "max_absent is about a snapshot, so snapshot_path must name its folder"),
+        ({"full_refresh": True}, "full_refresh needs snapshot_path, the folder of the snapshot"),
+        ({"max_absent": 0}, "max_absent needs snapshot_path, the folder of the snapshot"),
+        ({"max_absent": 0.5}, "max_absent needs snapshot_path, the folder of the snapshot"),
         ({"snapshot_path": "s", "max_absent": -1}, "max_absent must be a whole number"),
         ({"snapshot_path": "s", "max_absent": 1.5}, "max_absent must be a whole number"),
         ({"snapshot_path": "s", "max_absent": True}, "max_absent must be a whole number"),
@@ -218,7 +218,7 @@ def test_what_cannot_be_compared_has_no_such_argument(kind: type[BluxOperator], 
 def test_a_mapped_task_takes_no_max_absent(blux_emulator: Emulator, tmp_path: Path, key: str) -> None:
     instance = SimpleNamespace(dag_id="crm", run_id="1", task_id="push", map_index=0, try_number=1)
     options = {"snapshot_path": str(tmp_path / "snapshot"), "checkpoint_path": str(tmp_path / "progress")}
-    with pytest.raises(AirflowFailException, match="max_absent cannot be told by a mapped task"):
+    with pytest.raises(AirflowFailException, match="max_absent does not work in a mapped task"):
         ran(OPERATORS[key], as_list(rows_of(key), tmp_path), {"ti": instance}, **options, max_absent=1)
     assert blux_emulator.requests() == []
 

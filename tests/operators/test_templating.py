@@ -57,7 +57,9 @@ def test_the_queries_that_a_mapped_operator_is_expanded_over_may_stand_in_files(
 def test_a_file_needs_a_dag() -> None:
     operator = BluxUpsertUsersOperator(task_id="push", sql="users.sql", sql_conn_id="db")
 
-    with pytest.raises(BluxConfigError, match=r"^sql names a file, but the operator belongs to no DAG"):
+    with pytest.raises(
+        BluxConfigError, match=r"^sql names a file in the folder of the DAG, but the operator belongs to no DAG"
+    ):
         rendered(operator)
 
 
@@ -238,7 +240,9 @@ def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
             kind(task_id="output", **records, **{argument: upstream.output}),
         ]
     for operator in operators:
-        with pytest.raises(AirflowFailException, match=f"^{argument} is given, but its template or upstream task made"):
+        with pytest.raises(
+            AirflowFailException, match=f"^{argument} is given, but its template or upstream task returned None"
+        ):
             rendered(operator).execute({})
 
     assert not blux_emulator.requests()

@@ -38,8 +38,11 @@ USER, EVENT = ("upsert_users", "application"), ("send_events", "open")
         (" true ", True),
         ({"a": 1}, {"a": 1}),
         (7, 7),
-        *((text, Rejected("tags", "is no JSON")) for text in ("", "a", "{'a': 1}", "{", "NaN", "[1,]", "1 2", b"\xff")),
-        ("[" * 100_000, Rejected("tags", "is no JSON")),
+        *(
+            (text, Rejected("tags", "is not JSON"))
+            for text in ("", "a", "{'a': 1}", "{", "NaN", "[1,]", "1 2", b"\xff")
+        ),
+        ("[" * 100_000, Rejected("tags", "is not JSON")),
     ],
 )
 def test_a_column_of_json_is_parsed_or_the_record_rejected(value: Any, expected: Any) -> None:
@@ -150,7 +153,7 @@ def test_the_time_of_an_update_may_be_a_number(blux_emulator: Emulator) -> None:
     assert blux_emulator.user("u")["custom_user_properties"]["n"] == 1  # type: ignore[index]
 
 
-NO_NUMBER = Rejected("phone_number", "is no telephone number as phone_region has them")
+NO_NUMBER = Rejected("phone_number", "is not a valid telephone number (read with phone_region)")
 PHONES = [
     ("01012345678", "01012345678"),
     ("010-1234-5678", "01012345678"),

@@ -136,7 +136,7 @@ def test_validate_only_says_what_is_suspicious(
 def test_suspicions_are_said_before_the_task_fails_for_its_rejects(
     blux_emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(Exception, match="record 22, user_id: has blanks around it"):
+    with pytest.raises(Exception, match="record 22, user_id: has whitespace around it"):
         push(blux_emulator, "upsert_users", ROWS, validate_only=True)
 
     assert "19 (records 2, 3," in caplog.text

@@ -21,7 +21,7 @@ from tests.records.outcomes import HALF, Rejected, check, kind, outcome
 from tests.records.test_invariants import repeatable, scalars
 
 CONSENT = CONSENTS[1]
-NEVER = Rejected(CONSENT, "a consent is never guessed: declare in true_values and false_values")
+NEVER = Rejected(CONSENT, "a consent is never guessed: declare its values in true_values and false_values")
 DECLARED = Shaping(true_values=["Y", "yes", "예", 1, "t"], false_values=["N", "no", 0, 2.5, "-"])
 
 
@@ -114,7 +114,7 @@ def test_no_value_becomes_a_consent_that_was_not_declared(value: Any) -> None:
 SEOUL, BERLIN = "Asia/Seoul", "Europe/Berlin"
 KST = timezone(timedelta(hours=9))
 TWICE, SKIPPED = Rejected("timestamp", "happens twice in naive"), Rejected("timestamp", "is skipped in naive_timezone")
-END = Rejected("timestamp", "is at an end of the calendar")
+END = Rejected("timestamp", "is at a limit of the calendar")
 NO_TIME = Rejected("timestamp", "is not an ISO 8601 timestamp")
 
 
@@ -231,7 +231,7 @@ SENT_NULLS: list[tuple[Any, dict[str, Any], Any]] = [
     (profile, {"user_id": "u", "properties": None}, {"user_id": "u", "properties": {}}),
     (profile, {"user_id": "u", "properties": {}, "timestamp": None}, {"user_id": "u", "properties": {}}),
     (profile, {"user_id": "u", "properties": {}, "user_properties": None}, {"user_id": "u", "properties": {}}),
-    (profile, {"user_id": "u", "properties": {}, "grade": None}, Rejected("grade", "stands beside 'properties'")),
+    (profile, {"user_id": "u", "properties": {}, "grade": None}, Rejected("grade", "is beside 'properties'")),
     (event, {**EVENT, "total": None}, {**EVENT, "properties": {"total": None}}),
     (event, {**EVENT, "properties": {"total": None}}, {**EVENT, "properties": {"total": None}}),
     (event, {**EVENT, "properties": None, "timestamp": None, "id": None}, EVENT),

@@ -130,7 +130,7 @@ def test_an_invisible_character_makes_no_other_user(kind: Any, around: Any, fiel
         for value in (f"u{sign}1", f"{sign}u1", f"u1{sign}", sign, f"고{sign}객", f"u{sign}👧", f"👧{sign}1"):
             found = outcome(shape_of(*kind, Shaping(check_ids=check_ids)), {**around, field: value})
             assert isinstance(found, Exception)
-            assert "invisible character" in str(found) or "blanks around it" in str(found)
+            assert "invisible character" in str(found) or "whitespace around it" in str(found)
             assert value not in str(found)
 
 

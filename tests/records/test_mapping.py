@@ -22,7 +22,7 @@ PROFILE = ("upsert_users", "open")
 EVENT = ("send_events", "open")
 DEVICE = ("update_devices", "open")
 DELETION = ("delete_users", "application")
-TWICE = "is given twice, by its own name and by field_mapping; leave one"
+TWICE = "is given twice, by its own name and by field_mapping; remove one"
 
 CASES: list[tuple[tuple[str, str], dict[str, str], Any, Any]] = [
     (
@@ -181,7 +181,7 @@ CASES: list[tuple[tuple[str, str], dict[str, str], Any, Any]] = [
         PROFILE,
         {"lv": "grade"},
         {"user_id": "u", "lv": 3, "properties": {}},
-        Rejected("grade", "put it inside, or leave all rows flat (column 'lv')"),
+        Rejected("grade", "put it inside, or send all rows without 'properties' (column 'lv')"),
     ),
     (
         PROFILE,

@@ -41,7 +41,7 @@ class Unknowing(tzinfo):
 
 NOT_TEXT = "field_mapping maps text to text"
 NO_VALUE = "holds something that is neither text nor a number"
-NO_OFFSET = "this kind of tzinfo gives no sure offset"
+NO_OFFSET = "this kind of tzinfo gives no reliable offset"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"field_mapping": [("a", "b")]}, "field_mapping must be a dict"),
     ({"field_mapping": "a:b"}, "field_mapping must be a dict"),
@@ -54,8 +54,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"field_mapping": {"id": ""}}, NOT_TEXT),
     ({"field_mapping": {"id": HALF}}, NOT_TEXT),
     ({"field_mapping": {HALF: "user_id"}}, NOT_TEXT),
-    ({"field_mapping": {"id": " user_id"}}, "has blanks around it"),
-    ({"field_mapping": {"id": "user_id\n"}}, "has blanks around it"),
+    ({"field_mapping": {"id": " user_id"}}, "has whitespace around it"),
+    ({"field_mapping": {"id": "user_id\n"}}, "has whitespace around it"),
     ({"true_values": "Y"}, r"true_values must be a list of text or numbers, as in true_values=\['Y', 1\]"),
     ({"false_values": "N"}, "false_values must be a list"),
     ({"true_values": None}, "true_values must be a list"),

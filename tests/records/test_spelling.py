@@ -337,9 +337,7 @@ def test_an_excluded_name_that_no_record_has_is_named_at_the_end(
 
     push(blux_emulator, "upsert_users", rows, api=operation_api, exclude_fields=names)
     absent = ", ".join(sorted(["level", *CONSENTS]))
-    assert excluded_warnings(caplog) == [
-        f"exclude_fields names what no record has: {absent}. Are they called otherwise?"
-    ]
+    assert excluded_warnings(caplog) == [f"exclude_fields names what no record has: {absent}. Check the spelling."]
 
 
 @pytest.mark.parametrize("rows", [[], [{"user_id": "u", "x": 1, CONSENTS[2]: True}]])
@@ -364,7 +362,7 @@ def test_the_column_in_a_reason_is_bounded_and_redacted() -> None:
 def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str) -> None:
     row = {"user_id": "u", "properties": {"grade": "gold", field: False}}
 
-    check(shape_of(*USER), row, Rejected("properties", "as the Open API has it"))
+    check(shape_of(*USER), row, Rejected("properties", "as in the Open API"))
     assert shape_of(*USER)({"user_id": "u", "properties": {"grade": "gold"}})[1]["custom_user_properties"]
     assert shape_of(*USER, Shaping(exclude_fields=["properties"]))(row)[1] == {"user_id": "u"}
     own = shape_of(*USER, Shaping(field_mapping={"properties": "custom_user_properties.properties"}))(row)

@@ -45,7 +45,7 @@ def test_a_file_that_was_cut_off_is_an_error_with_a_place(tmp_path: Path, name: 
 
     found, error = read(tmp_path / name, content)
     assert error
-    assert re.search(r"\d|is no Parquet file, or is cut off: its directory", error)
+    assert re.search(r"\d|is no Parquet file, or is cut off: its footer", error)
     assert found == USERS[: len(found)]
 
 
@@ -65,7 +65,7 @@ def test_a_line_that_was_cut_off_is_rejected_or_shorter(tmp_path: Path, name: st
     assert whole == USERS[: len(whole)]
     if len(found) > len(whole) and not isinstance(found[-1], BluxRecordError):
         assert name == "users.csv"  # the last cell may end anywhere: CSV has no end
-    assert error is None or "line" in error or "is empty: it has not even a header" in error
+    assert error is None or "line" in error or "is empty: it has no header" in error
 
 
 @examples
@@ -135,5 +135,5 @@ def test_no_error_shows_what_stands_in_the_file(tmp_path: Path, name: str) -> No
     for cut in range(50, len(WHOLE[name]), max(1, len(WHOLE[name]) // 40)):
         found, error = read(tmp_path / name, WHOLE[name][:cut])
         said = f"{error} {[row for row in found if isinstance(row, BluxRecordError)]}"
-        assert "says" not in said.replace("its suffix says", "").replace("directory says", "")
+        assert "says" not in said.replace("its suffix says", "").replace("footer says", "")
         assert "서울" not in said

@@ -181,7 +181,7 @@ def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None
             b"a,b\n1,2\r\na,b\n3,4\n",
             [
                 {"a": "1", "b": "2"},
-                "line 3 of f is the header once more, as of files put together; remove it",
+                "line 3 of f is the header again, as in joined files; remove it",
                 {"a": "3", "b": "4"},
             ],
         ),
@@ -190,14 +190,14 @@ def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None
                 BOM + header + b"\n1,2\n" + BOM + header + b"\n3,4\n",
                 [
                     {"a": "1", "b": "2"},
-                    "line 3 of f is the header once more, as of files put together; remove it",
+                    "line 3 of f is the header again, as in joined files; remove it",
                     {"a": "3", "b": "4"},
                 ],
             )
             for header in (b"a,b", b'"a","b"')
         ),
         (b"a,b\n" + BOM + b"1,2\n", [{"a": "\ufeff1", "b": "2"}]),
-        (b"a\na\n", ["line 2 of f is the header once more, as of files put together; remove it"]),
+        (b"a\na\n", ["line 2 of f is the header again, as in joined files; remove it"]),
     ],
 )
 def test_csv(content: bytes, records: list[Any]) -> None:
@@ -207,18 +207,18 @@ def test_csv(content: bytes, records: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"sep=,\na,b\n1,2\n", "the header of f: column 2 has no name; name it, and leave out lines above the names."),
+        (b"sep=,\na,b\n1,2\n", "the header of f: column 2 has no name; name it, and remove lines above the header."),
         (b"a, ,c\n1,2,3\n", "the header of f: column 2 has no name"),
-        (b"a,,c\n1,2,3\n", "the header of f: column 2 has no name; name it, and leave out lines above the names."),
+        (b"a,,c\n1,2,3\n", "the header of f: column 2 has no name; name it, and remove lines above the header."),
         (
             b"a,b,a,b,b\n",
-            "the header of f: column 1 has the same name as another one, and one of the two would be lost.",
+            "the header of f: column 1 has the same name as another column, and one of the two would be lost.",
         ),
         (b'a,b\n1,2\n"3,4\n', "f is not valid CSV (unexpected end of data) after line 3."),
         (b'a,b\n1,2\n"3" x,4\n', "f is not valid CSV (',' expected after '\"') after line 3."),
         (b"a\n" + b"x" * LONGEST_RECORD, "line 2 of f is longer than 64 MiB, which no record is."),
         ("a,b\n1,한".encode()[:-1], "f is cut off within a character of its last line."),
-        (b"", "f is empty: it has not even a header, as an export that failed leaves it."),
+        (b"", "f is empty: it has no header, so its export has probably failed."),
         (b"\n\n", "f is empty"),
         (BOM, "f is empty"),
     ],

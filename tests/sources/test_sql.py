@@ -154,7 +154,7 @@ def test_a_value_with_quotes_in_it_is_not_repeated(shop: sqlite3.Connection) -> 
 
 
 def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:
-    with pytest.raises(BluxConfigError, match="returns id, name twice; name the columns apart with AS"):
+    with pytest.raises(BluxConfigError, match="returns id, name twice; give each column its own name with AS"):
         list(query("SELECT id, id, name, age, name FROM users"))
 
 

@@ -230,7 +230,7 @@ def function_without_a_return(scene: Scene) -> None:
     list(FunctionSource(lambda: None, "send_users"))
 
 
-@says("… rows have no")
+@says("… is NULL in")
 def rows_without_a_key(scene: Scene) -> None:
     ranges({"first": 1, "last": 9, "number": 9, "with_key": 8}, 2, "customer_no")
 
@@ -253,7 +253,7 @@ BAD = [
 
 @says(
     *("Of … records", "user_id: is a decimal", "user_id: looks like a damaged", "user_id: is text that stands"),
-    *("user_id: holds an invisible", "user_id: has blanks", "phone_number: is a number", "…: is neither true"),
+    *("user_id: holds an invisible", "user_id: has whitespace", "phone_number: is a number", "…: is neither true"),
 )
 def bad_records(scene: Scene) -> None:
     operator(users=[*BAD, *USERS]).execute({})

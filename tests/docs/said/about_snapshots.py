@@ -88,7 +88,7 @@ def half_of_the_users(scene: Scene) -> None:
     sent(folder, USERS[:1])
 
 
-@says("max_absent cannot be told")
+@says("max_absent does not work")
 def mapped_task(scene: Scene) -> None:
     folder = folder_in(scene)
     ti = SimpleNamespace(dag_id="crm", run_id="1", task_id="send", map_index=0, try_number=1)
@@ -97,7 +97,7 @@ def mapped_task(scene: Scene) -> None:
     )
 
 
-@says("full_refresh is about a snapshot")
+@says("full_refresh needs snapshot_path")
 def refresh_of_nothing(scene: Scene) -> None:
     BluxUpsertUsersOperator(task_id="send", users=USERS, full_refresh=True)
 
