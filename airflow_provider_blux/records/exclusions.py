@@ -13,14 +13,13 @@ from airflow_provider_blux.records.spelling import meant_by
 GROUPS = ("user_properties", "custom_user_properties", "properties")
 _CONSENTS = "consents"
 _BETWEEN_NAMES = re.compile(r"[,;\s]")
-# A name with this prefix is a custom property, even if it is similar to a field name.
 _OWN = "custom_user_properties."
 
 
 def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[str]:
     """Return the properties that ``exclude_fields`` names; the word ``consents`` stands for all six consents.
 
-    :param given: the value of ``exclude_fields``.
+    :param given: the value of ``exclude_fields``: names of properties, each with or without its group.
     :param field_mapping: ``{source column: Blux field}``; a mapped column must be named by its field.
     :raises BluxConfigError: a name is not valid, is a mapped column, or is probably a misspelt field name.
     """
@@ -29,14 +28,28 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
         raise BluxConfigError(
             "exclude_fields must be the word 'consents' or a list of properties; user_id cannot be excluded."
         )
-    mapped = {target.partition(".")[2] or target for target in field_mapping.values()}
+    mapped = set(map(property_of, field_mapping.values()))
     for name in names:
-        if name not in mapped and not name.startswith(_OWN):
+        if property_of(name) not in mapped:
             _check(name, field_mapping)
-    return frozenset(one for name in names for one in (CONSENTS if name == _CONSENTS else (name.removeprefix(_OWN),)))
+    return frozenset(one for name in names for one in (CONSENTS if name == _CONSENTS else (property_of(name),)))
+
+
+def property_of(name: str) -> str:
+    """Return the name of a property without its group: ``email_address`` for ``user_properties.email_address``."""
+    group, _, rest = name.partition(".")
+    return rest if group in GROUPS and rest else name
 
 
 def _check(name: str, field_mapping: Mapping[str, str]) -> None:
+    if property_of(name) != name:
+        if name.startswith("user_properties.") and property_of(name) not in STANDARD_FIELDS:
+            raise BluxConfigError(
+                f"exclude_fields: user_properties has no field {property_of(name)!r}, only "
+                f"{', '.join(sorted(STANDARD_FIELDS))}. (A custom property of that name is "
+                f"{_OWN + property_of(name)!r}.)"
+            )
+        return  # a name with a group is a custom property, even if it is similar to a field name
     if field_mapping.get(name, name) != name:
         raise BluxConfigError(
             f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; write "

@@ -18,7 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.exclusions import excluded_names, is_name
+from airflow_provider_blux.records.exclusions import excluded_names, is_name, property_of
 from airflow_provider_blux.records.fields import CONSENTS, Check
 from airflow_provider_blux.records.ids import present_text
 from airflow_provider_blux.records.phone_numbers import check_region, phone_number
@@ -124,8 +124,10 @@ class Shaping:
         given: Any = self.exclude_fields
         if self.lowercase_columns and isinstance(given, str | list | tuple):
             names = [given] if isinstance(given, str) else given
-            kept = {target.partition(".")[2] or target for target in self.targets}
-            given = [self.column(name) if isinstance(name, str) and name not in kept else name for name in names]
+            kept = set(map(property_of, self.targets))
+            given = [
+                self.column(name) if isinstance(name, str) and property_of(name) not in kept else name for name in names
+            ]
         return excluded_names(given, self.field_mapping)
 
     @cached_property

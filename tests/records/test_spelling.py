@@ -321,6 +321,38 @@ def test_where_all_properties_are_of_one_kind_a_dotted_target_is_compared_as_wel
     check_mapping("send_events", "open", {"a": "properties.timestmp"})
 
 
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+@pytest.mark.parametrize("group", ["user_properties.", "custom_user_properties.", "properties.", ""])
+def test_a_property_is_excluded_by_its_name_with_or_without_its_group(kind: tuple[str, str], group: str) -> None:
+    name = "email_address" if group in ("", "user_properties.") else "grade"
+    shape = shape_of(*kind, Shaping(exclude_fields=[f"{group}{name}"]))
+
+    assert f"'{name}'" not in repr(shape({"user_id": "u", "email_address": "a@b.kr", "grade": 1, "city": "x"}))
+    assert shape.never_excluded() == []
+
+
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_mapped_column_is_excluded_by_what_field_mapping_calls_it(kind: tuple[str, str]) -> None:
+    target = "user_properties.email_address" if kind == USER else "properties.email_address"
+    for name in (target, "email_address"):
+        shape = shape_of(*kind, Shaping(field_mapping={"mail": target}, exclude_fields=[name], lowercase_columns=True))
+        assert "a@b.kr" not in repr(shape({"USER_ID": "u", "MAIL": "a@b.kr"}))
+
+
+def test_a_mapped_name_in_capitals_is_excluded_with_its_group() -> None:
+    target = "custom_user_properties.Grade"
+    shape = shape_of(*USER, Shaping(field_mapping={"g": target}, exclude_fields=[target], lowercase_columns=True))
+
+    assert shape({"USER_ID": "u", "G": 1})[1] == {"user_id": "u"}
+
+
+def test_a_property_that_user_properties_does_not_have_is_an_error() -> None:
+    with pytest.raises(
+        BluxConfigError, match=r"user_properties has no field 'grade', only .*'custom_user_pr"
+    ):
+        Shaping(exclude_fields=["user_properties.grade"])
+
+
 def excluded_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if "exclude_fields" in record.getMessage()]
 
