@@ -94,7 +94,7 @@ def test_a_dag_that_waits_for_an_asset_sees_the_report(
     assert some_of(report, "read", "delivered") == {"read": 2, "delivered": 2}
 
 
-def counter_of(event: dict[str, Any], *names: str) -> dict[str, Any]:
+def counts_of(event: dict[str, Any], *names: str) -> dict[str, Any]:
     return some_of(event["run"]["facets"]["blux_delivery"], *names)
 
 
@@ -130,8 +130,8 @@ def test_lineage_names_the_files_the_asset_and_the_counts_of_each_try(
         assert datasets(event, "inputs") == [("file", str(folder)), ("file", str(folder / "last.jsonl"))]
         assert datasets(event, "outputs") == [("blux://demo-app", "users")]
     assert [rows(failed), rows(complete)] == [4, 6]
-    assert counter_of(failed, "read", "delivered", "retries") == {"read": 4, "delivered": 4, "retries": 1}
-    assert counter_of(complete, "read", "delivered", "resumed", "rejected", "operation") == {
+    assert counts_of(failed, "read", "delivered", "retries") == {"read": 4, "delivered": 4, "retries": 1}
+    assert counts_of(complete, "read", "delivered", "resumed", "rejected", "operation") == {
         "read": 11,
         "delivered": 10,
         "resumed": 4,
@@ -162,7 +162,7 @@ def test_the_lineage_of_a_dry_run_names_what_was_read_and_no_change(
     assert run.state == "success", run.log
     event = events_of(airflow.home.folder, "users_checked_with_lineage.deliver")[-1]
     assert (datasets(event, "inputs"), event["outputs"]) == ([("file", str(file))], [])
-    assert counter_of(event, "validate_only", "valid") == {"validate_only": True, "valid": 3}
+    assert counts_of(event, "validate_only", "valid") == {"validate_only": True, "valid": 3}
 
 
 @pytest.fixture

@@ -347,9 +347,7 @@ def test_a_mapped_name_in_capitals_is_excluded_with_its_group() -> None:
 
 
 def test_a_property_that_user_properties_does_not_have_is_an_error() -> None:
-    with pytest.raises(
-        BluxConfigError, match=r"user_properties has no field 'grade', only .*'custom_user_pr"
-    ):
+    with pytest.raises(BluxConfigError, match=r"user_properties has no field 'grade', only .*'custom_user_pr"):
         Shaping(exclude_fields=["user_properties.grade"])
 
 
