@@ -16,7 +16,7 @@ EVERY_SECONDS = 10.0
 _SHARE_OF_TIME = 10
 
 State = Literal["started", "running", "ended", "stopped early"]
-"""The state of a delivery: ``"ended"`` after the whole source was read, ``"stopped early"`` after an error or a stop."""
+"""The state of a delivery: ``"ended"`` after the whole source, ``"stopped early"`` after an error or a stop."""
 
 log = logging.getLogger(__name__)
 

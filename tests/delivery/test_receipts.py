@@ -251,6 +251,19 @@ def test_a_chain_that_was_tampered_with_is_not_verified(written, capsys, tamper)
     assert "NOT VERIFIED" in capsys.readouterr().err
 
 
+def test_a_receipt_of_another_try_does_not_fit_into_the_chain(written, blux, tmp_path, capsys):
+    other = tmp_path / "other"
+    push(blux, "delete_users", IDS[:2000], batch_size=1000, receipts=receipts_in(other, try_number=2))
+    [theirs] = other.iterdir()
+    content = written.read_text().splitlines()
+    content[1] = theirs.read_text().splitlines()[1]
+    written.write_text("\n".join(content) + "\n")
+
+    assert main(["verify", str(theirs)]) == 0
+    assert main(["verify", str(written)]) == 1
+    assert "line 2: this receipt does not follow the one before it" in capsys.readouterr().err
+
+
 def test_each_file_is_verified_though_one_before_it_is_not(written, capsys):
     content = written.read_text().splitlines()
     others = {name: written.with_name(written.name.replace("__receipts", f"__receipts-{name}")) for name in (2, 3)}
@@ -271,8 +284,10 @@ def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, t
     key_file.write_text("another key\n")
 
     assert main(["verify", str(written)]) == 1
+    assert "no key was given" in capsys.readouterr().err
     assert main(["verify", str(written), "--key-file", str(key_file)]) == 1
-    assert capsys.readouterr().err.count("made with another key") == 2
+    said = capsys.readouterr().err
+    assert f"made with another key (hmac-sha256, key {Hashes(KEY).key_id}). Give the receipt_key" in said
     key_file.write_text(f"{KEY}\n")
     assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
 
