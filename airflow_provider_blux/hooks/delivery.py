@@ -175,7 +175,7 @@ def _snapshot(
         target,
         RowDigests(
             receipt_key,
-            f"{RULES_VERSION} {endpoint.api} {shaping}",
+            f"{RULES_VERSION} {endpoint.api} {endpoint.list_key} {shaping}",
             never_sent(endpoint.operation, endpoint.api, shaping),
         ),
         run,
