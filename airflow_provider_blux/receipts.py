@@ -89,7 +89,7 @@ def _files(path: Path) -> list[str]:
 
 def _key(file: Path | None) -> str | None:
     if file is not None:
-        return file.read_text(encoding="utf-8").strip() or None
+        return file.read_text(encoding="utf-8-sig").strip() or None
     return os.environ.get(KEY_VARIABLE) or None
 
 

@@ -303,7 +303,7 @@ def _with_hash(content: bytes, line_hash: str) -> bytes:
 def _parsed(content: bytes, name: str, number: int) -> dict[str, Any]:
     try:
         receipt = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         receipt = None
     if not isinstance(receipt, dict):
         raise BluxReceiptError(f"{name}, line {number}: this is no receipt.")

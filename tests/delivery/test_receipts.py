@@ -215,11 +215,12 @@ def an_id_less(content: list[str]) -> list[str]:
         (an_id_less, "line 10: this receipt has been changed"),
         (lambda content: [*content[:5], "no json", *content[5:]], "line 6: this is no receipt"),
         (lambda content: [*content[:5], "[]", *content[5:]], "line 6: this is no receipt"),
+        (lambda content: [*content[:5], "[" * 200_000, *content[5:]], "line 6: this is no receipt"),
         (lambda content: [*content[:5], "{}", *content[5:]], "line 6: this receipt was made with another key (None"),
     ],
     ids=[
         *("changed", "changed in the last", "a key twice", "without its hash", "removed"),
-        *("an id less in the last", "damaged", "a list", "put between"),
+        *("an id less in the last", "damaged", "a list", "nested too deep", "put between"),
     ],
 )
 def test_what_is_wrong_with_a_chain_is_told_with_its_line(written, capsys, tamper, words):
@@ -273,8 +274,9 @@ def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, t
     assert main(["verify", str(written)]) == 1
     assert main(["verify", str(written), "--key-file", str(key_file)]) == 1
     assert capsys.readouterr().err.count("made with another key") == 2
-    key_file.write_text(f"{KEY}\n")
-    assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
+    for encoding in ("utf-8", "utf-8-sig"):
+        key_file.write_text(f"{KEY}\n", encoding=encoding)
+        assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
 
 
 def test_a_missing_key_is_told(written, capsys, monkeypatch):
