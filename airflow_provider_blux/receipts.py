@@ -32,14 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tries = by_try(_files(options.path))
     except OSError as error:
         return _unreadable(error)
-    if not tries:
-        print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)
-        return 2
     wanted = hashes.of(options.user_id.encode()) if options.user_id is not None else None
-    found, is_valid = 0, True
+    receipts, found, is_valid = 0, 0, True
     for name, files in sorted(tries.items()):
         try:
-            found += _check(name, files, hashes, wanted)
+            number, times = _check(name, files, hashes, wanted)
+            receipts, found = receipts + number, found + times
         except BluxReceiptError as error:
             print(f"NOT VERIFIED. {error}", file=sys.stderr)
             is_valid = False
@@ -47,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _unreadable(error)
     if not is_valid:
         return 1
+    if not receipts:
+        print(f"{options.path}: there are no receipts (*__receipts*.jsonl).", file=sys.stderr)
+        return 2
     print("VERIFIED: no receipt was changed, removed from the middle or inserted.")
     if hashes.key_id is None:
         print("These receipts have no key: anyone who can write the files can also make them again.", file=sys.stderr)
@@ -61,7 +62,8 @@ def _unreadable(error: OSError) -> int:
     return 2
 
 
-def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> int:
+def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> tuple[int, int]:
+    """Verify the receipts of one try; return their number, and how many of them have the wanted hash."""
     receipts = users = found = 0
     for receipt in verified(_lines(files), hashes, name):
         receipts += 1
@@ -71,7 +73,7 @@ def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> i
             where = f"{receipt['dag_id']}.{receipt['task_id']}, run {receipt['run_id']}, try {receipt['try_number']}"
             print(f"{receipt['time']}: accepted by the {receipt['api']} API ({receipt['status']}), {where}")
     print(f"{name}: receipts {receipts:,}, ids {users:,}")
-    return found
+    return receipts, found
 
 
 def _lines(files: list[str]) -> Iterator[bytes]:
@@ -87,7 +89,7 @@ def _files(path: Path) -> list[str]:
 
 def _key(file: Path | None) -> str | None:
     if file is not None:
-        return file.read_text(encoding="utf-8").strip() or None
+        return file.read_text(encoding="utf-8-sig").strip() or None
     return os.environ.get(KEY_VARIABLE) or None
 
 

@@ -126,6 +126,12 @@ FIRST = "0" * 64
 _PART = re.compile(r"(__receipts(?:-\d+)?)\.part(\d+)(\.jsonl)$")
 _KEYED, _PLAIN = "hmac-sha256", "sha256"
 _LINE_HASH = b', "line_hash": '
+_FIELDS = frozenset(
+    {
+        *("sequence", "time", "api", "url", "status", "number", "dag_id", "run_id", "task_id", "map_index"),
+        *("try_number", "hash", "key", "ids", "previous"),
+    }
+)
 
 
 class Hashes:
@@ -270,10 +276,23 @@ def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict
         line_hash = hashes.of(content)
         if written != _with_hash(content, line_hash):
             raise BluxReceiptError(f"{name}, line {number}: this receipt has been changed.")
-        if receipt.get("previous") != previous or receipt.get("sequence") != number:
+        if not _is_complete(receipt):
+            raise BluxReceiptError(f"{name}, line {number}: this receipt lacks a field, or has a wrong value in one.")
+        if receipt["previous"] != previous or receipt["sequence"] != number:
             raise BluxReceiptError(f"{name}, line {number}: this receipt does not follow the one before it.")
         yield receipt
         previous = line_hash
+
+
+def _is_complete(receipt: Mapping[str, Any]) -> bool:
+    """Return whether a receipt has all fields; without a key, anyone can write a line with a right hash."""
+    ids = receipt.get("ids")
+    return (
+        receipt.keys() >= _FIELDS
+        and isinstance(ids, list)
+        and all(isinstance(digest, str) for digest in ids)
+        and receipt["number"] == len(ids)
+    )
 
 
 def _with_hash(content: bytes, line_hash: str) -> bytes:
@@ -284,7 +303,7 @@ def _with_hash(content: bytes, line_hash: str) -> bytes:
 def _parsed(content: bytes, name: str, number: int) -> dict[str, Any]:
     try:
         receipt = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         receipt = None
     if not isinstance(receipt, dict):
         raise BluxReceiptError(f"{name}, line {number}: this is no receipt.")

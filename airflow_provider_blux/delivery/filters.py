@@ -197,9 +197,9 @@ class _GuardedRows:
         return place_in(self._rows)(number)
 
     def __iter__(self) -> Iterator[Any]:
-        state = "the source has grown since it was counted"
-        check = self._guard.users_checked if self._number > self._guard.max_users else self._guard.records_checked
-        return check(self._rows, state)
+        if self._number > self._guard.max_users:
+            return self._guard.users_checked(self._rows, "the source has grown since it was counted")
+        return self._guard.records_checked(self._rows)
 
 
 class _Guard:
@@ -231,15 +231,17 @@ class _Guard:
                 users.put(digest_of(user))
         return len(users)
 
-    def records_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
+    def records_checked(self, rows: Iterable[Any]) -> Iterator[Any]:
         """Yield at most as many rows as users are allowed.
 
-        :param state: what has happened so far, for the error message.
         :raises BluxGuardError: there are more rows than allowed users.
         """
         for number, row in enumerate(rows, 1):
             if number > self.max_users:
-                raise self._too_many(state)
+                raise BluxGuardError(
+                    f"The source has grown since it was counted, to more than {self.max_users:,} records, so it may "
+                    "name more users than max_users allows. Run the task again, which counts its users."
+                )
             yield row
 
     def users_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:

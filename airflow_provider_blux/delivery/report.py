@@ -218,6 +218,7 @@ class OutcomeCounter:
         self._reasons = Reasons()
         self._earlier_rejects: list[str] = []
         self._earlier_receipts: list[str] = []
+        self._in_no_file = 0  # rejects of tries without a rejects file
         self._first: list[tuple[int, str | None, str, str | None]] = []
         #: The value of `Snapshot.replaces`. The checkpoint stores it for the next try, see `Snapshot.begin`.
         self.replaces: str | None = None
@@ -229,6 +230,7 @@ class OutcomeCounter:
         self.report.resumed = self.report.delivered
         self._earlier_rejects = counts.get("rejects", [])
         self._earlier_receipts = counts.get("receipts", [])
+        self._in_no_file = counts.get("in_no_file", 0)
         self.replaces = counts.get("replaces")
         self._first = [tuple(reject) for reject in counts.get("first_rejects", [])]
         self._reasons = Reasons(counts.get("reasons", []))
@@ -285,6 +287,8 @@ class OutcomeCounter:
             return
         if self._rejects:
             self._rejects.add(rejects, self._place_of)
+        else:
+            self._in_no_file += len(rejects)
         for reject in rejects[: _SHOWN - len(self._first)]:
             number = reject.record_number
             self._first.append((number, reject.field, reject.reason, self._place_of(number)))
@@ -302,6 +306,7 @@ class OutcomeCounter:
         return {
             **counts,
             **files,
+            "in_no_file": self._in_no_file,
             "replaces": self.replaces,
             "first_rejects": first,
             "reasons": self._reasons.counted(),
@@ -334,6 +339,9 @@ class OutcomeCounter:
 
     def _way_out(self) -> str:
         if files := self.report.rejects:
-            kept = f"All of them, with the reasons, are in {', '.join(files)}."
+            which = "All of them"
+            if self._in_no_file:
+                which = f"{self._in_no_file:,} of them are in no file, as a try had no rejects_path. The others"
+            kept = f"{which}, with the reasons, are in {', '.join(files)}."
             return f"{kept} Correct the records in a copy, and send the copy with file_format='rejects'."
         return "Fix them at the source; with rejects_path, all of them are written to a file."

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.client import BluxClient, Request
@@ -148,9 +149,10 @@ class Sender:
             outcome.rejects.append(_rejected(parts[0], error))
             return
         # Perhaps only one of the merged records is invalid, so each is sent on its own, in the order of the source.
+        # The copy of the batch has all of its records, since their number limits how many refusals in a row are normal.
         for part in parts:
-            single = Batch(batch.index, part.number, part.number, {part.key: part})
-            self._deliver(single, [part.key], outcome)
+            alone = replace(batch, records={**batch.records, key: part}, merged={})
+            self._deliver(alone, [key], outcome)
 
     def _attempt(self, batch: Batch, request: Request, outcome: Outcome, on_left: Callable[[], None]) -> int:
         """Wait for a slot of the rate limiter, send a request once and count it; return the HTTP status.

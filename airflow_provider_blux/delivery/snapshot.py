@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -145,9 +146,9 @@ class Snapshot:
         user_id = row.get(self._id_column)
         try:
             if type(user_id) is not str:
-                if type(number := python_value(user_id)) is not int:
+                if type(found := python_value(user_id)) is not int and not isinstance(found, UUID):
                     return None
-                user_id = str(number)
+                user_id = str(found)
             user, digest = self._digests.user(user_id), self._digests.row(row)
         except ValueError:  # a lone surrogate, or an integer with too many digits: the row is rejected later
             return None

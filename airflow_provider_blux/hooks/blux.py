@@ -198,13 +198,15 @@ class BluxHook(BaseHook):
         :param receipts: URLs of receipts files, as in ``receipts`` of a report; ``None`` if there are none.
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         :raises BluxSourceError: a file cannot be read.
-        :raises BluxConfigError: ``receipts`` is one path and not a list.
+        :raises BluxConfigError: ``user_ids`` is one id, or ``receipts`` one path, and not a list.
         """
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
-        if isinstance(receipts, str):
-            raise BluxConfigError("accepted_ids takes a list of receipts files, such as report['receipts'].")
+        if isinstance(user_ids, str) or isinstance(receipts, str):
+            raise BluxConfigError(
+                "accepted_ids takes a list of receipts files, such as report['receipts'], and a list of ids."
+            )
         hashes = Hashes(self.credentials.receipt_key)
         accepted = accepted_hashes(receipts or (), hashes)
         return [user_id for user_id in user_ids if hashes.of(user_id.encode()) in accepted]

@@ -175,7 +175,7 @@ def _snapshot(
         target,
         RowDigests(
             receipt_key,
-            f"{RULES_VERSION} {endpoint.api} {shaping}",
+            f"{RULES_VERSION} {endpoint.api} {endpoint.list_key} {shaping}",
             never_sent(endpoint.operation, endpoint.api, shaping),
         ),
         run,
@@ -191,6 +191,9 @@ def _folder(path: str, argument: str) -> Folder:
     from airflow_provider_blux.delivery.storage import Folder
     from airflow_provider_blux.sources.paths import url_of
 
+    # A template without a value renders to one of these, which would be a folder in the worker's current directory.
+    if isinstance(path, str) and path.strip() in ("", "None"):
+        raise BluxConfigError(f"{argument} is {'the text None' if path.strip() else 'empty'}; name a folder.")
     try:
         place = ObjectStoragePath(url_of(path))
         return Folder(place.fs, place.path, argument)

@@ -18,7 +18,7 @@ from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, verified
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxUnavailable
+from airflow_provider_blux.exceptions import BluxReceiptError, BluxUnavailable
 from airflow_provider_blux.hooks.delivery import accepted_hashes
 from airflow_provider_blux.receipts import KEY_VARIABLE, main
 from tests.delivery.pushing import Memory, push
@@ -215,11 +215,12 @@ def an_id_less(content: list[str]) -> list[str]:
         (an_id_less, "line 10: this receipt has been changed"),
         (lambda content: [*content[:5], "no json", *content[5:]], "line 6: this is no receipt"),
         (lambda content: [*content[:5], "[]", *content[5:]], "line 6: this is no receipt"),
+        (lambda content: [*content[:5], "[" * 200_000, *content[5:]], "line 6: this is no receipt"),
         (lambda content: [*content[:5], "{}", *content[5:]], "line 6: this receipt was made with another key (None"),
     ],
     ids=[
         *("changed", "changed in the last", "a key twice", "without its hash", "removed"),
-        *("an id less in the last", "damaged", "a list", "put between"),
+        *("an id less in the last", "damaged", "a list", "nested too deep", "put between"),
     ],
 )
 def test_what_is_wrong_with_a_chain_is_told_with_its_line(written, capsys, tamper, words):
@@ -288,8 +289,9 @@ def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, t
     assert main(["verify", str(written), "--key-file", str(key_file)]) == 1
     said = capsys.readouterr().err
     assert f"made with another key (hmac-sha256, key {Hashes(KEY).key_id}). Give the receipt_key" in said
-    key_file.write_text(f"{KEY}\n")
-    assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
+    for encoding in ("utf-8", "utf-8-sig"):
+        key_file.write_text(f"{KEY}\n", encoding=encoding)
+        assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
 
 
 def test_a_missing_key_is_told(written, capsys, monkeypatch):
@@ -323,6 +325,38 @@ def test_receipts_that_cannot_be_read_are_an_error_and_no_fault_of_the_chain(tmp
 
     assert main(["verify", str(tmp_path)]) == 2
     assert "a__receipts.jsonl: Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [*({name: ...} for name in ("time", "number", "dag_id", "ids")), {"ids": None}, {"ids": [1]}, {"number": 2}],
+    ids=str,
+)
+def test_a_receipt_without_a_key_that_lacks_a_field_is_not_verified(blux, tmp_path, capsys, monkeypatch, change):
+    """Without a key, anyone can write a line with a right hash."""
+    monkeypatch.delenv(KEY_VARIABLE)
+    push(blux, "delete_users", ["1"], receipts=receipts_in(tmp_path, key=None))
+    [path], [receipt] = tmp_path.iterdir(), lines(tmp_path)
+    del receipt["line_hash"]
+    content = json.dumps({name: value for name, value in {**receipt, **change}.items() if value is not ...})
+    line_hash = Hashes(None).of(content.encode())
+    path.write_text(f'{content[:-1]}, "line_hash": "{line_hash}"}}\n')
+
+    assert main(["verify", str(path), "--user-id", "1"]) == 1
+    assert "line 1: this receipt lacks a field, or has a wrong value in one" in capsys.readouterr().err
+    with pytest.raises(BluxReceiptError, match="lacks a field"):
+        accepted_hashes([str(path)], Hashes(None))
+
+
+def test_a_file_without_a_line_has_no_receipts(written, capsys):
+    empty = written.with_name(written.name.replace("__receipts", "__receipts-2"))
+    empty.touch()
+
+    assert main(["verify", str(empty)]) == 2
+    said = capsys.readouterr()
+    assert "there are no receipts" in said.err
+    assert "VERIFIED:" not in said.out
+    assert main(["verify", str(written.parent)]) == 0
 
 
 @pytest.mark.slow

@@ -104,6 +104,14 @@ def test_of_two_merged_records_only_the_one_at_fault_is_rejected(blux):
     assert (report.delivered, report.merged, report.read) == (3, 0, 3)
 
 
+@pytest.mark.parametrize(("api", "number"), [("application", 100), ("open", 1000)])
+def test_a_bad_user_with_two_rows_at_the_start_is_no_wrong_schema(blux, api, number):
+    blux.fault(kind="refuse", ids=["user-0"])
+
+    with pytest.raises(BluxRejectLimitError, match=f"{number - 1:,} were delivered, 2 rejected"):
+        push(blux, "upsert_users", [{"user_id": "user-0", "a": 1}, *users(number)], api=api)
+
+
 @pytest.mark.parametrize("status", [404, 405, 410, 451])
 def test_other_refusals_are_not_laid_to_the_charge_of_records(blux, status):
     blux.fault(kind="status", status=status)

@@ -10,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.storage import FileStore, Folder, TaskStateStore
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
 from airflow_provider_blux.sources.files import StorageSource
@@ -271,6 +272,17 @@ def test_what_an_earlier_try_rejected_is_counted_and_not_rejected_again(blux, ca
         push(blux, "upsert_users", rows, store=store)
 
     assert "record 1, user_id: is missing" in str(caught.value)
+
+
+def test_rejects_of_a_try_without_a_rejects_file_are_not_said_to_be_in_one(blux, tmp_path):
+    rows, store = [{"user_id": None}, *ROWS, {"user_id": None}], Memory()
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path), "rejects_path"), "try2")
+    fail_half_way(blux, "upsert_users", rows, store)
+
+    with pytest.raises(BluxRejectLimitError, match="2 rejected") as caught:
+        push(blux, "upsert_users", rows, store=store, rejects=rejects)
+
+    assert "1 of them are in no file, as a try had no rejects_path. The others, with the reasons" in str(caught.value)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -56,7 +56,7 @@ def test_the_commands_verify(receipts: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def _without_names(said: str) -> str:
     """Return the output of the command without times and names of files and runs."""
-    return re.sub(r"^\S+: (?=accepted|\d)|(?<=\(200\), ).*", "", said, flags=re.MULTILINE)
+    return re.sub(r"^\S+: (?=accepted|receipts)|(?<=\(200\), ).*", "", said, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [DELETION, CONSENT], ids=["deletion", "consents"])

@@ -366,9 +366,26 @@ def test_receipts_that_are_a_folder_or_are_gone_are_named(blux_emulator: Emulato
 
     with pytest.raises(BluxConfigError, match="takes a list of receipts files"):
         hook.accepted_ids(["a"], str(tmp_path))
+    with pytest.raises(BluxConfigError, match="and a list of ids"):
+        hook.accepted_ids("a", [])
     for path in (tmp_path, tmp_path / "gone.jsonl"):
         with pytest.raises(BluxSourceError, match=f"{path} cannot be read"):
             hook.accepted_ids(["a"], [str(path)])
+
+
+@pytest.mark.parametrize("text", ["", " ", "None"])
+@pytest.mark.parametrize("argument", ["rejects_path", "checkpoint_path", "snapshot_path", "receipts_path"])
+def test_a_template_without_a_value_names_no_folder(
+    blux_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run(dag_id="d", run_id="r", task_id="t")
+
+    with pytest.raises(BluxConfigError, match=f"^{argument} is .*name a folder"):
+        BluxHook().delete_users(["a", None], run=run, **{argument: text})  # type: ignore[list-item,arg-type]
+
+    assert not blux_emulator.requests()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_of_an_unknown_storage_says_what_to_install(blux_emulator: Emulator) -> None:

@@ -143,6 +143,14 @@ def test_what_changes_between_the_two_readings_does_not_get_past_the_guard(
     assert blux_emulator.counts()["deleted_users"] <= 2
 
 
+def test_records_that_have_become_more_are_not_called_users(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxGuardError, match="to more than 2 records") as caught:
+        BluxHook().delete_users(Counted(["a"], ["a", "a", "a"]), max_users=2)
+
+    assert "different users would be deleted" not in str(caught.value)
+    assert BluxHook().delete_users(["a", "a", "a"], max_users=2).delivered == 1
+
+
 def test_records_that_are_rejected_are_no_users(blux_emulator: Emulator, tmp_path: Path) -> None:
     ids = ["a", "", " b", None, 1.5, "c"]
 

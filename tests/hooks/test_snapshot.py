@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxAbsentError, BluxConfigError, BluxSnapshotError
+from airflow_provider_blux.exceptions import BluxAbsentError, BluxConfigError, BluxRejectLimitError, BluxSnapshotError
 from airflow_provider_blux.hooks.blux import BluxHook
 
 USERS = [
@@ -39,6 +40,16 @@ def test_the_hook_sends_only_what_has_changed(blux_emulator: Emulator, folder: s
     first, second = (hook.upsert_users(iter(USERS), snapshot_path=folder, **READING) for _ in range(2))  # type: ignore[arg-type]
 
     assert (first.delivered, second.delivered, second.unchanged, second.absent) == (3, 0, 3, 0)
+
+
+@pytest.mark.parametrize("user_id", [7, UUID("6f1c3d2e-8b4a-4c5d-9e7f-0a1b2c3d4e5f")], ids=str)
+def test_a_user_whose_id_is_no_text_is_compared_too(blux_emulator: Emulator, folder: str, user_id: Any) -> None:
+    hook = BluxHook(api="application")
+    first, second = (hook.upsert_users([{"user_id": user_id}], snapshot_path=folder) for _ in range(2))
+
+    assert (first.delivered, second.unchanged, second.absent) == (1, 1, 0)
+    hook.delete_users([user_id], snapshot_path=folder)
+    assert hook.upsert_users([{"user_id": user_id}], snapshot_path=folder).delivered == 1
 
 
 def test_the_hook_deletes_and_forgets(blux_emulator: Emulator, folder: str) -> None:
@@ -128,6 +139,14 @@ def test_another_way_of_reading_rows_sends_everything_once(
     first, second = upserted(folder, **change), upserted(folder, **change)
 
     assert (first.delivered, second.unchanged) == (3, 3)
+
+
+def test_another_name_of_the_list_in_the_body_sends_all_devices_again(blux_emulator: Emulator, folder: str) -> None:
+    devices = [{"device_id": "d", "user_id": "u"}]
+    BluxHook().update_devices(devices, snapshot_path=folder)
+
+    with pytest.raises(BluxRejectLimitError, match="devices is required"):  # the emulator knows one name only
+        BluxHook().update_devices(devices, snapshot_path=folder, list_key="items")
 
 
 @pytest.mark.parametrize(

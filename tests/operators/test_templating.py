@@ -228,6 +228,8 @@ def test_a_literal_is_checked_when_the_dag_is_parsed(arguments: dict[str, Any]) 
         (BluxSendEventsOperator, "suppression_path", {"events": [{"name": "seen", "user_id": "a"}]}),
         (BluxUpdateDevicesOperator, "suppression_path", {"devices": [{"device_id": "a"}]}),
         (BluxDeleteUsersOperator, "receipts_path", {"user_ids": ["a"]}),
+        (BluxUpsertUsersOperator, "snapshot_path", {"users": [{"user_id": "a"}]}),
+        (BluxDeleteUsersOperator, "snapshot_path", {"user_ids": ["a"]}),
     ],
 )
 def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
