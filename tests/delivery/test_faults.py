@@ -12,9 +12,9 @@ import requests
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
-from airflow_provider_blux.delivery.run import Run
+from airflow_provider_blux.delivery.run import Run, Stop
 from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxAuthError, BluxStopped, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxAuthError, BluxSourceError, BluxStopped, BluxUnavailable
 from tests.delivery.pushing import Impatient, Memory, held, in_order, own_threads, push
 from tests.emulator.client import until
 
@@ -50,6 +50,19 @@ def test_five_percent_of_every_fault_and_everything_arrives_and_the_retries_are_
     assert len(blux.requests()) > 300
     assert report.retries > 0
     assert report.requests - report.retries <= 300
+
+
+def test_a_source_that_fails_ends_the_waits_of_requests_that_are_tried_again(blux):
+    blux.fault(kind="status", status=503, headers={"Retry-After": "200"})
+
+    def rows():
+        yield from ({"user_id": str(number)} for number in range(2))
+        until(blux.requests)
+        raise BluxSourceError("The file is cut off.")
+
+    with pytest.raises(BluxSourceError):
+        push(blux, "upsert_users", rows(), batch_size=1, concurrency=4, stop=Stop())
+    assert 1 <= len(blux.requests()) <= 2
 
 
 def test_a_retry_after_is_obeyed_by_every_request(blux):
