@@ -460,6 +460,16 @@ def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str
     assert own[1]["custom_user_properties"] == {"properties": row["properties"]}
 
 
+@pytest.mark.parametrize("column", [f"user_properties.{CONSENTS[1]}", f"properties.{CONSENTS[1]}"])
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_field_of_a_flattened_object_is_no_property(kind: tuple[str, str], column: str) -> None:
+    row = {"user_id": "u", column: False}
+
+    assert f"field_mapping={{'{column}': '{CONSENTS[1]}'}}" in refusal(kind, row)
+    check(shape_of(*kind), row, Rejected(column, f"is {CONSENTS[1]} in another spelling"))
+    assert CONSENTS[1] in repr(shape_of(*kind, Shaping(field_mapping={column: CONSENTS[1]}))(TableRow(row)))
+
+
 def test_of_two_spellings_of_a_field_one_may_be_mapped() -> None:
     row = {"user_id": "u", "userid": "kim"}
 
