@@ -5,7 +5,7 @@ A row is a flat row or a nested object. The module also merges two records of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -50,6 +50,8 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
         held = _without(held, shaping)
         _check_own(held)
         row = {**row, "properties": held}
+    elif isinstance(held, str) and held.lstrip().startswith("{") and not shaping.is_excluded("properties"):
+        _check_own(name for name in STANDARD_FIELDS if f'"{name}"' in held)
     user_id, standard, custom = _sorted(row, shaping)
     record: dict[str, Any] = {"user_id": user_id}
     if standard:
@@ -111,9 +113,10 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _check_own(held: Mapping[str, Any]) -> None:
-    """Check that a custom property ``properties`` holds no standard fields.
+def _check_own(held: Iterable[Any]) -> None:
+    """Check that a custom property ``properties``, an object or its JSON, holds no standard fields.
 
+    :param held: the names in it.
     :raises BluxRecordError: it holds one, so the row was probably written for the Open API.
     """
     for name in held:
