@@ -196,10 +196,10 @@ class Reading:
             return Record(number, mark=mark, is_unchanged=True)
         try:
             key, record = self.shape(row)
+            if self.check is not None:
+                self.check(key, row)
         except BluxConfigError as error:
             raise placed(error, self.place_of(number)) from None
-        if self.check is not None:
-            self.check(key, row)
         if self.marker and (mark is None or mark.user_id != key):
             mark = self.marker.mark_of(key)
         suppressed = self.is_suppressed is not None and self.is_suppressed(record)

@@ -14,7 +14,7 @@ from airflow_provider_blux.delivery.batches import Place, copied, place_in, plac
 from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
-from airflow_provider_blux.records.columns import is_table_row
+from airflow_provider_blux.records.columns import is_table_row, missing_column
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.timestamps import timestamp
@@ -58,8 +58,8 @@ class Suppression:
             ) from None
         except BluxConfigError as error:  # its message recommends an argument that does not apply to this list
             raise BluxConfigError(
-                f"suppression_path: {error.message} Nothing was sent. field_mapping, encoding and delimiter are for "
-                "the records, not for this list: save it as UTF-8, with commas and a column user_id."
+                f"suppression_path: {error.message} Nothing was sent. field_mapping, lowercase_columns, encoding and "
+                "delimiter are for the records, not for this list: save it as UTF-8, with commas and a column user_id."
             ) from None
 
     def __len__(self) -> int:
@@ -137,9 +137,13 @@ class Freshness:
         """Compare the timestamp of a record with the newest one of its user so far, and remember the newer one.
 
         :raises BluxRecordError: the record is older than an earlier one of the user, or has no valid timestamp.
+        :raises BluxConfigError: the row's table has no such column.
         """
-        value = self._lowered(row).get(self._field) if isinstance(row, Mapping) else None
+        row = self._lowered(row) if isinstance(row, Mapping) else {}
+        value = row.get(self._field)
         if value is None:
+            if is_table_row(row) and self._field not in row:
+                raise missing_column(row, self._field, "updated_at_field")
             raise BluxRecordError(
                 self._field, "is missing (null), so the record may be out of date; fill it in at the source"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -49,11 +49,21 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
                 f"{', '.join(sorted(STANDARD_FIELDS))}. (A custom property of that name is "
                 f"{_OWN + property_of(name)!r}.)"
             )
+        if name.startswith(_OWN) and property_of(name) in STANDARD_FIELDS:
+            raise BluxConfigError(
+                f"exclude_fields: {name!r} has the name of a field that Blux knows, and a name is left out of all "
+                f"groups. If that is meant, write {property_of(name)!r}."
+            )
         return  # a name with a group is a custom property, even if it is similar to a field name
     if field_mapping.get(name, name) != name:
         raise BluxConfigError(
             f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; write "
             "that name instead."
+        )
+    if "." in name:
+        raise BluxConfigError(
+            f"exclude_fields: {name!r} does not begin with a group ({', '.join(GROUPS)}), and no part of a property "
+            f"can be left out. (A custom property of that name is {_OWN + name!r}.)"
         )
     parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
     if len(parts) > 1 and parts.intersection((*STANDARD_FIELDS, _CONSENTS)):
@@ -77,10 +87,12 @@ class Absent:
     """The properties named by ``exclude_fields`` that no row has had so far.
 
     :param excluded: the properties that are never sent.
+    :param lowered: returns a name as it is compared with ``excluded``.
     """
 
-    def __init__(self, excluded: frozenset[str]) -> None:
-        self._names = set(excluded)
+    def __init__(self, excluded: frozenset[str], lowered: Callable[[str], str]) -> None:
+        self._names = set(excluded).difference(("user_properties", "custom_user_properties"))
+        self._lowered = lowered
 
     def look(self, row: Mapping[str, Any]) -> None:
         """Remove the properties that a row has from the absent ones.
@@ -88,10 +100,10 @@ class Absent:
         :param row: a row whose columns have already been renamed to field names.
         """
         if self._names:
-            self._names.difference_update(row)
-            for group in GROUPS:
-                if isinstance(held := row.get(group), Mapping):
-                    self._names.difference_update(held)
+            groups = [held for group in GROUPS if isinstance(held := row.get(group), Mapping)]
+            for names in (row, *groups):
+                self._names.difference_update(names)
+                self._names.difference_update(property_of(self._lowered(name)) for name in names if is_name(name))
 
     def names(self) -> list[str]:
         """Return the excluded properties that no row has had so far, sorted.

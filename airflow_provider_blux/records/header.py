@@ -19,6 +19,8 @@ from airflow_provider_blux.records.columns import (
     renaming,
     reversed_mapping,
 )
+from airflow_provider_blux.records.exclusions import GROUPS
+from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.spelling import letters_of, meant_by_column
@@ -42,7 +44,10 @@ class Header:
     def __init__(self, fields: Fields, shaping: Shaping) -> None:
         self._fields = fields
         self._shaping = shaping
-        self._by_letters = {letters_of(name): name for name in fields.names}
+        # A flattened user has columns such as `user_properties.phone_number`, which are no properties either.
+        groups = GROUPS if "user_properties" in fields.groups else ()
+        inside = {letters_of(f"{group}.{name}"): name for group in groups for name in STANDARD_FIELDS}
+        self._by_letters = inside | {letters_of(name): name for name in fields.names}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
         self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}

@@ -191,7 +191,12 @@ class Mapped:
     def _twice(self, row: Mapping[str, Any], name: str) -> BluxConfigError | BluxRecordError:
         if is_table_row(row):
             return twice(name, self._flat[name])
-        return BluxRecordError(name, "is given twice, by its own name and by field_mapping; remove one")
+        if self._flat[name] in row:
+            return BluxRecordError(name, "is given twice, by its own name and by field_mapping; remove one")
+        return BluxRecordError(
+            name,
+            "is given by its own name, but field_mapping takes it from another column; use one name in all records",
+        )
 
     def _with_column(self, error: BluxRecordError) -> BluxRecordError:
         for column, (group, name) in self._places.items():

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.exclusions import excluded_names, is_name, property_of
-from airflow_provider_blux.records.fields import CONSENTS, Check
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import present_text
 from airflow_provider_blux.records.phone_numbers import check_region, phone_number
 from airflow_provider_blux.records.timestamps import MICROSECONDS, Unit
@@ -124,11 +124,19 @@ class Shaping:
         given: Any = self.exclude_fields
         if self.lowercase_columns and isinstance(given, str | list | tuple):
             names = [given] if isinstance(given, str) else given
-            kept = set(map(property_of, self.targets))
-            given = [
-                self.column(name) if isinstance(name, str) and property_of(name) not in kept else name for name in names
-            ]
+            given = [self.lowered(name) if isinstance(name, str) else name for name in names]
         return excluded_names(given, self.field_mapping)
+
+    def is_excluded(self, name: Any) -> bool:
+        """Return whether a property is never sent: ``exclude_fields`` names it, or the group that it belongs to.
+
+        :param name: the name of the property, as a column or inside of a group, where names stay as they are.
+        """
+        if not self.excluded or not isinstance(name, str):
+            return False
+        plain = property_of(self.lowered(name))
+        group = "user_properties" if plain in STANDARD_FIELDS else "custom_user_properties"
+        return not self.excluded.isdisjoint((name, plain, group))
 
     @cached_property
     def json_names(self) -> tuple[str, ...]:
@@ -137,6 +145,14 @@ class Shaping:
         if not isinstance(names, list | tuple) or not all(is_name(name) for name in names):
             raise BluxConfigError("json_columns must be a list of columns, as in json_columns=['properties'].")
         return tuple(sorted({self.column(name) for name in names}))
+
+    def lowered(self, name: str) -> str:
+        """Return a property name after ``lowercase_columns`` has been applied; a mapped name stays as it is."""
+        return name if property_of(name) in self._mapped_names else self.column(name)
+
+    @cached_property
+    def _mapped_names(self) -> frozenset[str]:
+        return frozenset(map(property_of, self.targets))
 
     def column(self, name: str) -> str:
         """Return a column name after ``lowercase_columns`` has been applied."""

@@ -14,7 +14,7 @@ from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_t
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Version of the rules that turn a row into a record; to be increased if the same row is sent differently. The digests
 of rows in a snapshot depend on it, so the next run then sends everything."""
 
@@ -82,7 +82,7 @@ class RowShape:
         kind = operation, api
         shape_with = _SHAPES[kind]
         self._shape: Shape = lambda row: shape_with(row, shaping)
-        self._absent = Absent(shaping.excluded)
+        self._absent = Absent(shaping.excluded, shaping.lowered)
         shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
         if shaping.field_mapping:
             shape = Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))

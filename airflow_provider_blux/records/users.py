@@ -5,7 +5,7 @@ A row is a flat row or a nested object. The module also merges two records of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -46,8 +46,12 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
     held = row.get("properties") if isinstance(row, OBJECTS) else None
-    if held is not None and isinstance(held, OBJECTS):
-        _check_own(held, shaping)
+    if isinstance(held, OBJECTS) and not shaping.is_excluded("properties"):
+        held = _without(held, shaping)
+        _check_own(held)
+        row = {**row, "properties": held}
+    elif isinstance(held, str) and held.lstrip().startswith("{") and not shaping.is_excluded("properties"):
+        _check_own(name for name in STANDARD_FIELDS if f'"{name}"' in held)
     user_id, standard, custom = _sorted(row, shaping)
     record: dict[str, Any] = {"user_id": user_id}
     if standard:
@@ -109,14 +113,15 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _check_own(held: Mapping[str, Any], shaping: Shaping) -> None:
-    """Check that a custom property ``properties`` holds no standard fields.
+def _check_own(held: Iterable[Any]) -> None:
+    """Check that a custom property ``properties``, an object or its JSON, holds no standard fields.
 
+    :param held: the names in it.
     :raises BluxRecordError: it holds one, so the row was probably written for the Open API.
     """
     for name in held:
         field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None
-        if field and "properties" not in shaping.excluded:
+        if field:
             raise BluxRecordError(
                 "properties",
                 f"holds {field}, as in the Open API, and would be one custom property in the Application API; put "
@@ -134,9 +139,10 @@ def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
             continue
         name = text(column, "a column name")
         raise BluxRecordError(name, "is beside 'properties'; put it inside, or send all rows without 'properties'")
-    if row["properties"].get("user_id") is not None:
+    held = {} if "properties" in shaping.excluded else row["properties"]
+    if held.get("user_id") is not None:
         raise BluxRecordError("properties.user_id", "is inside 'properties'; put it beside 'properties'")
-    return {**row["properties"], "user_id": required(row, "user_id")}
+    return {**held, "user_id": required(row, "user_id")}
 
 
 def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -148,7 +154,7 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
     standard, custom, groups = _placement(shaping, aside).sort(row)
     for column, value in groups:
-        group = _without(value, shaping.excluded)
+        group = _without(value, shaping)
         if column == "user_properties":
             check = partial(_standard_property, shaping.standard_checks)
             put_group(standard, column, group, check, nulls=shaping.send_nulls)
@@ -162,10 +168,12 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
     def find(column: Any) -> Place | None:
         if column in aside or column in shaping.excluded:
             return None
-        if column in shaping.standard_checks:
-            return Place(is_standard=True, name=column, check_of=_check_of(column, shaping))
         if column in _GROUPS:
             return Place(is_standard=False, name=column, check_of=None)
+        if shaping.is_excluded(column):
+            return None
+        if column in shaping.standard_checks:
+            return Place(is_standard=True, name=column, check_of=_check_of(column, shaping))
         return own_property(column)
 
     return Placement(find, nulls=shaping.send_nulls)
@@ -177,10 +185,10 @@ def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
     return lambda kind: None if kind is bool and field in CONSENTS else check
 
 
-def _without(group: Any, excluded: frozenset[str]) -> Any:
-    if not excluded or not isinstance(group, Mapping):
+def _without(group: Any, shaping: Shaping) -> Any:
+    if not shaping.excluded or not isinstance(group, Mapping):
         return group
-    return {name: value for name, value in group.items() if name not in excluded}
+    return {name: value for name, value in group.items() if not shaping.is_excluded(name)}
 
 
 def _checked(checks: Mapping[str, Check], name: str, value: Any, field: str) -> Any:

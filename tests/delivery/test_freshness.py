@@ -81,6 +81,14 @@ def test_a_record_that_does_not_say_how_old_it_is_is_rejected(blux, moment, why)
         push(blux, "upsert_users", [row("a", moment)], updated_at_field="changed")
 
 
+def test_a_table_without_the_column_of_the_update_is_refused_as_a_whole(blux, tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("user_id,UPD\na,2026-01-01T00:00:00Z\n")
+
+    with pytest.raises(BluxConfigError, match=r"^record 1 of .*users.csv: updated_at_field names a column 'changed'"):
+        push(blux, "upsert_users", StorageSource(str(path)), updated_at_field="changed", max_rejects=1)
+
+
 def test_moments_without_a_zone_are_taken_from_naive_timezone(blux):
     report = push(
         blux,

@@ -124,6 +124,12 @@ CASES: list[tuple[tuple[str, str], dict[str, str], Any, Any]] = [
     (USER, {"id": "user_id"}, {"id": "u", "user_id": "v"}, Rejected("user_id", f"{TWICE} (column 'id')")),
     (
         USER,
+        {"tel": "phone_number"},
+        {"user_id": "u", "phone_number": "1"},
+        Rejected("phone_number", "is given by its own name, but field_mapping takes it from another column"),
+    ),
+    (
+        USER,
         {"tel": "user_properties.phone_number"},
         {"user_id": "u", "tel": "1", "user_properties": {"phone_number": "2"}},
         Rejected("user_properties.phone_number", TWICE),

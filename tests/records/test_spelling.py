@@ -346,6 +346,67 @@ def test_a_mapped_name_in_capitals_is_excluded_with_its_group() -> None:
     assert shape({"USER_ID": "u", "G": 1})[1] == {"user_id": "u"}
 
 
+@pytest.mark.parametrize("name", ["secret", "properties.secret"])
+def test_a_property_is_excluded_from_an_object_called_properties_too(name: str) -> None:
+    shape = shape_of(*USER, Shaping(exclude_fields=[name, "consents"]))
+
+    row = {"user_id": "u", "properties": {"secret": 1, "city": "x", CONSENTS[0]: True}}
+    assert shape(row)[1] == {"user_id": "u", "custom_user_properties": {"properties": {"city": "x"}}}
+
+
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+@pytest.mark.parametrize("name", ["Grade", "GRADE", "custom_user_properties.Grade"])
+def test_a_property_inside_of_an_object_is_excluded_in_either_case(kind: tuple[str, str], name: str) -> None:
+    shape = shape_of(*kind, Shaping(exclude_fields=[name], lowercase_columns=True))
+
+    assert "Grade" not in repr(shape({"USER_ID": "u", "CUSTOM_USER_PROPERTIES": {"Grade": 1, "City": "x"}}))
+    assert shape.never_excluded() == []
+
+
+def test_an_excluded_name_in_capitals_is_another_one_than_a_mapped_name() -> None:
+    shaping = Shaping(field_mapping={"lv": "Level"}, exclude_fields=["LEVEL"], lowercase_columns=True)
+
+    row = {"USER_ID": "u", "LV": 1, "LEVEL": 2}
+    assert shape_of(*USER, shaping)(row)[1] == {"user_id": "u", "custom_user_properties": {"Level": 1}}
+
+
+FLAT = {"user_id": "u", "email_address": "a@b.kr", "grade": 1}
+NESTED = {"user_id": "u", "user_properties": {"email_address": "a@b.kr"}, "custom_user_properties": {"grade": 1}}
+OF_OPEN = {"user_id": "u", "properties": {"email_address": "a@b.kr", "grade": 1}}
+
+
+@pytest.mark.parametrize(("kind", "row"), [(USER, FLAT), (USER, NESTED), (PROFILE, FLAT), (PROFILE, OF_OPEN)])
+def test_an_excluded_group_is_left_out_however_its_properties_are_given(kind: tuple[str, str], row: Any) -> None:
+    for group, left_out, kept in (
+        ("user_properties", "email_address", "grade"),
+        ("custom_user_properties", "grade", "email_address"),
+    ):
+        shape = shape_of(*kind, Shaping(exclude_fields=[group]))
+        record = repr(shape(row))
+        assert left_out not in record
+        assert kept in record
+        assert shape.never_excluded() == []
+
+
+def test_an_excluded_object_of_the_open_api_is_not_sent() -> None:
+    assert shape_of(*PROFILE, Shaping(exclude_fields=["properties"]))(OF_OPEN)[1] == {"user_id": "u", "properties": {}}
+
+
+@pytest.mark.parametrize("name", ["address.street", "User_Properties.email_address", "user_properties."])
+def test_a_part_of_a_property_cannot_be_excluded(name: str) -> None:
+    with pytest.raises(
+        BluxConfigError, match=f"'{name}' does not begin with a group .*'custom_user_properties.{name}'"
+    ):
+        Shaping(exclude_fields=[name])
+    shape = shape_of(*USER, Shaping(exclude_fields=[f"custom_user_properties.{name}"]))
+    assert shape({"user_id": "u", "custom_user_properties": {name: 1}})[1] == {"user_id": "u"}
+
+
+def test_a_custom_property_that_is_called_as_a_field_is_not_excluded_alone() -> None:
+    with pytest.raises(BluxConfigError, match=rf"left out of all groups. If that is meant, write '{CONSENTS[1]}'"):
+        Shaping(exclude_fields=[f"custom_user_properties.{CONSENTS[1]}"])
+
+
 def test_a_property_that_user_properties_does_not_have_is_an_error() -> None:
     with pytest.raises(BluxConfigError, match=r"user_properties has no field 'grade', only .*'custom_user_pr"):
         Shaping(exclude_fields=["user_properties.grade"])
@@ -394,9 +455,24 @@ def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str
 
     check(shape_of(*USER), row, Rejected("properties", "as in the Open API"))
     assert shape_of(*USER)({"user_id": "u", "properties": {"grade": "gold"}})[1]["custom_user_properties"]
+    if field in STANDARD_FIELDS:
+        check(shape_of(*USER), {**row, "properties": json.dumps(row["properties"])}, Rejected("properties", field))
+    for written in ('{"grade": "gold"}', f"about {field}"):
+        own = shape_of(*USER)({"user_id": "u", "properties": written})
+        assert own[1]["custom_user_properties"] == {"properties": written}
     assert shape_of(*USER, Shaping(exclude_fields=["properties"]))(row)[1] == {"user_id": "u"}
     own = shape_of(*USER, Shaping(field_mapping={"properties": "custom_user_properties.properties"}))(row)
     assert own[1]["custom_user_properties"] == {"properties": row["properties"]}
+
+
+@pytest.mark.parametrize("column", [f"user_properties.{CONSENTS[1]}", f"properties.{CONSENTS[1]}"])
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_field_of_a_flattened_object_is_no_property(kind: tuple[str, str], column: str) -> None:
+    row = {"user_id": "u", column: False}
+
+    assert f"field_mapping={{'{column}': '{CONSENTS[1]}'}}" in refusal(kind, row)
+    check(shape_of(*kind), row, Rejected(column, f"is {CONSENTS[1]} in another spelling"))
+    assert CONSENTS[1] in repr(shape_of(*kind, Shaping(field_mapping={column: CONSENTS[1]}))(TableRow(row)))
 
 
 def test_of_two_spellings_of_a_field_one_may_be_mapped() -> None:
