@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_blux.emulator.backend import DEMO
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
-from airflow_provider_blux.records.fields import CONSENTS, KNOWN
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 
 BATCH_SIZE = 100
 PATH = f"{APPLICATION_PREFIX}/v2/applications/{DEMO.application_id}/users/update-properties/bulk"
@@ -27,7 +27,7 @@ def rows(path: str) -> Iterator[dict[str, Any]]:
 def folded(row: dict[str, Any]) -> dict[str, Any]:
     """Return a user of the Application API; uses the row up."""
     user_id = row.pop("user_id")
-    known = {name: row.pop(name) for name in KNOWN if name in row}
+    known = {name: row.pop(name) for name in STANDARD_FIELDS if name in row}
     for name in CONSENTS:
         if isinstance(known.get(name), str):
             known[name] = known[name] == "true"
