@@ -30,8 +30,12 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
         )
     mapped = set(map(property_of, field_mapping.values()))
     for name in names:
-        if property_of(name) not in mapped:
+        if property_of(name) in mapped:
+            continue
+        if property_of(name) == name:
             _check(name, field_mapping)
+        else:
+            _check_in_group(name, property_of(name))
     return frozenset(one for name in names for one in (CONSENTS if name == _CONSENTS else (property_of(name),)))
 
 
@@ -41,20 +45,25 @@ def property_of(name: str) -> str:
     return rest if group in GROUPS and rest else name
 
 
+def _check_in_group(name: str, plain: str) -> None:
+    """Check a name with a group. In the group of custom properties it may be similar to a field's name.
+
+    :param plain: the name without its group.
+    :raises BluxConfigError: the group has no such field, or the name would exclude a field of another group.
+    """
+    if name.startswith("user_properties.") and plain not in STANDARD_FIELDS:
+        raise BluxConfigError(
+            f"exclude_fields: user_properties has no field {plain!r}, only {', '.join(sorted(STANDARD_FIELDS))}. (A "
+            f"custom property of that name is {_OWN + plain!r}.)"
+        )
+    if name.startswith(_OWN) and plain in STANDARD_FIELDS:
+        raise BluxConfigError(
+            f"exclude_fields: {name!r} has the name of a field that Blux knows, and a name is left out of all groups. "
+            f"If that is meant, write {plain!r}."
+        )
+
+
 def _check(name: str, field_mapping: Mapping[str, str]) -> None:
-    if property_of(name) != name:
-        if name.startswith("user_properties.") and property_of(name) not in STANDARD_FIELDS:
-            raise BluxConfigError(
-                f"exclude_fields: user_properties has no field {property_of(name)!r}, only "
-                f"{', '.join(sorted(STANDARD_FIELDS))}. (A custom property of that name is "
-                f"{_OWN + property_of(name)!r}.)"
-            )
-        if name.startswith(_OWN) and property_of(name) in STANDARD_FIELDS:
-            raise BluxConfigError(
-                f"exclude_fields: {name!r} has the name of a field that Blux knows, and a name is left out of all "
-                f"groups. If that is meant, write {property_of(name)!r}."
-            )
-        return  # a name with a group is a custom property, even if it is similar to a field name
     if field_mapping.get(name, name) != name:
         raise BluxConfigError(
             f"exclude_fields names the column {name!r}, which field_mapping sends as {field_mapping[name]!r}; write "
