@@ -200,11 +200,9 @@ class BluxHook(BaseHook):
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         :raises BluxSourceError: a file cannot be read.
         :raises BluxConfigError: ``user_ids`` is one id, or ``receipts`` one path, and not a list.
-        :raises BluxRecordError: an id is neither text nor an integer nor a UUID.
         """
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
-        from airflow_provider_blux.records.ids import identifier
 
         if isinstance(user_ids, str) or isinstance(receipts, str):
             raise BluxConfigError(
@@ -212,11 +210,7 @@ class BluxHook(BaseHook):
             )
         hashes = Hashes(self.credentials.receipt_key)
         accepted = accepted_hashes(receipts or (), hashes)
-        return [
-            user_id
-            for user_id in user_ids
-            if hashes.of(identifier(user_id, "user_id", check=False).encode()) in accepted
-        ]
+        return [user_id for user_id in user_ids if hashes.of(str(user_id).encode()) in accepted]
 
     def asset(self, operation: Operation) -> Asset:
         """Return the Airflow asset that an operation changes in the application or project of the connection.

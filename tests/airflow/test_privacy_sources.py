@@ -167,7 +167,7 @@ AWKWARD = {
     "too_many_deletions": Awkward(
         jsonl(lambda canaries: [canaries.deletion() for _ in range(3)]), "More than 2 different users"
     ),
-    "events_of_deleted_users": Awkward(events_of_deleted_users, "2 users of", "success"),
+    "events_of_deleted_users": Awkward(events_of_deleted_users, "number of users to leave out: 2", "success"),
     "events_with_a_damaged_list": Awkward(
         jsonl(lambda canaries: [canaries.deletion(), f"{canaries.deletion()['user_id']} "]), "entry 2 of"
     ),

@@ -357,7 +357,7 @@ def test_the_hook_tells_which_ids_were_accepted(blux_emulator: Emulator, tmp_pat
 def test_ids_that_are_numbers_are_found_as_they_were_sent(blux_emulator: Emulator, tmp_path: Path) -> None:
     report = BluxHook().delete_users([1, 2], receipts_path=str(tmp_path))
 
-    assert BluxHook().accepted_ids([1, 3, "2"], report.receipts) == [1, "2"]
+    assert BluxHook().accepted_ids([1, 3, " no id", "2"], report.receipts) == [1, "2"]
 
 
 def test_a_run_that_deleted_nobody_has_no_accepted_ids(blux_emulator: Emulator, tmp_path: Path) -> None:
