@@ -14,6 +14,8 @@ GROUPS = ("user_properties", "custom_user_properties", "properties")
 _CONSENTS = "consents"
 _BETWEEN_NAMES = re.compile(r"[,;\s]")
 _OWN = "custom_user_properties."
+# This many names are remembered: rows of JSON may have any number of them.
+MOST_NAMES = 4096
 
 
 def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[str]:
@@ -102,17 +104,22 @@ class Absent:
     def __init__(self, excluded: frozenset[str], lowered: Callable[[str], str]) -> None:
         self._names = set(excluded).difference(("user_properties", "custom_user_properties"))
         self._lowered = lowered
+        self._looked_at: set[Any] = set()
 
     def look(self, row: Mapping[str, Any]) -> None:
         """Remove the properties that a row has from the absent ones.
 
         :param row: a row whose columns have already been renamed to field names.
         """
-        if self._names:
-            groups = [held for group in GROUPS if isinstance(held := row.get(group), Mapping)]
-            for names in (row, *groups):
+        if not self._names:
+            return
+        groups = [held for group in GROUPS if isinstance(held := row.get(group), Mapping)]
+        for names in (row, *groups):
+            if not self._looked_at.issuperset(names):
                 self._names.difference_update(names)
                 self._names.difference_update(property_of(self._lowered(name)) for name in names if is_name(name))
+                if len(self._looked_at) < MOST_NAMES:
+                    self._looked_at.update(names)
 
     def names(self) -> list[str]:
         """Return the excluded properties that no row has had so far, sorted.

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.exclusions import excluded_names, is_name, property_of
+from airflow_provider_blux.records.exclusions import MOST_NAMES, excluded_names, is_name, property_of
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import present_text
 from airflow_provider_blux.records.phone_numbers import check_region, phone_number
@@ -127,16 +127,23 @@ class Shaping:
             given = [self.lowered(name) if isinstance(name, str) else name for name in names]
         return excluded_names(given, self.field_mapping)
 
-    def is_excluded(self, name: Any) -> bool:
-        """Return whether a property is never sent: ``exclude_fields`` names it, or the group that it belongs to.
+    @cached_property
+    def is_excluded(self) -> Callable[[Any], bool]:
+        """A function that takes the name of a property, and returns whether the property is never sent.
 
-        :param name: the name of the property, as a column or inside of a group, where names stay as they are.
+        ``exclude_fields`` names it, or the group that it belongs to. The name may be that of a column, or one inside of
+        a group, where names stay as they are.
         """
-        if not self.excluded or not isinstance(name, str):
-            return False
-        plain = property_of(self.lowered(name))
-        group = "user_properties" if plain in STANDARD_FIELDS else "custom_user_properties"
-        return not self.excluded.isdisjoint((name, plain, group))
+
+        @lru_cache(maxsize=MOST_NAMES)
+        def is_excluded(name: Any) -> bool:
+            if not isinstance(name, str):
+                return False
+            plain = property_of(self.lowered(name))
+            group = "user_properties" if plain in STANDARD_FIELDS else "custom_user_properties"
+            return not self.excluded.isdisjoint((name, plain, group))
+
+        return is_excluded
 
     @cached_property
     def json_names(self) -> tuple[str, ...]:

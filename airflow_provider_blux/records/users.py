@@ -49,7 +49,8 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     if isinstance(held, OBJECTS) and not shaping.is_excluded("properties"):
         held = _without(held, shaping)
         _check_own(held)
-        row = {**row, "properties": held}
+        if shaping.excluded:
+            row = {**row, "properties": held}
     elif isinstance(held, str) and held.lstrip().startswith("{") and not shaping.is_excluded("properties"):
         _check_own(name for name in STANDARD_FIELDS if f'"{name}"' in held)
     user_id, standard, custom = _sorted(row, shaping)
