@@ -15,7 +15,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -128,8 +128,8 @@ _KEYED, _PLAIN = "hmac-sha256", "sha256"
 _LINE_HASH = b', "line_hash": '
 _FIELDS = frozenset(
     {
-        *("sequence", "time", "api", "url", "status", "number", "dag_id", "run_id", "task_id", "map_index"),
-        *("try_number", "hash", "key", "ids", "previous"),
+        *("sequence", "time", "api", "url", "status", "number", "hash", "key", "ids", "previous"),
+        *(field.name for field in fields(Run)),
     }
 )
 

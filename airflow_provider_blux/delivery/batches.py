@@ -184,6 +184,8 @@ class Reading:
                 if self.marker:
                     mark = self.marker.mark(self.lowered(row) if isinstance(row, Mapping) else row)
                 yield self._record(number, row, kept, mark)
+            except BluxConfigError as error:
+                raise placed(error, self.place_of(number)) from None
             except BluxRecordError as error:
                 # Without the traceback, since it would keep the row in memory.
                 why = str(error).encode("utf-8", "replace")
@@ -194,12 +196,9 @@ class Reading:
             if self.check is not None:
                 self.check(mark.user_id, row)
             return Record(number, mark=mark, is_unchanged=True)
-        try:
-            key, record = self.shape(row)
-            if self.check is not None:
-                self.check(key, row)
-        except BluxConfigError as error:
-            raise placed(error, self.place_of(number)) from None
+        key, record = self.shape(row)
+        if self.check is not None:
+            self.check(key, row)
         if self.marker and (mark is None or mark.user_id != key):
             mark = self.marker.mark_of(key)
         suppressed = self.is_suppressed is not None and self.is_suppressed(record)

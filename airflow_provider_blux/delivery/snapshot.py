@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -25,9 +24,9 @@ from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
 from airflow_provider_blux.delivery.snapshot_state import EXPIRES_AFTER, State, load, merge_if_due
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
-from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxSnapshotError
+from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxRecordError, BluxSnapshotError
+from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.properties import OBJECTS
-from airflow_provider_blux.records.scalars import python_value
 
 # One write removes this many users ahead of their requests; with a slow source, the users of two seconds.
 _AHEAD_USERS, _AHEAD_SECONDS = 20_000, 2.0
@@ -146,11 +145,9 @@ class Snapshot:
         user_id = row.get(self._id_column)
         try:
             if type(user_id) is not str:
-                if type(found := python_value(user_id)) is not int and not isinstance(found, UUID):
-                    return None
-                user_id = str(found)
+                user_id = identifier(user_id, self._id_column, check=False)
             user, digest = self._digests.user(user_id), self._digests.row(row)
-        except ValueError:  # a lone surrogate, or an integer with too many digits: the row is rejected later
+        except (BluxRecordError, ValueError):  # not an id, or with a lone surrogate: the row is rejected later
             return None
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 

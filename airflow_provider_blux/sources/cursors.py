@@ -64,11 +64,12 @@ def reading_cursor(connection: Any) -> Any:
     driver = _driver(connection)
     if driver in ("psycopg", "psycopg2"):
         connection.autocommit = False  # a server-side cursor needs a transaction
-        setattr(connection, "read_only" if driver == "psycopg" else "readonly", True)
         if driver == "psycopg":
+            connection.read_only = True
             _tolerate_in_psycopg(connection)
             _read_arrays_in_psycopg(connection)
         else:
+            connection.readonly = True
             _tolerate_in_psycopg2(connection)
             _read_arrays_in_psycopg2(connection)
         return connection.cursor(name="airflow_provider_blux")

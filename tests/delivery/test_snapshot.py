@@ -21,10 +21,12 @@ from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import (
     BluxAbsentError,
+    BluxConfigError,
     BluxError,
     BluxRejectLimitError,
     BluxUnavailable,
 )
+from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, held, push, snapshot_in
 
 USERS = [{"user_id": f"u{number}", "grade": "gold", "points": number} for number in range(250)]
@@ -329,6 +331,17 @@ def test_an_older_row_is_rejected_also_behind_one_that_is_unchanged(blux: Any, f
     with pytest.raises(BluxRejectLimitError, match="at: is older than an earlier record"):
         send(blux, folder, [newer, older], updated_at_field="at")
     assert held(blux)["u"]["x"] == 2
+
+
+def test_the_file_that_lacks_the_column_of_the_update_is_named_also_where_no_row_has_changed(
+    blux: Any, folder: Folder, tmp_path: Any
+) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text("user_id,grade\nu,gold\n")
+    send(blux, folder, StorageSource(str(path)))
+
+    with pytest.raises(BluxConfigError, match=r"^record 1 of .*users\.csv: updated_at_field names a column 'at'"):
+        send(blux, folder, StorageSource(str(path)), updated_at_field="at")
 
 
 def test_a_known_row_that_is_rejected_by_its_excluded_moment_is_known_no_longer(blux: Any, folder: Folder) -> None:
