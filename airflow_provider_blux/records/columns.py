@@ -75,6 +75,18 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
     )
 
 
+def flattened(columns: Mapping[str, str]) -> BluxConfigError:
+    """Return the error for a table whose columns are parts of flattened objects, such as ``properties.price``.
+
+    :param columns: ``{column: field}``.
+    """
+    listed = ", ".join(repr(shown(column, LONGEST)) for column in columns)
+    return BluxConfigError(
+        "These columns are named as parts of an object, and would be sent as properties of their whole names: "
+        f"{listed}. Set {mapping_to(columns)}."
+    )
+
+
 def near_fields(columns: Mapping[str, str], own_group: str) -> str:
     """Return the warning about columns that become custom properties but are probably meant to be fields.
 
@@ -91,10 +103,15 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the text of the ``field_mapping`` argument for ``{column: field}``, as a fix in an error or a warning."""
-    mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
+    """Return the arguments that make ``{column: field}`` of columns in another spelling, for an error or a warning."""
     lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
-    return f"field_mapping={{{mapping}}}{lower}"
+    return f"{mapping_to(columns)}{lower}"
+
+
+def mapping_to(columns: Mapping[str, str]) -> str:
+    """Return the text of the ``field_mapping`` argument for ``{column: field}``."""
+    mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
+    return f"field_mapping={{{mapping}}}"
 
 
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:

@@ -11,7 +11,9 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check
 from airflow_provider_blux.records.columns import (
     alike,
+    flattened,
     is_table_row,
+    mapping_to,
     missing_column,
     missing_field,
     misspelt,
@@ -45,8 +47,10 @@ class Header:
         self._fields = fields
         self._shaping = shaping
         # A flattened user has columns such as `user_properties.phone_number`, which are no properties either.
-        groups = GROUPS if "user_properties" in fields.groups else ()
-        inside = {letters_of(f"{group}.{name}"): name for group in groups for name in STANDARD_FIELDS}
+        groups = GROUPS if "user_properties" in fields.groups else tuple(fields.groups)
+        self._groups = {letters_of(group): group for group in groups}
+        of_users = STANDARD_FIELDS if "user_properties" in fields.groups else ()
+        inside = {letters_of(f"{group}.{name}"): name for group in groups for name in of_users}
         self._by_letters = inside | {letters_of(name): name for name in fields.names}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
@@ -109,6 +113,7 @@ class Header:
             self._check_table(row)
         self._check_spelling(row)
         if self._fields.properties is not None:
+            self._check_flattened(row)
             self._check_forms(row)
             self._warn_of_near(row)
 
@@ -156,6 +161,28 @@ class Header:
         column, field = next(iter(wrong.items()))
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
         raise BluxRecordError(f"{group}{column}", f"is {field} in another spelling; {way_out}")
+
+    def _check_flattened(self, row: Row) -> None:
+        """Check that no column is a part of a flattened group, as ``properties.price`` is."""
+        parts = {column: field for column in row if (field := self._part(column))}
+        if not parts:
+            return
+        if is_table_row(row):
+            raise flattened(parts)
+        column = next(iter(parts))
+        way_out = f"nest it, or set {mapping_to(parts)}"
+        raise BluxRecordError(column, f"would be sent as a property of its whole name; {way_out}")
+
+    def _part(self, column: Any) -> str | None:
+        """Return the field that a column of a flattened group stands for; ``None`` if it is no such column."""
+        if not isinstance(column, str) or column in self._shaping.field_mapping or self._shaping.is_excluded(column):
+            return None
+        before, _, name = column.partition(".")
+        group = self._groups.get(letters_of(before))
+        if group is None or not name:
+            return None
+        has_any_name = self._fields.groups.get(group, frozenset()) is None
+        return f"{group if has_any_name else self._fields.own_group}.{name}"
 
     def _check_forms(self, row: Row) -> None:
         """Check that no two columns have the same name in different Unicode forms (NFC, NFD).

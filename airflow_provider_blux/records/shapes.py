@@ -14,7 +14,7 @@ from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_t
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Version of the rules that turn a row into a record; to be increased if the same row is sent differently. The digests
 of rows in a snapshot depend on it, so the next run then sends everything."""
 
@@ -123,11 +123,10 @@ def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
     """Return the source columns that are never sent because ``exclude_fields`` names them.
 
     A snapshot ignores changes in these columns. A column that ``exclude_fields`` names is not among them if it may be
-    sent nevertheless: if ``field_mapping`` renames it; if it has the name of a top-level field, as ``timestamp``; or
-    if it holds a nested group, as ``user_properties``.
+    sent nevertheless: if ``field_mapping`` renames it; or if it holds a nested group, as ``user_properties``.
     """
     fields = FIELDS[operation, api]
-    return shaping.excluded - shaping.field_mapping.keys() - fields.own - fields.groups.keys()
+    return shaping.excluded - shaping.field_mapping.keys() - fields.groups.keys()
 
 
 def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:

@@ -88,7 +88,7 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
                 moment, aside = row.get("timestamp"), aside | {"timestamp"}
     user_id, standard, custom = _sorted(row, shaping, aside)
     record: dict[str, Any] = {"user_id": user_id, "properties": _joined(standard, custom, shaping)}
-    if moment is not None:
+    if moment is not None and "timestamp" not in shaping.excluded:
         record["timestamp"] = timestamp(moment, "timestamp", shaping.zone, shaping.timestamp_unit)
     return user_id, record
 

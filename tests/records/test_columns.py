@@ -144,6 +144,53 @@ def test_a_mapping_that_is_the_wrong_way_round_is_named() -> None:
     )
 
 
+FLATTENED = [
+    (USER, "custom_user_properties.grade", "custom_user_properties.grade"),
+    (USER, "user_properties.grade", "custom_user_properties.grade"),
+    (USER, "properties.grade", "custom_user_properties.grade"),
+    (USER, "Custom_User_Properties.Grade", "custom_user_properties.Grade"),
+    (("upsert_users", "open"), "properties.grade", "properties.grade"),
+    (("upsert_users", "open"), "custom_user_properties.grade", "custom_user_properties.grade"),
+    (("send_events", "open"), "properties.price", "properties.price"),
+    (("update_devices", "open"), "properties.model", "properties.model"),
+]
+
+
+@pytest.mark.parametrize(("kind", "column", "target"), FLATTENED)
+def test_a_column_of_a_flattened_group_is_no_property_of_its_whole_name(
+    kind: tuple[str, str], column: str, target: str
+) -> None:
+    row = {"user_id": "u", "name": "n", "device_id": "d", column: 3}
+
+    words = refusal(kind, TableRow(row))
+    with pytest.raises(BluxRecordError) as raised:
+        shape_of(*kind)(row)
+
+    mapping = {column: target}
+    assert words.startswith("These columns are named as parts of an object, and would be sent as properties of their ")
+    assert words.endswith(f"Set field_mapping={mapping}.")
+    assert raised.value.field == column
+    assert raised.value.reason.endswith(f"set field_mapping={mapping}")
+    _, record = shape_of(*kind, Shaping(field_mapping=mapping))(row)
+    group, name = target.split(".")
+    held = record[group if group in record else "properties"]
+    assert held[name] == 3
+    assert column not in held
+
+
+@pytest.mark.parametrize("column", ["address.street", "properties.", ".grade", "my_properties.grade"])
+def test_other_names_with_a_dot_are_properties(column: str) -> None:
+    _, record = shape_of(*USER)(TableRow({"user_id": "u", column: 3}))
+
+    assert record["custom_user_properties"] == {column: 3}
+
+
+def test_a_flattened_column_that_is_never_sent_is_no_error() -> None:
+    shape = shape_of(*USER, Shaping(exclude_fields=["custom_user_properties.grade"]))
+
+    assert shape(TableRow({"user_id": "u", "custom_user_properties.grade": 3}))[1] == {"user_id": "u"}
+
+
 @pytest.mark.parametrize("target", ["phone_number", "custom_user_properties.tel"])
 def test_a_mapping_to_a_field_or_to_no_column_is_not_called_the_wrong_way_round(target: str) -> None:
     words = refusal(USER, table_row("user_id", "phone_number", "name"), {"email_address": target})

@@ -13,7 +13,7 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import check_mapping, shape_of
+from airflow_provider_blux.records.shapes import check_mapping, never_sent, shape_of
 from airflow_provider_blux.sources.rows import TableRow
 from tests.delivery.pushing import push
 from tests.records.outcomes import Rejected, check
@@ -386,6 +386,18 @@ def test_an_excluded_group_is_left_out_however_its_properties_are_given(kind: tu
         assert left_out not in record
         assert kept in record
         assert shape.never_excluded() == []
+
+
+def test_the_timestamp_of_a_profile_can_be_excluded() -> None:
+    moment = "2026-01-31T09:00:00Z"
+    nested = {"user_id": "u", "properties": {"grade": "gold", "timestamp": moment}, "timestamp": moment}
+    mapped = {"user_id": "u", "grade": "gold", "at": moment}
+    expected = {"user_id": "u", "properties": {"grade": "gold"}}
+
+    assert shape_of(*PROFILE, Shaping(exclude_fields=["timestamp"]))(nested)[1] == expected
+    shaping = Shaping(exclude_fields=["timestamp"], field_mapping={"at": "timestamp"})
+    assert shape_of(*PROFILE, shaping)(mapped)[1] == expected
+    assert never_sent(*PROFILE, shaping) == {"timestamp"}
 
 
 def test_an_excluded_object_of_the_open_api_is_not_sent() -> None:

@@ -124,6 +124,11 @@ def columns_in_capitals(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,PHONE_NUMBER\n1,010\n")).execute({})
 
 
+@says("These columns are named as parts")
+def flattened_columns(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"user_id,properties.grade\n1,gold\n")).execute({})
+
+
 @says("These columns are sent")
 def column_nearly_a_field(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,mobile\n1,010\n")).execute({})
