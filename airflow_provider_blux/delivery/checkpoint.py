@@ -253,7 +253,7 @@ def _understood(saved: Any, settings: str) -> _State:
     if state.settings != settings:
         raise BluxCheckpointError(
             "The checkpoint of an earlier try belongs to other settings: batch_size, on_unknown, the shaping "
-            f"arguments or the connection have changed since. Nothing was sent. {WAY_OUT}"
+            f"arguments or the connection have changed since. This try sent nothing. {WAY_OUT}"
         )
     return state
 

@@ -53,13 +53,14 @@ class Suppression:
                 self._add_at(number, row, place_of)
         except BluxRecordError as error:
             raise BluxConfigError(
-                f"suppression_path: entry {number} of {name} cannot be understood ({error}). Nothing was sent, "
+                f"suppression_path: entry {number} of {name} cannot be understood ({error}). This try sent nothing, "
                 "since a user could be missing from the list. Fix the list."
             ) from None
         except BluxConfigError as error:  # its message recommends an argument that does not apply to this list
             raise BluxConfigError(
-                f"suppression_path: {error.message} Nothing was sent. field_mapping, lowercase_columns, encoding and "
-                "delimiter are for the records, not for this list: save it as UTF-8, with commas and a column user_id."
+                f"suppression_path: {error.message} This try sent nothing. field_mapping, lowercase_columns, encoding "
+                "and delimiter are for the records, not for this list: save it as UTF-8, with commas and a column "
+                "user_id."
             ) from None
 
     def __len__(self) -> int:
@@ -183,7 +184,7 @@ def guarded(
     if isinstance(rows, Iterator):
         # A table row is a new object for each record. A source may reuse other objects, so those are copied.
         rows = (row if is_table_row(row) else copied(row) for row in rows)
-        return list(guard.users_checked(rows, "nothing was sent"))
+        return list(guard.users_checked(rows, "this try sent nothing"))
     return _GuardedRows(rows, guard)
 
 
@@ -224,7 +225,7 @@ class _Guard:
         """
         number = sum(1 for _ in self._until_stopped(rows))
         if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
-            raise self._too_many(f"nothing was sent; the source names {users:,} users in {number:,} records")
+            raise self._too_many(f"this try sent nothing; the source names {users:,} users in {number:,} records")
         return number
 
     def _number_of_users(self, rows: Iterable[Any]) -> int:
@@ -278,7 +279,7 @@ class _Guard:
     def _until_stopped(self, rows: Iterable[Any]) -> Iterator[Any]:
         for row in rows:
             if self._is_stopped():
-                raise BluxStopped("The task was told to stop while its records were counted; nothing was sent.")
+                raise BluxStopped("The task was told to stop while its records were counted; this try sent nothing.")
             yield row
 
     def _too_many(self, state: str) -> BluxGuardError:

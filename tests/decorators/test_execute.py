@@ -276,7 +276,9 @@ def test_a_function_that_names_users_to_delete_is_called_once(blux_emulator: Emu
 def test_the_guard_stops_a_function_before_anybody_is_deleted(blux_emulator: Emulator) -> None:
     function = Function(1000)
 
-    with pytest.raises(AirflowFailException, match="More than 9 different users would be deleted; nothing was sent"):
+    with pytest.raises(
+        AirflowFailException, match="More than 9 different users would be deleted; this try sent nothing"
+    ):
         operator("blux_delete_users", function, arguments={"max_users": 9}).execute({})
     assert blux_emulator.requests() == []
     assert function.is_closed

@@ -24,7 +24,7 @@ def test_the_guard_lets_exactly_max_users_pass(blux_emulator: Emulator) -> None:
 def test_the_guard_stops_before_anything_is_sent(blux_emulator: Emulator, once: bool) -> None:
     ids = ["a", "b", "c"]
 
-    with pytest.raises(BluxGuardError, match="More than 2 different users would be deleted; nothing was sent"):
+    with pytest.raises(BluxGuardError, match="More than 2 different users would be deleted; this try sent nothing"):
         BluxHook().delete_users(iter(ids) if once else ids, max_users=2)
     assert blux_emulator.requests() == []
 
@@ -63,7 +63,7 @@ def test_the_guard_counts_the_ids_of_a_mapped_column(blux_emulator: Emulator, ro
     rows = [row_type({"customer": name, "reason": "left"}) for name in "abc"]
     mapping = {"customer": "user_id"}
 
-    with pytest.raises(BluxGuardError, match="More than 2 different users would be deleted; nothing was sent"):
+    with pytest.raises(BluxGuardError, match="More than 2 different users would be deleted; this try sent nothing"):
         BluxHook().delete_users(rows, max_users=2, field_mapping=mapping)
     assert blux_emulator.requests() == []
     assert BluxHook().delete_users(rows, max_users=3, field_mapping=mapping).delivered == 3
@@ -125,7 +125,7 @@ def test_users_are_counted_only_where_there_are_more_records(blux_emulator: Emul
 
 
 def test_the_message_says_how_many_records_there_are(blux_emulator: Emulator) -> None:
-    with pytest.raises(BluxGuardError, match="nothing was sent; the source names 3 users in 4 records"):
+    with pytest.raises(BluxGuardError, match="this try sent nothing; the source names 3 users in 4 records"):
         BluxHook().delete_users(["a", "b", "c", "b"], max_users=2)
 
 
@@ -170,7 +170,7 @@ def test_a_stop_takes_effect_while_records_are_counted(blux_emulator: Emulator) 
                 yield user_id
 
     ids = Stopping([str(number) for number in range(100)])
-    with pytest.raises(BluxStopped, match="nothing was sent"):
+    with pytest.raises(BluxStopped, match="this try sent nothing"):
         hook.delete_users(ids, max_users=1000)
 
     assert ids.read == [3]

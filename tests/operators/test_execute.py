@@ -135,7 +135,9 @@ def test_list_key_names_the_list_in_the_body(blux_emulator: Emulator) -> None:
 
 
 def test_the_guard_fails_at_once_and_deletes_nothing(blux_emulator: Emulator) -> None:
-    with pytest.raises(AirflowFailException, match="More than 2 different users would be deleted; nothing was sent"):
+    with pytest.raises(
+        AirflowFailException, match="More than 2 different users would be deleted; this try sent nothing"
+    ):
         BluxDeleteUsersOperator(task_id="push", user_ids=["a", "b", "c"], max_users=2).execute({})
     assert blux_emulator.requests() == []
 
