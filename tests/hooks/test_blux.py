@@ -113,6 +113,15 @@ def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
     assert dict(blux_emulator.users()).keys() == {"a", "b", "c"}
 
 
+def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator) -> None:
+    def users() -> Any:
+        yield {"user_id": "a"}
+        return [{"user_id": "b"}]
+
+    with pytest.raises(BluxConfigError, match=r"^records is a generator, so the value .* would be lost"):
+        BluxHook().upsert_users(users())
+
+
 class Mapped(Sequence[Any]):
     """The value of ``expand(...).output.map(f)`` in a ``@task``: a function of the DAG author returns each item."""
 
