@@ -126,7 +126,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
     from airflow_provider_blux.sources.files import StorageSource
 
     header = shape_of("delete_users", "application").header
-    source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read)
+    source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read, argument="suppression_path")
     if source.has_no_file():
         raise BluxSourceError(
             f"suppression_path: there is no list at {source}, so deleted users could be created again. Before "

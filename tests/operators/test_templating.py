@@ -254,3 +254,24 @@ def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
 def test_several_excluded_names_in_one_text_are_not_one_name(text: str) -> None:
     with pytest.raises(BluxConfigError, match="write several as a list"):
         BluxUpsertUsersOperator(task_id="push", users=[], exclude_fields=text)
+
+
+@native
+@pytest.mark.parametrize("on_missing", ["succeed", "skip", "fail"])
+def test_a_template_without_a_value_is_no_missing_file(blux_emulator: Emulator, native: bool, on_missing: Any) -> None:
+    with dag(render_template_as_native_obj=native):
+        operator = BluxUpsertUsersOperator(
+            task_id="push", path="{{ params.day }}", file_format="jsonl", on_missing=on_missing
+        )
+
+    with pytest.raises(AirflowFailException, match=r"^path .*; name "):
+        rendered(operator, params={"day": None}).execute({})
+
+
+@pytest.mark.parametrize("text", ["", "None", []])
+def test_a_suppression_list_without_a_name_is_named(blux_emulator: Emulator, text: Any) -> None:
+    operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}], suppression_path=text)
+
+    with pytest.raises(AirflowFailException, match=r"^suppression_path .*; name "):
+        operator.execute({})
+    assert not blux_emulator.requests()
