@@ -194,8 +194,11 @@ def _folder(path: str, argument: str) -> Folder:
     # A template without a value renders to one of these, which would be a folder in the worker's current directory.
     if isinstance(path, str) and path.strip() in ("", "None"):
         raise BluxConfigError(f"{argument} is {'the text None' if path.strip() else 'empty'}; name a folder.")
+    url = url_of(path)
+    if not isinstance(url, str):  # render_template_as_native_obj makes a number of 20260131
+        raise BluxConfigError(f"{argument} is of type {type(path).__name__}; it must be the path of a folder, as text.")
     try:
-        place = ObjectStoragePath(url_of(path))
+        place = ObjectStoragePath(url)
         return Folder(place.fs, place.path, argument)
     except (ImportError, ValueError, TypeError) as error:
         raise BluxConfigError(

@@ -230,6 +230,8 @@ def test_a_literal_is_checked_when_the_dag_is_parsed(arguments: dict[str, Any]) 
         (BluxDeleteUsersOperator, "receipts_path", {"user_ids": ["a"]}),
         (BluxUpsertUsersOperator, "snapshot_path", {"users": [{"user_id": "a"}]}),
         (BluxDeleteUsersOperator, "snapshot_path", {"user_ids": ["a"]}),
+        (BluxUpsertUsersOperator, "rejects_path", {"users": [{"user_id": "a"}]}),
+        (BluxSendEventsOperator, "checkpoint_path", {"events": [{"name": "seen", "user_id": "a"}]}),
     ],
 )
 def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
@@ -274,4 +276,14 @@ def test_a_suppression_list_without_a_name_is_named(blux_emulator: Emulator, tex
 
     with pytest.raises(AirflowFailException, match=r"^suppression_path .*; name "):
         operator.execute({})
+    assert not blux_emulator.requests()
+
+
+@pytest.mark.parametrize("argument", ["receipts_path", "rejects_path", "checkpoint_path", "snapshot_path"])
+def test_a_folder_that_is_rendered_to_a_number_is_named(blux_emulator: Emulator, argument: str) -> None:
+    with dag(render_template_as_native_obj=True):
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids=["a"], **cast("Any", {argument: "{{ ds_nodash }}"}))
+
+    with pytest.raises(AirflowFailException, match=f"^{argument} is of type int; it must be the path of a folder"):
+        rendered(operator, ds_nodash="20260131").execute({})
     assert not blux_emulator.requests()
