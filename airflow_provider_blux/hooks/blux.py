@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import Settings, check_tolerance, resolved_settings, shaping_of
+from airflow_provider_blux.delivery.settings import (
+    Settings,
+    check_list_key,
+    check_tolerance,
+    resolved_settings,
+    shaping_of,
+)
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxCheckpointError,
@@ -190,6 +196,7 @@ class BluxHook(BaseHook):
         :param options: see :class:`~airflow_provider_blux.hooks.options.HookOptions`.
         :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
+        check_list_key(list_key)
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
     def accepted_ids(self, user_ids: Iterable[Any], receipts: Iterable[str] | None) -> list[Any]:

@@ -22,6 +22,7 @@ from airflow_provider_blux.exceptions import (
     BluxStopped,
 )
 from airflow_provider_blux.hooks.blux import BluxHook
+from airflow_provider_blux.operators.blux import BluxUpdateDevicesOperator
 
 MOMENT = "2026-01-31T09:00:00+09:00"
 
@@ -102,6 +103,15 @@ def test_the_list_of_devices_can_have_another_key(blux_emulator: Emulator) -> No
         BluxHook().update_devices([{"device_id": "d"}], list_key="items")
 
     assert blux_emulator.counts()["devices"] == 0
+
+
+@pytest.mark.parametrize("key", ["", " ", 5, ["devices"]])
+def test_a_key_of_the_list_that_is_no_text_is_refused(blux_emulator: Emulator, key: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
+        BluxHook().update_devices([{"device_id": "d"}], list_key=key)
+    with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
+        BluxUpdateDevicesOperator(task_id="t", devices=[], list_key=key)
+    assert not blux_emulator.requests()
 
 
 def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
