@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ from airflow_provider_blux.hooks.options import (
     check_names,
     on_unknown_of,
 )
-from airflow_provider_blux.signatures import keys_of, listing
+from airflow_provider_blux.signatures import keys_of, listing, misnamed
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -73,6 +74,8 @@ class BluxHook(BaseHook):
     hook_name = "Blux"
 
     def __init__(self, blux_conn_id: str = default_conn_name, api: Api | None = None, **kwargs: Any) -> None:
+        if error := misnamed("BluxHook", kwargs, {*signature(BaseHook).parameters, "blux_conn_id", "api"}):
+            raise error
         super().__init__(**kwargs)
         self.blux_conn_id = blux_conn_id
         self.api = check_api(api)
