@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
+from airflow_provider_blux.api.endpoints import APIS, OPERATIONS, Api, Endpoint, Operation, apis_of, endpoints_for
 from airflow_provider_blux.delivery.settings import (
     Settings,
     check_list_key,
@@ -40,6 +40,7 @@ from airflow_provider_blux.hooks.options import (
     HookOptions,
     UserOptions,
     check_names,
+    check_run_options,
     on_unknown_of,
 )
 from airflow_provider_blux.signatures import keys_of, listing, misnamed
@@ -225,10 +226,13 @@ class BluxHook(BaseHook):
     def asset(self, operation: Operation) -> Asset:
         """Return the Airflow asset that an operation changes in the application or project of the connection.
 
-        :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
+        :raises BluxConfigError: there is no such operation, the API does not have it, or the connection has no
+            credentials for it.
         """
         from airflow_provider_blux.assets.blux import asset_of
 
+        if operation not in OPERATIONS:
+            raise BluxConfigError(f"operation must be one of {', '.join(OPERATIONS)}.")
         api = self._endpoints(operation, None)[0].api
         return asset_of(operation, self.credentials.access[api].application)
 
@@ -266,6 +270,7 @@ class BluxHook(BaseHook):
 
         check_names(getattr(BluxHook, operation), options)
         given = cast("HookOptions", options)
+        check_run_options(given)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         settings = resolved_settings(given, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, given.get("rejects_path"))

@@ -205,6 +205,29 @@ def test_an_unknown_or_wrong_option_is_refused(blux_emulator: Emulator) -> None:
         BluxHook().upsert_users([], batch_size=101)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"checkpoint": "s3://bucket/folder"}, r"^checkpoint must be .* For a folder use checkpoint_path\.$"),
+        ({"run": "manual"}, r"^run must be a Run, from airflow_provider_blux\.types"),
+        ({"watchers": print}, r"^watchers must be a list of functions"),
+        ({"watchers": None}, r"^watchers must be a list of functions"),
+        ({"watchers": [5]}, r"^watchers must be a list of functions"),
+    ],
+    ids=str,
+)
+def test_an_object_of_the_wrong_kind_is_refused(blux_emulator: Emulator, options: Any, words: str) -> None:
+    with pytest.raises(BluxConfigError, match=words):
+        BluxHook().upsert_users([{"user_id": "a"}], **options)
+    assert not blux_emulator.requests()
+
+
+@pytest.mark.parametrize("operation", ["users", "upsert", None])
+def test_there_is_no_asset_of_an_operation_that_does_not_exist(blux_emulator: Emulator, operation: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^operation must be one of upsert_users, delete_users, "):
+        BluxHook().asset(operation)
+
+
 def test_an_operation_without_credentials_names_the_fields_to_fill_in(
     blux_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
