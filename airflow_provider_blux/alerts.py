@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_provider_blux.delivery.reasons import in_words
-from airflow_provider_blux.delivery.report import Report
+from airflow_provider_blux.delivery.report import Report, is_report
 
 __all__ = ["alert_text", "report_of"]
 
@@ -17,7 +17,7 @@ def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the report of the task whose callback is called, whether the task succeeded or failed.
 
     A failed task pushes no XCom; its error carries the report. ``None`` if there is no report: the task failed before
-    it read anything, or its process was killed.
+    it read anything, its process was killed, or it is a task of another kind.
 
     :param context: the argument of ``on_failure_callback``, ``on_retry_callback`` and ``on_success_callback``.
     """
@@ -25,10 +25,10 @@ def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     if error is None:
         instance = context["ti"]
         found = instance.xcom_pull(task_ids=instance.task_id, map_indexes=instance.map_index)
-        return found if isinstance(found, dict) else None
+        return found if is_report(found) else None  # `default_args` may set the callback for other tasks as well
     # A task that is not retried fails with Airflow's AirflowFailException; its context is the package's error.
     errors = (error, getattr(error, "__context__", None))
-    return next((report for one in errors if (report := getattr(one, "report", None))), None)
+    return next((report for one in errors if is_report(report := getattr(one, "report", None))), None)
 
 
 def alert_text(context: Mapping[str, Any]) -> str:
@@ -43,7 +43,7 @@ def alert_text(context: Mapping[str, Any]) -> str:
 
 def _lines(context: Mapping[str, Any]) -> Iterator[str]:
     instance, error, report = context["ti"], context.get("exception"), report_of(context)
-    number = f"[{instance.map_index}]" if instance.map_index >= 0 else ""
+    number = "" if instance.map_index in (None, -1) else f"[{instance.map_index}]"
     yield f"{instance.dag_id}.{instance.task_id}{number}, run {instance.run_id}, try {instance.try_number}"
     if error is not None:
         yield str(error).partition("\n")[0] or type(error).__name__

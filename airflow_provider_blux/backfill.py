@@ -76,8 +76,13 @@ def summarize_reports(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     ``tasks`` is the number of reports. ``seconds`` is the sum over all tasks, which may have run at the same time.
 
     :param reports: the reports that the tasks returned; for a mapped task, its ``output``.
+    :raises BluxConfigError: a value is not a report, such as ``None`` from a task that was skipped.
     :raises BluxError: the counts of a report do not add up.
     """
+    if not isinstance(reports, Iterable):
+        raise BluxConfigError(
+            f"reports is of type {type(reports).__name__}; it must be a list of reports, or a mapped task's output."
+        )
     return summary([reports] if isinstance(reports, Mapping) else reports)
 
 

@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         hashes = Hashes(_key(options.key_file))
         tries = by_try(_files(options.path))
-    except OSError as error:
+        wanted = hashes.of(_utf_8(options.user_id, "--user-id")) if options.user_id is not None else None
+    except (OSError, ValueError) as error:
         return _unreadable(error)
-    wanted = hashes.of(options.user_id.encode()) if options.user_id is not None else None
     receipts, found, is_valid = 0, 0, True
     for name, files in sorted(tries.items()):
         try:
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if found else 1
 
 
-def _unreadable(error: OSError) -> int:
-    print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+def _unreadable(error: OSError | ValueError) -> int:
+    print(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error, file=sys.stderr)
     return 2
 
 
@@ -88,9 +88,24 @@ def _files(path: Path) -> list[str]:
 
 
 def _key(file: Path | None) -> str | None:
-    if file is not None:
-        return file.read_text(encoding="utf-8-sig").strip() or None
-    return os.environ.get(KEY_VARIABLE) or None
+    if file is None:
+        key = os.environ.get(KEY_VARIABLE) or None
+        _utf_8(key or "", KEY_VARIABLE)
+        return key
+    try:
+        key = file.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not text in UTF-8. Write the receipt_key of the connection into it.") from None
+    if not key:
+        raise ValueError(f"{file} is empty. Write the receipt_key of the connection into it, or leave --key-file out.")
+    return key
+
+
+def _utf_8(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # Python's stand-in for a byte that is not UTF-8
+        raise ValueError(f"{name} is not text in UTF-8.") from None
 
 
 def _parser() -> argparse.ArgumentParser:

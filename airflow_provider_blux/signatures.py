@@ -14,6 +14,20 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 # The names that other operators, or dbt and other tools, have for an argument.
 _NAMED_ELSEWHERE = {"conn_id": "blux_conn_id", "dry_run": "validate_only"}
 
+# The arguments of some operations only, with what these operations send; a test compares them with the signatures.
+ONLY_FOR = {
+    "exclude_fields": "users",
+    "updated_at_field": "users",
+    "max_users": "deletions",
+    "receipts_path": "deletions",
+    "on_unknown": "events",
+    "list_key": "devices",
+    "suppression_path": "users, events and devices",
+    "snapshot_path": "users, deletions and devices",
+    "full_refresh": "users and devices",
+    "max_absent": "users and devices",
+}
+
 
 def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: str = "") -> BluxConfigError | None:
     """Return an error that names the arguments that do not exist, and similar ones; ``None`` if all exist.
@@ -29,8 +43,9 @@ def misnamed(owner: str, given: Iterable[str], known: Iterable[str], otherwise: 
     unknown = sorted(set(given) - known)
     if not unknown:
         return None
-    nearest = [name for one in unknown for name in _nearest(one, known)]
-    hint = f"did you mean {', '.join(nearest)}?" if nearest else otherwise
+    elsewhere = [f"{one} is only for {ONLY_FOR[one]}." for one in unknown if one in ONLY_FOR]
+    nearest = [name for one in unknown if one not in ONLY_FOR for name in _nearest(one, known)]
+    hint = " ".join([*([f"did you mean {', '.join(nearest)}?"] if nearest else []), *elsewhere]) or otherwise
     return BluxConfigError(f"{owner} has no argument {', '.join(unknown)}{'; ' + hint if hint else '.'}")
 
 

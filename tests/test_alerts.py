@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.alerts import alert_text, report_of
+from airflow_provider_blux.backfill import summarize_reports
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
@@ -80,6 +81,21 @@ def test_of_many_reasons_five_are_named(blux_emulator: Emulator) -> None:
 
     assert alert_text(context).count("\n- column_") == 5
     assert "\n- and 3 other reasons" in alert_text(context)
+
+
+@pytest.mark.parametrize("result", [{}, {"rows": 5}, summarize_reports([]), ["text"], None], ids=str)
+def test_a_callback_of_all_tasks_of_a_dag_may_meet_a_task_of_another_kind(result: Any) -> None:
+    context = {"ti": TaskInstance(result)}
+
+    assert report_of(context) is None
+    assert alert_text(context) == "crm.send, run manual, try 2"
+
+
+def test_a_task_that_is_not_mapped_may_have_no_map_index(blux_emulator: Emulator) -> None:
+    operator = BluxUpsertUsersOperator(task_id="send", users=[{"user_id": "a"}])
+    instance = TaskInstance(operator.execute({}), map_index=None)  # type: ignore[arg-type]
+
+    assert alert_text({"ti": instance}) == "crm.send, run manual, try 2\n1 read = 1 delivered"
 
 
 @pytest.mark.parametrize("error", [AirflowFailException("wrong"), BluxConfigError("wrong"), "killed", KeyError()])

@@ -122,6 +122,30 @@ def test_no_reports_are_a_report_of_nothing():
     assert summarize_reports([])["read"] == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "NoneType"),
+        ("report", "str"),
+        ([], "list"),
+        ({}, "dict"),
+        ({"rows": 5}, "dict"),
+        ({**report(), "read": "5"}, "dict"),
+        (summarize_reports([report()]), "dict"),
+    ],
+    ids=str,
+)
+def test_what_is_no_report_is_named_by_its_place_and_type(value, kind):
+    with pytest.raises(BluxConfigError, match=rf"^reports: value 2 is of type {kind} and is not the report of a task"):
+        summarize_reports([report(read=1, delivered=1), value])
+
+
+@pytest.mark.parametrize("reports", [None, 5])
+def test_reports_are_a_list_or_an_output(reports):
+    with pytest.raises(BluxConfigError, match=rf"^reports is of type {type(reports).__name__}; it must be a list"):
+        summarize_reports(reports)
+
+
 def test_counts_that_do_not_add_up_are_not_hidden_by_another_report():
     with pytest.raises(BluxError, match="do not add up"):
         summarize_reports([report(read=2, delivered=1), report(read=1, delivered=2)])

@@ -24,6 +24,7 @@ from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators import arguments, blux
 from airflow_provider_blux.operators.arguments import AirflowArguments
 from airflow_provider_blux.operators.base import BluxOperator
+from airflow_provider_blux.signatures import ONLY_FOR
 from tests.operators.pipeline import dag
 
 ROOT = Path(__file__).parents[1]
@@ -190,6 +191,39 @@ def test_the_types_of_a_hook_s_method_name_what_it_takes(
         else:
             with pytest.raises(BluxConfigError, match=name if name != "max_absent" else "max_absent|snapshot_path"):
                 getattr(BluxHook(), operation)([], **given)
+
+
+def test_arguments_of_some_operations_are_known_with_what_these_send() -> None:
+    words = {"upsert_users": "users", "delete_users": "deletions", "send_events": "events", "update_devices": "devices"}
+    taken = {words[kind.operation]: set(signature(kind).parameters) - {kind.records_field} for kind in OPERATORS}
+    some = set.union(*taken.values()) - set.intersection(*taken.values())
+
+    assert {name: {word for word in taken if name in taken[word]} for name in some} == {
+        name: set(sent.replace(" and ", ", ").split(", ")) for name, sent in ONLY_FOR.items()
+    }
+
+
+@any_operation
+@pytest.mark.parametrize("argument", ["max_users", "list_key"])
+def test_an_argument_of_another_operation_is_told_from_a_typo(
+    blux_emulator: Emulator, operation: str, argument: str
+) -> None:
+    (kind,) = (one for one in OPERATORS if one.operation == operation)
+    if argument in signature(kind).parameters:
+        return
+    words = rf"has no argument {argument}; {argument} is only for {ONLY_FOR[argument]}\.$"
+
+    with pytest.raises(BluxConfigError, match=rf"^{kind.__name__} {words}"):
+        kind(task_id="push", **{kind.records_field: [], argument: 5})
+    with pytest.raises(BluxConfigError, match=rf"^@task\.blux_{operation} {words}"):
+        decorator(operation)(**{argument: 5})
+    with pytest.raises(BluxConfigError, match=rf"^BluxHook\.{operation} {words}"):
+        getattr(BluxHook(), operation)([], **{argument: 5})
+
+
+def test_a_hook_names_its_own_wrong_argument() -> None:
+    with pytest.raises(BluxConfigError, match=r"^BluxHook has no argument conn_id; did you mean blux_conn_id\?$"):
+        BluxHook(conn_id="blux")
 
 
 @any_operation

@@ -72,8 +72,13 @@ def create_asset(*, application: str, kind: str, extra: dict[str, Any] | None = 
     :param application: id of the application (Application API) or of the project (Open API).
     :param kind: ``users``, ``deletions``, ``events`` or ``devices``.
     :param extra: metadata that Airflow stores with the asset.
-    :raises ValueError: there is no such kind, or ``application`` is empty.
+    :raises ValueError: there is no such kind, or ``application`` is not text, or is empty.
     """
+    if not isinstance(application, str):
+        raise ValueError(  # noqa: TRY004 - a wrong value like any other
+            f"application is of type {type(application).__name__}; it must be the id of an application or a project, "
+            "as text."
+        )
     uri = f"{SCHEME}://{quote(application, safe='')}/{kind}"
     check_uri(uri)  # Airflow 2.11 only warns of a wrong one
     return Asset(uri=uri, extra=extra)

@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.delivery.reasons import Reasons, in_words
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
-from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRejectLimitError
 
 if TYPE_CHECKING:
     from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
@@ -88,14 +88,34 @@ class Report:
         return f"{self.read:,} read = " + " + ".join(f"{getattr(self, outcome):,} {outcome}" for outcome in shown)
 
 
+def is_report(value: Any) -> bool:
+    """Return whether a value is the report of one task as a dict; not that of several, nor another task's dict."""
+    return (
+        isinstance(value, Mapping)
+        and value.keys() >= {"read", *OUTCOMES}
+        and value.keys() <= {one.name for one in fields(Report)}
+        and all(isinstance(value.get(name, 0), int | float) for name in _ADDED_UP)
+    )
+
+
+def _report(number: int, value: Any) -> Report:
+    if not is_report(value):
+        raise BluxConfigError(
+            f"reports: value {number} is of type {type(value).__name__} and is not the report of a task with an "
+            "operator or a decorator of Blux. Pass what such tasks returned, and leave out a task that was skipped."
+        )
+    return Report(**value)
+
+
 def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the sum of several reports as a dict, with the number of reports as ``tasks``.
 
     The dict has no ``records_per_second`` and no ``rate_limit``.
 
+    :raises BluxConfigError: a value is not a report.
     :raises BluxError: the counts of a report do not add up.
     """
-    many = [Report(**report) for report in reports]
+    many = [_report(number, value) for number, value in enumerate(reports, 1)]
     whole = Report(
         **{name: sum(getattr(report, name) for report in many) for name in _ADDED_UP},
         absent=sum(absent) if (absent := [it.absent for it in many if it.absent is not None]) else None,

@@ -247,6 +247,15 @@ def check_max_users(max_users: Any) -> None:
         raise BluxConfigError("max_users must be a whole number of at least 1, or None to switch the guard off.")
 
 
+def check_list_key(list_key: Any) -> None:
+    """Check ``list_key``, the name of the list of devices in the request body.
+
+    :raises BluxConfigError: the value is not text, or is empty.
+    """
+    if list_key is not None and (not isinstance(list_key, str) or not list_key.strip()):
+        raise BluxConfigError("list_key must be the name of the list in the request body, or be left out.")
+
+
 def check_rate(name: str, value: Any) -> None:
     """Check a number of requests a second; ``None`` stands for the published limit.
 

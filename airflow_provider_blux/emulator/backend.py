@@ -39,6 +39,11 @@ class Credentials:
     project_id: str = "demo-project"
     open_api_key: str = field(default="demo-open-api-key", repr=False)
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{name} must be text and not empty: no client could send it")
+
     def connection(self, address: Address) -> dict[str, Any]:
         """Return the Airflow connection to an emulator at ``address``."""
         extra = {"open_api_url": address.url, "project_id": self.project_id, "open_api_key": self.open_api_key}

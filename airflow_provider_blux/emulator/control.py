@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_blux.emulator import shapes
 from airflow_provider_blux.emulator.backend import Backend
@@ -99,6 +99,8 @@ class Control:
         )
 
     def _requests(self, request: Request) -> Answer:
+        if unknown := parse_qs(request.query, keep_blank_values=True).keys() - {"limit", "offset"}:
+            raise RefusedError(f"{min(unknown)} is not one of the parameters limit, offset")
         limit, offset = _whole(request, "limit", -1), _whole(request, "offset", 0)
         return json_answer(self._backend.store.requests(limit, offset))
 

@@ -17,6 +17,7 @@ decides what happens to a request that the fault strikes:
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
@@ -24,7 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from airflow_provider_blux.emulator.endpoints import APIS, OPERATIONS, Endpoint
+from airflow_provider_blux.emulator.endpoints import APIS, ENDPOINTS, OPERATIONS, Endpoint
 
 # When a fault takes effect: before a request is answered (`delay`), on its arrival, when its size is known, when its
 # records are known, or after they were stored.
@@ -124,6 +125,14 @@ def _ids(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(i, str) and i for i in value)
 
 
+def _json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 _FIELDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "operation": (lambda value: value in OPERATIONS, f"one of {', '.join(OPERATIONS)}"),
     "api": (lambda value: value in APIS, f"one of {', '.join(APIS)}"),
@@ -132,7 +141,7 @@ _FIELDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "probability": (lambda value: _number(value) and value <= 1, "a number from 0 to 1"),
     "status": (lambda value: _whole(200)(value) and value < 600, "a status from 200 to 599"),
     "headers": (_headers, f"an object of valid headers without {', '.join(_FRAMING)}"),
-    "body": (lambda _: True, "any JSON value"),
+    "body": (_json, "a value that JSON can hold, or text"),
     "processed": (lambda value: isinstance(value, bool), "true or false"),
     "seconds": (_number, "a number of seconds"),
     "seconds_max": (_number, "a number of seconds"),
@@ -187,6 +196,8 @@ def _check_sense(fault: Fault) -> None:
         raise ValueError("a too_large fault needs records or bytes")
     if fault.seconds_max is not None and fault.seconds_max < fault.seconds:
         raise ValueError("seconds_max must not be below seconds")
+    if not any(map(fault.concerns, ENDPOINTS)):
+        raise ValueError(f"the {fault.api} API has no {fault.operation}, so the fault would never strike")
     if fault.status in _NO_BODY and fault.body is not None:
         raise ValueError(f"a {fault.status} answer has no body")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import re
 import sqlite3
 import ssl
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from airflow_provider_blux.emulator.rates import LimitKind
 from airflow_provider_blux.emulator.serving import Server
 
 _EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 - only compared with `host`
+
+_HOST_NAME = re.compile(r"[\w.-]+")
 
 
 class Emulator:
@@ -38,7 +41,7 @@ class Emulator:
     :param application_id: a credential that clients must send, as are ``secret_key``, ``project_id`` and
         ``open_api_key``.
     :raises ValueError: there is no ``certificate``, although ``host`` is not loopback or there are ``names``; or there
-        are no ``names``, although ``host`` is ``0.0.0.0``; or ``police_rates`` or ``limit_kind`` is not valid.
+        are no ``names``, although ``host`` is ``0.0.0.0``; or another argument is not valid.
     """
 
     def __init__(
@@ -56,6 +59,10 @@ class Emulator:
         project_id: str = DEMO.project_id,
         open_api_key: str = DEMO.open_api_key,
     ) -> None:
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+            raise ValueError("port must be a whole number from 0 to 65535, and 0 takes a free one.")
+        if isinstance(names, str) or not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in names):
+            raise ValueError("names must be a list of host names (--name), such as blux: no URL, no port, no blanks.")
         if certificate is None and (names or not _is_loopback(host)):
             raise ValueError(
                 "Beyond loopback the emulator answers over TLS only, because a connection refuses plain http there: "

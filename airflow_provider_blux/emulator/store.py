@@ -272,5 +272,12 @@ class Store:
 
 
 def _bindable(text: str) -> str:
-    """Return ``text`` with lone surrogates escaped: SQLite cannot take them, and no id of a record contains them."""
+    """Return an id with lone surrogates escaped: SQLite cannot take them, and no id of a record contains them.
+
+    :raises ValueError: the id is not text.
+    """
+    if not isinstance(text, str):
+        raise ValueError(  # noqa: TRY004 - a wrong value like any other
+            f"the id is of type {type(text).__name__}; ids in Blux are text, so write a number in quotes"
+        )
     return text.encode("utf-8", "backslashreplace").decode()

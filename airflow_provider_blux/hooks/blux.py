@@ -6,13 +6,20 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_blux.api.endpoints import APIS, Api, Endpoint, Operation, apis_of, endpoints_for
-from airflow_provider_blux.delivery.settings import Settings, check_tolerance, resolved_settings, shaping_of
+from airflow_provider_blux.api.endpoints import APIS, OPERATIONS, Api, Endpoint, Operation, apis_of, endpoints_for
+from airflow_provider_blux.delivery.settings import (
+    Settings,
+    check_list_key,
+    check_tolerance,
+    resolved_settings,
+    shaping_of,
+)
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
     BluxCheckpointError,
@@ -33,9 +40,10 @@ from airflow_provider_blux.hooks.options import (
     HookOptions,
     UserOptions,
     check_names,
+    check_run_options,
     on_unknown_of,
 )
-from airflow_provider_blux.signatures import keys_of, listing
+from airflow_provider_blux.signatures import keys_of, listing, misnamed
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
@@ -67,6 +75,8 @@ class BluxHook(BaseHook):
     hook_name = "Blux"
 
     def __init__(self, blux_conn_id: str = default_conn_name, api: Api | None = None, **kwargs: Any) -> None:
+        if error := misnamed("BluxHook", kwargs, {*signature(BaseHook).parameters, "blux_conn_id", "api"}):
+            raise error
         super().__init__(**kwargs)
         self.blux_conn_id = blux_conn_id
         self.api = check_api(api)
@@ -190,6 +200,7 @@ class BluxHook(BaseHook):
         :param options: see :class:`~airflow_provider_blux.hooks.options.HookOptions`.
         :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
+        check_list_key(list_key)
         return self._deliver("update_devices", records, options, list_key=list_key, suppression_path=suppression_path)
 
     def accepted_ids(self, user_ids: Iterable[Any], receipts: Iterable[str] | None) -> list[Any]:
@@ -215,10 +226,13 @@ class BluxHook(BaseHook):
     def asset(self, operation: Operation) -> Asset:
         """Return the Airflow asset that an operation changes in the application or project of the connection.
 
-        :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
+        :raises BluxConfigError: there is no such operation, the API does not have it, or the connection has no
+            credentials for it.
         """
         from airflow_provider_blux.assets.blux import asset_of
 
+        if operation not in OPERATIONS:
+            raise BluxConfigError(f"operation must be one of {', '.join(OPERATIONS)}.")
         api = self._endpoints(operation, None)[0].api
         return asset_of(operation, self.credentials.access[api].application)
 
@@ -256,6 +270,7 @@ class BluxHook(BaseHook):
 
         check_names(getattr(BluxHook, operation), options)
         given = cast("HookOptions", options)
+        check_run_options(given)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         settings = resolved_settings(given, endpoints, self.credentials.rate_limits.get(operation))
         check_tolerance(settings.max_rejects, given.get("rejects_path"))
@@ -354,12 +369,12 @@ def _checked(records: Any) -> Iterable[Any]:
     """
     from airflow_provider_blux.sources.frames import frame_of
     from airflow_provider_blux.sources.inline import InlineSource
-    from airflow_provider_blux.sources.rows import items_of
+    from airflow_provider_blux.sources.rows import items_of, yielded
 
     if frame_of(records, "records") is not None:
         return InlineSource(records, "records")
     if isinstance(records, Iterable) and not isinstance(records, str | bytes | bytearray | Mapping):
-        return items_of(records)
+        return yielded(items_of(records), "records is a generator")
     raise BluxConfigError(f"records is of type {type(records).__name__}; it must be an iterable of records.")
 
 

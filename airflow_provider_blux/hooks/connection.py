@@ -159,8 +159,16 @@ def _application_url(connection: Connection) -> str:
 
     The path of the URL is in the host if the connection was entered in the form, and in the schema if it was given as a
     connection URI.
+
+    :raises BluxConfigError: the schema is a path, but the host is missing, or already has a path.
     """
-    host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
+    host, schema = (connection.host or "").strip(), (connection.schema or "").strip(" /")
+    is_path = schema.lower() not in ("", "http", "https")
+    if is_path and (not host or "/" in host):  # ignored, a test at /stg would change the users of /prod
+        raise BluxConfigError(
+            f"schema is set, but host ({RELABELING['host']}) is {'already a URL' if host else 'empty'}. Write the "
+            "whole URL into host, as https://host/path, and leave schema out."
+        )
     if not host:
         return APPLICATION_API_URL
     if schema.lower() in ("http", "https"):
@@ -175,7 +183,7 @@ def _application_url(connection: Connection) -> str:
     if slash or "://" in host:
         return f"{scheme}://{name}{slash}{path}"
     # The host is a bare name. With a connection URI, Airflow stores the path of the URL in `schema`.
-    return f"{scheme}://{name}/{'prod' if schema in ('', 'http', 'https') else schema}"
+    return f"{scheme}://{name}/{schema if is_path else 'prod'}"
 
 
 def _open(extras: Mapping[str, Any]) -> OpenAccess | None:

@@ -126,7 +126,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
     from airflow_provider_blux.sources.files import StorageSource
 
     header = shape_of("delete_users", "application").header
-    source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read)
+    source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read, argument="suppression_path")
     if source.has_no_file():
         raise BluxSourceError(
             f"suppression_path: there is no list at {source}, so deleted users could be created again. Before "
@@ -194,8 +194,11 @@ def _folder(path: str, argument: str) -> Folder:
     # A template without a value renders to one of these, which would be a folder in the worker's current directory.
     if isinstance(path, str) and path.strip() in ("", "None"):
         raise BluxConfigError(f"{argument} is {'the text None' if path.strip() else 'empty'}; name a folder.")
+    url = url_of(path)
+    if not isinstance(url, str):  # render_template_as_native_obj makes a number of 20260131
+        raise BluxConfigError(f"{argument} is of type {type(path).__name__}; it must be the path of a folder, as text.")
     try:
-        place = ObjectStoragePath(url_of(path))
+        place = ObjectStoragePath(url)
         return Folder(place.fs, place.path, argument)
     except (ImportError, ValueError, TypeError) as error:
         raise BluxConfigError(

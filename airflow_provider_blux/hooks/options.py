@@ -8,6 +8,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions
+from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.signatures import misnamed
 
 if TYPE_CHECKING:
@@ -94,6 +95,22 @@ def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
     known = {*signature(method).parameters, *HookOptions.__annotations__} - {"self", "records"}
     if error := misnamed(method.__qualname__, given, known):
         raise error
+
+
+def check_run_options(options: RunOptions) -> None:
+    """Check the arguments that are objects of this package, or functions.
+
+    :raises BluxConfigError: naming the argument at fault.
+    """
+    from airflow_provider_blux.delivery.run import Run
+
+    store, run, watchers = options.get("checkpoint"), options.get("run"), options.get("watchers", ())
+    if store is not None and not all(callable(getattr(store, name, None)) for name in ("load", "save", "clear")):
+        raise BluxConfigError("checkpoint must be a storage for it. For a folder use checkpoint_path.")
+    if run is not None and not isinstance(run, Run):
+        raise BluxConfigError("run must be a Run, from airflow_provider_blux.types, or be left out.")
+    if not isinstance(watchers, list | tuple) or not all(map(callable, watchers)):
+        raise BluxConfigError("watchers must be a list of functions, as in watchers=[print].")
 
 
 def on_unknown_of(word: Any, *, stacklevel: int = 3) -> Any:

@@ -60,7 +60,7 @@ TEMPLATED = (
     "validate_only",
 )
 # Arguments that must not be ignored if the DAG gives them: a rendered value must not be None.
-_SAFEGUARDS = ("suppression_path", "receipts_path", "snapshot_path")
+_SAFEGUARDS = ("suppression_path", "receipts_path", "snapshot_path", "rejects_path", "checkpoint_path")
 
 
 class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):

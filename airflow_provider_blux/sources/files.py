@@ -41,6 +41,7 @@ class StorageSource:
     :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
         argument is a row with the cells of this line as column names, and nulls as values. It raises a
         :class:`BluxConfigError` if the names are wrong.
+    :param argument: the name of the argument that gives ``path``, for messages.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class StorageSource:
         delimiter: str | None = None,
         hive_partitioning: bool | None = None,
         check_columns_of: Callable[[Any], object] | None = None,
+        argument: str = "path",
     ) -> None:
         self._paths = urls_of(path)
+        self._argument = argument
         self._conn_id = conn_id
         self._file_format = file_format
         self._dialect = dialect_of(encoding, delimiter)
@@ -112,10 +115,14 @@ class StorageSource:
 
     def _urls(self) -> list[str]:
         if not self._paths:
-            raise BluxConfigError("path is an empty list; name at least one file.")
+            raise BluxConfigError(f"{self._argument} is an empty list; name at least one file.")
         for url in self._paths:
-            if not isinstance(url, str) or not url.strip():
-                raise BluxConfigError("path holds something that is no text and no path, or empty text; name a file.")
+            # A template without a value renders to the text None: with `on_missing`, a missing file may be no error.
+            if not isinstance(url, str) or url.strip() in ("", "None"):
+                raise BluxConfigError(
+                    f"{self._argument} holds something that is no text and no path, or empty text, or the text None; "
+                    "name a file."
+                )
         return self._paths
 
     def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:

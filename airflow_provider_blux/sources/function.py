@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import frame_of
 from airflow_provider_blux.sources.json_text import json_text
-from airflow_provider_blux.sources.rows import ONE_RECORD, items_of
+from airflow_provider_blux.sources.rows import ONE_RECORD, items_of, yielded
 
 _ACCEPTED = (
     "It must return or yield records: a list or another iterable of them, a DataFrame of pandas or polars, a Table of "
@@ -46,12 +46,12 @@ class FunctionSource:
     def __iter__(self) -> Iterator[Any]:
         """Yield the records.
 
-        :raises BluxConfigError: the function did not return records.
+        :raises BluxConfigError: the function did not return records, or it yields some and also returns a value.
         :raises BluxSourceError: the function returned text that is not JSON.
         """
         self.close()
         self._made = self._call()
-        for item in items_of(self._records(self._made)):
+        for item in yielded(items_of(self._records(self._made)), f"{self} yields records"):
             frame = None if isinstance(item, ONE_RECORD) else frame_of(item, str(self))
             if frame is None:
                 yield item

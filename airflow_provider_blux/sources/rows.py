@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 
 # Types of items that are always one record.
 ONE_RECORD = (dict, str, int)
@@ -20,6 +20,25 @@ def items_of(items: Iterable[Any]) -> Iterable[Any]:
     ``iter`` would take an ``IndexError`` of that function as the end of the sequence and lose the other items.
     """
     return items if isinstance(items, list | tuple) or not isinstance(items, Sequence) else _Items(items)
+
+
+def yielded(items: Iterable[Any], name: str) -> Iterable[Any]:
+    """Return the items; if they are those of a generator, fail at its end if it also returned something.
+
+    In a function with a ``yield``, ``return rows`` yields nothing: Python drops the rows, and the task would be green.
+
+    :param name: the generator and what it does, for the message (``users() yields records``).
+    """
+    return _yielded(items, name) if isinstance(items, Generator) else items
+
+
+def _yielded(items: Generator[Any, Any, Any], name: str) -> Iterator[Any]:
+    returned = yield from items
+    if not isinstance(returned, int | float | None):  # a number, such as a count, is no record
+        raise BluxConfigError(
+            f"{name}, so the value of type {type(returned).__name__} that it returns would be lost. Yield these "
+            "records as well (yield from), or return nothing."
+        )
 
 
 class _Items:

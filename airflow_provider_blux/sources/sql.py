@@ -52,6 +52,7 @@ class SqlSource:
     :param conn_id: the Airflow connection of the database.
     :param parameters: values for the statement's placeholders, in the driver's own style.
     :param order_matters: whether to log a warning, at the first read, if the statement has no ORDER BY.
+    :raises BluxConfigError: ``sql`` is not text, or ``parameters`` is neither a mapping nor a sequence of values.
     """
 
     def __init__(
@@ -62,6 +63,13 @@ class SqlSource:
         parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         order_matters: bool = True,
     ) -> None:
+        if not isinstance(sql, str):  # other operators of Airflow take a list of statements
+            raise BluxConfigError(f"sql is of type {type(sql).__name__}; it must be one SELECT, as text.")
+        if isinstance(parameters, str | bytes) or not isinstance(parameters, Mapping | Sequence | None):
+            # A driver would take each character of a text for a value.
+            raise BluxConfigError(
+                f"sql_parameters is of type {type(parameters).__name__}; it must be a dict or a list of values."
+            )
         self._sql = sql
         self._conn_id = conn_id
         self._parameters = parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from importlib import metadata
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset
@@ -35,6 +36,12 @@ def test_what_a_uri_gives_a_meaning_is_quoted_in_an_application_s_id() -> None:
 def test_an_application_is_needed() -> None:
     with pytest.raises(ValueError, match="names no application"):
         blux.users("")
+
+
+@pytest.mark.parametrize("application", [None, 5])
+def test_an_application_that_is_no_text_is_named(application: Any) -> None:
+    with pytest.raises(ValueError, match=f"^application is of type {type(application).__name__}; it must be the id"):
+        blux.users(application)
 
 
 @pytest.mark.parametrize("uri", WITH_A_SECRET)

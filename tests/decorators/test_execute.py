@@ -194,6 +194,21 @@ def test_a_function_that_returns_something_else_is_not_tried_again(blux_emulator
         operator("blux_upsert_users", users).execute({})
 
 
+@pytest.mark.parametrize(
+    "cached", [[{"user_id": "b"}], '[{"user_id": "b"}]', {"user_id": "b"}], ids=["list", "JSON", "dict"]
+)
+def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator, cached: Any) -> None:
+    def users(is_cached: bool) -> Any:
+        if is_cached:
+            return cached  # the ``yield`` below makes this a generator, which Python lets return a value unseen
+        yield {"user_id": "a"}
+        return 1  # a number is no record
+
+    with pytest.raises(AirflowFailException, match=r"^users\(\) yields records, so the value .* would be lost"):
+        operator("blux_upsert_users", users, True).execute({})
+    assert operator("blux_upsert_users", users, False).execute({})["delivered"] == 1
+
+
 def test_text_that_is_no_json_may_be_better_at_the_next_try(blux_emulator: Emulator) -> None:
     def page() -> str:
         return "<h1>Bad gateway</h1>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -292,6 +293,29 @@ def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, t
     for encoding in ("utf-8", "utf-8-sig"):
         key_file.write_text(f"{KEY}\n", encoding=encoding)
         assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfek\x00", "is not text in UTF-8. Write the receipt_key"),
+        (b"", "is empty. Write the receipt_key"),
+        (b" \n", "is empty. Write the receipt_key"),
+    ],
+)
+def test_a_key_file_without_a_key_is_named(written, capsys, tmp_path, content, words):
+    key_file = tmp_path / "key"
+    key_file.write_bytes(content)
+
+    assert main(["verify", str(written), "--key-file", str(key_file)]) == 2
+    assert f"{key_file} {words}" in capsys.readouterr().err
+
+
+def test_arguments_that_are_not_utf_8_are_named(written, capsys, monkeypatch):
+    assert main(["verify", str(written), "--user-id", os.fsdecode(b"u-\xff")]) == 2
+    monkeypatch.setenv(KEY_VARIABLE, os.fsdecode(b"key-\xff"))
+    assert main(["verify", str(written)]) == 2
+    assert capsys.readouterr().err == f"--user-id is not text in UTF-8.\n{KEY_VARIABLE} is not text in UTF-8.\n"
 
 
 def test_a_missing_key_is_told(written, capsys, monkeypatch):

@@ -80,6 +80,8 @@ def test_the_journal_comes_in_pages(blux: Emulator, client: Client) -> None:
     assert get(client, "/requests") == blux.requests()
     assert [entry["seq"] for entry in get(client, "/requests?limit=2&offset=1")] == [2, 3]
     assert client.call("GET", "/_emulator/requests?limit=-5").status_code == 400
+    answer = client.call("GET", "/_emulator/requests?limt=2")
+    assert (answer.status_code, answer.json()["message"]) == (400, "limt is not one of the parameters limit, offset")
 
 
 def test_faults_are_planned_shown_and_cleared(client: Client) -> None:

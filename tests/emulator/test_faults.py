@@ -240,6 +240,10 @@ def test_too_many_bytes_are_413(blux: Emulator, client: Client) -> None:
         ({"kind": "refuse", "ids": []}, "ids must be a list of ids, not empty"),
         ({"kind": "refuse", "ids": [1]}, "ids must be a list of ids, not empty, each of them text"),
         ({"kind": "too_large"}, "a too_large fault needs records or bytes"),
+        (
+            {"kind": "reset", "api": "application", "operation": "send_events"},
+            "the application API has no send_events, so the fault would never strike",
+        ),
     ],
 )
 def test_a_wrong_fault_is_refused_with_what_is_wrong(blux: Emulator, client: Client, fault: Any, message: str) -> None:
@@ -248,6 +252,13 @@ def test_a_wrong_fault_is_refused_with_what_is_wrong(blux: Emulator, client: Cli
     answer = client.call("POST", "/_emulator/faults", json=fault)
     assert answer.status_code == 400
     assert message in answer.json()["message"]
+    assert blux.faults() == []
+
+
+@pytest.mark.parametrize("body", [b"text", {1, 2}, float("nan"), {"at": object()}], ids=str)
+def test_a_body_that_no_answer_can_hold_is_refused_at_once(blux: Emulator, body: Any) -> None:
+    with pytest.raises(ValueError, match=r"^body must be a value that JSON can hold, or text$"):
+        blux.fault(kind="status", status=503, body=body)
     assert blux.faults() == []
 
 

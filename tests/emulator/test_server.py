@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -124,6 +125,39 @@ def test_a_port_in_use_is_named() -> None:
         port = int(blux.url.rpartition(":")[2])
         with pytest.raises(OSError, match=f"Port {port} of 127.0.0.1 is in use"):
             Emulator(port=port).start()
+
+
+@pytest.mark.parametrize("method", ["user", "profile", "device", "events", "deletion"])
+@pytest.mark.parametrize("given", [123, None, b"u-1"], ids=repr)
+def test_an_id_that_is_no_text_is_refused(method: str, given: Any) -> None:
+    with Emulator() as blux, pytest.raises(ValueError, match=f"^the id is of type {type(given).__name__}; ids in Blux"):
+        getattr(blux, method)(given)
+
+
+@pytest.mark.parametrize("name", ["application_id", "secret_key", "project_id", "open_api_key"])
+@pytest.mark.parametrize("value", ["", None, 5])
+def test_credentials_that_no_client_could_send_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be text and not empty"):
+        Emulator(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"port": "8088"}, "port must be a whole number from 0 to 65535"),
+        ({"port": 65536}, "port must be a whole number from 0 to 65535"),
+        ({"port": None}, "port must be a whole number from 0 to 65535"),
+        ({"names": "blux"}, "names must be a list of host names"),
+        ({"names": [""]}, "names must be a list of host names"),
+        ({"names": [5]}, "names must be a list of host names"),
+        ({"names": ["https://blux:8088"]}, "names must be a list of host names"),
+        ({"names": ["my blux"]}, "names must be a list of host names"),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_named(tmp_path: Path, arguments: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}"):
+        Emulator(certificate=tmp_path, **arguments)
 
 
 def test_it_shows_no_secret_in_its_repr() -> None:

@@ -22,6 +22,7 @@ from airflow_provider_blux.exceptions import (
     BluxStopped,
 )
 from airflow_provider_blux.hooks.blux import BluxHook
+from airflow_provider_blux.operators.blux import BluxUpdateDevicesOperator
 
 MOMENT = "2026-01-31T09:00:00+09:00"
 
@@ -104,6 +105,15 @@ def test_the_list_of_devices_can_have_another_key(blux_emulator: Emulator) -> No
     assert blux_emulator.counts()["devices"] == 0
 
 
+@pytest.mark.parametrize("key", ["", " ", 5, ["devices"]])
+def test_a_key_of_the_list_that_is_no_text_is_refused(blux_emulator: Emulator, key: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
+        BluxHook().update_devices([{"device_id": "d"}], list_key=key)
+    with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
+        BluxUpdateDevicesOperator(task_id="t", devices=[], list_key=key)
+    assert not blux_emulator.requests()
+
+
 def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
     hook = BluxHook()
 
@@ -111,6 +121,15 @@ def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
         hook.upsert_users(records)
 
     assert dict(blux_emulator.users()).keys() == {"a", "b", "c"}
+
+
+def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator) -> None:
+    def users() -> Any:
+        yield {"user_id": "a"}
+        return [{"user_id": "b"}]
+
+    with pytest.raises(BluxConfigError, match=r"^records is a generator, so the value .* would be lost"):
+        BluxHook().upsert_users(users())
 
 
 class Mapped(Sequence[Any]):
@@ -184,6 +203,29 @@ def test_an_unknown_or_wrong_option_is_refused(blux_emulator: Emulator) -> None:
         BluxHook().upsert_users([], batchsize=5)  # type: ignore[call-arg]
     with pytest.raises(BluxConfigError, match=r"batch_size is 101, but application\.upsert_users takes at most 100"):
         BluxHook().upsert_users([], batch_size=101)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"checkpoint": "s3://bucket/folder"}, r"^checkpoint must be .* For a folder use checkpoint_path\.$"),
+        ({"run": "manual"}, r"^run must be a Run, from airflow_provider_blux\.types"),
+        ({"watchers": print}, r"^watchers must be a list of functions"),
+        ({"watchers": None}, r"^watchers must be a list of functions"),
+        ({"watchers": [5]}, r"^watchers must be a list of functions"),
+    ],
+    ids=str,
+)
+def test_an_object_of_the_wrong_kind_is_refused(blux_emulator: Emulator, options: Any, words: str) -> None:
+    with pytest.raises(BluxConfigError, match=words):
+        BluxHook().upsert_users([{"user_id": "a"}], **options)
+    assert not blux_emulator.requests()
+
+
+@pytest.mark.parametrize("operation", ["users", "upsert", None])
+def test_there_is_no_asset_of_an_operation_that_does_not_exist(blux_emulator: Emulator, operation: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^operation must be one of upsert_users, delete_users, "):
+        BluxHook().asset(operation)
 
 
 def test_an_operation_without_credentials_names_the_fields_to_fill_in(

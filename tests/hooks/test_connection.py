@@ -55,6 +55,7 @@ def refused(read: Any, connection: dict[str, Any] | str) -> str:
         ({"host": "api.example.com", "port": 8443}, "https://api.example.com:8443/prod"),
         ({"host": "api.example.com", "port": 0}, "https://api.example.com/prod"),
         ({"host": "api.example.com", "schema": "stg"}, "https://api.example.com/stg"),
+        ({"host": "api.example.com", "schema": "/stg/"}, "https://api.example.com/stg"),
         ({"host": "api.example.com", "schema": "https"}, "https://api.example.com/prod"),
         ({"host": "api.example.com", "schema": "HTTPS"}, "https://api.example.com/prod"),
         ({"host": "localhost", "schema": "HTTP"}, "http://localhost/prod"),
@@ -113,6 +114,15 @@ def test_the_extras_of_a_uri_are_extras(read: Any) -> None:
         ({"host": "http://10.0.0.7/prod"}, "is plain http://"),
         ({"host": "http://localhost.example.com/prod"}, "is plain http://"),
         ({"host": "http://127.0.0.1.example.com/prod"}, "is plain http://"),
+        ({"schema": "stg"}, "schema is set, but host (Application API URL) is empty. Write the whole URL into host"),
+        (
+            {"host": "https://api.example.com", "schema": "stg"},
+            "schema is set, but host (Application API URL) is already a URL. Write",
+        ),
+        (
+            {"host": "api.example.com/prod", "schema": "stg"},
+            "schema is set, but host (Application API URL) is already a URL. Write",
+        ),
         ({"host": "ftp://api.example.com"}, "is not an http(s) URL"),
         ({"host": "https://"}, "is not an http(s) URL"),
         ({"host": "https://api.example.com:port/prod"}, "is not a URL"),

@@ -230,6 +230,8 @@ def test_a_literal_is_checked_when_the_dag_is_parsed(arguments: dict[str, Any]) 
         (BluxDeleteUsersOperator, "receipts_path", {"user_ids": ["a"]}),
         (BluxUpsertUsersOperator, "snapshot_path", {"users": [{"user_id": "a"}]}),
         (BluxDeleteUsersOperator, "snapshot_path", {"user_ids": ["a"]}),
+        (BluxUpsertUsersOperator, "rejects_path", {"users": [{"user_id": "a"}]}),
+        (BluxSendEventsOperator, "checkpoint_path", {"events": [{"name": "seen", "user_id": "a"}]}),
     ],
 )
 def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
@@ -254,3 +256,34 @@ def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
 def test_several_excluded_names_in_one_text_are_not_one_name(text: str) -> None:
     with pytest.raises(BluxConfigError, match="write several as a list"):
         BluxUpsertUsersOperator(task_id="push", users=[], exclude_fields=text)
+
+
+@native
+@pytest.mark.parametrize("on_missing", ["succeed", "skip", "fail"])
+def test_a_template_without_a_value_is_no_missing_file(blux_emulator: Emulator, native: bool, on_missing: Any) -> None:
+    with dag(render_template_as_native_obj=native):
+        operator = BluxUpsertUsersOperator(
+            task_id="push", path="{{ params.day }}", file_format="jsonl", on_missing=on_missing
+        )
+
+    with pytest.raises(AirflowFailException, match=r"^path .*; name "):
+        rendered(operator, params={"day": None}).execute({})
+
+
+@pytest.mark.parametrize("text", ["", "None", []])
+def test_a_suppression_list_without_a_name_is_named(blux_emulator: Emulator, text: Any) -> None:
+    operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}], suppression_path=text)
+
+    with pytest.raises(AirflowFailException, match=r"^suppression_path .*; name "):
+        operator.execute({})
+    assert not blux_emulator.requests()
+
+
+@pytest.mark.parametrize("argument", ["receipts_path", "rejects_path", "checkpoint_path", "snapshot_path"])
+def test_a_folder_that_is_rendered_to_a_number_is_named(blux_emulator: Emulator, argument: str) -> None:
+    with dag(render_template_as_native_obj=True):
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids=["a"], **cast("Any", {argument: "{{ ds_nodash }}"}))
+
+    with pytest.raises(AirflowFailException, match=f"^{argument} is of type int; it must be the path of a folder"):
+        rendered(operator, ds_nodash="20260131").execute({})
+    assert not blux_emulator.requests()

@@ -149,8 +149,9 @@ def test_one_missing_path_of_a_list_stops_before_anything_is_read(tmp_path: Path
     ("path", "words"),
     [
         ([], "path is an empty list; name at least one file"),
-        ("", "empty text; name a file"),
-        (["  "], "empty text; name a file"),
+        ("", "empty text, or the text None; name a file"),
+        (["  "], "empty text, or the text None; name a file"),
+        ("None", "the text None; name a file"),
         ([None], "something that is no text"),
         (5, "something that is no text"),
         ({"a": 1}, "something that is no text"),

@@ -58,6 +58,18 @@ def test_parameters_go_to_the_driver(shop: sqlite3.Connection, sql: str, paramet
     assert list(query(sql, parameters=parameters)) == [{"id": "b"}]
 
 
+@pytest.mark.parametrize("sql", [["SELECT 1"], {"query": "SELECT 1"}, 5])
+def test_a_query_that_is_no_text_is_refused(shop: sqlite3.Connection, sql: Any) -> None:
+    with pytest.raises(BluxConfigError, match=rf"^sql is of type {type(sql).__name__}; it must be one SELECT"):
+        SqlSource(sql, conn_id="shop")
+
+
+@pytest.mark.parametrize("parameters", ["gold", "5", b"5", 5, {"gold"}])
+def test_parameters_that_are_one_value_are_refused(shop: sqlite3.Connection, parameters: Any) -> None:
+    with pytest.raises(BluxConfigError, match=rf"^sql_parameters is of type {type(parameters).__name__}; it must be a"):
+        SqlSource("SELECT ? AS user_id", conn_id="shop", parameters=parameters)
+
+
 @pytest.mark.parametrize("parameters", [None, [], {}, ()])
 def test_without_parameters_a_percent_sign_is_no_placeholder(shop: sqlite3.Connection, parameters: object) -> None:
     assert list(query("SELECT id FROM users WHERE name LIKE 'K%'", parameters=parameters)) == [{"id": "a"}]
