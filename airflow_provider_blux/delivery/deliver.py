@@ -210,7 +210,7 @@ class Delivery:
         return None if field is None else Freshness(field, self._settings.shaping, self._shape.header.lowered).check
 
     def _end(self, counter: OutcomeCounter, place_of: Place) -> None:
-        """Finish a delivery whose source was read to the end: log warnings, write the rejects, remove the checkpoint.
+        """Finish a delivery whose source was read to the end: log warnings, remove the checkpoint.
 
         :raises BluxRejectLimitError: more records were rejected or unknown than allowed.
         """
@@ -219,8 +219,6 @@ class Delivery:
         # Unchanged rows were not checked, so the warning could be wrong.
         if counter.report.read and not counter.report.unchanged and (names := self._shape.never_excluded()):
             log.warning("exclude_fields names what no record has: %s. Check the spelling.", ", ".join(names))
-        if self._rejects:
-            self._rejects.flush()
         self._checkpoint.clear()
         counter.close(self._settings.max_rejects)
 

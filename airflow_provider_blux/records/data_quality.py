@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -30,8 +29,8 @@ class _Seen:
 
     def add(self, number: int) -> None:
         self.count += 1
-        # Several threads check batches, so records do not come in the order of the source.
-        self._first = sorted([*self._first, number])[:_SHOWN] if number not in self._first else self._first
+        if len(self._first) < _SHOWN:
+            self._first.append(number)
 
     def in_words(self, place_of: Place) -> str:
         more = " and more" if self.count > len(self._first) else ""
@@ -41,7 +40,7 @@ class _Seen:
 
 
 class Suspicions:
-    """Counts values of users that an API accepts but that are probably unintended. Thread-safe.
+    """Counts values of users that an API accepts but that are probably unintended.
 
     It takes the users of the Application API and of the Open API.
 
@@ -52,7 +51,6 @@ class Suspicions:
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
         self._key = secrets.token_bytes(16)
-        self._lock = threading.Lock()
         self._users = 0
         self._with_consent = 0
         self._only_at_night = _Seen()
@@ -63,28 +61,26 @@ class Suspicions:
         self._shared: dict[int, _Seen] = {}
 
     def look(self, number: int, user: Mapping[str, Any]) -> None:
-        """Check a user for suspicious values.
+        """Check a user for suspicious values. Users are looked at in the order of the source.
 
         :param number: the number of the user's record in the source.
         :param user: the record as it would be sent.
         """
         properties = user.get("user_properties") or user.get("properties") or {}
         phone_number = properties.get("phone_number")
-        with self._lock:
-            self._users += 1
-            self._with_consent += any(properties.get(name) is not None for name in CONSENTS)
-            if properties.get(NIGHTTIME) is True and properties.get(MARKETING) is not True:
-                self._only_at_night.add(number)
-            if isinstance(phone_number, str) and (digits := _NO_DIGIT.sub("", phone_number)):
-                self._compare(number, self._digest(digits), self._digest(str(user["user_id"])))
+        self._users += 1
+        self._with_consent += any(properties.get(name) is not None for name in CONSENTS)
+        if properties.get(NIGHTTIME) is True and properties.get(MARKETING) is not True:
+            self._only_at_night.add(number)
+        if isinstance(phone_number, str) and (digits := _NO_DIGIT.sub("", phone_number)):
+            self._compare(number, self._digest(digits), self._digest(str(user["user_id"])))
 
     def found(self, place_of: Place = lambda _number: None) -> list[str]:
         """Return the warnings, one sentence each.
 
         :param place_of: takes the number of a record; returns its position in the source, ``None`` if unknown.
         """
-        with self._lock:
-            return [*self._night(place_of), *self._numbers(place_of), *self._consents()]
+        return [*self._night(place_of), *self._numbers(place_of), *self._consents()]
 
     def _digest(self, text: str) -> int:
         return int.from_bytes(blake2b(text.encode(), digest_size=8, key=self._key).digest())

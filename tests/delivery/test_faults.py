@@ -123,6 +123,22 @@ def test_a_stop_ends_between_requests_saves_and_leaves_no_thread(blux):
     assert held_now < 1600
 
 
+def test_a_stop_ends_the_reading_within_a_batch(blux):
+    stop, read = Impatient(), []
+
+    def rows():
+        for number in range(1000):
+            read.append(number)
+            if number == 150:
+                stop.set()
+            yield {"user_id": str(number)}
+
+    with pytest.raises(BluxStopped):
+        push(blux, "upsert_users", rows(), stop=stop)
+
+    assert len(read) <= 152
+
+
 def test_a_stop_ends_a_wait_for_the_api(blux):
     blux.fault(kind="status", status=503, headers={"Retry-After": "3600"})
     stop = Impatient()  # an hour is 3.6 s to it

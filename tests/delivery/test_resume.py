@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.storage import FileStore, Folder, TaskStateStore
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import (
+    BluxCheckpointError,
+    BluxConfigError,
+    BluxRejectLimitError,
+    BluxUnavailable,
+)
 from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, held, in_order, push
 
@@ -98,6 +104,19 @@ def test_what_fails_when_all_is_delivered_sends_nothing_again(blux, on_unknown):
     assert store.text is None
 
 
+def test_a_checkpoint_outlives_rejects_that_cannot_be_written(blux, tmp_path):
+    store, rows = Memory(), [*ROWS, {}]
+    fail_half_way(blux, "upsert_users", rows, store)
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path / "rejects"), "rejects_path"), "try2")
+    tmp_path.joinpath("rejects").rmdir()
+    tmp_path.joinpath("rejects").write_text("a file in place of the folder")
+
+    with pytest.raises(NotADirectoryError):
+        push(blux, "upsert_users", rows, store=store, rejects=rejects, max_rejects=1)
+
+    assert store.text is not None
+
+
 def test_a_delivery_that_ended_with_rejects_leaves_no_checkpoint_either(blux):
     store = Memory()
     with pytest.raises(BluxRejectLimitError):
@@ -177,6 +196,16 @@ def test_a_checkpoint_of_other_settings_is_refused_before_anything_is_sent(blux,
 
     assert "resume=False" in str(caught.value)
     assert len(blux.requests()) == sent
+
+
+def test_a_checkpoint_of_another_server_is_refused_before_anything_is_sent(blux):
+    store = Memory()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+
+    with Emulator() as other:
+        with pytest.raises(BluxCheckpointError, match="belongs to other settings"):
+            push(other, "upsert_users", ROWS, store=store, batch_size=100)
+        assert other.requests() == []
 
 
 @pytest.mark.parametrize(
