@@ -255,7 +255,7 @@ def test_a_wrong_fault_is_refused_with_what_is_wrong(blux: Emulator, client: Cli
     assert blux.faults() == []
 
 
-@pytest.mark.parametrize("body", [b"text", {1, 2}, float("nan"), {"at": object()}], ids=str)
+@pytest.mark.parametrize("body", [b"text", {1, 2}, float("nan"), {"at": object()}])
 def test_a_body_that_no_answer_can_hold_is_refused_at_once(blux: Emulator, body: Any) -> None:
     with pytest.raises(ValueError, match=r"^body must be a value that JSON can hold, or text$"):
         blux.fault(kind="status", status=503, body=body)
