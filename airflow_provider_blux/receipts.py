@@ -63,7 +63,12 @@ def _unreadable(error: OSError | ValueError) -> int:
 
 
 def _check(name: str, files: list[str], hashes: Hashes, wanted: str | None) -> tuple[int, int]:
-    """Verify the receipts of one try; return their number, and how many of them have the wanted hash."""
+    """Verify the receipts of one try; return their number, and how many of them are of the wanted user.
+
+    :param name: name of the try, for messages.
+    :param files: the files with the receipts of the try, in order.
+    :param wanted: hash of the user's id; ``None`` to look for nobody.
+    """
     receipts = users = found = 0
     for receipt in verified(_lines(files), hashes, name):
         receipts += 1

@@ -119,7 +119,7 @@ class RateLimiter:
     Slots are evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
     than the limit. Some servers refuse a request that follows the previous one too closely (nginx ``limit_req`` without
     ``burst``). So when many requests are refused, there is no catching up, and each request keeps a minimum interval to
-    the previous one. This applies only to rates up to ``counted`` of :class:`Rules`.
+    the previous one. The minimum interval is used only for rates up to ``counted`` of :class:`Rules`.
 
     :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.

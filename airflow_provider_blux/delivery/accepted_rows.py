@@ -34,9 +34,9 @@ class AcceptedRows(DigestMap):
         return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
-        """Add entries.
+        """Add the entries of users that the map does not have yet.
 
-        :param entries: any number of entries, each of ``SIZE`` bytes; the map must not have any of their users yet.
+        :param entries: any number of entries, each of ``SIZE`` bytes.
         """
         buckets = self._buckets
         for at in range(0, len(entries), SIZE):

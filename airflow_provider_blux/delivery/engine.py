@@ -78,7 +78,7 @@ class Engine:
     def finish(self) -> None:
         """Cancel batches not yet begun, wait for those in flight and record their outcomes, and end all threads.
 
-        The first error of such a batch is stored in ``failure`` and not raised.
+        The first error of a batch in flight is stored in ``failure`` and not raised.
         """
         self._pool.shutdown(cancel_futures=True)
         while not self._events.empty():

@@ -152,9 +152,9 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a mark for a user whose row :meth:`mark` could not look up, and note that the source has the user.
+        """Return a mark for a user whose id :meth:`mark` did not read from the row; note that the source has the user.
 
-        The mark has no row digest, so the row is sent and not stored in the snapshot.
+        The mark has no row digest, so the row is always sent, and is not stored in the snapshot.
         """
         user = self._digests.user(user_id)
         self._rows.meet(user, None)

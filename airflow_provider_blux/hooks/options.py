@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class RunOptions(TypedDict, total=False):
     """Arguments of all operations for the files and the progress of a run.
 
-    ``rejects_path``: folder in object storage for the rejected and unknown records.
+    ``rejects_path``: folder in object storage for the rejected records and those whose outcome is unknown.
     ``checkpoint_path``: folder in object storage for the checkpoint.
     ``checkpoint``: storage for the checkpoint, used in place of ``checkpoint_path``.
-    ``run``: the task instance and its try, from which file names are made. ``checkpoint_path`` needs it, since the next
-    try must find the file.
+    ``run``: the task instance and the number of its try. The name of a rejects file has both; that of the checkpoint
+    has only the task instance, so that the next try finds it. Required with ``checkpoint_path``.
     ``watchers``: functions to call with the progress, see :data:`airflow_provider_blux.delivery.progress.Watcher`.
     """
 

@@ -141,7 +141,7 @@ class SuppressionArguments(TypedDict, total=False):
 
 
 class SnapshotArguments(SuppressionArguments, total=False):
-    """The arguments of operations that can send only changed records (users and devices), and ``suppression_path``."""
+    """``suppression_path``, and the arguments of operations that can send only changed records (users and devices)."""
 
     snapshot_path: Text | None
     full_refresh: Flag

@@ -53,7 +53,11 @@ def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxCo
 
 
 def reversed_mapping(column: str, target: str) -> BluxConfigError:
-    """Return the error for a ``field_mapping`` that maps a field to a column, not a column to a field."""
+    """Return the error for a ``field_mapping`` that maps a field to a column, not a column to a field.
+
+    :param column: the key of the wrong entry, which is the name of a field.
+    :param target: its value, which is the name of a column.
+    """
     column, target = shown(column, LONGEST), shown(target, LONGEST)
     return BluxConfigError(
         f"field_mapping names a column {column!r}, which is not there, but {target!r} is a column. Exchange the two "

@@ -38,13 +38,13 @@ class Fields:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The column names that are fields; other spellings of these names are errors, not properties."""
+        """The column names that fill a field or hold a group; other spellings of them are errors, not properties."""
         inside = (names for names in self.groups.values() if names is not None)
         return (self.own - self.by_mapping).union(self.groups, *inside)
 
     @cached_property
     def flat(self) -> frozenset[str]:
-        """The column names that are fields but not groups."""
+        """The column names that fill a field: those of ``own``, and those in groups, such as ``phone_number``."""
         return self.names - self.groups.keys()
 
     @property

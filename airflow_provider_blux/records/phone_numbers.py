@@ -53,7 +53,10 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
 
 
 def _damage_of_number(written: str) -> str | None:
-    """Return the reason and the fix if a telephone number has a fault that ``phone_region`` corrects; else ``None``."""
+    """Return what is wrong with a telephone number and what to do about it; ``None`` if nothing is.
+
+    Only faults that ``phone_region`` corrects are looked for.
+    """
     if written != written.strip():
         return "has whitespace around it; trim it at the source, or set phone_region"
     if code := invisible_in(written):

@@ -72,8 +72,8 @@ class _Plan(NamedTuple):
 class _Step(NamedTuple):
     """One column that needs more than a copy of its value.
 
-    :param check: checks the value and returns the value to send. ``None`` for a null, which is not sent, and for a
-        nested group, which is returned separately from the properties.
+    :param check: a function that checks the value and returns the value to send. It is ``None`` for a column without a
+        function: a null, which is not sent, or a nested group, which :meth:`Placement.sort` returns unchecked.
     """
 
     column: int
