@@ -110,7 +110,7 @@ class AcceptedRows(DigestMap):
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
-        """After the source was read: remove all users without an accepted row, and set the states of the others to 0.
+        """After the source was read: remove all users without an accepted row, and mark the others as not read.
 
         :param keep_unmet: whether to keep the users of the snapshot that are not in the source.
         """

@@ -134,13 +134,13 @@ class Piece(NamedTuple):
         return f"Piece({self.header.name})"
 
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the digests of users with accepted rows, each with the digest of the row."""
+        """Yield the digests of the users whose rows were accepted, each with the digest of the row."""
         entries = self.stored
         for at in range(0, len(entries), SIZE):
             yield entries[at : at + USER_BYTES], entries[at + USER_BYTES : at + SIZE - 1]
 
     def users(self) -> Iterator[bytes]:
-        """Yield the digests of users that were removed."""
+        """Yield the digests of the users that the run removed from the snapshot."""
         for at in range(0, len(self.forgotten), USER_BYTES):
             yield self.forgotten[at : at + USER_BYTES]
 

@@ -138,7 +138,10 @@ class Emulator:
         return self._backend.state()
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles."""
+        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles.
+
+        Users are those of the Application API, profiles those of the Open API.
+        """
         return self._backend.store.counts()
 
     def user(self, user_id: str) -> dict[str, Any] | None:

@@ -145,7 +145,10 @@ class Store:
             )
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles."""
+        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles.
+
+        Users are those of the Application API, profiles those of the Open API.
+        """
         with self.lock:
             return dict(self._counts)
 

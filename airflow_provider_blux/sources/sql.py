@@ -203,7 +203,7 @@ def _tells_columns_late(cursor: Any) -> bool:
 def _database_error(error: Exception) -> str | None:
     """Return the name of a database error's class in PEP 249; ``None`` if the error is not a database error.
 
-    The name is ``Error``, the base class, for each class that concerns neither the statement nor the server.
+    Only the classes in ``_ABOUT_THE_STATEMENT`` are told apart; for any other it is ``Error``, their base class.
     """
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Error" not in names:
