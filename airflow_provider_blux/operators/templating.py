@@ -109,8 +109,8 @@ def check_given(name: str, value: Any) -> None:
     """
     if value is None:
         raise BluxConfigError(
-            f"{name} is given, but its template or upstream task returned None. Nothing was sent. Return a path, or "
-            "leave the argument out."
+            f"{name} is given, but its template or upstream task returned None. This try sent nothing. Return a path, "
+            "or leave the argument out."
         )
 
 
