@@ -163,17 +163,14 @@ def _application_url(connection: Connection) -> str:
     :raises BluxConfigError: the schema is a path, but the host is missing, or already has a path.
     """
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip(" /")
-    is_path = schema.lower() not in ("", "http", "https")
-    if is_path and (not host or "/" in host):  # ignored, a test at /stg would change the users of /prod
+    scheme, base_path = (schema.lower(), "") if schema.lower() in ("http", "https") else ("https", schema)
+    if base_path and (not host or "/" in host):  # ignored, a test at /stg would change the users of /prod
         raise BluxConfigError(
             f"schema is set, but host ({RELABELING['host']}) is {'already a URL' if host else 'empty'}. Write the "
             "whole URL into host, as https://host/path, and leave schema out."
         )
     if not host:
         return APPLICATION_API_URL
-    if schema.lower() in ("http", "https"):
-        schema = schema.lower()
-    scheme = schema if schema in ("http", "https") else "https"
     rest = host
     if "://" in host:
         scheme, rest = host.split("://", 1)
@@ -183,7 +180,7 @@ def _application_url(connection: Connection) -> str:
     if slash or "://" in host:
         return f"{scheme}://{name}{slash}{path}"
     # The host is a bare name. With a connection URI, Airflow stores the path of the URL in `schema`.
-    return f"{scheme}://{name}/{schema if is_path else 'prod'}"
+    return f"{scheme}://{name}/{base_path or 'prod'}"
 
 
 def _open(extras: Mapping[str, Any]) -> OpenAccess | None:

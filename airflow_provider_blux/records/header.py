@@ -47,10 +47,9 @@ class Header:
         self._fields = fields
         self._shaping = shaping
         # A flattened user has columns such as `user_properties.phone_number`, which are no properties either.
-        groups = GROUPS if "user_properties" in fields.groups else tuple(fields.groups)
+        groups, names = (GROUPS, STANDARD_FIELDS) if "user_properties" in fields.groups else (tuple(fields.groups), ())
         self._groups = {letters_of(group): group for group in groups}
-        of_users = STANDARD_FIELDS if "user_properties" in fields.groups else ()
-        inside = {letters_of(f"{group}.{name}"): name for group in groups for name in of_users}
+        inside = {letters_of(f"{group}.{name}"): name for group in groups for name in names}
         self._by_letters = inside | {letters_of(name): name for name in fields.names}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
