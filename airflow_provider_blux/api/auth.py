@@ -3,86 +3,49 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from airflow_provider_blux.api.endpoints import Api
 from airflow_provider_blux.exceptions import BluxConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationAccess:
-    """Access to the Application API: the secret key in ``Authorization``, the application's id in the path."""
+class Access:
+    """Access to one of the two APIs.
 
+    :param url: the API's base URL.
+    :param application: id of the application, or in the Open API of the project, that the users belong to.
+    :param key: the secret key of the application, or the key of the Open API.
+    :raises BluxConfigError: an HTTP header cannot carry the key.
+    """
+
+    api: Api
     url: str
-    application_id: str
-    secret_key: str = field(repr=False)
+    application: str
+    key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        _check_header("the secret key", self.secret_key)
-
-    @property
-    def application(self) -> str:
-        """Return the id of the application that the users belong to."""
-        return self.application_id
+        if not self.key.isascii() or not self.key.isprintable() or self.key != self.key.strip():
+            name = "the secret key" if self.api == "application" else "the Open API key"
+            raise BluxConfigError(
+                f"The connection holds {name} with whitespace around it, or with a character that no HTTP header can "
+                "carry. Copy it again, without quotes."
+            )
 
     def address(self, path: str) -> str:
         """Return the full URL of an endpoint.
 
         :param path: the ``path`` of the :class:`~airflow_provider_blux.api.endpoints.Endpoint`.
         """
-        return self.url + path.format(application_id=quote(self.application_id, safe=""))
+        application = quote(self.application, safe="")
+        if self.api == "application":
+            return self.url + path.format(application_id=application)
+        return f"{self.url}{path}?project_id={application}"
 
     def authorization(self) -> str:
         """Return the value of the ``Authorization`` header."""
-        return self.secret_key
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return the values that must not appear in logs and messages: the key."""
-        return (self.secret_key,)
-
-    def with_key(self, key: str) -> ApplicationAccess:
-        """Return a copy of this access with another key."""
-        return replace(self, secret_key=key)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenAccess:
-    """Access to the Open API: the key as a bearer token in ``Authorization``, the project's id in the query."""
-
-    url: str
-    project_id: str
-    api_key: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        _check_header("the Open API key", self.api_key)
-
-    @property
-    def application(self) -> str:
-        """Return the id of the project that the users belong to."""
-        return self.project_id
-
-    def address(self, path: str) -> str:
-        """Return the full URL of an endpoint.
-
-        :param path: the ``path`` of the :class:`~airflow_provider_blux.api.endpoints.Endpoint`.
-        """
-        return f"{self.url}{path}?project_id={quote(self.project_id, safe='')}"
-
-    def authorization(self) -> str:
-        """Return the value of the ``Authorization`` header."""
-        return f"Bearer {self.api_key}"
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return the values that must not appear in logs and messages: the key."""
-        return (self.api_key,)
-
-    def with_key(self, key: str) -> OpenAccess:
-        """Return a copy of this access with another key."""
-        return replace(self, api_key=key)
-
-
-Access = ApplicationAccess | OpenAccess
-"""Access to one of the two APIs: its base URL, the application or project, and the key."""
+        return self.key if self.api == "application" else f"Bearer {self.key}"
 
 
 def checked_url(url: str, name: str) -> str:
@@ -116,11 +79,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _check_header(name: str, value: str) -> None:
-    if not value.isascii() or not value.isprintable() or value != value.strip():
-        raise BluxConfigError(
-            f"The connection holds {name} with whitespace around it, or with a character that no HTTP header can "
-            "carry. Copy it again, without quotes."
-        )

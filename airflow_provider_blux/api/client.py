@@ -105,7 +105,7 @@ class BluxClient:
         pool_size: int = 32,
     ) -> None:
         self.access = dict(access)
-        self._secrets = [secret for one in self.access.values() for secret in one.secrets()]
+        self._secrets = [one.key for one in self.access.values()]
         self.timeout = timeout
         self.verify = verify
         self._session = session(pool_size=pool_size, hosts=len(self.access) or 1)

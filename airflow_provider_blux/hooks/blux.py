@@ -97,8 +97,8 @@ class BluxHook(BaseHook):
     def credentials(self) -> Credentials:
         """The checked content of the Airflow connection, which is read once; Airflow then masks its secrets in logs."""
         credentials = read(self.get_connection(self.blux_conn_id))
-        secrets = [secret for access in credentials.access.values() for secret in access.secrets()]
-        for secret in [*secrets, credentials.receipt_key]:
+        keys = [access.key for access in credentials.access.values()]
+        for secret in [*keys, credentials.receipt_key]:
             if secret:
                 mask_secret(secret)
         return credentials

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_blux.api.auth import Access, ApplicationAccess, OpenAccess, checked_url
+from airflow_provider_blux.api.auth import Access, checked_url
 from airflow_provider_blux.api.endpoints import OPERATIONS, Api, Operation, apis_of
 from airflow_provider_blux.delivery.settings import check_rate
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -142,7 +142,7 @@ def _extras(connection: Connection) -> dict[str, Any]:
     return {name: value for name, value in extras.items() if value is not None and value != ""}
 
 
-def _application(connection: Connection) -> ApplicationAccess | None:
+def _application(connection: Connection) -> Access | None:
     login, password = connection.login, connection.password
     if not login and not password:
         return None
@@ -151,7 +151,7 @@ def _application(connection: Connection) -> ApplicationAccess | None:
         raise BluxConfigError(f"{given} is set, but {missing} ({RELABELING[missing]}) is missing. Fill it in.")
     url = checked_url(_application_url(connection), f"host ({RELABELING['host']})")
     _check_id(f"login ({RELABELING['login']})", login)
-    return ApplicationAccess(url=url, application_id=login, secret_key=password)
+    return Access(api="application", url=url, application=login, key=password)
 
 
 def _application_url(connection: Connection) -> str:
@@ -183,7 +183,7 @@ def _application_url(connection: Connection) -> str:
     return f"{scheme}://{name}/{base_path or 'prod'}"
 
 
-def _open(extras: Mapping[str, Any]) -> OpenAccess | None:
+def _open(extras: Mapping[str, Any]) -> Access | None:
     names = ("open_api_url", "project_id", "open_api_key")
     given = {name: _text(name, extras[name]) for name in names if name in extras}
     if not given:
@@ -192,9 +192,8 @@ def _open(extras: Mapping[str, Any]) -> OpenAccess | None:
         raise BluxConfigError(f"extra {', '.join(given)} is set, but {', '.join(missing)} is missing. Fill it in.")
     url, project_id, api_key = given.values()
     _check_id(f"extra project_id ({CONN_FIELDS['project_id']['label']})", project_id)
-    return OpenAccess(
-        url=checked_url(url.strip(), "extra open_api_url (Open API URL)"), project_id=project_id, api_key=api_key
-    )
+    url = checked_url(url.strip(), "extra open_api_url (Open API URL)")
+    return Access(api="open", url=url, application=project_id, key=api_key)
 
 
 def _check_id(name: str, value: str) -> None:

@@ -8,6 +8,7 @@ refused. A host that accepts any key, or is not Blux, fails this step and never 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -63,7 +64,7 @@ def probe(client: BluxClient) -> tuple[bool, str]:
 def _probed(client: BluxClient, api: Api) -> Finding:
     access = client.access[api]
     at = f" ({urlsplit(access.url).netloc})"
-    answer = _answer(client, api, access.with_key(MADE_UP_KEY))
+    answer = _answer(client, api, replace(access, key=MADE_UP_KEY))
     if not isinstance(answer, BluxAuthError):
         return Finding(False, f"{at}: {_unlike_blux(answer, api)}")
     answer = _answer(client, api, access)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from airflow_provider_blux import exceptions
-from airflow_provider_blux.api.auth import ApplicationAccess, OpenAccess, checked_url
+from airflow_provider_blux.api.auth import Access, checked_url
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint, apis_of, endpoints_for
 from airflow_provider_blux.emulator import Emulator
@@ -215,7 +215,7 @@ def test_no_connection_leaves_nothing_in_doubt():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        access = ApplicationAccess(url=url, application_id="a", secret_key="key")
+        access = Access(api="application", url=url, application="a", key="key")
         with BluxClient({"application": access}) as client, pytest.raises(BluxUnavailable) as caught:
             client.send(request_of(UPSERT, [USER]))
     assert not caught.value.in_doubt
@@ -233,8 +233,8 @@ def test_no_connection_leaves_nothing_in_doubt():
 )
 def test_a_name_that_cannot_be_resolved_is_said_with_the_field_that_holds_it(api, field):
     access = {
-        "application": ApplicationAccess(url="https://api.invalid/prod", application_id="a", secret_key="key"),
-        "open": OpenAccess(url="https://api.invalid", project_id="p", api_key="key"),
+        "application": Access(api="application", url="https://api.invalid/prod", application="a", key="key"),
+        "open": Access(api="open", url="https://api.invalid", application="p", key="key"),
     }
     with BluxClient(access) as client, pytest.raises(BluxUnavailable) as caught:
         client.send(request_of(endpoints_for("upsert_users", api)[0], [USER]))
@@ -267,16 +267,16 @@ def test_what_the_api_says_is_shown_without_what_was_sent(blux):
 
 
 def test_a_key_is_repeated_by_no_error_and_no_repr(blux):
-    access = ApplicationAccess(
-        url=blux.connection()["host"], application_id="demo-app", secret_key=blux.connection()["password"]
+    access = Access(
+        api="application", url=blux.connection()["host"], application="demo-app", key=blux.connection()["password"]
     )
-    blux.fault(kind="status", status=403, body={"error": f"this key may not: {access.secret_key}"})
+    blux.fault(kind="status", status=403, body={"error": f"this key may not: {access.key}"})
 
     with BluxClient({"application": access}) as client, pytest.raises(exceptions.BluxAuthError) as caught:
         client.send(request_of(UPSERT, [USER]))
 
     assert "this key may not: ***" in str(caught.value)
-    assert access.secret_key not in f"{caught.value} {access!r} {client!r}"
+    assert access.key not in f"{caught.value} {access!r} {client!r}"
 
 
 def test_korean_text_and_emoji_arrive_as_they_were(blux):
@@ -288,8 +288,8 @@ def test_korean_text_and_emoji_arrive_as_they_were(blux):
 
 
 def test_ids_are_part_of_the_url_whatever_they_contain():
-    application = ApplicationAccess(url="https://h/prod", application_id="a/b ?#", secret_key="k")
-    open_api = OpenAccess(url="https://h", project_id="p&q=1/", api_key="k")
+    application = Access(api="application", url="https://h/prod", application="a/b ?#", key="k")
+    open_api = Access(api="open", url="https://h", application="p&q=1/", key="k")
 
     assert application.address("/v2/{application_id}/x") == "https://h/prod/v2/a%2Fb%20%3F%23/x"
     assert open_api.address("/v1/x") == "https://h/v1/x?project_id=p%26q%3D1%2F"
@@ -298,7 +298,7 @@ def test_ids_are_part_of_the_url_whatever_they_contain():
 @pytest.mark.parametrize("key", ["two\nlines", " key-7f3a", "key-7f3a ", "한글", "key-7f3a\t"])
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key):
     with pytest.raises(BluxConfigError, match="secret key") as caught:
-        ApplicationAccess(url="https://h", application_id="a", secret_key=key)
+        Access(api="application", url="https://h", application="a", key=key)
     assert key.strip() not in str(caught.value)
 
 
@@ -346,7 +346,7 @@ def test_it_is_told_when_a_request_leaves_and_has_left_before_its_answer_comes(b
 
 def test_a_request_without_a_connection_does_not_leave():
     told = []
-    access = ApplicationAccess(url="http://127.0.0.1:1", application_id="a", secret_key="k")
+    access = Access(api="application", url="http://127.0.0.1:1", application="a", key="k")
     with BluxClient({"application": access}) as api, pytest.raises(BluxUnavailable):
         api.send(request_of(UPSERT, [USER]), on_leaving=lambda: told.append(1), on_left=lambda: told.append(2))
 
@@ -370,7 +370,7 @@ def test_a_request_through_an_http_proxy_tells_when_it_leaves_and_has_left(blux,
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("HTTP_PROXY", blux.url)  # which is none, and answers so
     told = []
-    access = ApplicationAccess(url="http://elsewhere.invalid", application_id="a", secret_key="k")
+    access = Access(api="application", url="http://elsewhere.invalid", application="a", key="k")
     with BluxClient({"application": access}) as api, pytest.raises(BluxRequestError, match="answered 404"):
         api.send(request_of(UPSERT, [USER]), on_leaving=lambda: told.append(1), on_left=lambda: told.append(2))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_blux.api.auth import ApplicationAccess
+from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRequestError, BluxUnavailable
@@ -24,7 +24,7 @@ PROXY_PASSWORD = "the-proxys-password"
 
 
 def client_at(url: str, verify: Path | None = None, timeout: float = SECONDS) -> BluxClient:
-    access = ApplicationAccess(url=url, application_id="app", secret_key=KEY)
+    access = Access(api="application", url=url, application="app", key=KEY)
     return BluxClient({"application": access}, timeout=timeout, verify=verify and str(verify))
 
 

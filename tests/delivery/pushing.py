@@ -9,7 +9,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.api.auth import ApplicationAccess, OpenAccess
+from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation, endpoints_for
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
@@ -102,11 +102,11 @@ def client_of(blux: Emulator, *, timeout: float = 30.0) -> BluxClient:
     extra = connection["extra"]
     return BluxClient(
         {
-            "application": ApplicationAccess(
-                url=connection["host"], application_id=connection["login"], secret_key=connection["password"]
+            "application": Access(
+                api="application", url=connection["host"], application=connection["login"], key=connection["password"]
             ),
-            "open": OpenAccess(
-                url=extra["open_api_url"], project_id=extra["project_id"], api_key=extra["open_api_key"]
+            "open": Access(
+                api="open", url=extra["open_api_url"], application=extra["project_id"], key=extra["open_api_key"]
             ),
         },
         timeout=timeout,

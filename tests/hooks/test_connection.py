@@ -93,7 +93,7 @@ def test_host_schema_and_port_make_the_url(read: Any, connection: dict[str, Any]
 def test_a_connection_may_be_a_uri(read: Any, uri: str, url: str) -> None:
     access = read(uri).access["application"]
 
-    assert (access.url, access.application_id, access.secret_key) == (url, "app", SECRET)
+    assert (access.url, access.application, access.key) == (url, "app", SECRET)
 
 
 def test_the_extras_of_a_uri_are_extras(read: Any) -> None:
@@ -263,7 +263,7 @@ def test_extras_are_read(read: Any, tmp_path: Path) -> None:
     credentials = read({"extra": {**OPEN, "rate_limits": {"send_events": 2.5}, "timeout": 5, "verify": str(bundle)}})
 
     assert credentials.access["open"].url == "https://event.example.com"
-    assert credentials.access["open"].project_id == "p 1"
+    assert credentials.access["open"].application == "p 1"
     assert credentials.rate_limits == {"send_events": 2.5}
     assert (credentials.timeout, credentials.verify) == (5.0, str(bundle))
 
