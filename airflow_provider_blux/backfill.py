@@ -159,8 +159,8 @@ class _Scale:
     def ends(self) -> tuple[int, int]:
         """Return the first number of the first range, and the number after the last range.
 
-        Both are rounded outwards to a multiple of a thousandth of the key range, so that in a large table they seldom
-        are real keys. They stay within ``bounds``.
+        The first is rounded down and the second up, in steps of a thousandth of the key range, but not beyond
+        ``bounds``. Airflow shows these numbers; due to the rounding they are seldom keys that exist in the table.
         """
         grain = max(1, (self.last - self.first) // _ROUNDING)
         start, end = self.first // grain * grain, (self.last // grain + 1) * grain

@@ -152,13 +152,16 @@ class BluxAuthError(BluxApiError):
 
 
 class BluxRequestError(BluxApiError):
-    """Any other 4xx: the request is wrong, and the same request will be refused again."""
+    """A 4xx of a wrong request, such as 400, 404 or 422: the same request will be refused again.
+
+    401 and 403 are a :class:`BluxAuthError`; 408, 409, 423, 425 and 429 are a :class:`BluxUnavailable`.
+    """
 
     retry_helps = False
 
 
 class BluxUnavailable(BluxApiError):  # noqa: N818 - the name is part of the public interface
-    """429, 5xx, a time-out or a broken connection: a later try may succeed.
+    """408, 409, 423, 425, 429, 5xx, a time-out or a broken connection: a later try may succeed.
 
     :param retry_after: seconds that the API asked to wait for, or ``None``.
     :param in_doubt: whether the request may have been processed although no answer arrived.

@@ -18,14 +18,16 @@ class Rules:
     :param rate: maximum number of requests a second.
     :param headroom: share of each second that is left free. The transit times of requests differ, so without headroom
         too many could reach the server in one second. 1 % allows for a difference of 10 ms.
-    :param more_headroom: what each episode of 429s adds to the headroom. It is given back gradually: in
-        ``forget_seconds`` if there is no further episode.
+    :param more_headroom: what each episode of 429s adds to the headroom. Without a further episode, this is taken back
+        gradually within ``forget_seconds``.
     :param most_headroom: upper limit of the headroom.
+    :param forget_seconds: see ``more_headroom``.
     :param counted: up to this rate, the limiter counts the requests of the last second, and delays a request that would
         exceed the limit. Above this rate it only spaces requests evenly: the headroom is then two requests a second or
         more, so one late request does not exceed the limit.
-    :param counted_headroom: requests are counted over one second plus this share of the headroom. It must be below 1.
-        With 1, one late request would delay one in each later second, and the limiter would stay behind its rate.
+    :param counted_headroom: requests are counted over one second plus this share of the headroom. It must be below 1:
+        with 1, a late request would delay the requests of each later second as well, and the limiter could never catch
+        up.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
@@ -60,7 +62,10 @@ class Rules:
 
     @property
     def slack(self) -> float:
-        """Longest delay of a request, in seconds, that the next requests make up. A longer one shifts the schedule."""
+        """The longest delay of a request, in seconds, after which the next requests still keep their planned times.
+
+        A longer delay moves all later times by the part above this limit.
+        """
         return 0.02 if self.is_counted else 0.003
 
 

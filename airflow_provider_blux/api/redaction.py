@@ -57,7 +57,10 @@ def redacted_message(answer: bytes, request: Any = None, secrets: Iterable[str] 
 
 
 def _redacted(text: str, values: _Values) -> str:
-    """Return a text with a mark in place of each value, cut off after about twice the length that is shown."""
+    """Return a text with a mark in place of each value.
+
+    The result is cut off after about twice ``LONGEST`` characters; the caller cuts it to the exact length.
+    """
     folded = text.translate(_FOLDED_LETTERS)
     cuts = [cut.start() for cut in _CUT_OFF.finditer(text)]
     shown: list[str] = []
@@ -114,10 +117,11 @@ class _Values:
         return at
 
     def begin_with(self, beginning: str, *, is_start: bool) -> bool:
-        """Return whether a text is the beginning of a value, or of a word in a value, and long enough to be redacted.
+        """Return whether a value, or a word in a value, begins with a text; ``False`` for a text too short to redact.
 
-        :param is_start: whether the text starts a word or follows a redacted value. If not, the answer for ASCII text
-            is ``False``.
+        :param beginning: the text, which the API may have cut off within a value.
+        :param is_start: whether the text starts a word or follows a redacted value. If not, the result for ASCII text
+            is ``False``, since only whole words of ASCII are redacted.
         """
         if not _is_long(beginning) or (beginning.isascii() and not is_start):
             return False
@@ -137,7 +141,10 @@ class _Values:
 
 
 class _FoldedLetters(dict[int, str]):
-    """Maps each letter to a case-insensitive form of one letter, so that the length of a text does not change."""
+    """Maps each letter to its case-insensitive form if that is a single letter, and otherwise to itself.
+
+    So the length of a text does not change.
+    """
 
     def __missing__(self, code: int) -> str:
         folded = chr(code).upper().casefold()

@@ -70,7 +70,7 @@ def reporting_to(departure: Departure) -> Iterator[None]:
 
 
 def session(*, pool_size: int, hosts: int = 1) -> requests.Session:
-    """Return a new session, which sends requests only within :func:`reporting_to`.
+    """Return a new session. Its requests must be sent within ``with reporting_to(...)``.
 
     :param pool_size: maximum number of unused connections to each host that are kept open.
     :param hosts: number of hosts that requests are sent to.
@@ -135,9 +135,9 @@ class _UntilDeadline(io.RawIOBase):
 
 
 class _ReportsDeparture:
-    """Mixin for HTTP and TLS connections: writes a request in one call, and reports its start and end.
+    """Mixin for HTTP and TLS connections: writes each request in one call.
 
-    They are reported to the ``Departure`` of :func:`reporting_to`.
+    Before and after this call it calls ``begin`` and ``end`` of the :class:`Departure` given to :func:`reporting_to`.
     """
 
     response_class = _Answer

@@ -19,7 +19,10 @@ _NEW = _NO_ROW + bytes([_CHANGED])
 
 
 class AcceptedRows(DigestMap):
-    """A map from each user to the digest of the last accepted row, and to the state of the user in this run."""
+    """A map from each user to the digest of the last accepted row, and to what has happened to the user in this run.
+
+    This state is one byte: whether the user was read from the source yet, with the same row or another one.
+    """
 
     def __init__(self) -> None:
         super().__init__(USER_BYTES, ROW_BYTES + 1)
@@ -29,14 +32,15 @@ class AcceptedRows(DigestMap):
     def packed(self) -> Iterator[bytes]:
         """Yield the entries of all users, in blocks that :meth:`unpack` reads.
 
-        Call it only before the source is read or after :meth:`settle`: only then are all states 0, as in a file.
+        Call it only before the source is read or after :meth:`settle`. In between, the entries also tell which users
+        were read in this run, and that must not get into a file.
         """
         return map(bytes, self._buckets.values())
 
     def unpack(self, entries: bytes) -> None:
-        """Add the entries of users that the map does not have yet.
+        """Add entries.
 
-        :param entries: any number of entries, each of ``SIZE`` bytes.
+        :param entries: any number of entries, each of ``SIZE`` bytes. The map must not have their users yet.
         """
         buckets = self._buckets
         for at in range(0, len(entries), SIZE):
@@ -59,22 +63,25 @@ class AcceptedRows(DigestMap):
         self.put(user, row + b"\0")
 
     def bar(self, user: bytes) -> None:
-        """Bar a user from the snapshot before the source is read: this run sends the user's rows but stores none."""
+        """Remove the row of a user and store no row of the user in this run; called before the source is read."""
         self.put(user, _NO_ROW + bytes([_BARRED]))
 
     def drop(self, user: bytes) -> None:
-        """Bar a user from the snapshot, because a row of the user in the source was rejected or suppressed."""
+        """Remove the row of a user and store no further row of the user in this run.
+
+        Called when a row of the user in the source was rejected or suppressed.
+        """
         self.put(user, _NO_ROW + bytes([_MET_BARRED]))
 
     def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:
         """Note that the source has a row of a user, and compare it with the user's last accepted row.
 
-        A user with a second row in the source is barred from the snapshot. So this run sends the second row and those
-        after it, and the next run sends all rows of this user, in the order of the source.
+        For a user with a second row in the source, no row is stored. So this run sends the second row and those after
+        it, and the next run sends all rows of this user, in the order of the source.
 
         :param row: digest of the row; ``None`` for a row that must count as changed.
-        :return: the offset of the user in its bucket, for :meth:`learn`; and whether the row equals the last accepted
-            row.
+        :return: the position of the user's entry, to be passed to :meth:`learn` when the row was accepted; and whether
+            the row equals the last accepted row.
         """
         bucket, at = self._find(user)
         if at < 0:
@@ -97,9 +104,9 @@ class AcceptedRows(DigestMap):
     def learn(self, user: bytes, at: int, row: bytes) -> bool:
         """Store the digest of a user's row after its request was accepted; return whether it was stored.
 
-        It is not stored for a user who is barred from the snapshot.
+        It is not stored for a user for whom :meth:`bar` or :meth:`drop` was called, or who has a second row.
 
-        :param at: the offset of the user that :meth:`meet` returned.
+        :param at: the position that :meth:`meet` returned for the user.
         """
         bucket = self._buckets[user[0] << 8 | user[1]]
         state_at = at + SIZE - 1
@@ -110,9 +117,9 @@ class AcceptedRows(DigestMap):
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
-        """After the source was read: remove all users without an accepted row, and mark the others as not read.
+        """After the source was read: remove users without an accepted row, and reset the others to "not read".
 
-        :param keep_unmet: whether to keep the users of the snapshot that are not in the source.
+        :param keep_unmet: whether to keep the users of the snapshot that are not in the source, with their last row.
         """
         kept = bytes([_UNREAD, _SAME]) if keep_unmet else bytes([_SAME])
         for number, bucket in self._buckets.items():

@@ -285,7 +285,10 @@ def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict
 
 
 def _is_complete(receipt: Mapping[str, Any]) -> bool:
-    """Return whether a receipt has all fields; without a key, anyone can write a line with a right hash."""
+    """Return whether a receipt has all fields.
+
+    A right hash does not ensure that: without a ``receipt_key``, anyone can compute the hash of an incomplete line.
+    """
     ids = receipt.get("ids")
     return (
         receipt.keys() >= _FIELDS

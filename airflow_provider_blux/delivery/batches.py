@@ -68,7 +68,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     :param user_id: id of the user; in a snapshot of devices, id of the device.
     :param user: digest of this id.
     :param row: digest of the row; ``None`` if the row cannot be compared.
-    :param place: offset of the user in its bucket of ``AcceptedRows``; -1 in a mark from ``mark_of``.
+    :param place: position of the user's entry in ``AcceptedRows``; -1 if the row was not looked up there.
     :param is_in_snapshot: whether the snapshot has this user with exactly this row.
     """
 
@@ -89,7 +89,7 @@ class Marker(Protocol):
         """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a mark without a row digest, for a user whose row :meth:`mark` could not look up."""
+        """Return a :class:`Mark` with the user's digest only, if :meth:`mark` could not read the user's id."""
 
 
 class Record(msgspec.Struct, gc=False):
@@ -208,8 +208,8 @@ class Reading:
     def _may_be_suppressed(self, mark: Mark) -> bool:
         """Return whether the user of an unchanged row may be on the suppression list.
 
-        If so, the row must become a record, which is then checked. A row of a device may always be, since ``mark``
-        holds the id of the device and not of the user.
+        If so, the row must become a record, which is then checked. With a suppression list, this is ``True`` for every
+        row of a device: ``mark`` has the id of the device, so the user is not known yet.
         """
         if self.is_suppressed is None:
             return False
@@ -227,14 +227,14 @@ class Batch:
     :param rejects: records that are not in ``records`` because they are invalid.
     :param suppressed: number of records that are not in ``records`` because the user is on the suppression list.
     :param unchanged: number of records that are not in ``records`` because the last sent row was the same.
-    :param left: digests of users with a rejected or suppressed record. The snapshot removes these users and those of
-        ``records``. Empty without a snapshot.
+    :param left: digests of users with a rejected or suppressed record, who are removed from the snapshot. Empty
+        without a snapshot.
     :param contents: ``Record.identity`` of each source record, from which the checkpoint computes ``digest``. Emptied
         afterwards to save memory.
     :param digest: digest of the source from its first record to the end of this batch. A later try compares it to
         detect a changed source. Empty without a checkpoint.
     :param in_doubt: whether an earlier try may have sent this batch.
-    :param place: position of the first record in the source, for messages; ``None`` if unknown.
+    :param place: position of the batch's first record in the source, for messages; ``None`` if unknown.
     """
 
     index: int
@@ -257,7 +257,7 @@ class Batch:
         return self.last - self.first + 1
 
     def parts(self, key: Any) -> list[Record]:
-        """Return the source records of a key: those that were merged, or the only one."""
+        """Return the source records that became the record with this key in ``records``: one, or those merged."""
         return self.merged.get(key) or [self.records[key]]
 
     def number_merged(self, keys: Iterable[Any]) -> int:

@@ -154,7 +154,10 @@ class Checkpoint:
             raise _changed(f"in {records_in_words(first, last, place_of(first))}")
 
     def _cut(self, records: Iterable[Record], cut: Cut, read: int) -> Iterator[Batch]:
-        """Group records into batches, and set the digest of each batch."""
+        """Group records into batches, and store in each batch the digest of the source up to its end.
+
+        :param read: number of source records that come before ``records``.
+        """
         for batch in cut(records, index=self._index + 1, read=read):
             self._index = batch.index
             if self._store:

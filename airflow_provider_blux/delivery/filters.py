@@ -125,7 +125,8 @@ class Freshness:
 
     :param field: the column of the source with the time of the last update.
     :param shaping: how rows are read.
-    :param lowered: returns a row with its column names in lower case if ``lowercase_columns`` is set, as in ``field``.
+    :param lowered: returns a row with its column names in lower case if ``lowercase_columns`` is set, and unchanged
+        otherwise; ``field`` is then in lower case as well.
     """
 
     def __init__(self, field: str, shaping: Shaping, lowered: Callable[[Any], Any]) -> None:
@@ -237,9 +238,9 @@ class _Guard:
         return len(users)
 
     def records_checked(self, rows: Iterable[Any]) -> Iterator[Any]:
-        """Yield at most as many rows as users are allowed.
+        """Yield the rows, and raise an error if there are more rows than ``max_users``.
 
-        :raises BluxGuardError: there are more rows than allowed users.
+        :raises BluxGuardError: there are more rows.
         """
         for number, row in enumerate(rows, 1):
             if number > self.max_users:

@@ -1,4 +1,4 @@
-"""Counts the reasons of rejected and unknown records, in bounded memory and without values of single records."""
+"""Counts why records were rejected or have an unknown outcome, in bounded memory, without values of single records."""
 
 from __future__ import annotations
 

@@ -139,8 +139,9 @@ def summary(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 class Outcome:
     """The outcomes of the records of one batch; the numbers have the same meaning as in :class:`Report`.
 
-    :param rejects: the rejected and unknown records, without those in the ``rejects`` of the batch.
-    :param accepted: the keys of the records that were delivered.
+    :param rejects: records that the API rejected, or whose outcome is unknown. Records that were rejected before
+        sending are in ``Batch.rejects``.
+    :param accepted: the keys, as in ``Batch.records``, of the records that were delivered.
     """
 
     delivered: int = 0
@@ -257,7 +258,11 @@ class OutcomeCounter:
         self.report.reasons = self._reasons.most_frequent()
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
-        """Count a batch whose records all have an outcome: in the report, the rejects file and the checkpoint."""
+        """Store the outcomes of a batch, when all its records have one.
+
+        They are added to the counts of the report, rejects are written to the rejects file, and the checkpoint stores
+        that the batch is settled.
+        """
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
         self._add_rejects(rejects)  # this may fail, so it comes before the counting
@@ -291,7 +296,7 @@ class OutcomeCounter:
             raise BluxRejectLimitError(self._summary(max_rejects))
 
     def log_reasons(self) -> None:
-        """Log the reasons of rejected and unknown records, if there are any."""
+        """Log why records were rejected or have an unknown outcome, if there are any."""
         if reasons := self.report.reasons:
             log.warning(
                 "Rejected or unknown, by field and reason:%s", "".join(f"\n  {line}" for line in in_words(reasons))

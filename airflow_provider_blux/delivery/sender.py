@@ -223,7 +223,10 @@ class _Refusals:
             yield
 
     def waited_for_search(self) -> bool:
-        """If no request was accepted yet, wait for the search of another thread; return whether one was going on."""
+        """If no request was accepted yet and another thread searches for invalid records, wait until it has finished.
+
+        Return whether there was such a search.
+        """
         if self.any_accepted:
             return False
         at_once = self._search.acquire(blocking=False)

@@ -77,7 +77,8 @@ class SharedOptions(ShapingOptions, PaceOptions, total=False):
     """The delivery arguments of all operations.
 
     ``rate_limit_conn_id``: Airflow connection of a Redis; all tasks with this connection share the rate limit.
-    ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected or unknown.
+    ``max_rejects``: how many records (an int), or which share of them (a float), may be rejected, or have an unknown
+    outcome (they may or may not have arrived).
     ``resume``: continue where the last try stopped. ``validate_only``: read, check and count all records, but send
     nothing.
     """
@@ -193,7 +194,7 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
 
 
 def check(options: DeliveryOptions) -> None:
-    """Check the options that do not depend on the endpoint: when a DAG is parsed, and before each delivery.
+    """Check all that can be checked without knowing the endpoint; called when a DAG is parsed and before a delivery.
 
     :raises BluxConfigError: naming the argument at fault.
     """
@@ -218,9 +219,9 @@ def check(options: DeliveryOptions) -> None:
 
 
 def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
-    """Check that there is a folder for rejects if rejects are allowed.
+    """Check that ``rejects_path`` is given if ``max_rejects`` allows rejects.
 
-    :raises BluxConfigError: rejects are allowed, but there is no folder.
+    :raises BluxConfigError: rejects are allowed, but ``rejects_path`` is missing.
     """
     if max_rejects and rejects_path is None:
         raise BluxConfigError(

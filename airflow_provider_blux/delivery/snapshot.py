@@ -102,9 +102,10 @@ class Snapshot:
 
     @property
     def replaces(self) -> str | None:
-        """The id of the run that began the full refresh: this run, or an earlier try; ``None`` without a full refresh.
+        """The id of the run in which the full refresh began: this run, or that of an earlier try of the task.
 
-        The files that the run with this id found at its start are void when the full refresh has ended.
+        ``None`` without a full refresh. When the full refresh has ended, the files that existed when that run started
+        are no longer valid.
         """
         return self._replaces
 
@@ -135,10 +136,10 @@ class Snapshot:
             )
 
     def mark(self, row: Any) -> Mark | None:
-        """Look up a source row in the snapshot before it becomes a record, and note that the source has its user.
+        """Look up a row of the source in the snapshot, and remember that the user of this row is in the source.
 
-        :return: the digests of user and row, and whether the last accepted row of the user was the same (never with a
-            full refresh). ``None`` if the row is not an object, or its id cannot be read.
+        :return: the digests of user and row, and whether the row equals the user's last accepted row (always ``False``
+            with a full refresh). ``None`` if the row is not an object, or its id cannot be read.
         """
         if not isinstance(row, OBJECTS):
             return None
@@ -152,9 +153,9 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a mark for a user whose id :meth:`mark` did not read from the row; note that the source has the user.
+        """Return a :class:`Mark` for a user whose id :meth:`mark` could not read, and remember that the source has it.
 
-        The mark has no row digest, so the row is always sent, and is not stored in the snapshot.
+        The mark has no digest of the row, so the row is always sent, and is not stored in the snapshot.
         """
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
@@ -206,10 +207,10 @@ class Snapshot:
         return totals
 
     def _after(self) -> State | None:
-        """Return the state of the snapshot after this run, as if no other run had written to it.
+        """Compute the state of the snapshot after this run in memory, as if no other run had written to it.
 
-        Return ``None`` if the state can only be read from the files. In both cases, the rows in memory are given
-        up, since they are not needed any more.
+        Return ``None`` if this is not possible, so that the state must be read from the files. In both cases the rows
+        in memory are discarded, so call this only once, at the end.
         """
         rows, self._rows = self._rows, AcceptedRows()
         before, self._before = self._before, None
@@ -239,7 +240,7 @@ class Snapshot:
         self._write(found=found)
 
     def _totals(self) -> Totals:
-        """Return the numbers of users; unknown for a mapped task, which reads only a part of the source.
+        """Return the numbers of users. A mapped task reads only a part of the source, so its numbers are ``None``.
 
         Log a warning if the source has less than half of the users that it had in the last run of the task.
         """
@@ -308,11 +309,12 @@ class Forgetting(Snapshot):
     """The snapshot during a run that deletes users: it removes them and does not compare rows."""
 
     def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
-        """Check that at least one file can be read and belongs to the target; write the first file of the run.
+        """Check that the folder is empty, or that at least one file can be used; write the first file of the run.
 
-        Other files are ignored, since a full refresh may have left unreadable ones. An empty folder is valid.
+        A file can be used if it is readable and was written for this application. Other files are ignored: a full
+        refresh may have replaced an unreadable file, and replaced files stay in the folder.
 
-        :raises BluxSnapshotError: there are files, but none that can be read and belongs to the target.
+        :raises BluxSnapshotError: there are files, but none that can be used.
         """
         names = list(self._folder.sizes())
         fault: BluxSnapshotError | None = None
@@ -333,10 +335,13 @@ class Forgetting(Snapshot):
         """Return ``None``, since rows of deletions are not compared."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return the mark of a user to remove from the snapshot."""
+        """Return a :class:`Mark` with the digest of a user's id, by which the user is removed from the snapshot."""
         return Mark(user_id, self._digests.user(user_id))
 
     def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
-        """Write the last file of the run, and return unknown totals. The next run that sends users merges the files."""
+        """Write the last file of the run; return :class:`Totals` with ``None`` for each number.
+
+        The next run that sends users merges the files.
+        """
         self._write(closed=True)
         return Totals()

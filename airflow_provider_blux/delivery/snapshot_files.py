@@ -39,7 +39,8 @@ _LEFT_AFTER_SECONDS = 24 * 60 * 60
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The application and the kind of records that a snapshot belongs to.
 
-    :param key: identifies the ``receipt_key`` of the digests without revealing it; ``None`` without a key.
+    :param key: an identifier of the connection's ``receipt_key``, with which the digests were computed; it does not
+        reveal the key. ``None`` without a key.
     """
 
     records: Literal["users", "devices"]
@@ -80,8 +81,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param stored: in a file of a run: number of entries (user and accepted row) after the header. After these entries
         come the digests of the users that the run removed from the snapshot.
     :param closed: whether this is the last file of the run, written when no request was in flight.
-    :param replaces: in the last file of a full refresh: id of the run that began it. The ``found`` files of that run
-        are void.
+    :param replaces: in the last file of a full refresh: id of the run in which it began, which is another run if a
+        later try ended it. The files in ``found`` of that run are no longer valid.
     :param named: in the last file of a run: number of users in the source, see :class:`Entry`.
     :param covers: in a merged file: the names of the files that were merged into it; ``history`` lists their runs.
         ``None`` in the file of a run.
@@ -148,7 +149,8 @@ class Piece(NamedTuple):
 class SnapshotFolder:
     """The folder of a snapshot; reads, verifies and writes its files.
 
-    :param target: the target that the snapshot must belong to; ``None`` to accept any, for inspection.
+    :param target: the API, application and kind of records that the snapshot must have been written for; ``None`` to
+        accept any, for inspection.
     :param way_out: advice at the end of error messages if the snapshot cannot be used.
     """
 
@@ -205,7 +207,9 @@ class SnapshotFolder:
         return Piece(header, entries[:end], entries[end:])
 
     def merged(self, name: str, rows: AcceptedRows) -> Header:
-        """Add the entries of a merged file to ``rows``, which must be empty; return the header of the file.
+        """Read a merged file, which holds the rows of several runs, into ``rows``; return the header of the file.
+
+        :param rows: an empty map, to which the entries of the file are added.
 
         :raises BluxSnapshotError: the file is truncated or changed, or belongs to another target.
         :raises FileNotFoundError: there is no such file any more.
@@ -301,9 +305,9 @@ class SnapshotFolder:
 
 
 def _packed(header: Header, entries: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
-    """Yield the content of a file.
+    """Yield the bytes of a new file: the line with the checksum, the header, and the entries.
 
-    :param entries: returns the content after the header; called twice, first for the checksum.
+    :param entries: returns the content after the header; called twice, first to compute the checksum.
     """
     line = msgspec.json.encode(header) + b"\n"
     digest = blake2b(line, digest_size=_CHECKSUM_BYTES)

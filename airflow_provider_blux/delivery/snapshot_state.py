@@ -43,7 +43,8 @@ class State:
     :param names: the names of all files found, including files that are no longer valid.
     :param history: the runs that wrote the snapshot, in order.
     :param is_open: whether any other run may have requests in flight.
-    :param contested: digests of the users whose requests may be in flight: removed by such a run, and not stored since.
+    :param contested: digests of users whose requests may be in flight: another run removed them from the snapshot,
+        because it was about to send them, and has not stored them since.
     """
 
     rows: AcceptedRows
@@ -165,7 +166,10 @@ class _Files:
         return list(TopologicalSorter(found).static_order())
 
     def _is_line(self, order: Sequence[str]) -> bool:
-        """Return whether each run found, at its start, all files of the runs before it."""
+        """Return whether the runs took place one after another: each found, at its start, all files of earlier runs.
+
+        :param order: the ids of the runs, the oldest first.
+        """
         before: set[str] = set()
         for run in order:
             if not self._found[run] >= before:
@@ -195,10 +199,11 @@ class _Resolution:
         self._names: list[str] = []
 
     def apply(self, pieces: Sequence[Piece], found: frozenset[str], *, is_blind: bool) -> None:
-        """Apply the files of one run.
+        """Update the rows with the files of one run.
 
         :param found: the names of the files that the run found at its start.
-        :param is_blind: whether the list of these names is lost. All users in the files of the run are removed then.
+        :param is_blind: whether ``found`` is lost, so that it is not known which files are older than the run. All
+            users in the files of the run are then removed from the rows, so that they are sent again.
         """
         unseen = {self._number(at) for at, name in enumerate(self._names) if name not in found}
         if unseen:

@@ -96,7 +96,7 @@ class Fault:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields that the kind has, and the counts ``seen`` and ``struck``."""
+        """Return the fault as JSON: the fields that belong to its ``kind``, and the counts ``seen`` and ``struck``."""
         needed, possible = _KINDS[self.kind]
         fields = asdict(self)
         return {name: fields[name] for name in (*_COMMON, *needed, *possible, "seen", "struck")}

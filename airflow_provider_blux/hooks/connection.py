@@ -122,7 +122,9 @@ def _read(connection: Connection) -> Credentials:
 
 
 def _extras(connection: Connection) -> dict[str, Any]:
-    """Return the extras that are set. An extra that is null or empty text is not set: the form has an empty field.
+    """Return the keys of the connection's extra that have a value, with these values.
+
+    Null and empty text are no values, since Airflow's connection form stores them for a field that is left empty.
 
     :raises BluxConfigError: the extra is not a JSON object, or has an unknown key.
     """

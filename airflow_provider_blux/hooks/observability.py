@@ -60,7 +60,8 @@ class Metrics:
     def __call__(self, standing: Standing) -> None:
         """Send how much each count has grown since the last call, and the mean wait of the new requests for their turn.
 
-        The call at the start of a delivery sends nothing: it only stores the counts, which earlier tries have sent.
+        The first call, at the start of a delivery, sends nothing: it only stores the counts of earlier tries, which
+        those tries have sent.
         """
         outcomes = {outcome: getattr(standing.report, outcome) for outcome in (*OUTCOMES, "valid")}
         counted = standing.counted

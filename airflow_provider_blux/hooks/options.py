@@ -98,9 +98,9 @@ def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
 
 
 def check_run_options(options: RunOptions) -> None:
-    """Check the arguments that are objects of this package, or functions.
+    """Check the types of ``checkpoint``, ``run`` and ``watchers``.
 
-    :raises BluxConfigError: naming the argument at fault.
+    :raises BluxConfigError: an argument is not what it must be; the message names it.
     """
     from airflow_provider_blux.delivery.run import Run
 

@@ -28,7 +28,7 @@ class Reference(Protocol):
 
     @property
     def resolve(self) -> Callable[..., Any]:
-        """Return the method that Airflow calls to get the value for a run."""
+        """The method that Airflow calls when the task runs; it returns the value of the argument in this run."""
 
 
 Text = str | Reference
@@ -149,7 +149,7 @@ class SnapshotArguments(SuppressionArguments, total=False):
 
 
 class SuppressibleOperatorArguments(OperatorArguments, SuppressionArguments, total=False):
-    """The arguments of an operator that could create a deleted user again, with ``suppression_path``."""
+    """The arguments of an operator that takes ``suppression_path``, since it could create a deleted user again."""
 
 
 class SnapshotOperatorArguments(OperatorArguments, SnapshotArguments, total=False):

@@ -259,7 +259,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def _run_options(self, context: Context) -> RunOptions:
         """Return the arguments for the hook that depend on the task run: its ids, watchers, and the checkpoint's place.
 
-        If progress cannot be saved for a retry, a message about it is logged later.
+        If there is no place for the checkpoint, a message is stored; it is logged when the delivery starts.
 
         :raises BluxConfigError: ``on_unknown`` is ``keep``, which needs a checkpoint, but there is no place for one.
         """

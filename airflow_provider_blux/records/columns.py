@@ -107,7 +107,10 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the arguments that make ``{column: field}`` of columns in another spelling, for an error or a warning."""
+    """Return the text of the arguments by which misspelt columns are read as fields, for an error or a warning.
+
+    :param columns: the field of each misspelt column, as ``{column: field}``.
+    """
     lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
     return f"{mapping_to(columns)}{lower}"
 
@@ -119,10 +122,10 @@ def mapping_to(columns: Mapping[str, str]) -> str:
 
 
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
-    """Return the error for several columns that stand for the same field or name.
+    """Return the error for several columns that would be sent as the same field or property.
 
-    :param own_group: the group of custom properties, if the error should suggest ``field_mapping`` into this group;
-        ``None`` if it should not.
+    :param own_group: name of the group of custom properties; the error then suggests to map a column into it with
+        ``field_mapping``. ``None`` for no such suggestion.
     """
     names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
     return BluxConfigError(

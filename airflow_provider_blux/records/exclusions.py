@@ -48,7 +48,9 @@ def property_of(name: str) -> str:
 
 
 def _check_in_group(name: str, plain: str) -> None:
-    """Check a name with a group. In the group of custom properties it may be similar to a field's name.
+    """Check a name of ``exclude_fields`` that is given with its group, as in ``user_properties.email``.
+
+    A name in the group of custom properties may look like a misspelt field; without a group that would be an error.
 
     :param plain: the name without its group.
     :raises BluxConfigError: the group has no such field, or the name would exclude a field of another group.
@@ -107,7 +109,7 @@ class Absent:
         self._looked_at: set[Any] = set()
 
     def look(self, row: Mapping[str, Any]) -> None:
-        """Remove the properties that a row has from the absent ones.
+        """Note which of the excluded properties a row has: :meth:`names` no longer returns them.
 
         :param row: a row whose columns have already been renamed to field names.
         """
@@ -124,7 +126,7 @@ class Absent:
     def names(self) -> list[str]:
         """Return the excluded properties that no row has had so far, sorted.
 
-        Consents are among them only if all six are excluded and no row had any of them.
+        The six consents are returned only if all of them are excluded and no row had any of them.
         """
         consents = self._names.intersection(CONSENTS)
         return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

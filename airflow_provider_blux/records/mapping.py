@@ -38,25 +38,29 @@ class Fields:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The column names that fill a field or hold a group; other spellings of them are errors, not properties."""
+        """The column names that are read as a field, or as an object with properties, such as ``user_properties``.
+
+        A column whose name differs from one of them only in its spelling is an error, not a custom property.
+        """
         inside = (names for names in self.groups.values() if names is not None)
         return (self.own - self.by_mapping).union(self.groups, *inside)
 
     @cached_property
     def flat(self) -> frozenset[str]:
-        """The column names that fill a field: those of ``own``, and those in groups, such as ``phone_number``."""
+        """The column names that are read as a field, without those that hold an object with properties."""
         return self.names - self.groups.keys()
 
     @property
     def own_group(self) -> str | None:
-        """The group of custom properties, which may have any name; ``None`` if the records have no properties."""
+        """The name of the group of custom properties; ``None`` if the records have no properties."""
         return "custom_user_properties" if "custom_user_properties" in self.groups else self.properties
 
     @property
     def flat_groups(self) -> tuple[str, ...]:
-        """The groups whose property names are checked for misspelt standard fields; empty except for Open API users.
+        """The groups in which property names are checked for misspelt standard fields; empty if there are none.
 
-        These groups also hold custom properties, so a misspelt name would be taken for a custom property.
+        Only users of the Open API have such groups: they hold standard fields and custom properties together, so a
+        misspelt field would be taken for a custom property.
         """
         return tuple(self.groups) if self.properties == "properties" and "user_properties" in self.groups else ()
 
@@ -131,8 +135,8 @@ class Mapped:
     """Renames columns by ``field_mapping`` and passes the row to the next function.
 
     :param shape: turns the renamed row into a record.
-    :param nests: whether a row may hold all of its properties in one object, ``properties``. In such a row, columns
-        that are mapped to a field of any group are added to that object.
+    :param nests: whether a row may hold all of its properties in one object, ``properties``. In such a row, a column
+        that is mapped to a property, standard or custom, is put into that object.
     :raises BluxConfigError: a target of ``field_mapping`` does not exist, or two columns have it.
     """
 

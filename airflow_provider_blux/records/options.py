@@ -131,8 +131,8 @@ class Shaping:
     def is_excluded(self) -> Callable[[Any], bool]:
         """A function that takes the name of a property, and returns whether the property is never sent.
 
-        ``exclude_fields`` names it, or the group that it belongs to. The name may be that of a column, or one inside of
-        a group, where names stay as they are.
+        That is so if ``exclude_fields`` names the property, or the group that it belongs to. The name may be that of a
+        column, or one inside of a nested group.
         """
 
         @lru_cache(maxsize=MOST_NAMES)

@@ -58,8 +58,8 @@ class _Plan(NamedTuple):
     :param own: the name of each custom property, with its column.
     :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
         no error.
-    :param steps: a dict. The key is the types of all values in a row, the value is the columns that need more than a
-        copy: the value must be checked, is a null that is not sent, or is a nested group.
+    :param steps: for the types of all values in a row, the columns whose value is not simply copied: it must be
+        checked, is a null that is not sent, or is an object with properties.
     """
 
     places: list[tuple[int, Place]]
@@ -70,10 +70,10 @@ class _Plan(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """One column that needs more than a copy of its value.
+    """One column whose value is not simply copied.
 
-    :param check: a function that checks the value and returns the value to send. It is ``None`` for a column without a
-        function: a null, which is not sent, or a nested group, which :meth:`Placement.sort` returns unchecked.
+    :param check: checks the value and returns the value to send; ``None`` if the value is not checked here: it is a
+        null that is not sent, or an object with properties, which :meth:`Placement.sort` returns unchecked.
     """
 
     column: int
@@ -82,7 +82,9 @@ class _Step(NamedTuple):
 
 
 class Placement:
-    """Sorts the columns of rows into properties. How to sort is cached for each set of columns and types of values.
+    """Turns the columns of rows into standard fields, custom properties and nested groups.
+
+    Which column becomes what is cached for each set of columns and types of values.
 
     :param find: takes a column name; returns its property, or ``None`` if the column is not a property. Raises a
         :class:`BluxRecordError` if the column cannot be sent.

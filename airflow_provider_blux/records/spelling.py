@@ -60,7 +60,10 @@ def meant_by(name: str, fields: Iterable[str], *, loosely: bool = False) -> str 
 
 
 def _likeness(name: str, field: str, *, loosely: bool) -> float:
-    """Return the similarity of a name and a field from 0 to 1; 0 if it is too small."""
+    """Return the similarity of a name and a field from 0 to 1; 0 if it is too small for a suggestion.
+
+    :param loosely: whether a part of the field's name, or another word for it, is enough.
+    """
     one, other = letters_of(name), letters_of(field)
     if one == other:
         return 1

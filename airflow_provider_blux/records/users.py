@@ -115,9 +115,9 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_own(held: Iterable[Any]) -> None:
-    """Check that a custom property ``properties``, an object or its JSON, holds no standard fields.
+    """Check that a column ``properties`` with an object, sent as one custom property, holds no standard field.
 
-    :param held: the names in it.
+    :param held: the names in the object.
     :raises BluxRecordError: it holds one, so the row was probably written for the Open API.
     """
     for name in held:
@@ -181,7 +181,11 @@ def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
 
 
 def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
-    """Return the ``check_of`` of a standard field (see :class:`Place`). It returns ``None`` for a boolean consent."""
+    """Return the ``check_of`` of a standard field (see :class:`Place`).
+
+    It is a function that takes the type of a value and returns the check for such values; ``None`` if they need no
+    check, as a bool in a consent field.
+    """
     check = shaping.standard_checks[field]
     return lambda kind: None if kind is bool and field in CONSENTS else check
 

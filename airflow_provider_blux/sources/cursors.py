@@ -192,7 +192,7 @@ def _read_arrays_in_psycopg(connection: Any) -> None:
 
 
 def _read_arrays_in_psycopg2(connection: Any) -> None:
-    """Do the same for psycopg2, which knows fewer types."""
+    """Let psycopg2 return the arrays of all types as lists; by itself it does so for few types."""
     extensions = import_module("psycopg2.extensions")
     casters = {**extensions.string_types, **connection.string_types}
     cursor = connection.cursor(cursor_factory=extensions.cursor)
@@ -203,7 +203,10 @@ def _read_arrays_in_psycopg2(connection: Any) -> None:
 
 
 def _arrays_of(connection: Any, cursor: Any) -> list[tuple[str, int, int]]:
-    """Return name, oid of the items and oid of each array type; nothing if ``pg_type`` does not tell."""
+    """Return each array type of the database: name and oid of the item type, and oid of the array type.
+
+    Return an empty list if the table ``pg_type`` cannot be read.
+    """
     with closing(cursor):
         try:
             cursor.execute(_POSTGRES_ARRAYS)

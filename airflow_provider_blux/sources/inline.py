@@ -37,7 +37,7 @@ class InlineSource:
     def place_of(self, number: int) -> str:
         """Return the position of a record as text, for messages.
 
-        :param number: the number of the record among those of the value (1-based).
+        :param number: the number of the record in this source (1-based).
         """
         return f"record {number:,} of {self}"
 

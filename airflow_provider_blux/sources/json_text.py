@@ -69,10 +69,13 @@ def _rejected(error: RepeatedKeyError) -> BluxRecordError:
 
 
 def json_text(text: str, name: str) -> Any:
-    """Parse JSON text. An item of a list that has a key twice, with different values, is replaced by an error.
+    """Parse JSON text.
+
+    If the text is a list, an item with an object that has the same key twice, with different values, is replaced by an
+    error object.
 
     :raises ValueError: the text is not JSON.
-    :raises BluxSourceError: the text is not a list, and has a key twice.
+    :raises BluxSourceError: the text is not a list, and contains an object that has the same key twice.
     """
     try:
         return loads(text)

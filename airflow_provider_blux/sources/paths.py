@@ -25,7 +25,7 @@ def url_of(path: Any) -> Any:
 
 
 def urls_of(path: Any) -> list[Any]:
-    """Return a path, or a list of them, as a list of text."""
+    """Return one path, or a list of paths, as a list, in which each path object has become text."""
     return [url_of(one) for one in path] if isinstance(path, list | tuple) else [url_of(path)]
 
 
