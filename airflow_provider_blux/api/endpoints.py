@@ -2,7 +2,7 @@
 
 The values for the Application API are from Blux's page on user data, those for the Open API from Blux's page on the
 Open API. The limit of 1,000 records per request is from the page of Marketap, the vendor of the Open API
-(https://docs.marketap.io). Comments mark the values that no page states.
+(https://docs.marketap.io). A comment names the values that no page states.
 The emulator has a table of its own, so that it does not repeat a mistake of this one.
 """
 
@@ -25,7 +25,7 @@ APIS: tuple[Api, ...] = ("application", "open")
 OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_events", "update_devices")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Endpoint:
     """An endpoint of one of the two APIs, with its limits.
 
@@ -57,71 +57,20 @@ class Endpoint:
         return f"{self.api}.{self.operation}"
 
 
-# No rate is published for the Open API: 20 a second is this package's choice.
+_APPLICATION = "/v2/applications/{application_id}/users"
+_OPEN = "/v1/api"
+
+# Choices of this package, since no page states them: the rates of the Open API; max_records of devices and of its
+# deletions in bulk; the list key of devices.
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        operation="upsert_users",
-        api="application",
-        path="/v2/applications/{application_id}/users/update-properties/bulk",
-        list_key="users",
-        max_records=100,
-        max_rate=20,
-        success=200,
-    ),
-    Endpoint(
-        operation="delete_users",
-        api="application",
-        path="/v2/applications/{application_id}/users/delete/bulk",
-        list_key="user_ids",
-        max_records=3000,
-        max_rate=100,
-        success=200,
-    ),
-    Endpoint(
-        operation="upsert_users",
-        api="open",
-        path="/v1/api/profile/user",
-        list_key="profiles",
-        max_records=1000,
-        max_rate=20,
-        success=202,
-    ),
-    Endpoint(
-        operation="send_events",
-        api="open",
-        path="/v1/api/events",
-        list_key="events",
-        max_records=1000,
-        max_rate=20,
-        success=202,
-    ),
-    Endpoint(
-        operation="delete_users",
-        api="open",
-        path="/v1/api/profile/user/deletion-job",
-        list_key=None,
-        max_records=1,
-        max_rate=20,
-        success=202,
-    ),
-    Endpoint(
-        operation="delete_users",
-        api="open",
-        path="/v1/api/profile/user/deletion-job/bulk",
-        list_key="user_ids",
-        max_records=1000,  # not published
-        max_rate=20,
-        success=202,
-    ),
-    Endpoint(
-        operation="update_devices",
-        api="open",
-        path="/v1/api/profile/user/device/bulk",
-        list_key="devices",  # not published: the page shows no body
-        max_records=1000,  # not published
-        max_rate=20,
-        success=202,
-    ),
+    # operation, api, path, list_key, max_records, max_rate, success
+    Endpoint("upsert_users", "application", f"{_APPLICATION}/update-properties/bulk", "users", 100, 20, 200),
+    Endpoint("delete_users", "application", f"{_APPLICATION}/delete/bulk", "user_ids", 3000, 100, 200),
+    Endpoint("upsert_users", "open", f"{_OPEN}/profile/user", "profiles", 1000, 20, 202),
+    Endpoint("send_events", "open", f"{_OPEN}/events", "events", 1000, 20, 202),
+    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job", None, 1, 20, 202),
+    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job/bulk", "user_ids", 1000, 20, 202),
+    Endpoint("update_devices", "open", f"{_OPEN}/profile/user/device/bulk", "devices", 1000, 20, 202),
 )
 
 

@@ -16,9 +16,10 @@ OPERATIONS: Final = ("upsert_users", "delete_users", "send_events", "update_devi
 
 # The Application API's own base URL ends in /prod, and so does the emulator's.
 APPLICATION_PREFIX: Final = "/prod"
+_USERS: Final = f"{APPLICATION_PREFIX}/v2/applications/{{application_id}}/users"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Endpoint:
     """One endpoint.
 
@@ -43,61 +44,15 @@ class Endpoint:
         return f"{self.list_key}[{index}]" if self.list_key else "user_id"
 
 
+# No page states max_records of devices and of the Open API's deletions in bulk, and the list key of devices: they are
+# the client's choices.
 ENDPOINTS: Final = (
-    Endpoint(
-        api="application",
-        operation="upsert_users",
-        path=f"{APPLICATION_PREFIX}/v2/applications/{{application_id}}/users/update-properties/bulk",
-        list_key="users",
-        max_records=100,
-        shape=shapes.user,
-    ),
-    Endpoint(
-        api="application",
-        operation="delete_users",
-        path=f"{APPLICATION_PREFIX}/v2/applications/{{application_id}}/users/delete/bulk",
-        list_key="user_ids",
-        max_records=3000,
-        shape=shapes.identifier,
-    ),
-    Endpoint(
-        api="open",
-        operation="upsert_users",
-        path="/v1/api/profile/user",
-        list_key="profiles",
-        max_records=1000,
-        shape=shapes.profile,
-    ),
-    Endpoint(
-        api="open",
-        operation="send_events",
-        path="/v1/api/events",
-        list_key="events",
-        max_records=1000,
-        shape=shapes.event,
-    ),
-    Endpoint(
-        api="open",
-        operation="delete_users",
-        path="/v1/api/profile/user/deletion-job",
-        list_key=None,
-        max_records=1,
-        shape=shapes.identifier,
-    ),
-    Endpoint(
-        api="open",
-        operation="delete_users",
-        path="/v1/api/profile/user/deletion-job/bulk",
-        list_key="user_ids",
-        max_records=1000,  # not published; the client's choice as well
-        shape=shapes.identifier,
-    ),
-    Endpoint(
-        api="open",
-        operation="update_devices",
-        path="/v1/api/profile/user/device/bulk",
-        list_key="devices",  # not published: the page shows no body
-        max_records=1000,  # not published
-        shape=shapes.device,
-    ),
+    # api, operation, path, list_key, max_records, shape
+    Endpoint("application", "upsert_users", f"{_USERS}/update-properties/bulk", "users", 100, shapes.user),
+    Endpoint("application", "delete_users", f"{_USERS}/delete/bulk", "user_ids", 3000, shapes.identifier),
+    Endpoint("open", "upsert_users", "/v1/api/profile/user", "profiles", 1000, shapes.profile),
+    Endpoint("open", "send_events", "/v1/api/events", "events", 1000, shapes.event),
+    Endpoint("open", "delete_users", "/v1/api/profile/user/deletion-job", None, 1, shapes.identifier),
+    Endpoint("open", "delete_users", "/v1/api/profile/user/deletion-job/bulk", "user_ids", 1000, shapes.identifier),
+    Endpoint("open", "update_devices", "/v1/api/profile/user/device/bulk", "devices", 1000, shapes.device),
 )
