@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import tzinfo
 from typing import Any, Literal, TypedDict, get_args
 
@@ -34,6 +34,9 @@ _ONLY_FOR: dict[str, Operation] = {
     "updated_at_field": "upsert_users",
 }
 _FOR_SNAPSHOTS = ("full_refresh", "max_absent")
+# Options that become settings as they are.
+_AS_GIVEN = ("max_rejects", "on_unknown", "full_refresh", "max_absent", "resume", "validate_only")
+_SHAPING = frozenset(field.name for field in fields(Shaping))
 
 
 SNAPSHOTS: tuple[Operation, ...] = ("upsert_users", "update_devices")
@@ -155,20 +158,16 @@ def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], r
         )
     rate = options.get("rate_limit") or rate_limit or widest.max_rate
     own_rate, shared = rate * (options.get("rate_limit_share") or 1), options.get("rate_limit_conn_id")
+    as_given: dict[str, Any] = {name: value for name, value in options.items() if name in _AS_GIVEN}
     return Settings(
         batch_size=size,
         rate_limit=rate if shared else own_rate,
         rate_limit_conn_id=shared,
         rate_limit_alone=own_rate if options.get("rate_limit_fallback") == "share" else None,
         concurrency=options.get("concurrency") or min(MOST_CONCURRENCY, max(CONCURRENCY, math.ceil(rate))),
-        max_rejects=options.get("max_rejects", 0),
-        on_unknown=options.get("on_unknown", "resend"),
-        full_refresh=options.get("full_refresh", False),
-        max_absent=options.get("max_absent"),
-        resume=options.get("resume", True),
-        validate_only=options.get("validate_only", False),
         shaping=shaping,
         updated_at_field=None if updated_at is None else shaping.column(updated_at),
+        **as_given,
     )
 
 
@@ -177,20 +176,10 @@ def shaping_of(options: DeliveryOptions) -> Shaping:
 
     :raises BluxConfigError: naming the argument at fault.
     """
-    mapping = options.get("field_mapping")
-    return Shaping(
-        field_mapping={} if mapping is None else mapping,
-        true_values=options.get("true_values", ()),
-        false_values=options.get("false_values", ()),
-        naive_timezone=options.get("naive_timezone"),
-        send_nulls=options.get("send_nulls", False),
-        exclude_fields=options.get("exclude_fields", ()),
-        lowercase_columns=options.get("lowercase_columns", False),
-        json_columns=options.get("json_columns", ()),
-        check_ids=options.get("check_ids", True),
-        timestamp_unit=options.get("timestamp_unit"),
-        phone_region=options.get("phone_region"),
-    )
+    given: dict[str, Any] = {name: value for name, value in options.items() if name in _SHAPING}
+    if given.get("field_mapping", {}) is None:
+        del given["field_mapping"]
+    return Shaping(**given)
 
 
 def check(options: DeliveryOptions) -> None:
