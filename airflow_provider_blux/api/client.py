@@ -108,7 +108,7 @@ class BluxClient:
         self._secrets = [one.key for one in self.access.values()]
         self.timeout = timeout
         self.verify = verify
-        self._session = session(pool_size=pool_size, hosts=len(self.access) or 1)
+        self._session = session(pool_size)
         self._routes: dict[Endpoint, _Route] = {}
 
     def __repr__(self) -> str:
@@ -143,15 +143,18 @@ class BluxClient:
             :mod:`airflow_provider_blux.exceptions`.
         :raises BluxConfigError: for a redirect, a certificate that is not trusted, or a proxy that cannot be used.
         """
+        try:
+            return self._send(request, Departure(self.timeout, on_leaving, on_left))
+        except exceptions.BluxError as error:
+            error.endpoint = str(request.endpoint)
+            raise
+
+    def _send(self, request: Request, departure: Departure) -> int:
         endpoint, body = request
-        departure = Departure(self.timeout, on_leaving, on_left)
         try:
             route = self._route(endpoint)
             with reporting_to(departure):
                 answer = self._answer(route, body)
-        except exceptions.BluxError as error:
-            error.endpoint = str(endpoint)
-            raise
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             if departure.has_begun:
                 raise self._no_answer(error, endpoint, route, in_doubt=departure.has_ended) from error
@@ -169,7 +172,7 @@ class BluxClient:
                 "Accept": "application/json",
                 "User-Agent": f"airflow-provider-blux/{__version__}",
             }
-            # Prepared without the session, which would let a .netrc file replace the key.
+            # Prepared without the session, which would add cookies, and let a .netrc file replace the key.
             blank = requests.Request("POST", self.address(endpoint), headers=headers).prepare()
             settings = self._session.merge_environment_settings(blank.url, {}, True, self.verify, None)
             self._routes[endpoint] = _Route(blank, settings)
@@ -199,15 +202,14 @@ class BluxClient:
             message = f"No answer to {endpoint} from {route.host} within {self.timeout:g} s."
         else:
             message = f"The connection to {route.host} broke during {endpoint}."
-        return exceptions.BluxUnavailable(message, endpoint=str(endpoint), in_doubt=in_doubt)
+        return exceptions.BluxUnavailable(message, in_doubt=in_doubt)
 
     def _no_connection(self, error: Exception, endpoint: Endpoint) -> exceptions.BluxError:
         causes, host = list(_causes(error)), urlsplit(self.address(endpoint)).netloc
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            return _of(
-                endpoint,
+            return exceptions.BluxConfigError(
                 f"The certificate of {host} (the {endpoint.api} API) is not trusted. Name the CA bundle to trust in "
-                "the connection extra 'verify'; verification cannot be switched off.",
+                "the connection extra 'verify'; verification cannot be switched off."
             )
         if isinstance(error, requests.ConnectionError):
             proxied = self._route(endpoint).is_proxied
@@ -217,20 +219,11 @@ class BluxClient:
             if any(isinstance(cause, socket.gaierror | NameResolutionError) for cause in causes):
                 why = f"(the name of the {'proxy' if proxied else 'host'} cannot be resolved)"
             check = "the proxies that the environment names" if proxied else check
-            return exceptions.BluxUnavailable(
-                f"No connection to {host}{proxy} for {endpoint} {why}. Check {check}.", endpoint=str(endpoint)
-            )
-        return _of(
-            endpoint,
+            return exceptions.BluxUnavailable(f"No connection to {host}{proxy} for {endpoint} {why}. Check {check}.")
+        return exceptions.BluxConfigError(
             f"No request to {host} can be made ({type(error).__name__}). Check the URLs of the connection, its extra "
-            "'verify', and the proxies and certificates that the environment names.",
+            "'verify', and the proxies and certificates that the environment names."
         )
-
-
-def _of(endpoint: Endpoint, message: str) -> exceptions.BluxConfigError:
-    error = exceptions.BluxConfigError(message)
-    error.endpoint = str(endpoint)
-    return error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -258,15 +251,15 @@ def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> ex
     if status < 300:
         what = "a page of HTML" if answer.is_html else "a status that Blux does not use to accept requests"
         unclear = f"The answer {status} to {endpoint} at {host} is {what}: a proxy may have answered in place of Blux."
-        return exceptions.BluxUnavailable(unclear, status=status, endpoint=str(endpoint), in_doubt=True)
+        return exceptions.BluxUnavailable(unclear, status=status, in_doubt=True)
     if status < 400:
         redirected = exceptions.BluxConfigError(
             f"{answered} Redirects are never followed, they would carry the key to another host. "
             "Set the final URL in the connection."
         )
-        redirected.status, redirected.endpoint = status, str(endpoint)
+        redirected.status = status
         return redirected
-    said: dict[str, Any] = {"status": status, "endpoint": str(endpoint), "api_message": message}
+    said: dict[str, Any] = {"status": status, "api_message": message}
     if status in (401, 403):
         return exceptions.BluxAuthError(answered, **said)
     if status >= 500 or status in _TRANSIENT_4XX:

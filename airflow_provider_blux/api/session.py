@@ -1,7 +1,7 @@
 """A ``requests.Session`` whose connections report the start and the end of writing a request.
 
 The rate limiter needs the start of writing, since opening a connection takes time. The end matters because only a
-completely written request may have been processed. Redirects, cookies and ``.netrc`` files are not used.
+completely written request may have been processed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.client import HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
 from socket import socket
 from typing import Any
 
@@ -69,16 +68,14 @@ def reporting_to(departure: Departure) -> Iterator[None]:
         _departure.reset(token)
 
 
-def session(*, pool_size: int, hosts: int = 1) -> requests.Session:
+def session(pool_size: int) -> requests.Session:
     """Return a new session. Its requests must be sent within ``with reporting_to(...)``.
 
     :param pool_size: maximum number of unused connections to each host that are kept open.
-    :param hosts: number of hosts that requests are sent to.
     """
     new = requests.Session()
-    new.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     for scheme in ("http://", "https://"):
-        new.mount(scheme, _Adapter(pool_connections=hosts, pool_maxsize=pool_size))
+        new.mount(scheme, _Adapter(pool_maxsize=pool_size))
     return new
 
 
@@ -199,11 +196,3 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
-
-    def close(self) -> None:
-        # `requests` leaves this to the garbage collector, but a stored error keeps its connection pool alive.
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
-                if (pool := manager.pools.get(key)) is not None:
-                    pool.close()
-        super().close()

@@ -111,7 +111,7 @@ def test_any_other_2xx_leaves_in_doubt_who_has_answered(blux, status):
         send(blux, UPSERT, [USER])
 
     assert caught.value.in_doubt
-    assert caught.value.status == status
+    assert (caught.value.status, caught.value.endpoint) == (status, "application.upsert_users")
     assert "a status that Blux does not use to accept requests" in str(caught.value)
 
 
@@ -189,6 +189,7 @@ def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
         send(blux, UPSERT, [USER])
 
     assert caught.value.in_doubt
+    assert caught.value.endpoint == "application.upsert_users"
     assert blux.user("u-1")
 
 
@@ -244,6 +245,18 @@ def test_a_name_that_cannot_be_resolved_is_said_with_the_field_that_holds_it(api
     )
 
 
+def test_the_name_of_a_proxy_that_cannot_be_resolved_is_said_with_what_names_it(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+    access = Access(api="application", url="http://127.0.0.1:9", application="a", key="key")
+    with BluxClient({"application": access}) as client, pytest.raises(BluxUnavailable) as caught:
+        client.send(request_of(UPSERT, [USER]))
+    assert str(caught.value) == (
+        "No connection to 127.0.0.1:9 through the proxy that the environment names for application.upsert_users (the "
+        "name of the proxy cannot be resolved). Check the proxies that the environment names."
+    )
+
+
 @pytest.mark.parametrize(("api", "says"), [("application", "lacks its path (/prod)"), ("open", "project_id (Project")])
 def test_404_says_what_to_check(blux, api, says):
     blux.fault(kind="status", status=404)
@@ -295,10 +308,11 @@ def test_ids_are_part_of_the_url_whatever_they_contain():
     assert open_api.address("/v1/x") == "https://h/v1/x?project_id=p%26q%3D1%2F"
 
 
+@pytest.mark.parametrize(("api", "name"), [("application", "the secret key"), ("open", "the Open API key")])
 @pytest.mark.parametrize("key", ["two\nlines", " key-7f3a", "key-7f3a ", "한글", "key-7f3a\t"])
-def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key):
-    with pytest.raises(BluxConfigError, match="secret key") as caught:
-        Access(api="application", url="https://h", application="a", key=key)
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(api, name, key):
+    with pytest.raises(BluxConfigError, match=name) as caught:
+        Access(api=api, url="https://h", application="a", key=key)
     assert key.strip() not in str(caught.value)
 
 
@@ -320,6 +334,8 @@ def test_urls_that_are_accepted(url):
         ("https://", "not an http"),
         ("https://h:port", "not a URL"),
         ("https://user:pass@h", "holds credentials"),
+        ("https://user@h", "holds credentials"),
+        ("https://:pass@h", "holds credentials"),
         ("https://h?x=1", "a query"),
     ],
 )

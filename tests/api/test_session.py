@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -23,9 +25,9 @@ KEY = "the-secret-key"
 PROXY_PASSWORD = "the-proxys-password"
 
 
-def client_at(url: str, verify: Path | None = None, timeout: float = SECONDS) -> BluxClient:
+def client_at(url: str, verify: Path | None = None, timeout: float = SECONDS, pool_size: int = 1) -> BluxClient:
     access = Access(api="application", url=url, application="app", key=KEY)
-    return BluxClient({"application": access}, timeout=timeout, verify=verify and str(verify))
+    return BluxClient({"application": access}, timeout=timeout, verify=verify and str(verify), pool_size=pool_size)
 
 
 def send(client: BluxClient, times: int = 1) -> int:
@@ -105,6 +107,30 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_no_failure():
             assert wire.hung_up.acquire(timeout=10)
 
     assert wire.over == [1, 2, 3]
+
+
+def test_as_many_connections_are_kept_as_are_asked_for():
+    number = 12
+
+    def send_at_once(client: BluxClient) -> None:
+        all_are_written = Barrier(number)
+        request = request_of(UPSERT, [{"user_id": "u-1"}])
+        with ThreadPoolExecutor(number) as pool:
+            sent = [pool.submit(client.send, request, on_left=all_are_written.wait) for _ in range(number)]
+        assert [one.result() for one in sent] == [200] * number
+
+    with answering(OK) as wire, client_at(f"http://127.0.0.1:{wire.port}", pool_size=number) as client:
+        send_at_once(client)
+        send_at_once(client)
+
+    assert wire.connections == number
+
+
+def test_a_closed_client_has_closed_its_connections():
+    with answering(OK) as wire:
+        with client_at(f"http://127.0.0.1:{wire.port}") as client:
+            send(client)
+        assert wire.hung_up.acquire(timeout=5)
 
 
 def test_what_is_no_http_leaves_the_request_in_doubt_and_its_connection_is_given_up():
