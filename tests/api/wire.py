@@ -123,7 +123,7 @@ def dripping(beginning: bytes) -> Iterator[int]:
 
 @contextmanager
 def _listening(serve: Callable[[socket.socket, Wire, int], None]) -> Iterator[Wire]:
-    threads = []
+    threads, clients = [], []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         wire = Wire(listener.getsockname()[1])
 
@@ -135,6 +135,7 @@ def _listening(serve: Callable[[socket.socket, Wire, int], None]) -> Iterator[Wi
                     return
                 wire.connections += 1
                 client.settimeout(10)
+                clients.append(client)
                 threads.append(threading.Thread(target=_quietly, args=(serve, client, wire, wire.connections)))
                 threads[-1].start()
 
@@ -147,6 +148,9 @@ def _listening(serve: Callable[[socket.socket, Wire, int], None]) -> Iterator[Wi
             is_over.set()
             socket.create_connection(("127.0.0.1", wire.port)).close()
             acceptor.join()
+            for client in clients:  # a stored error keeps the connections of its client open
+                with suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
 
