@@ -222,7 +222,8 @@ class BluxPaceError(BluxError):
 class BluxGuardError(BluxError):
     """More users would be deleted than ``max_users`` allows.
 
-    Nothing was sent, unless the source has grown since it was counted; the message says which.
+    As a rule nothing was sent. If the source has grown after it was counted, some users may have been deleted; the
+    message says so.
     """
 
     retry_helps = False

@@ -1,4 +1,4 @@
-"""Signatures that list all arguments, and the error for an argument that does not exist."""
+"""Gives functions with ``**kwargs`` a signature that lists all arguments; returns errors for unknown arguments."""
 
 from __future__ import annotations
 

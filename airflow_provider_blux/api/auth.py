@@ -15,7 +15,7 @@ class Access:
     """Access to one of the two APIs.
 
     :param url: the API's base URL.
-    :param application: id of the application, or in the Open API of the project, that the users belong to.
+    :param application: id of the application that the users belong to; in the Open API, the id of the project.
     :param key: the secret key of the application, or the key of the Open API.
     :raises BluxConfigError: an HTTP header cannot carry the key.
     """

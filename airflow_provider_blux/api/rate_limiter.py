@@ -22,12 +22,12 @@ class Rules:
         gradually within ``forget_seconds``.
     :param most_headroom: upper limit of the headroom.
     :param forget_seconds: see ``more_headroom``.
-    :param counted: up to this rate, the limiter counts the requests of the last second, and delays a request that would
-        exceed the limit. Above this rate it only spaces requests evenly: the headroom is then two requests a second or
-        more, so one late request does not exceed the limit.
-    :param counted_headroom: requests are counted over one second plus this share of the headroom. It must be below 1:
-        with 1, a late request would delay the requests of each later second as well, and the limiter could never catch
-        up.
+    :param counted: up to this number of requests a second, the limiter counts the requests of the last second, and
+        delays a request that would exceed the limit. Above it, requests are only spaced evenly: 1 % of headroom is then
+        two requests a second or more, so that a late request does not exceed the limit.
+    :param counted_headroom: requests are counted in a window of ``1 + counted_headroom * headroom`` seconds. It must be
+        below 1, so that the window is shorter than the time that the requests of a second take, and the requests after
+        a late one can catch up.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
@@ -124,7 +124,7 @@ class RateLimiter:
     Slots are evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
     than the limit. Some servers refuse a request that follows the previous one too closely (nginx ``limit_req`` without
     ``burst``). So when many requests are refused, there is no catching up, and each request keeps a minimum interval to
-    the previous one. The minimum interval is used only for rates up to ``counted`` of :class:`Rules`.
+    the previous one. This minimum interval is used only up to a rate of 200 requests a second (``Rules.counted``).
 
     :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.

@@ -119,9 +119,11 @@ class _Values:
     def begin_with(self, beginning: str, *, is_start: bool) -> bool:
         """Return whether a value, or a word in a value, begins with a text; ``False`` for a text too short to redact.
 
+        A value is one that must be redacted.
+
         :param beginning: the text, which the API may have cut off within a value.
-        :param is_start: whether the text starts a word or follows a redacted value. If not, the result for ASCII text
-            is ``False``, since only whole words of ASCII are redacted.
+        :param is_start: whether the text is at the start of a word or follows a redacted value. If not, the result for
+            ASCII text is ``False``: a value in ASCII is redacted only where a word starts.
         """
         if not _is_long(beginning) or (beginning.isascii() and not is_start):
             return False

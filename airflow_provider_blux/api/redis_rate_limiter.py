@@ -162,9 +162,11 @@ class RedisRateLimiter:
         return self._script(keys=self._keys, args=[what, json.dumps({**self._constants, **arguments})])
 
     def _tell(self, what: str, **arguments: Any) -> None:
-        """Send information to the shared limiter; ignore errors, since the next request for a slot reports them.
+        """Report an event to the limiter in Redis; ignore errors, since the next wait for a slot raises them.
 
-        :param what: the function of the Lua script: ``left``, ``pause`` or ``throttled``.
+        :param what: the function of the Lua script that is called: ``left`` (a request was written), ``pause`` or
+            ``throttled`` (the answer was a 429).
+        :param arguments: the arguments of this function.
         """
         try:
             self._ask(what, **arguments)

@@ -54,9 +54,9 @@ def events(application: str) -> Asset:
 
 
 def devices(application: str) -> Asset:
-    """Return the asset for the devices of a project.
+    """Return the asset for the devices of a project. Devices exist only in the Open API.
 
-    :param application: id of the project (Open API).
+    :param application: id of the project.
     """
     return create_asset(application=application, kind="devices")
 

@@ -117,9 +117,12 @@ class AcceptedRows(DigestMap):
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
-        """After the source was read: remove users without an accepted row, and reset the others to "not read".
+        """Prepare the map for the next run, after the source was read: reset all users to "not read".
 
-        :param keep_unmet: whether to keep the users of the snapshot that are not in the source, with their last row.
+        Users whose row in the source was not accepted are removed.
+
+        :param keep_unmet: whether the users of the snapshot that are not in the source are kept; otherwise they are
+            removed as well.
         """
         kept = bytes([_UNREAD, _SAME]) if keep_unmet else bytes([_SAME])
         for number, bucket in self._buckets.items():

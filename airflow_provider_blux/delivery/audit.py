@@ -32,9 +32,9 @@ from airflow_provider_blux.records.scalars import python_value
 class RejectsFile:
     """The rejects file of one try; thread-safe.
 
-    Each line has ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. Values that JSON
-    cannot represent are written as text, and ``as_text`` names their columns. ``record`` is null if the row could not
-    be read, or cannot be written as JSON.
+    Each line has the keys ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. ``record``
+    is null if the row could not be read, or cannot be written as JSON. Values that JSON cannot represent are written as
+    text; the line then has the key ``as_text`` as well, with the columns of these values.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
@@ -72,7 +72,8 @@ def _line(reject: Reject, source: str | None) -> bytes:
 def _written(line: dict[str, Any], as_text: list[str]) -> bytes:
     """Return a line as JSON in UTF-8. Non-ASCII text is not escaped, except for a lone surrogate.
 
-    :param as_text: the columns to name under ``as_text``; without any, the line does not have this key.
+    :param as_text: the columns whose values were converted to text, for the key ``as_text`` of the line; if the list is
+        empty, the line does not have this key.
     """
     line = {**line, "as_text": as_text} if as_text else line
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -167,7 +168,7 @@ class Hashes:
         return receipt.get("hash") == _PLAIN and receipt.get("key") is None
 
     def why_not(self, receipt: Mapping[str, Any]) -> str:
-        """Return why :meth:`fits` is false for a receipt, and what to do, for an error message."""
+        """Return why the key of this object is not that of a receipt, and what to do, for an error message."""
         if self.is_plain(receipt):
             return (
                 "this receipt was made without a key. Verify it without a key, separately from receipts that have one."
@@ -203,7 +204,7 @@ class ReceiptsFile:
 
     @property
     def urls(self) -> list[str]:
-        """The URLs of the files."""
+        """The URLs of the files with the receipts of this try; in object storage, they may be several."""
         return self._lines.urls
 
     def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:

@@ -89,7 +89,7 @@ class Marker(Protocol):
         """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` with the user's digest only, if :meth:`mark` could not read the user's id."""
+        """Return a :class:`Mark` with the digest of a user's id only, for a row in which :meth:`mark` found no id."""
 
 
 class Record(msgspec.Struct, gc=False):

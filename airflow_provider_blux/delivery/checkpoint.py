@@ -139,7 +139,7 @@ class Checkpoint:
         return chain(gathered, self._cut(records, cut, read))
 
     def _pass_over(self, records: Iterator[Record], first: int, last: int, digest: str, place_of: Place) -> None:
-        """Read the settled records from number ``first`` to number ``last`` without sending them.
+        """Read the records from number ``first`` to number ``last`` without sending them: an earlier try has done that.
 
         :param digest: digest of the source up to record ``last`` in the earlier try.
         :raises BluxCheckpointError: the digest is different now, or the source has fewer records.
@@ -154,7 +154,7 @@ class Checkpoint:
             raise _changed(f"in {records_in_words(first, last, place_of(first))}")
 
     def _cut(self, records: Iterable[Record], cut: Cut, read: int) -> Iterator[Batch]:
-        """Group records into batches, and store in each batch the digest of the source up to its end.
+        """Group records into batches, and store in each a digest of all source records up to the end of the batch.
 
         :param read: number of source records that come before ``records``.
         """
@@ -168,9 +168,9 @@ class Checkpoint:
 
     @staticmethod
     def _doubtful(batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
-        """Return batches that an earlier try was about to send, with ``in_doubt`` set.
+        """Set ``in_doubt`` of batches that an earlier try may have sent, and return them as a list.
 
-        :param last: number of their last record in the earlier try.
+        :param last: number of the last record in these batches in the earlier try.
         :param digest: digest of the source up to record ``last`` in the earlier try.
         :raises BluxCheckpointError: the digest is different now, or the source has fewer records.
         """
@@ -207,7 +207,7 @@ class Checkpoint:
             self._state.doubt.pop(batch.first, None)
 
     def settle(self, batch: Batch, counts: dict[str, Any]) -> None:
-        """Note that each record of a batch has its outcome; about every two seconds, save the checkpoint.
+        """Mark a batch as settled: each of its records has an outcome. About every two seconds, save the checkpoint.
 
         :param counts: the counts of all settled batches, including this one.
         """

@@ -139,7 +139,7 @@ class Freshness:
         """Compare the timestamp of a record with the newest one of its user so far, and remember the newer one.
 
         :raises BluxRecordError: the record is older than an earlier one of the user, or has no valid timestamp.
-        :raises BluxConfigError: the row's table has no such column.
+        :raises BluxConfigError: the table has no column for the timestamp.
         """
         row = self._lowered(row) if isinstance(row, Mapping) else {}
         value = row.get(self._field)
@@ -190,7 +190,10 @@ def guarded(
 
 
 class _GuardedRows:
-    """Rows that were counted before the delivery, and are counted again during it."""
+    """The rows of a source that was checked before the delivery; they are checked again while they are sent.
+
+    So the delivery stops if the source has grown in between.
+    """
 
     def __init__(self, rows: Iterable[Any], guard: _Guard) -> None:
         self._rows, self._guard = rows, guard
@@ -238,7 +241,9 @@ class _Guard:
         return len(users)
 
     def records_checked(self, rows: Iterable[Any]) -> Iterator[Any]:
-        """Yield the rows, and raise an error if there are more rows than ``max_users``.
+        """Yield the rows, and raise an error at the first row after ``max_users`` rows.
+
+        So no user is counted. If there are more rows, they could still be of fewer users.
 
         :raises BluxGuardError: there are more rows.
         """

@@ -258,7 +258,7 @@ class OutcomeCounter:
         self.report.reasons = self._reasons.most_frequent()
 
     def settle(self, batch: Batch, outcome: Outcome) -> None:
-        """Store the outcomes of a batch, when all its records have one.
+        """Store the outcomes of a batch; called when each of its records has one.
 
         They are added to the counts of the report, rejects are written to the rejects file, and the checkpoint stores
         that the batch is settled.

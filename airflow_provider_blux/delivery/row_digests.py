@@ -31,7 +31,8 @@ class RowDigests:
     """Computes digests of users and rows.
 
     :param key: the connection's ``receipt_key``; without a key, a short id can be found from its digest by brute force.
-    :param reading: text with all settings that decide what is sent for a row; other settings give other digests.
+    :param reading: text with all settings that decide what is sent for a row. It enters the digests of rows, so that
+        all rows count as changed when a setting has changed.
     :param excluded: columns that are never sent, and do not enter the digest.
     """
 

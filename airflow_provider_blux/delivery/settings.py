@@ -96,7 +96,8 @@ class DeliveryOptions(SharedOptions, total=False):
     """The delivery arguments of any operation.
 
     ``exclude_fields`` (users): properties that are not sent, ``"consents"`` for all six consents.
-    ``updated_at_field`` (users): timestamp column; a record older than an earlier one of its user is rejected.
+    ``updated_at_field`` (users): column with the time of the last change. A record is rejected if a record of the same
+    user with a later time came before it in the source.
     ``on_unknown`` (events): see :data:`OnUnknown`.
     ``full_refresh`` (users and devices with a ``snapshot_path``): send everything and start a new snapshot.
     ``max_absent`` (users and devices with a ``snapshot_path``): how many users of the snapshot (an int), or which share

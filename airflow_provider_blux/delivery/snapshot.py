@@ -112,9 +112,10 @@ class Snapshot:
     def begin(self, replaces: str | None = None) -> None:
         """Read the snapshot and write the first file of the run; called before the first request.
 
-        :param replaces: the value of :attr:`replaces` in an earlier try, if this try continues its full refresh.
-        :raises BluxSnapshotError: the snapshot cannot be read, or belongs to another target. A full refresh logs this
-            instead, and ignores the old snapshot.
+        :param replaces: the id of the run in which the full refresh began, if this try continues the full refresh of an
+            earlier try.
+        :raises BluxSnapshotError: the snapshot cannot be read, or was written for another application. A full refresh
+            logs this instead, and ignores the old snapshot.
         """
         self._rows, self._before = AcceptedRows(), None  # frees the memory of an earlier read of the source first
         self._before = state = self._load()
@@ -153,7 +154,7 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` for a user whose id :meth:`mark` could not read, and remember that the source has it.
+        """Return a :class:`Mark` for a row in which :meth:`mark` found no id; remember that the source has the user.
 
         The mark has no digest of the row, so the row is always sent, and is not stored in the snapshot.
         """
@@ -207,10 +208,10 @@ class Snapshot:
         return totals
 
     def _after(self) -> State | None:
-        """Compute the state of the snapshot after this run in memory, as if no other run had written to it.
+        """Return the state of the snapshot after this run, computed from the rows in memory instead of the files.
 
-        Return ``None`` if this is not possible, so that the state must be read from the files. In both cases the rows
-        in memory are discarded, so call this only once, at the end.
+        Files that other runs have written in the meantime are ignored. Return ``None`` if the rows in memory are not
+        enough. In both cases they are discarded, so call this only once, at the end.
         """
         rows, self._rows = self._rows, AcceptedRows()
         before, self._before = self._before, None
@@ -339,9 +340,9 @@ class Forgetting(Snapshot):
         return Mark(user_id, self._digests.user(user_id))
 
     def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
-        """Write the last file of the run; return :class:`Totals` with ``None`` for each number.
+        """Write the last file of the run; the next run that sends users merges the files.
 
-        The next run that sends users merges the files.
+        Return :class:`Totals` with ``None`` for each number, since deletions do not count users.
         """
         self._write(closed=True)
         return Totals()

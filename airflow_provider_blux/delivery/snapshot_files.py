@@ -176,7 +176,10 @@ class SnapshotFolder:
         return {name: size for name, size in sorted(sizes.items()) if name.endswith(SUFFIX)}
 
     def append(self, header: Header, stored: bytes = b"", forgotten: bytes = b"") -> None:
-        """Write a file of a run; return when it is durable. For ``stored`` and ``forgotten`` see :class:`Piece`."""
+        """Write the next file of a run; return when it is durable.
+
+        :param stored: see :class:`Piece`; likewise ``forgotten``.
+        """
         self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])), is_private=True)
 
     def write_merged(self, header: Header, rows: AcceptedRows) -> None:
@@ -227,7 +230,7 @@ class SnapshotFolder:
     def header(self, name: str) -> Header:
         """Return the header of a file without reading or verifying the rest.
 
-        :raises BluxSnapshotError: the header cannot be read, or belongs to another target.
+        :raises BluxSnapshotError: the header cannot be read, or the file was written for another application.
         """
         with self._reading(name), self._folder.open(name) as file:
             first, line = file.readline(_LONGEST_HEADER), file.readline(_LONGEST_HEADER)

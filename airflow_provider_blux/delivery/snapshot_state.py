@@ -178,10 +178,10 @@ class _Files:
         return True
 
     def _is_blind(self, run: str) -> bool:
-        """Return whether the first file of a run is gone, with the list of files that the run found at its start.
+        """Return whether the first file of a run is gone. It held the list of files that the run found at its start.
 
-        This happens if the run was taken for dead, its files were merged, and it then wrote more files. Any other run
-        that is not merged began after that merge, so it is the later one.
+        This happens if the run was taken for dead and its files were merged, but then it wrote more files. All other
+        runs that are not merged began after that merge, so they count as later than this run.
         """
         return self._runs[run][0].header.sequence > 0
 
@@ -201,9 +201,10 @@ class _Resolution:
     def apply(self, pieces: Sequence[Piece], found: frozenset[str], *, is_blind: bool) -> None:
         """Update the rows with the files of one run.
 
-        :param found: the names of the files that the run found at its start.
-        :param is_blind: whether ``found`` is lost, so that it is not known which files are older than the run. All
-            users in the files of the run are then removed from the rows, so that they are sent again.
+        :param pieces: the files that the run wrote.
+        :param found: the names of the files that existed when the run started; empty with ``is_blind``.
+        :param is_blind: whether these names are not known, and thus not which files are older than the run. All users
+            in ``pieces`` are then removed from the rows, so that they are sent again.
         """
         unseen = {self._number(at) for at, name in enumerate(self._names) if name not in found}
         if unseen:

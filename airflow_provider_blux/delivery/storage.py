@@ -231,7 +231,10 @@ class Lines:
                     self._files.append(file)
 
     def _keep_earlier(self) -> None:
-        """Choose the first of ``NAME``, ``NAME-2``, ... that no file has; a random number if this cannot be checked."""
+        """Choose the name of the file so that no earlier file is overwritten: ``NAME``, or else ``NAME-2`` and so on.
+
+        If it cannot be checked which files exist, the number is a random one.
+        """
         name, number = self._name, 1
         try:
             while self._folder.has(self._next_file()):

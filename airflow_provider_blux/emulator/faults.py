@@ -205,8 +205,9 @@ def _check_sense(fault: Fault) -> None:
 class FaultPlan:
     """The planned faults, in order.
 
-    If several faults could strike a request at the same step, only the first one does, and the later ones do not count
-    the request. ``delay`` faults are the exception: all of them strike, and their delays add up.
+    Faults strike at certain steps of processing a request, such as before or after its records are stored. If several
+    faults could strike a request at the same step, only the first one does, and the others do not count the request.
+    ``delay`` faults are the exception: all of them strike, and their delays add up.
 
     :param rng: source of random numbers; seeded, so that a run can be repeated.
     """

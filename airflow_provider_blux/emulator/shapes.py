@@ -61,8 +61,8 @@ def listed(payload: Any, list_key: str | None) -> list[Any]:
     """Return the list of the records in a body.
 
     :param payload: the JSON value of the body.
-    :param list_key: the only key that the body may have; ``None`` for a body with only a ``user_id``, which is then the
-        only record.
+    :param list_key: the only key that the body may have; ``None`` for a body with a single ``user_id``, which is then
+        the only record in the list.
     :raises RefusedError: the body has other keys or no list, or the list is empty.
     """
     key = list_key or "user_id"

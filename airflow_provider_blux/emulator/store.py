@@ -275,7 +275,9 @@ class Store:
 
 
 def _bindable(text: str) -> str:
-    """Return an id with lone surrogates escaped: SQLite cannot take them, and no id of a record contains them.
+    """Return an id to look up, with lone surrogates escaped, since SQLite cannot take them.
+
+    No stored id has lone surrogates, so none is found by such an id.
 
     :raises ValueError: the id is not text.
     """

@@ -357,7 +357,11 @@ class BluxHook(BaseHook):
 
 
 def _described(records: Iterable[Any]) -> str:
-    """Return a text for the log: the text of a source, and only the type of any other value, whose text may be data."""
+    """Return a description of ``records`` for the log.
+
+    It is the text of a source, which names a path or a query. Any other value could show personal data, so only its
+    type is named.
+    """
     is_source = type(records).__module__.startswith(__package__.partition(".")[0] + ".sources")
     return str(records) if is_source else f"a {type(records).__name__}"
 

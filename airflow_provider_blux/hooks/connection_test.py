@@ -93,9 +93,9 @@ def _is_about_the_list(answer: BluxError) -> bool:
 
 
 def _unlike_blux(answer: BluxError | None, api: Api) -> str:
-    """Return the message for an API that did not refuse the test's made-up key, as Blux would.
+    """Return the message for an API that did not refuse the test's made-up key, although Blux would refuse it.
 
-    :param answer: the error that the API answered with; ``None`` if it accepted the made-up key.
+    :param answer: the error that the API answered with, which is not about the key; ``None`` if it accepted the key.
     """
     if answer is None:
         return f"a made-up key is accepted, so this is not Blux; yours was not sent. Check {_URL[api]}"

@@ -28,7 +28,7 @@ class Reference(Protocol):
 
     @property
     def resolve(self) -> Callable[..., Any]:
-        """The method that Airflow calls when the task runs; it returns the value of the argument in this run."""
+        """A method that Airflow calls when the task runs, and that returns the value of the argument in this run."""
 
 
 Text = str | Reference

@@ -107,7 +107,9 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the text of the arguments by which misspelt columns are read as fields, for an error or a warning.
+    """Return the arguments that make fields of misspelt columns, as text for an error or a warning.
+
+    The text is ``field_mapping={'E-Mail': 'email_address'}``, for example.
 
     :param columns: the field of each misspelt column, as ``{column: field}``.
     """
@@ -116,7 +118,7 @@ def renaming(columns: Mapping[str, str]) -> str:
 
 
 def mapping_to(columns: Mapping[str, str]) -> str:
-    """Return the text of the ``field_mapping`` argument for ``{column: field}``."""
+    """Return ``field_mapping={'column': 'field'}`` as text, for an error or a warning."""
     mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
     return f"field_mapping={{{mapping}}}"
 

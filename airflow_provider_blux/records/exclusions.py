@@ -50,10 +50,11 @@ def property_of(name: str) -> str:
 def _check_in_group(name: str, plain: str) -> None:
     """Check a name of ``exclude_fields`` that is given with its group, as in ``user_properties.email``.
 
-    A name in the group of custom properties may look like a misspelt field; without a group that would be an error.
+    In the group of custom properties, a name that looks like a misspelt field is no error, as it is without a group.
 
     :param plain: the name without its group.
-    :raises BluxConfigError: the group has no such field, or the name would exclude a field of another group.
+    :raises BluxConfigError: the group has no such field, or a standard field has the same plain name and would be
+        excluded too.
     """
     if name.startswith("user_properties.") and plain not in STANDARD_FIELDS:
         raise BluxConfigError(

@@ -129,9 +129,7 @@ class Header:
                 raise missing_field(row, field, self._misspelt_in(row))
 
     def _reversed(self, row: Row, column: str) -> BluxConfigError | None:
-        """Return the error if ``field_mapping`` maps a field to a column of the table, not the column to the field.
-
-        Return ``None`` if it does not.
+        """Return the error for a ``field_mapping`` that is the wrong way round: ``{field: column}``; else ``None``.
 
         :param column: a key of ``field_mapping`` that is not a column of the table.
         """
@@ -173,7 +171,10 @@ class Header:
         raise BluxRecordError(column, f"would be sent as a property of its whole name; {way_out}")
 
     def _part(self, column: Any) -> str | None:
-        """Return the field that a column of a flattened group stands for; ``None`` if it is no such column."""
+        """Return the field for a column that is named after a nested object (``properties.price``); else ``None``.
+
+        Tools that flatten nested objects write such columns.
+        """
         if not isinstance(column, str) or column in self._shaping.field_mapping or self._shaping.is_excluded(column):
             return None
         before, _, name = column.partition(".")

@@ -59,8 +59,8 @@ class Fields:
     def flat_groups(self) -> tuple[str, ...]:
         """The groups in which property names are checked for misspelt standard fields; empty if there are none.
 
-        Only users of the Open API have such groups: they hold standard fields and custom properties together, so a
-        misspelt field would be taken for a custom property.
+        Only user records of the Open API have such groups, which hold standard fields and custom properties together.
+        There, a misspelt field would be taken for a custom property.
         """
         return tuple(self.groups) if self.properties == "properties" and "user_properties" in self.groups else ()
 

@@ -106,7 +106,7 @@ class Shaping:
 
     @cached_property
     def meanings(self) -> dict[Meaning, bool]:
-        """The values declared as true or false, with their meaning."""
+        """A dict with each of ``true_values`` and ``false_values`` as a key, and ``True`` or ``False`` as its value."""
         found: dict[Meaning, bool] = {}
         for argument, values, meaning in (
             ("true_values", self.true_values, True),

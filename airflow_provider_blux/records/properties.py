@@ -58,8 +58,8 @@ class _Plan(NamedTuple):
     :param own: the name of each custom property, with its column.
     :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
         no error.
-    :param steps: for the types of all values in a row, the columns whose value is not simply copied: it must be
-        checked, is a null that is not sent, or is an object with properties.
+    :param steps: a cache of the columns whose value is not simply copied, because it must be checked, is a null that is
+        not sent, or is an object with properties. The key is the types of all values in a row.
     """
 
     places: list[tuple[int, Place]]
@@ -70,10 +70,10 @@ class _Plan(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """One column whose value is not simply copied.
+    """What :meth:`Placement.sort` does with a column whose value is not simply copied.
 
-    :param check: checks the value and returns the value to send; ``None`` if the value is not checked here: it is a
-        null that is not sent, or an object with properties, which :meth:`Placement.sort` returns unchecked.
+    :param check: checks the value and returns the value to send. ``None`` for a null that is not sent, and for an
+        object with properties, which is returned unchecked.
     """
 
     column: int

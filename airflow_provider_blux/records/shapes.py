@@ -112,7 +112,7 @@ class RowShape:
 
 
 def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
-    """Return the function that turns a row into its key and its API record.
+    """Return the function that turns a row into its key (the id of the user or device) and its API record.
 
     :raises BluxConfigError: ``field_mapping`` names a field that the records of this operation and API do not have.
     """

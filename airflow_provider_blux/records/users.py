@@ -115,7 +115,9 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_own(held: Iterable[Any]) -> None:
-    """Check that a column ``properties`` with an object, sent as one custom property, holds no standard field.
+    """Check that no standard field is in an object that a row has in a column ``properties``.
+
+    The Application API would take the whole object for one custom property.
 
     :param held: the names in the object.
     :raises BluxRecordError: it holds one, so the row was probably written for the Open API.

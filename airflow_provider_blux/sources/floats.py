@@ -19,7 +19,8 @@ def _shortest(form: str, fewest: int, most: int, smallest: float) -> Correction:
     The function tries more and more significant digits until a number has the same value.
 
     :param form: format character of the float type for :mod:`struct`.
-    :param fewest: number of digits to try first; it also finds shorter numbers, since trailing zeros are dropped.
+    :param fewest: number of significant digits to try first. A number with fewer digits is found as well, since
+        trailing zeros are dropped.
     :param most: number of digits that is enough for every value.
     :param smallest: smallest absolute value with full precision. For smaller values, one digit is tried first.
     """
@@ -42,9 +43,9 @@ half = _shortest("e", 3, 5, 2.0**-14)
 
 
 def of_items(item: Correction | None) -> Correction | None:
-    """Return the function that corrects a list; ``None`` if its items need no correction.
+    """Return a function that applies a correction of floats to each item of a list; ``None`` if ``item`` is ``None``.
 
-    :param item: the function that corrects one item; ``None`` if the items need no correction.
+    :param item: the correction of one item; ``None`` if the items need none.
     """
     if item is None:
         return None
@@ -67,9 +68,9 @@ def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
 
 
 def of_values(item: Correction | None) -> Correction | None:
-    """Return the function that corrects a map (a dict or a list of pairs); ``None`` if its values need no correction.
+    """Return a function that applies a correction of floats to each value of a map, a dict or a list of pairs.
 
-    :param item: the function that corrects one value; ``None`` if the values need no correction.
+    :param item: the correction of one value; ``None`` if the values need none. The result is then ``None`` as well.
     """
     if item is None:
         return None

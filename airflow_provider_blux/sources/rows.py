@@ -23,7 +23,7 @@ def items_of(items: Iterable[Any]) -> Iterable[Any]:
 
 
 def yielded(items: Iterable[Any], name: str) -> Iterable[Any]:
-    """Return the items; if they are those of a generator, fail at its end if it also returned something.
+    """Return an iterable over the items. If they come from a generator that also returns a value, it ends in an error.
 
     In a function with a ``yield``, ``return rows`` yields nothing: Python drops the rows, and the task would be green.
 
