@@ -32,8 +32,8 @@ _LOST_IN_A_ROW = 6
 class Sender:
     """Delivers batches to one operation; safe to call from many threads.
 
-    :param endpoints: the endpoints of the operation. Of those that take all records of a request, the one with the
-        smallest ``max_records`` is used.
+    :param endpoints: the endpoints of the operation, the one with the most records per request first. Of those that
+        take all records of a request, the last one is used.
     :param receipts: file for receipts; a receipt is written before the records count as delivered.
     :param at_most_once: whether a record that may have arrived is not sent again, and counted as unknown.
     """
@@ -51,7 +51,7 @@ class Sender:
         at_most_once: bool = False,
     ) -> None:
         self._client = client
-        self._endpoints = sorted(endpoints, key=lambda endpoint: endpoint.max_records)
+        self._endpoints = endpoints
         self._limiter = limiter
         self._checkpoint = checkpoint
         self._traffic = traffic
@@ -93,7 +93,7 @@ class Sender:
         :param outcome: the result of the batch, to which the results of these records are added.
         :param on_left: called when a request has been written to the network.
         """
-        endpoint = next(row for row in self._endpoints if row.max_records >= len(keys))
+        endpoint = next(row for row in reversed(self._endpoints) if row.max_records >= len(keys))
         request = Request(endpoint, endpoint.body([batch.records[key].content for key in keys]))
         try:
             status = self._retrying(self._attempt, batch, request, outcome, on_left)

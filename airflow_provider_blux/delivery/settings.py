@@ -137,6 +137,7 @@ class Settings:
 def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], rate_limit: float | None) -> Settings:
     """Return the settings for an operation.
 
+    :param endpoints: the endpoints of the operation, the one with the most records per request first.
     :param rate_limit: the rate limit of the connection, which the option ``rate_limit`` overrides; ``None`` for the
         limit of the endpoint.
     :raises BluxConfigError: naming the argument at fault.
@@ -150,7 +151,7 @@ def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], r
             raise BluxConfigError(f"{name} is an argument of {' and '.join(SNAPSHOTS)} only.")
     shaping, updated_at = shaping_of(options), options.get("updated_at_field")
     check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
-    widest = max(endpoints, key=lambda endpoint: endpoint.max_records)
+    widest = endpoints[0]
     size = options.get("batch_size") or widest.max_records
     if size > widest.max_records:
         raise BluxConfigError(

@@ -61,6 +61,10 @@ def test_there_are_the_seven_endpoints_of_the_pages():
     ]
 
 
+def test_the_endpoint_with_the_most_records_is_the_first_of_its_operation():
+    assert [endpoint.max_records for endpoint in endpoints_for("delete_users", "open")] == [1000, 1]
+
+
 def test_an_api_without_the_operation_is_refused_with_the_one_that_has_it():
     with pytest.raises(BluxConfigError, match=r"application API has no send_events\. Set api='open'"):
         endpoints_for("send_events", "application")

@@ -265,8 +265,8 @@ def test_what_is_to_be_done_before_a_start_is_done_once(key):
 
 
 def test_without_redis_nothing_is_sent_and_the_message_says_how_to_go_on(nobody):
-    with pytest.raises(BluxPaceError, match=r"ConnectionError.*rate_limit_fallback='share'") as raised:
-        RedisRateLimiter(nobody, "nobody", RATE).wait()
+    with pytest.raises(BluxPaceError, match=r"ConnectionError.*Check the Redis of x, .*fallback='share'") as raised:
+        RedisRateLimiter(nobody, "nobody", RATE, place="the Redis of x").wait()
 
     assert raised.value.retry_helps
 
