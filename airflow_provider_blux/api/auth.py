@@ -52,8 +52,8 @@ def checked_url(url: str, name: str) -> str:
     """Return a base URL without its trailing slash.
 
     :param name: the name of the URL in the connection, for the error message.
-    :raises BluxConfigError: the URL has no host; is not ``https://``, or ``http://`` with a loopback address; or holds
-        credentials, a query or a fragment.
+    :raises BluxConfigError: the URL has no host, or holds credentials, a query or a fragment; or it is an ``http://``
+        URL of another address than loopback, or has another scheme.
     """
     try:
         parts = urlsplit(url)

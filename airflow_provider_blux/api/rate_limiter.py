@@ -23,11 +23,10 @@ class Rules:
     :param most_headroom: upper limit of the headroom.
     :param forget_seconds: see ``more_headroom``.
     :param counted: up to this number of requests a second, the limiter counts the requests of the last second, and
-        delays a request that would exceed the limit. Above it, requests are only spaced evenly: 1 % of headroom is then
-        two requests a second or more, so that a late request does not exceed the limit.
-    :param counted_headroom: requests are counted in a window of ``1 + counted_headroom * headroom`` seconds. It must be
-        below 1, so that the window is shorter than the time that the requests of a second take, and the requests after
-        a late one can catch up.
+        delays a request that would exceed the limit. Above it, requests are only spaced evenly and not counted: the
+        headroom is then at least two requests a second, enough for a late request.
+    :param counted_headroom: requests are counted in a window of ``1 + counted_headroom * headroom`` seconds. Evenly
+        spaced requests need ``1 + headroom`` seconds. So a value below 1 leaves time to catch up after a late request.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
@@ -94,7 +93,7 @@ class Slot:
         self.at = self._clock()
 
     def left(self) -> None:
-        """Report that the request was written. If writing took long, move the time of sending to its end."""
+        """Report that the request was written. If that took long, the time of sending becomes the end of writing."""
         self.at = max(self.at, self._clock() - _LATE_CALLBACK)
         self._tell()
 

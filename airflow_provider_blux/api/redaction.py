@@ -117,11 +117,9 @@ class _Values:
         return at
 
     def begin_with(self, beginning: str, *, is_start: bool) -> bool:
-        """Return whether a value, or a word in a value, begins with a text; ``False`` for a text too short to redact.
+        """Return whether a text may be the beginning of a value to redact, or of a word in one, that was cut off.
 
-        A value is one that must be redacted.
-
-        :param beginning: the text, which the API may have cut off within a value.
+        :param beginning: the text. If it is too short to be redacted, the result is ``False``.
         :param is_start: whether the text is at the start of a word or follows a redacted value. If not, the result for
             ASCII text is ``False``: a value in ASCII is redacted only where a word starts.
         """

@@ -89,7 +89,10 @@ class Marker(Protocol):
         """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` with the digest of a user's id only, for a row in which :meth:`mark` found no id."""
+        """Return a :class:`Mark` with the digest of a user's id only.
+
+        Called if :meth:`mark` found no id in the row, so that the id was not known before the row became a record.
+        """
 
 
 class Record(msgspec.Struct, gc=False):

@@ -190,9 +190,9 @@ def guarded(
 
 
 class _GuardedRows:
-    """The rows of a source that was checked before the delivery; they are checked again while they are sent.
+    """The rows of a deletion, whose users were counted before the delivery and are counted again while they are sent.
 
-    So the delivery stops if the source has grown in between.
+    So the delivery stops if the source has grown in between to more than ``max_users``.
     """
 
     def __init__(self, rows: Iterable[Any], guard: _Guard) -> None:
@@ -243,7 +243,7 @@ class _Guard:
     def records_checked(self, rows: Iterable[Any]) -> Iterator[Any]:
         """Yield the rows, and raise an error at the first row after ``max_users`` rows.
 
-        So no user is counted. If there are more rows, they could still be of fewer users.
+        Rows are counted and not users, so the error is raised even if the rows are of fewer users.
 
         :raises BluxGuardError: there are more rows.
         """

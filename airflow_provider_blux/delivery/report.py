@@ -89,7 +89,7 @@ class Report:
 
 
 def is_report(value: Any) -> bool:
-    """Return whether a value is the report of one task as a dict; not that of several, nor another task's dict."""
+    """Return whether a value is the report of one task as a dict, and not a summary of reports or any other dict."""
     return (
         isinstance(value, Mapping)
         and value.keys() >= {"read", *OUTCOMES}

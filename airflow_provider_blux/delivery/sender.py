@@ -32,8 +32,8 @@ _LOST_IN_A_ROW = 6
 class Sender:
     """Delivers batches to one operation; safe to call from many threads.
 
-    :param endpoints: the endpoints of the operation, the one with the most records per request first. Of those that
-        take all records of a request, the last one is used.
+    :param endpoints: the endpoints of the operation, the one with the most records per request first. A request goes to
+        the one with the smallest limit that has room for all of its records.
     :param receipts: file for receipts; a receipt is written before the records count as delivered.
     :param at_most_once: whether a record that may have arrived is not sent again, and counted as unknown.
     """
@@ -158,6 +158,8 @@ class Sender:
         """Wait for a slot of the rate limiter, send a request once and count it; return the HTTP status.
 
         If the API asks to send less (429) or later (``Retry-After``), the rate limiter is told.
+
+        :param on_left: called when the request has been written.
         """
         slot = self._wait_for_slot(batch)
 

@@ -154,9 +154,10 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` for a row in which :meth:`mark` found no id; remember that the source has the user.
+        """Return a :class:`Mark` with the digest of a user's id only, and remember that the source has the user.
 
-        The mark has no digest of the row, so the row is always sent, and is not stored in the snapshot.
+        Called if :meth:`mark` found no id in the row, so that the id was not known before the row became a record. Such
+        a row is always sent, and is not stored in the snapshot.
         """
         user = self._digests.user(user_id)
         self._rows.meet(user, None)
@@ -211,7 +212,7 @@ class Snapshot:
         """Return the state of the snapshot after this run, computed from the rows in memory instead of the files.
 
         Files that other runs have written in the meantime are ignored. Return ``None`` if the rows in memory are not
-        enough. In both cases they are discarded, so call this only once, at the end.
+        enough. The rows in memory are discarded, so call this only once, at the end.
         """
         rows, self._rows = self._rows, AcceptedRows()
         before, self._before = self._before, None
@@ -241,7 +242,9 @@ class Snapshot:
         self._write(found=found)
 
     def _totals(self) -> Totals:
-        """Return the numbers of users. A mapped task reads only a part of the source, so its numbers are ``None``.
+        """Return how many users the source and the snapshot have, and how many of the snapshot the source lacks.
+
+        A mapped task reads only a part of the source, so its numbers are ``None``.
 
         Log a warning if the source has less than half of the users that it had in the last run of the task.
         """

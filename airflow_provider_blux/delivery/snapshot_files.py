@@ -81,8 +81,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param stored: in a file of a run: number of entries (user and accepted row) after the header. After these entries
         come the digests of the users that the run removed from the snapshot.
     :param closed: whether this is the last file of the run, written when no request was in flight.
-    :param replaces: in the last file of a full refresh: id of the run in which it began, which is another run if a
-        later try ended it. The files in ``found`` of that run are no longer valid.
+    :param replaces: in the last file of a full refresh: id of the run that began the full refresh; an earlier run, if a
+        later try ended it. The files that the first file of that run lists in ``found`` are no longer valid.
     :param named: in the last file of a run: number of users in the source, see :class:`Entry`.
     :param covers: in a merged file: the names of the files that were merged into it; ``history`` lists their runs.
         ``None`` in the file of a run.

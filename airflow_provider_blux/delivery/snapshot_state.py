@@ -124,7 +124,10 @@ class _Files:
         self._found = {run: _found(run, pieces) for run in self._runs}
 
     def state(self, now: datetime) -> State:
-        """Return the state of the snapshot."""
+        """Return the state of the snapshot.
+
+        :param now: current time, by which runs that died long ago are detected.
+        """
         order, rows = self._in_order(), self._merged_rows()
         open_runs = [pieces for pieces in self._runs.values() if _is_open(pieces[-1].header, now)]
         resolution = _Resolution(rows, is_line=self._is_line(order))
@@ -178,10 +181,10 @@ class _Files:
         return True
 
     def _is_blind(self, run: str) -> bool:
-        """Return whether the first file of a run is gone. It held the list of files that the run found at its start.
+        """Return whether the first file of a run is gone: it lists the older files, and thus the earlier runs.
 
-        This happens if the run was taken for dead and its files were merged, but then it wrote more files. All other
-        runs that are not merged began after that merge, so they count as later than this run.
+        It is gone if the run was taken for dead and its files were merged, but then the run wrote more files. Such a
+        run counts as earlier than all others that are not merged, since they began after that merge.
         """
         return self._runs[run][0].header.sequence > 0
 
@@ -256,7 +259,11 @@ def _replaced(pieces: Mapping[str, Piece]) -> set[str]:
 
 
 def _overtaken(merged: Mapping[str, Header], replaced: set[str]) -> set[str]:
-    """Return the names of merged files whose content is void: a full refresh or a merge of more files replaced it."""
+    """Return the names of merged files that must be ignored: a full refresh or a merge of more files replaced them.
+
+    :param merged: the header of each merged file, by name.
+    :param replaced: the names of the files that full refreshes have replaced.
+    """
     covers = {name: frozenset(header.covers or ()) for name, header in merged.items()}
     by_merge = {name for name, part in covers.items() if any(part < whole for whole in covers.values())}
     return by_merge | {name for name, part in covers.items() if part and part <= replaced}
@@ -270,7 +277,10 @@ def _by_run(pieces: Mapping[str, Piece], void: set[str]) -> dict[str, list[Piece
 
 
 def _found(run: str, pieces: Mapping[str, Piece]) -> frozenset[str]:
-    """Return the file names that a run found at its start; an empty set if the first file of the run is gone."""
+    """Return the names of the files that existed when a run started.
+
+    The first file of the run lists them. If it is gone, return an empty set.
+    """
     first = pieces.get(piece_name(run, 0))
     return frozenset(first.header.found) if first else frozenset()
 

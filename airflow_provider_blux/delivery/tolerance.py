@@ -6,7 +6,10 @@ from fractions import Fraction
 
 
 def is_exceeded(limit: float, number: int, total: int) -> bool:
-    """Return whether ``number`` of ``total`` records are more than the limit allows."""
+    """Return whether ``number`` of ``total`` records exceeds a limit.
+
+    :param limit: a number of records (an int) or a share of ``total`` (a float).
+    """
     # A fraction of the decimal number that the DAG author wrote is exact: with floats, 0.07 * 100 is more than 7.
     return number > (limit if isinstance(limit, int) else Fraction(str(limit)) * total)
 

@@ -131,7 +131,7 @@ class Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
 
     def start(self, backend: Backend, context: ssl.SSLContext | None) -> None:
-        """Answer requests, over TLS if there is a ``context``."""
+        """Start a thread that answers requests, over TLS if there is a ``context``; return at once."""
         if context:
             # A client that does not finish the TLS handshake blocks only the thread of its own connection.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)

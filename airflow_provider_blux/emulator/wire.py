@@ -5,14 +5,14 @@ Each request goes through these steps. A number in parentheses is the status of 
 1. Count its arrival.
 2. Check the credentials (401).
 3. Wait for ``latency`` and ``delay`` faults.
-4. Apply ``status`` and ``reset`` faults without ``processed``.
+4. Apply ``status`` and ``reset`` faults whose field ``processed`` is false.
 5. Check the rate, if ``police_rates`` is set (429).
 6. Check the Content-Type, the JSON and the list of records (400).
 7. Apply ``too_large`` faults (413).
 8. Check the length of the list, then every record (400).
 9. Apply ``refuse`` faults (400).
 10. Store all records, or none.
-11. Apply ``truncate`` faults, and ``status`` and ``reset`` faults with ``processed``.
+11. Apply ``truncate`` faults, and ``status`` and ``reset`` faults whose field ``processed`` is true.
 12. Store the request itself, with its status and faults.
 13. Answer it.
 

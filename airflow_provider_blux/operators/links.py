@@ -124,9 +124,9 @@ def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None
 def console_url(folder: str | None, files: Sequence[str] | None) -> str:
     """Return the URL of a file, or of its folder if there are several files, in the web console of the storage.
 
-    :param folder: the path that the DAG author gave. The id of the Airflow connection in it
-        is needed to find out on which server the storage is.
-    :param files: the URLs of the files, in which that connection is missing.
+    :param folder: the path that the DAG author gave. It may name an Airflow connection (``s3://my_conn@bucket/folder``),
+        which tells on which server the storage is.
+    :param files: the URLs of the files; they do not name the connection.
     :return: an empty text if there are no files, or no console is known.
     """
     if not files:

@@ -115,7 +115,7 @@ class ObservedOperator(BaseOperator):
                 events[outlet].add(changed, extra=_without_lists(extra))
 
     def _store_links(self, context: Context, error: BluxError | None) -> None:
-        """Store the URLs of the links of this try; an error is only logged.
+        """Store the URLs of the links of this try. If storing fails, this is logged and not raised.
 
         :param error: the error with which the try failed; ``None`` if it succeeded.
         """

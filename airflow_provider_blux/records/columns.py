@@ -107,9 +107,9 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the arguments that make fields of misspelt columns, as text for an error or a warning.
+    """Return the arguments by which misspelt columns are sent as fields, as text for an error or a warning.
 
-    The text is ``field_mapping={'E-Mail': 'email_address'}``, for example.
+    For example, the text is ``field_mapping={'E-Mail': 'email_address'}``.
 
     :param columns: the field of each misspelt column, as ``{column: field}``.
     """

@@ -50,7 +50,8 @@ def property_of(name: str) -> str:
 def _check_in_group(name: str, plain: str) -> None:
     """Check a name of ``exclude_fields`` that is given with its group, as in ``user_properties.email``.
 
-    In the group of custom properties, a name that looks like a misspelt field is no error, as it is without a group.
+    A name that looks like a misspelt field is an error if it is given without a group, but not in the group of custom
+    properties.
 
     :param plain: the name without its group.
     :raises BluxConfigError: the group has no such field, or a standard field has the same plain name and would be
@@ -101,7 +102,8 @@ class Absent:
     """The properties named by ``exclude_fields`` that no row has had so far.
 
     :param excluded: the properties that are never sent.
-    :param lowered: returns a name as it is compared with ``excluded``.
+    :param lowered: returns a name in lower case if ``lowercase_columns`` is set; the names in ``excluded`` are then in
+        lower case as well.
     """
 
     def __init__(self, excluded: frozenset[str], lowered: Callable[[str], str]) -> None:

@@ -1,4 +1,4 @@
-"""Validates ids. An id is sent as it is; text that looks damaged, missing or visually ambiguous is rejected."""
+"""Validates ids: an id is sent as it is, or rejected if it looks damaged or missing, or holds invisible characters."""
 
 from __future__ import annotations
 

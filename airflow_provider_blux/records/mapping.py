@@ -40,7 +40,8 @@ class Fields:
     def names(self) -> frozenset[str]:
         """The column names that are read as a field, or as an object with properties, such as ``user_properties``.
 
-        A column whose name differs from one of them only in its spelling is an error, not a custom property.
+        A column whose name differs from one of them only in case, blanks, dashes and the like is an error, not a custom
+        property.
         """
         inside = (names for names in self.groups.values() if names is not None)
         return (self.own - self.by_mapping).union(self.groups, *inside)

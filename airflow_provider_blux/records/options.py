@@ -154,7 +154,10 @@ class Shaping:
         return tuple(sorted({self.column(name) for name in names}))
 
     def lowered(self, name: str) -> str:
-        """Return a property name after ``lowercase_columns`` has been applied; a mapped name stays as it is."""
+        """Return a property name in lower case if ``lowercase_columns`` is set.
+
+        A name that is a target of ``field_mapping`` is returned unchanged.
+        """
         return name if property_of(name) in self._mapped_names else self.column(name)
 
     @cached_property

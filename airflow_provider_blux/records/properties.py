@@ -58,8 +58,8 @@ class _Plan(NamedTuple):
     :param own: the name of each custom property, with its column.
     :param refused: each column that cannot be sent, with its error. If nulls are not sent, a null in such a column is
         no error.
-    :param steps: a cache of the columns whose value is not simply copied, because it must be checked, is a null that is
-        not sent, or is an object with properties. The key is the types of all values in a row.
+    :param steps: a cache. It maps the types of all values in a row to the columns whose value is not simply copied: it
+        must be checked, is a null that is not sent, or is an object with properties.
     """
 
     places: list[tuple[int, Place]]
@@ -72,8 +72,8 @@ class _Plan(NamedTuple):
 class _Step(NamedTuple):
     """What :meth:`Placement.sort` does with a column whose value is not simply copied.
 
-    :param check: checks the value and returns the value to send. ``None`` for a null that is not sent, and for an
-        object with properties, which is returned unchecked.
+    :param check: a function that checks the value and returns the value to send. There is no function (``None``) for a
+        null that is not sent, and for an object with properties, which is not checked here.
     """
 
     column: int
@@ -177,9 +177,9 @@ def _own_placement(fields: frozenset[str], nulls: bool) -> Placement:
 
 
 def own_properties(row: Mapping[str, Any], fields: frozenset[str], *, nulls: bool) -> dict[str, Any]:
-    """Return the properties of a row: the nested ones under ``properties``, and each column that is not a field.
+    """Return the custom properties of a row: those in the object ``properties``, and all columns that are no fields.
 
-    :param fields: the columns that are fields.
+    :param fields: the names of the fields that Blux knows, such as ``user_id``; they are no properties.
     :param nulls: whether nulls are sent.
     :raises BluxRecordError: JSON cannot represent a value, or a property is given twice.
     """

@@ -46,7 +46,8 @@ def letters_of(name: str) -> str:
 def meant_by(name: str, fields: Iterable[str], *, loosely: bool = False) -> str | None:
     """Return the field that a name is probably meant for; ``None`` if there is none, or the name is a field itself.
 
-    A match is another spelling, a typo of at most two letters, or some of a field's words (``marketing_consent``).
+    The name may be another spelling of the field, have a typo of at most two letters, or consist of some of the field's
+    words only.
 
     :param loosely: whether synonyms match as well (``sms_agree``, ``mobile``).
     """

@@ -115,12 +115,12 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_own(held: Iterable[Any]) -> None:
-    """Check that no standard field is in an object that a row has in a column ``properties``.
+    """Check the names in the object of a column ``properties``: none may be a standard field.
 
     The Application API would take the whole object for one custom property.
 
     :param held: the names in the object.
-    :raises BluxRecordError: it holds one, so the row was probably written for the Open API.
+    :raises BluxRecordError: a name is a standard field, so the row was probably written for the Open API.
     """
     for name in held:
         field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None

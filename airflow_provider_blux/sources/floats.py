@@ -68,7 +68,10 @@ def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
 
 
 def of_values(item: Correction | None) -> Correction | None:
-    """Return a function that applies a correction of floats to each value of a map, a dict or a list of pairs.
+    """Return a function that applies a correction of floats to each value of a map.
+
+    Libraries return a map as a dict or as a list of pairs.
+
 
     :param item: the correction of one value; ``None`` if the values need none. The result is then ``None`` as well.
     """

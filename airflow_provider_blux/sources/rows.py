@@ -23,7 +23,7 @@ def items_of(items: Iterable[Any]) -> Iterable[Any]:
 
 
 def yielded(items: Iterable[Any], name: str) -> Iterable[Any]:
-    """Return an iterable over the items. If they come from a generator that also returns a value, it ends in an error.
+    """Return an iterable over the items. For a generator that also returns a value, it raises an error at its end.
 
     In a function with a ``yield``, ``return rows`` yields nothing: Python drops the rows, and the task would be green.
 
