@@ -168,7 +168,7 @@ class Hashes:
         return receipt.get("hash") == _PLAIN and receipt.get("key") is None
 
     def why_not(self, receipt: Mapping[str, Any]) -> str:
-        """Return why the key of this object is not that of a receipt, and what to do, for an error message."""
+        """Return the text of an error for a receipt that was not made with the key of this object."""
         if self.is_plain(receipt):
             return (
                 "this receipt was made without a key. Verify it without a key, separately from receipts that have one."

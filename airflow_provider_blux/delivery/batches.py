@@ -89,9 +89,9 @@ class Marker(Protocol):
         """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` with the digest of a user's id only.
+        """Return a :class:`Mark` with the digest of a user's id, and without a digest of the row.
 
-        Called if :meth:`mark` found no id in the row, so that the id was not known before the row became a record.
+        Called if :meth:`mark` found no id in the row: the id is then known only after the row has become a record.
         """
 
 

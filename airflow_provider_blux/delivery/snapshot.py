@@ -154,9 +154,9 @@ class Snapshot:
         return Mark(user_id, user, digest, *self._rows.meet(user, None if self._full_refresh else digest))
 
     def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` with the digest of a user's id only, and remember that the source has the user.
+        """Return a :class:`Mark` without a digest of the row, and remember that the source has the user.
 
-        Called if :meth:`mark` found no id in the row, so that the id was not known before the row became a record. Such
+        Called if :meth:`mark` found no id in the row: the id is then known only after the row has become a record. Such
         a row is always sent, and is not stored in the snapshot.
         """
         user = self._digests.user(user_id)

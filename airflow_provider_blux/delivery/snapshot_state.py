@@ -181,10 +181,10 @@ class _Files:
         return True
 
     def _is_blind(self, run: str) -> bool:
-        """Return whether the first file of a run is gone: it lists the older files, and thus the earlier runs.
+        """Return whether the first file of a run is missing. Only this file says which runs were earlier.
 
-        It is gone if the run was taken for dead and its files were merged, but then the run wrote more files. Such a
-        run counts as earlier than all others that are not merged, since they began after that merge.
+        Another run has removed it: it took this run for dead and merged its files, but then this run wrote more files.
+        All other runs that are not merged began after that merge. So this run counts as the earliest.
         """
         return self._runs[run][0].header.sequence > 0
 
@@ -259,9 +259,12 @@ def _replaced(pieces: Mapping[str, Piece]) -> set[str]:
 
 
 def _overtaken(merged: Mapping[str, Header], replaced: set[str]) -> set[str]:
-    """Return the names of merged files that must be ignored: a full refresh or a merge of more files replaced them.
+    """Return the names of files written by a merge that must be ignored.
 
-    :param merged: the header of each merged file, by name.
+    That is so if a full refresh has replaced all files that were merged, or if another merge has merged them all and
+    more.
+
+    :param merged: the header of each file that a merge has written, by name.
     :param replaced: the names of the files that full refreshes have replaced.
     """
     covers = {name: frozenset(header.covers or ()) for name, header in merged.items()}

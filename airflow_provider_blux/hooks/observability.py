@@ -58,10 +58,10 @@ class Metrics:
         return "Airflow's metrics"
 
     def __call__(self, standing: Standing) -> None:
-        """Send how much each count has grown since the last call, and the mean wait of the new requests for their turn.
+        """Send how much each count has grown since the last call, and the mean time that requests waited for a slot.
 
-        The first call, at the start of a delivery, sends nothing: it only stores the counts of earlier tries, which
-        those tries have sent.
+        The first call, at the start of a delivery, sends nothing: it only stores the counts of earlier tries, since
+        those tries have already sent them.
         """
         outcomes = {outcome: getattr(standing.report, outcome) for outcome in (*OUTCOMES, "valid")}
         counted = standing.counted

@@ -137,7 +137,7 @@ def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigErr
 
 
 def twice(field: str, column: str) -> BluxConfigError:
-    """Return the error for a table with a column named like a field and another column mapped to that field."""
+    """Return the error for a table that has a column ``field``, and another column that is mapped to this field."""
     column = shown(column, LONGEST)
     return BluxConfigError(
         f"The column {field!r} and, by field_mapping, the column {column!r} are both {field}; one of the two would be "

@@ -153,7 +153,7 @@ class Mapped:
         """Return the key and the record of a row.
 
         :raises BluxRecordError: the row is not valid. For a renamed column, the error also gives the old name.
-        :raises BluxConfigError: the row's table has both a mapped column and a column named like the target.
+        :raises BluxConfigError: the row's table already has a column with the name that a column is renamed to.
         """
         if not isinstance(row, Mapping):
             return self._shape(row)
