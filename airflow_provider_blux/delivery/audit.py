@@ -29,7 +29,7 @@ from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
 from airflow_provider_blux.records.scalars import python_value
 
 
-class RejectsFile:
+class RejectsFile(Lines):
     """The rejects file of one try; thread-safe.
 
     Each line has the keys ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. ``record``
@@ -37,24 +37,12 @@ class RejectsFile:
     text; the line then has the key ``as_text`` as well, with the columns of these values.
     """
 
-    def __init__(self, folder: Folder, name: str) -> None:
-        self._lines = Lines(folder, name)
-
-    @property
-    def urls(self) -> list[str]:
-        """The URLs of the files; empty if there are no lines."""
-        return self._lines.urls
-
-    def add(self, rejects: Sequence[Reject], place_of: Place = lambda _number: None) -> None:
+    def add_rejects(self, rejects: Sequence[Reject], place_of: Place = lambda _number: None) -> None:
         """Add a line for each record; the lines are durable after the next flush.
 
         :param place_of: returns the position of a record in the source.
         """
-        self._lines.add([_line(reject, place_of(reject.record_number)) for reject in rejects])
-
-    def flush(self) -> None:
-        """Write all added lines; return when they are durable."""
-        self._lines.flush()
+        self.add([_line(reject, place_of(reject.record_number)) for reject in rejects])
 
 
 def _line(reject: Reject, source: str | None) -> bytes:
@@ -180,7 +168,7 @@ class Hashes:
         )
 
 
-class ReceiptsFile:
+class ReceiptsFile(Lines):
     """Writes the deletion receipts of one try; thread-safe.
 
     A receipt is one line for each accepted request. It holds the hash of the line before, so that a change is noticed.
@@ -195,17 +183,12 @@ class ReceiptsFile:
         hashes: Hashes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._lines = Lines(folder, f"{run.try_file}__receipts")
+        super().__init__(folder, f"{run.try_file}__receipts")
         self._run = asdict(run)
         self._hashes = hashes
         self._now = now
         self._sequence, self._previous = 0, FIRST
         self._lock = threading.Lock()
-
-    @property
-    def urls(self) -> list[str]:
-        """The URLs of the files with the receipts of this try; in object storage, they may be several."""
-        return self._lines.urls
 
     def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:
         """Write the receipt of an accepted request; return when it is durable.
@@ -232,8 +215,8 @@ class ReceiptsFile:
             }
             content = json.dumps(receipt).encode()
             self._previous = self._hashes.of(content)
-            self._lines.add([_with_hash(content, self._previous)])
-        self._lines.flush()
+            self.add([_with_hash(content, self._previous)])
+        self.flush()
 
 
 def by_try(files: Iterable[str]) -> dict[str, list[str]]:

@@ -311,7 +311,7 @@ class OutcomeCounter:
         if not rejects:
             return
         if self._rejects:
-            self._rejects.add(rejects, self._place_of)
+            self._rejects.add_rejects(rejects, self._place_of)
         else:
             self._in_no_file += len(rejects)
         for reject in rejects[: _SHOWN - len(self._first)]:

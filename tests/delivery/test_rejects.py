@@ -296,7 +296,7 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
     rejects = RejectsFile(Folder(fs, "/bucket/rejects", "rejects_path"), "try1")
 
     for number in (1, 2):
-        rejects.add([Reject(number, "rejected", None, "broken", None)])
+        rejects.add_rejects([Reject(number, "rejected", None, "broken", None)])
         assert len(rejects.urls) == number
         rejects.flush()
         rejects.flush()
@@ -356,9 +356,9 @@ def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_around_it(tmp_path,
     disk = Full()
     rejects = RejectsFile(Folder(disk, str(tmp_path), "rejects_path"), "try1")
     for number in earlier:
-        rejects.add([Reject(number, "rejected", None, "broken", None)])
+        rejects.add_rejects([Reject(number, "rejected", None, "broken", None)])
         rejects.flush()
-    rejects.add([Reject(3, "rejected", None, "broken", None)])
+    rejects.add_rejects([Reject(3, "rejected", None, "broken", None)])
     disk.full = True
     with pytest.raises(OSError, match="no space left"):
         rejects.flush()
