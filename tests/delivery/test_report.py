@@ -49,7 +49,7 @@ def test_a_batch_counts_only_once_its_rejects_are_kept():
     class Full:
         urls: tuple[str, ...] = ()
 
-        def add(self, rejects: Any, place_of: Any) -> None:
+        def add_rejects(self, rejects: Any, place_of: Any) -> None:
             raise OSError("no space left")
 
         def flush(self) -> None:
