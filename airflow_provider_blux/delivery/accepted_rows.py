@@ -11,9 +11,9 @@ SIZE = USER_BYTES + ROW_BYTES + 1
 """Size of an entry in bytes: digest of the user, digest of the row, and state of the user (one byte, 0 in a file)."""
 
 # The states of a user in this run. _UNREAD: in the snapshot, not read from the source yet. _SAME: read with the same
-# row, or accepted since. _CHANGED: read with another row, or new. _BARRED: must not be in the snapshot after this run,
-# not read yet. _MET_BARRED: the same, and read.
-_UNREAD, _SAME, _CHANGED, _BARRED, _MET_BARRED = range(5)
+# row. _ACCEPTED: read with another row, which was accepted. _CHANGED: read with another row, or new, and not accepted
+# yet. _BARRED: must not be in the snapshot after this run, not read yet. _MET_BARRED: the same, and read.
+_UNREAD, _SAME, _ACCEPTED, _CHANGED, _BARRED, _MET_BARRED = range(6)
 _NO_ROW = bytes(ROW_BYTES)
 _NEW = _NO_ROW + bytes([_CHANGED])
 
@@ -56,7 +56,7 @@ class AcceptedRows(DigestMap):
     def row_of(self, user: bytes) -> bytes | None:
         """Return the digest of the last accepted row of a user; ``None`` if there is none."""
         value = self.get(user)
-        return value[:ROW_BYTES] if value and value[-1] <= _SAME else None
+        return value[:ROW_BYTES] if value and value[-1] <= _ACCEPTED else None
 
     def set_row(self, user: bytes, row: bytes) -> None:
         """Set the digest of the last accepted row of a user; called before the source is read."""
@@ -73,33 +73,33 @@ class AcceptedRows(DigestMap):
         """
         self.put(user, _NO_ROW + bytes([_MET_BARRED]))
 
-    def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool]:
+    def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool, bool]:
         """Note that the source has a row of a user, and compare it with the user's last accepted row.
 
         For a user with a second row in the source, no row is stored. So this run sends the second row and those after
         it, and the next run sends all rows of this user, in the order of the source.
 
         :param row: digest of the row; ``None`` for a row that must count as changed.
-        :return: the position of the user's entry, to be passed to :meth:`learn` when the row was accepted; and whether
-            the row equals the last accepted row.
+        :return: the position of the user's entry, to be passed to :meth:`learn` when the row was accepted; whether the
+            row equals the last accepted row; and whether this is the second row of the user after such an equal row.
         """
         bucket, at = self._find(user)
         if at < 0:
             at = len(bucket)
             bucket += user + _NEW
             self.met_new += 1
-            return at, False
+            return at, False, False
         state_at = at + SIZE - 1
         state = bucket[state_at]
         if state == _UNREAD:
             self.met_old += 1
             is_same = row is not None and bucket[at + USER_BYTES : state_at] == row
             bucket[state_at] = _SAME if is_same else _CHANGED
-            return at, is_same
+            return at, is_same, False
         if state == _BARRED:
             self.met_new += 1
         bucket[state_at] = _MET_BARRED
-        return at, False
+        return at, False, state == _SAME
 
     def learn(self, user: bytes, at: int, row: bytes) -> bool:
         """Store the digest of a user's row after its request was accepted; return whether it was stored.
@@ -113,7 +113,7 @@ class AcceptedRows(DigestMap):
         if bucket[state_at] != _CHANGED:
             return False
         bucket[at + USER_BYTES : state_at] = row
-        bucket[state_at] = _SAME
+        bucket[state_at] = _ACCEPTED
         return True
 
     def settle(self, *, keep_unmet: bool) -> None:
@@ -124,7 +124,7 @@ class AcceptedRows(DigestMap):
         :param keep_unmet: whether the users of the snapshot that are not in the source are kept; otherwise they are
             removed as well.
         """
-        kept = bytes([_UNREAD, _SAME]) if keep_unmet else bytes([_SAME])
+        kept = bytes([_SAME, _ACCEPTED, *([_UNREAD] if keep_unmet else [])])
         for number, bucket in self._buckets.items():
             if bucket[SIZE - 1 :: SIZE].translate(None, kept):
                 places = [at for at in range(0, len(bucket), SIZE) if bucket[at + SIZE - 1] in kept]

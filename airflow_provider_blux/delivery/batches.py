@@ -70,6 +70,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     :param row: digest of the row; ``None`` if the row cannot be compared.
     :param place: position of the user's entry in ``AcceptedRows``; -1 if the row was not looked up there.
     :param is_in_snapshot: whether the snapshot has this user with exactly this row.
+    :param follows_unchanged: whether an earlier row of this user in the source was unchanged, and this is the next one.
     """
 
     user_id: str
@@ -77,6 +78,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     row: bytes | None = None
     place: int = -1
     is_in_snapshot: bool = False
+    follows_unchanged: bool = False
 
     def __repr__(self) -> str:
         return f"Mark(is_in_snapshot={self.is_in_snapshot})"
@@ -237,6 +239,9 @@ class Batch:
     :param digest: digest of the source from its first record to the end of this batch. A later try compares it to
         detect a changed source. Empty without a checkpoint.
     :param in_doubt: whether an earlier try may have sent this batch.
+    :param waits_for_all: whether all earlier batches must be settled before this one is sent, because an earlier row of
+        one of its users was unchanged. If the batch of that row failed, the next try would send the row, which the
+        snapshot has forgotten by then, after this batch.
     :param place: position of the batch's first record in the source, for messages; ``None`` if unknown.
     """
 
@@ -252,6 +257,7 @@ class Batch:
     contents: list[bytes] = field(default_factory=list)
     digest: str = ""
     in_doubt: bool = False
+    waits_for_all: bool = False
     place: str | None = None
 
     @property
@@ -277,6 +283,8 @@ class Batch:
         if record.is_unchanged:
             self.unchanged += 1
             return
+        if mark and mark.follows_unchanged:
+            self.waits_for_all = True
         if mark and (record.error is not None or record.is_suppressed):
             self.left.append(mark.user)
         if record.error is not None:

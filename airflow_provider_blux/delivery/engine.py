@@ -91,7 +91,7 @@ class Engine:
     def _may_start(self, batch: Batch) -> bool:
         return (
             len(self._waiting) < self._ahead
-            and self._alive < self._concurrency
+            and self._alive < (1 if batch.waits_for_all else self._concurrency)
             and self._busy.isdisjoint(batch.records)
         )
 
