@@ -9,6 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, product
 from pathlib import Path
@@ -27,7 +28,7 @@ from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
+from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxSnapshotError
 from airflow_provider_blux.records.shapes import never_sent
 from tests.delivery.pushing import Memory, held, push, snapshot_in, target_of
 from tests.delivery.test_snapshot import Dying
@@ -294,6 +295,38 @@ def check_histories(blux: Emulator, folder: Path, seeds: range) -> None:
 
 def test_blux_has_every_row_that_is_known_whatever_runs_have_come_to(blux: Emulator, tmp_path: Path) -> None:
     check_histories(blux, tmp_path, range(60))
+
+
+def deliver_in_spite_of_faults(blux: Emulator, folder: Path, rows: list[dict[str, Any]], chance: Random) -> Report:
+    """Deliver rows in as many tries as are needed: single requests of the first three are delayed or refused."""
+    store, batch_size = Memory(), chance.randint(1, 3)
+    for number in range(4):
+        blux.clear_faults()
+        if number < 3:
+            for _ in range(chance.randint(0, 2)):
+                blux.fault(kind="delay", seconds=0.03, skip=chance.randint(0, 3), times=1)
+            is_processed = chance.random() < 0.5
+            blux.fault(kind="status", status=401, skip=chance.randint(0, 3), times=1, processed=is_processed)
+        with suppress(BluxAuthError):
+            return push(blux, "upsert_users", rows, snapshot=snapshot_in(folder), store=store, batch_size=batch_size)
+    raise AssertionError("the last try, without a fault, has failed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100))
+def test_every_user_has_the_last_row_although_requests_of_others_failed(
+    blux: Emulator, tmp_path: Path, seed: int
+) -> None:
+    chance = Random(seed)  # noqa: S311 - the same histories each time
+    rows: list[dict[str, Any]] = []
+    for _ in range(4):
+        new = [{"user_id": chance.choice(IDS), "x": chance.randint(0, 3)} for _ in range(chance.randint(0, 6))]
+        rows = [row for row in rows if chance.random() < 0.85] + new
+        report = deliver_in_spite_of_faults(blux, tmp_path, rows, chance)
+
+        assert report.read == len(rows)
+        last = {row["user_id"]: row["x"] for row in rows}
+        assert {user: row["x"] for user, row in held(blux).items() if user in last} == last
 
 
 @pytest.mark.slow
