@@ -190,6 +190,15 @@ class ReceiptsFile(Lines):
         self._sequence, self._previous = 0, FIRST
         self._lock = threading.Lock()
 
+    @property
+    def urls(self) -> list[str]:
+        """The URLs of the files that are written, without the file that the next flush will write.
+
+        If the process were killed before that flush, a later try would name a file that does not exist.
+        """
+        with self._state:
+            return [self._folder.url(file) for file in self._files]
+
     def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:
         """Write the receipt of an accepted request; return when it is durable.
 

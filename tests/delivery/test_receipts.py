@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -111,6 +112,33 @@ def test_object_storage_gets_parts_that_are_one_chain():
     content = [line for url in receipts.urls for line in fs.cat_file(url.removeprefix("memory://")).splitlines()]
     assert len(receipts.urls) == 3
     assert [receipt["sequence"] for receipt in verified(content, Hashes(None), "receipts")] == [1, 2, 3]
+
+
+class FullAtFirst(LocalFileSystem):
+    """A disk on which the first receipt finds no room."""
+
+    cachable = False
+    is_full = True
+
+    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if mode == "ab" and self.is_full:
+            self.is_full = False
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().open(path, mode, **options)
+
+
+def test_a_file_is_named_once_it_is_written(tmp_path):
+    [endpoint] = endpoints_for("delete_users", "application")
+    folder, run = Folder(FullAtFirst(), str(tmp_path), "receipts_path"), Run(dag_id="d", run_id="r", task_id="t")
+    receipts = ReceiptsFile(folder, run, Hashes(KEY))
+
+    with pytest.raises(OSError, match="No space left"):
+        receipts.write(endpoint, "https://blux.example", 200, ["a"])
+    assert receipts.urls == []
+
+    receipts.write(endpoint, "https://blux.example", 200, ["b"])
+    assert receipts.urls == [f"file://{path}" for path in tmp_path.iterdir()]
+    assert len(lines(tmp_path)) == 2
 
 
 class WriteOnly(MemoryFileSystem):
