@@ -32,6 +32,8 @@ _TAGS = re.compile(r"<[^<>]*>")
 # JSON escapes. A character outside the first 65,536 is written as two ``\u`` escapes.
 _ESCAPED = re.compile(r"\\[\"\\/bfnrt]|(?:\\u[0-9A-Fa-f]{4})+")
 _ANY_ESCAPE = re.compile(r"[\\&%]")
+# What is left of an escape, or of a character in UTF-8 or UTF-16, that was cut off in the middle.
+_CUT_ESCAPE = re.compile(r"(?:[\ud800-\udfff\ufffd]{1,3}|\\{1,8}u?[0-9A-Fa-f]{0,3}|%[0-9A-Fa-f]?|&#?\w*)(?=…|\.\.\.)")
 # Enough for JSON in JSON in an HTML page. One more pass checks that no escape is left.
 _MOST_ESCAPES = 4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -90,6 +92,7 @@ class _Values:
         whole = {_in_one_line(text) for text in set(texts)}
         # Unescaping the answer also changes values that look like escapes, so the unescaped form is added.
         whole |= {_unescaped(value) for value in whole if _ANY_ESCAPE.search(value)}
+        whole |= {_in_one_line(_TAGS.sub(" ", value)) for value in whole if "<" in value}  # as in an answer in HTML
         whole.discard("")
         words = {word for value in whole if " " in value for word in _words(value)}
         inside = {value for value in whole if _is_long(value)} | {word for word in words if not word.isascii()}
@@ -184,6 +187,7 @@ def _in_one_line(text: str) -> str:
 def _unescaped(text: str) -> str:
     """Return a text in one line without JSON, HTML and URL escapes; an empty text if they cannot be resolved."""
     for _ in range(_MOST_ESCAPES + 1):
+        text = _CUT_ESCAPE.sub("", text).replace("\\'", "'")  # JSON does not escape the apostrophe; Python and SQL do
         try:
             plain = unquote(html.unescape(_ESCAPED.sub(lambda escaped: json.loads(f'"{escaped[0]}"'), text)))
         except ValueError:  # a character reference with thousands of digits

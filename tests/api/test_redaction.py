@@ -127,8 +127,10 @@ def customers(number: int) -> dict[str, Any]:
         b"<" * MOST,
         b"&#" * (MOST // 2),
         b"a." * (MOST // 2),
+        b"\\ " * (MOST // 2),
+        b"\xff" * MOST,
     ],
-    ids=["repeats the request", "cut off", "one word", "tags", "escapes", "addresses"],
+    ids=["repeats the request", "cut off", "one word", "tags", "escapes", "addresses", "backslashes", "no text"],
 )
 def test_a_long_refusal_of_many_records_costs_little_cpu(answer: bytes) -> None:
     request = customers(1_000)
@@ -153,6 +155,37 @@ def test_a_value_of_several_words_that_is_cut_off_is_redacted(answer: str, messa
     request = [{"a": "홍길동 서울시", "b": "Marlowe/Ähre", "c": "Jo Liu", "d": "user", "e": "Kim Su"}]
 
     assert redacted_message(f"user Kim Su is bad: {answer}".encode(), request) == message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"\uae40\ubbfc\uc2…",
+        r"\\uae40\\ubbfc\\uc2...",
+        r"\uae40\ubbfc\…",
+        "&#44608;&#48124;&#497...",
+        "%EA%B9%80%EB%AF%BC%EC%8…",
+        "김민\ufffd...",
+        r"김민수\ud83d...",
+    ],
+)
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_value_that_is_cut_off_within_a_character_is_redacted(answer: str, is_json: bool) -> None:
+    said = f"name {answer} is bad"
+
+    assert redacted_message((json.dumps({"message": said}) if is_json else said).encode(), {"name": "김민수😀"}) in (
+        "name ***… is bad",
+        "name ***... is bad",
+    )
+
+
+@pytest.mark.parametrize("answer", [r"bad: 'O\'Brien \"Ed\"'", "bad: 'O'Brien \"Ed\"'"])
+def test_an_escaped_apostrophe_is_no_way_around(answer: str) -> None:
+    assert redacted_message(answer.encode(), {"name": 'O\'Brien "Ed"'}) == "bad: '***'"
+
+
+def test_a_value_with_tags_is_redacted_in_a_page_without_them() -> None:
+    assert redacted_message("<p>bad: <b>홍길동</b></p>".encode(), {"note": "<b>홍길동</b>"}) == "bad: ***"
 
 
 def test_an_answer_that_breaks_off_within_a_value_does_not_show_its_beginning() -> None:
@@ -216,7 +249,7 @@ def test_an_answer_that_is_nested_deeply_is_shown_all_the_same(depth: int) -> No
     assert "[[[" in redacted_message(b'{"error": ' + b"[" * depth + b"]" * depth + b"}")
 
 
-@pytest.mark.parametrize("value", ["100%25off", "C:\\newton", "Q&amp;Alpha", "ΟΔΟΣ", "\\u0041pril\\"])
+@pytest.mark.parametrize("value", ["100%25off", "C:\\newton", "it\\'s", "Q&amp;Alpha", "ΟΔΟΣ", "\\u0041pril\\"])
 @pytest.mark.parametrize("around", ["", "x", "Σ"])
 def test_a_value_that_looks_like_an_escape_is_redacted_as_it_is_and_escaped(value: str, around: str) -> None:
     for quoted in (value, json.dumps(value)[1:-1], quote(value, safe=""), html.escape(value)):
