@@ -209,6 +209,8 @@ def _folder(path: str, argument: str) -> Folder:
 
 # Time limit for one call of Redis, in seconds.
 _TIMEOUT = 1.0
+# The port of a connection without one: Airflow's hook has no default.
+_REDIS_PORT = 6379
 
 
 def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> RedisRateLimiter | None:
@@ -257,6 +259,9 @@ def _redis(conn_id: str) -> Any:
     redis = hook.get_conn()
     # An unreachable Redis must be noticed early, while the task can still decide what to do.
     redis.get_connection_kwargs().update(
-        socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(ExponentialBackoff(0.5, 0.1), 2)
+        port=hook.port or _REDIS_PORT,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=_TIMEOUT,
+        retry=Retry(ExponentialBackoff(0.5, 0.1), 2),
     )
     return redis

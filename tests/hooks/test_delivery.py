@@ -64,6 +64,17 @@ def test_a_connection_to_redis_is_all_that_sharing_takes(blux_emulator: Emulator
     assert paces.client.zcard(key) == 6
 
 
+def test_a_connection_without_a_port_is_to_the_usual_port_of_redis(
+    blux_emulator: Emulator, paces: Paces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if ":6379" not in REDIS:
+        pytest.skip(f"{REDIS} (BLUX_REDIS) has another port")
+    monkeypatch.setenv("AIRFLOW_CONN_PACE", REDIS.replace(":6379", ""))
+
+    assert push(rate_limit_conn_id="pace", rate_limit=100).delivered == 6
+    assert len(paces.own("starts")) == 1
+
+
 def test_the_keys_of_a_pace_are_in_one_slot_of_a_cluster(blux_emulator: Emulator, paces: Paces) -> None:
     from redis.crc import key_slot
 
