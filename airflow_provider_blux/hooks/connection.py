@@ -117,7 +117,7 @@ def _read(connection: Connection) -> Credentials:
         rate_limits=_rate_limits(extras.get("rate_limits")),
         timeout=_timeout(extras.get("timeout")),
         verify=_verify(extras.get("verify")),
-        receipt_key=_text("receipt_key", extras["receipt_key"]) if "receipt_key" in extras else None,
+        receipt_key=_receipt_key(extras["receipt_key"]) if "receipt_key" in extras else None,
     )
 
 
@@ -196,6 +196,13 @@ def _open(extras: Mapping[str, Any]) -> Access | None:
     _check_id(f"extra project_id ({CONN_FIELDS['project_id']['label']})", project_id)
     url = checked_url(url.strip(), "extra open_api_url (Open API URL)")
     return Access(api="open", url=url, application=project_id, key=api_key)
+
+
+def _receipt_key(value: Any) -> str:
+    key = _text("receipt_key", value)
+    # With a line break that was copied with it, a key would be another one than in a file for `--key-file`.
+    _check_id(f"extra receipt_key ({CONN_FIELDS['receipt_key']['label']})", key)
+    return key
 
 
 def _check_id(name: str, value: str) -> None:

@@ -171,6 +171,8 @@ def test_a_wrong_application_api_names_the_field(read: Any, connection: dict[str
         ({"open_api_url": []}, "extra open_api_url is of type list; it must be text"),
         ({"project_id": False}, "extra project_id is of type bool; it must be text"),
         ({"receipt_key": 0}, "extra receipt_key is of type int; it must be text"),
+        ({"receipt_key": "key\n"}, "extra receipt_key (Receipt key) has whitespace around it, or a line break"),
+        ({"receipt_key": " "}, "extra receipt_key (Receipt key) has whitespace around it, or a line break"),
         ({"rate_limits": []}, "extra rate_limits must be an object"),
         ({"rate_limits": False}, "extra rate_limits must be an object"),
         ({"timeout": False}, "extra timeout must be a number of seconds above 0"),
