@@ -31,7 +31,13 @@ class Hidden:
 
 
 class HiddenArguments(Hidden):
-    """The arguments of a function; its text shows only the type and the length of each argument."""
+    """The arguments of a function; its text shows only the type and the length of each argument.
+
+    A template such as ``map_index_template="{{ task.op_kwargs['day'] }}"`` can read a single argument.
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        return revealed(self.value[key])
 
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):

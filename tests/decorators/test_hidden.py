@@ -33,6 +33,15 @@ def test_arguments_show_their_names_types_and_lengths(name: str) -> None:
 
 
 @any_decorator
+def test_a_template_can_read_a_single_argument(name: str) -> None:
+    with dag() as one:
+        made = rendered(operator(name, records, "seoul", day="{{ ds }}"), ds="2026-01-31")
+
+    template = one.get_template_env().from_string("{{ task.op_args[0] }} {{ task.op_kwargs['day'] }}")
+    assert template.render(task=made) == "seoul 2026-01-31"
+
+
+@any_decorator
 def test_arguments_in_the_dag_are_hidden_before_they_are_rendered_too(name: str) -> None:
     with dag() as one:
         made = operator(name, records, USERS, rows=USERS, note="{{ ds }}")
