@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
+from jinja2.nativetypes import NativeEnvironment
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.sources.rows import items_of
@@ -63,6 +64,8 @@ class TemplatedOperator(BaseOperator):
         """Render a value, but return text without a template unchanged.
 
         With ``render_template_as_native_obj``, Airflow would convert such text to a value, as ``"1"`` to a number.
+        It would also convert rendered text that Python reads as another whole number or text, as the id ``"2026_01"`` as
+        202601. Such text is kept.
         """
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
@@ -73,6 +76,11 @@ class TemplatedOperator(BaseOperator):
                 self._warn_of_an_empty_interval(content, context)
             if not any(mark in content for mark in _marks(environment)):
                 return content
+            rendered = super().render_template(content, context, jinja_env, seen_oids)
+            if isinstance(rendered, str | int) and isinstance(environment, NativeEnvironment):
+                text = "".join(map(str, environment.from_string(content).generate(context)))
+                return rendered if str(rendered) == text else text
+            return rendered
         return super().render_template(content, context, jinja_env, seen_oids)
 
     def _warn_of_an_empty_interval(self, template: str, context: Context) -> None:

@@ -72,6 +72,25 @@ def test_text_without_a_template_is_not_changed_by_rendering(native: bool) -> No
     assert (operator.user_ids.value, operator.receipts_path) == (ids, "2026")
 
 
+@native
+@pytest.mark.parametrize("user_id", ["2026_01", "12#3", "0x1F", "+82", "(7)", "1001", "00123"])
+def test_an_id_in_a_template_is_not_read_as_another_number(blux_emulator: Emulator, native: bool, user_id: str) -> None:
+    with dag(render_template_as_native_obj=native):
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids=["{{ params.user_id }}"])
+    rendered(operator, params={"user_id": user_id}).execute({})
+
+    assert set(blux_emulator.deleted_users()) == {user_id}
+
+
+@pytest.mark.parametrize(("value", "kept"), [(5, 5), (1.5, 1.5), (True, True), ("5", 5), ("1.50", 1.5), ("a", "a")])
+def test_native_templates_give_values_as_in_any_dag(value: Any, kept: Any) -> None:
+    with dag(render_template_as_native_obj=True):
+        operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a", "value": "{{ params.value }}"}])
+
+    (user,) = rendered(operator, params={"value": value}).users.value
+    assert (user["value"], type(user["value"])) == (kept, type(kept))
+
+
 @pytest.mark.parametrize("where", ["sql", "parameters", "neither"])
 @pytest.mark.parametrize("end", ["2026-01-31", "2026-02-01"])
 def test_a_query_of_an_empty_interval_is_warned_of(capsys: pytest.CaptureFixture[str], where: str, end: str) -> None:
