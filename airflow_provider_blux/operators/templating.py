@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -61,12 +62,14 @@ class TemplatedOperator(BaseOperator):
         jinja_env: jinja2.Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a value, but return text without a template unchanged.
+        """Render a value, but return text without a template unchanged. A ``pathlib.Path`` is rendered as its text.
 
         With ``render_template_as_native_obj``, Airflow would convert such text to a value, as ``"1"`` to a number.
-        It would also convert rendered text that Python reads as another whole number or text, as the id ``"2026_01"`` as
-        202601. Such text is kept.
+        It would also convert rendered text that Python reads as another whole number or text, as the id ``"2026_01"``
+        as 202601. Such text is kept.
         """
+        if isinstance(content, PurePath):
+            content = str(content)
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
             is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -89,6 +89,26 @@ def test_native_templates_give_values_as_in_any_dag(value: Any, kept: Any) -> No
 
     (user,) = rendered(operator, params={"value": value}).users.value
     assert (user["value"], type(user["value"])) == (kept, type(kept))
+
+
+@native
+@pytest.mark.parametrize("on_missing", ["succeed", "skip", "fail"])
+@pytest.mark.parametrize("as_path", [Path, ObjectStoragePath, lambda path: [Path(path)]])
+def test_a_template_in_a_path_object_is_rendered(
+    blux_emulator: Emulator, tmp_path: Path, native: bool, on_missing: Any, as_path: Any
+) -> None:
+    (tmp_path / "2026-01-31").mkdir()
+    (tmp_path / "2026-01-31" / "users.csv").write_text("user_id\n1\n", "utf-8")
+    with dag(render_template_as_native_obj=native):
+        operator = BluxUpsertUsersOperator(
+            task_id="push",
+            path=as_path(tmp_path / "{{ ds }}" / "users.csv"),
+            checkpoint_path=Path(tmp_path / "{{ ds }}" / "checkpoints"),  # type: ignore[arg-type]
+            on_missing=on_missing,
+        )
+
+    assert rendered(operator, ds="2026-01-31").execute({})["delivered"] == 1
+    assert (tmp_path / "2026-01-31" / "checkpoints").is_dir()
 
 
 @pytest.mark.parametrize("where", ["sql", "parameters", "neither"])
