@@ -21,6 +21,8 @@ from airflow_provider_blux.sources.paths import AnyPath, partition_folders, part
 log = logging.getLogger(__name__)
 
 _GLOB = re.compile(r"[*?\[]")
+# What Python and JSON write for a list of text.
+_LIST = re.compile(r"""\s*[\[(]\s*["'\])]""")
 # The part of a URL before its path: the scheme, and optionally the connection (``s3://my_aws@``).
 _BEFORE_THE_PATH = re.compile(r"[\w+.-]+://(?:[^/@]+@)?")
 # Bytes fetched at a time from object storage; the default of s3fs is ten times as much.
@@ -122,6 +124,11 @@ class StorageSource:
                 raise BluxConfigError(
                     f"{self._argument} holds something that is no text and no path, or empty text, or the text None; "
                     "name a file."
+                )
+            if _LIST.match(url):
+                raise BluxConfigError(
+                    f"{self._argument} has been rendered to the text of a list. Pass the upstream task's output itself "
+                    f"({self._argument}=task.output), or name a file."
                 )
         return self._paths
 

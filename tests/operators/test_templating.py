@@ -309,6 +309,19 @@ def test_a_template_without_a_value_is_no_missing_file(blux_emulator: Emulator, 
         rendered(operator, params={"day": None}).execute({})
 
 
+@pytest.mark.parametrize("on_missing", ["succeed", "skip", "fail"])
+@pytest.mark.parametrize("template", ["{{ params.files }}", "{{ params.files | tojson }}"])
+@pytest.mark.parametrize("files", [["/exports/users.csv"], ["/exports/1.csv", "/exports/2.csv"], [], ("/users.csv",)])
+def test_a_list_that_a_template_made_text_is_no_missing_file(
+    blux_emulator: Emulator, template: str, files: Any, on_missing: Any
+) -> None:
+    with dag():
+        operator = BluxUpsertUsersOperator(task_id="push", path=template, on_missing=on_missing)
+
+    with pytest.raises(AirflowFailException, match=r"^path .* the text of a list\. Pass .* \(path=task\.output\)"):
+        rendered(operator, params={"files": files}).execute({})
+
+
 @pytest.mark.parametrize("text", ["", "None", []])
 def test_a_suppression_list_without_a_name_is_named(blux_emulator: Emulator, text: Any) -> None:
     operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}], suppression_path=text)
