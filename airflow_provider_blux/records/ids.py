@@ -44,6 +44,8 @@ _MISSING = frozenset(
 )
 _LONGEST_WORD = max(map(len, _MISSING))
 _REPLACEMENT = "\ufffd"
+# Text of a list, a tuple or an object, in the notation of Python or JSON.
+_MANY = re.compile(r"""\[[\d\s,]*\]|[\[(]\s*["'{].*[\])]|\{(\s*["'].*)?\}""")
 # Marks that make digits text in a spreadsheet, as in ="00123" and '00123, or quotes left over from a cell.
 _MARKS_OF_TEXT = ('"', "'", '="')
 # Characters that look empty: the Hangul fillers and the blank Braille pattern.
@@ -83,6 +85,11 @@ def damage_of(written: str) -> str | None:
     if written.startswith(_MARKS_OF_TEXT):
         return (
             'begins with a quote, an apostrophe or =", by which spreadsheets mark text; export it without that '
+            "(check_ids=False sends it as it is)"
+        )
+    if _MANY.fullmatch(written):
+        return (
+            "is the text of a list or an object, which may hold several; parse it, and send each as a record "
             "(check_ids=False sends it as it is)"
         )
     if _REPLACEMENT in written:

@@ -43,6 +43,7 @@ MISSING = [
     *("#" * 40, "#ERROR!", "undefined", "inf", "-inf", "+Inf", "Infinity", "[object Object]"),
 ]
 MARKED = ['="00123"', "'00123", "'u-1", '"123"', "'123'", '"', '"123']
+LISTED = ['["a1", "b1"]', "['a1']", "[1, 2]", "('a1', 'b1')", '{"user_id": "a1"}', '[{"user_id": "a1"}]', "[]", "{}"]
 REAL = [
     *(
         "0",
@@ -64,12 +65,13 @@ REAL = [
     *("nancy", "Nona", "nullable", "na", "Na", "n", "N", "none-1", "info", "infinite", "\\n1", "#1", "#N/A1", "##a"),
     *("1.2.3E+4", "0x1F", "12.0.0.1", "550e8400-e29b-41d4-a716-446655440000", "5e8400", "2026-01-31", "a.0"),
     *("o'brien", "o'", 'a"b', "=1", "=", "c="),
+    *("[vip]kim", "[kim]", "(kim)", "(1)", "[", "{550e8400-e29b-41d4-a716-446655440000}"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "around", "field"), PLACES)
 def test_text_that_looks_damaged_or_missing_is_no_id(kind: Any, around: Any, field: str) -> None:
-    for value in (*NUMBERS, *MISSING, *MARKED, "\ufffd\ufffd1"):
+    for value in (*NUMBERS, *MISSING, *MARKED, *LISTED, "\ufffd\ufffd1"):
         row = {**around, field: value}
         check(shape_of(*kind), row, Rejected(field, "check_ids=False"))
         assert shape_of(*kind, Shaping(check_ids=False))(row)
