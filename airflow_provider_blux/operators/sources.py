@@ -69,6 +69,7 @@ def were_skipped(upstream: set[str], context: Context) -> bool:
     """Return whether one of the upstream tasks was skipped in this DAG run.
 
     The states of the tasks are read, since the output of a skipped task is ``None``, as if it had returned ``None``.
+    In a mapped task group, only the instances that belong to this task instance count.
 
     :param upstream: the ids of the tasks to examine.
     """
@@ -78,9 +79,11 @@ def were_skipped(upstream: set[str], context: Context) -> bool:
         return False
     if hasattr(instance, "get_task_states"):
         found = instance.get_task_states(dag_id=run.dag_id, task_ids=sorted(upstream), run_ids=[run.run_id])
-        states = list(found.get(run.run_id, {}).values())
+        own = {name for task in upstream for name in (task, f"{task}_{instance.map_index}")}
+        states = [state for name, state in found.get(run.run_id, {}).items() if name in own]
     else:  # Airflow 2
-        states = [one.state for one in run.get_task_instances() if one.task_id in upstream]
+        found = [one for one in run.get_task_instances() if one.task_id in upstream]
+        states = [one.state for one in found if one.map_index in (-1, instance.map_index)]
     return any(str(state) == "skipped" for state in states)
 
 

@@ -97,6 +97,13 @@ def test_an_upstream_that_returned_nothing_is_an_error(dag_tester: DagTester) ->
     assert "the upstream task returned nothing" in run.log
 
 
+def test_a_skipped_instance_of_a_mapped_group_concerns_no_other(dag_tester: DagTester) -> None:
+    run = dag_tester.run("users_of_a_mapped_group")
+
+    assert [run.task("group.deliver", index).state for index in (0, 1)] == ["failed", "success"], run.log
+    assert "the upstream task returned nothing" in run.log
+
+
 @pytest.fixture(scope="module")
 def forms(dag_tester: DagTester, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Run]:
     """The values that a task gets, and the run in which an operator gets the same values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task, task_group
 
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
@@ -63,3 +63,18 @@ with DAG("users_of_a_skipped_task", schedule=None, start_date=STARTED):
 
 with DAG("users_of_a_task_without_a_value", schedule=None, start_date=STARTED):
     BluxUpsertUsersOperator(task_id="deliver", users=nothing(), trigger_rule="none_failed")
+
+with DAG("users_of_a_mapped_group", schedule=None, start_date=STARTED):
+
+    @task
+    def nothing_or_skipped(number: int) -> None:
+        """Return ``None``, or be skipped."""
+        if number:
+            raise AirflowSkipException("there is nothing to do")
+
+    @task_group
+    def group(number: int) -> None:
+        """Send what one instance gives."""
+        BluxUpsertUsersOperator(task_id="deliver", users=nothing_or_skipped(number), trigger_rule="none_failed")
+
+    group.expand(number=[0, 1])
