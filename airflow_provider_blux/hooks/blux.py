@@ -210,17 +210,25 @@ class BluxHook(BaseHook):
         :param receipts: URLs of receipts files, as in ``receipts`` of a report; ``None`` if there are none.
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         :raises BluxSourceError: a file cannot be read.
-        :raises BluxConfigError: ``user_ids`` is one id, or ``receipts`` one path, and not a list.
+        :raises BluxConfigError: ``user_ids`` is one id, or ``receipts`` one path, and not a list; or ``user_ids`` holds
+            rows, or ``receipts`` holds something that is no path.
         """
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
-        if isinstance(user_ids, str) or isinstance(receipts, str):
+        is_one = isinstance(user_ids, str) or isinstance(receipts, str)
+        user_ids, receipts = list(user_ids), list(receipts or ())
+        if (
+            is_one
+            or any(isinstance(one, Mapping | list | tuple) for one in user_ids)
+            or not all(isinstance(one, str) for one in receipts)
+        ):
             raise BluxConfigError(
-                "accepted_ids takes a list of receipts files, such as report['receipts'], and a list of ids."
+                "accepted_ids takes a list of receipts files, such as report['receipts'] (of several reports: "
+                "summarize_reports(reports)['receipts']), and a list of ids, not of rows."
             )
         hashes = Hashes(self.credentials.receipt_key)
-        accepted = accepted_hashes(receipts or (), hashes)
+        accepted = accepted_hashes(receipts, hashes)
         return [user_id for user_id in user_ids if hashes.of(str(user_id).encode()) in accepted]
 
     def asset(self, operation: Operation) -> Asset:

@@ -421,6 +421,20 @@ def test_receipts_that_are_a_folder_or_are_gone_are_named(blux_emulator: Emulato
             hook.accepted_ids(["a"], [str(path)])
 
 
+@pytest.mark.parametrize("receipts", [[["a.jsonl"], ["b.jsonl"]], [None], [1]], ids=str)
+def test_receipts_of_several_reports_must_be_one_list(blux_emulator: Emulator, receipts: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"summarize_reports\(reports\)\['receipts'\]"):
+        BluxHook().accepted_ids(["a"], receipts)
+
+
+@pytest.mark.parametrize("row", [{"user_id": "a"}, ("a",), ["a"]], ids=str)
+def test_rows_are_no_ids_that_may_have_been_accepted(blux_emulator: Emulator, tmp_path: Path, row: Any) -> None:
+    report = BluxHook().delete_users(["a"], receipts_path=str(tmp_path))
+
+    with pytest.raises(BluxConfigError, match=r"a list of ids, not of rows\.$"):
+        BluxHook().accepted_ids([row], report.receipts)
+
+
 @pytest.mark.parametrize("text", ["", " ", "None"])
 @pytest.mark.parametrize("argument", ["rejects_path", "checkpoint_path", "snapshot_path", "receipts_path"])
 def test_a_template_without_a_value_names_no_folder(
