@@ -90,12 +90,12 @@ def is_blux(outlet: Any) -> bool:
 
 
 def is_reference(outlet: Any) -> bool:
-    """Return whether an outlet only refers to an asset in Blux (``Asset.ref``, Airflow 3).
+    """Return whether an outlet only refers to an asset in Blux: ``Asset.ref`` (Airflow 3), or the URI as text.
 
-    A reference by name counts if the name starts with ``blux://``, because Airflow uses the URI of an asset as its name
-    unless another name is given.
+    Airflow ignores text among the outlets. A reference by name counts if the name starts with ``blux://``, because
+    Airflow uses the URI of an asset as its name unless another name is given.
     """
-    named = getattr(outlet, "uri", None) or getattr(outlet, "name", None)
+    named = outlet if isinstance(outlet, str) else getattr(outlet, "uri", None) or getattr(outlet, "name", None)
     return (
         not isinstance(outlet, Asset | AssetAlias)
         and isinstance(named, str)

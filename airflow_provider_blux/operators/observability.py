@@ -81,12 +81,12 @@ class ObservedOperator(BaseOperator):
     def _check_outlets(self) -> None:
         """Check the ``blux://`` assets among the outlets.
 
-        :raises BluxConfigError: an asset is unknown, its URI may hold a secret, or it is a reference (``Asset.ref``),
-            to which no report can be attached.
+        :raises BluxConfigError: an asset is unknown, its URI may hold a secret, or it is a reference (``Asset.ref``
+            or text), to which no report can be attached.
         """
         if any(map(is_reference, self.outlets)):
             raise BluxConfigError(
-                "outlets holds a reference to an asset in Blux (Asset.ref). Declare the asset itself, such as "
+                "outlets holds a reference to an asset in Blux (Asset.ref, or text). Declare the asset itself, such as "
                 "Asset('blux://my-app/users')."
             )
         for outlet in filter(is_blux, self.outlets):

@@ -102,6 +102,11 @@ def test_an_outlet_that_only_refers_to_an_asset_in_blux_is_refused_when_the_dag_
     assert BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=elsewhere).outlets == elsewhere
 
 
+def test_the_uri_of_an_asset_in_blux_is_no_outlet_as_text() -> None:
+    with pytest.raises(BluxConfigError, match=r"Declare the asset itself, such as Asset\('blux://my-app/users'\)"):
+        BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=["blux://my-app/users"])
+
+
 def test_an_outlet_elsewhere_is_the_author_s_own_business() -> None:
     outlets = [Asset("file:///data/rejects"), blux.users("my-app")]
 
