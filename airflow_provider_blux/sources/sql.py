@@ -43,6 +43,7 @@ _NO_NAMES = ("", "?column?")
 # Connection types that Airflow lists without a hook class, so that its `get_hook` raises an `AttributeError`.
 _TYPES_WITHOUT_HOOK = ("generic", "email")
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_QUERY = re.compile(r"(?:^|;)[\s(]*(?:select|with|values|table|from)\b", re.IGNORECASE)
 
 
 class SqlSource:
@@ -52,7 +53,8 @@ class SqlSource:
     :param conn_id: the Airflow connection of the database.
     :param parameters: values for the statement's placeholders, in the driver's own style.
     :param order_matters: whether to log a warning, at the first read, if the statement has no ORDER BY.
-    :raises BluxConfigError: ``sql`` is not text, or ``parameters`` is neither a mapping nor a sequence of values.
+    :raises BluxConfigError: ``sql`` is not text or holds several queries, or ``parameters`` is neither a mapping nor a
+        sequence of values.
     """
 
     def __init__(
@@ -65,6 +67,12 @@ class SqlSource:
     ) -> None:
         if not isinstance(sql, str):  # other operators of Airflow take a list of statements
             raise BluxConfigError(f"sql is of type {type(sql).__name__}; it must be one SELECT, as text.")
+        if len(_QUERY.findall(_NO_STATEMENT.sub(" ", sql))) > 1:
+            # Some drivers (psycopg2, mysqlclient, DuckDB) accept them, and return the rows of only one.
+            raise BluxConfigError(
+                "sql holds several queries, of which a driver may read only one. Join them with UNION ALL, or use a "
+                "task for each."
+            )
         if isinstance(parameters, str | bytes) or not isinstance(parameters, Mapping | Sequence | None):
             # A driver would take each character of a text for a value.
             raise BluxConfigError(

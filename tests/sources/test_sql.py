@@ -115,6 +115,32 @@ def test_a_statement_that_returns_no_rows_is_refused(shop: sqlite3.Connection) -
         list(query("PRAGMA foreign_keys = ON"))
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM users; SELECT id FROM users",
+        "-- new\nWITH a AS (SELECT 1 AS id) SELECT id FROM a;\n/* old */ (select id from users);",
+        "SELECT ';' AS id; VALUES (1)",
+        "SET TimeZone = 'UTC'; SELECT 1 AS id; FROM users",
+    ],
+)
+def test_several_queries_are_refused_since_a_driver_would_read_one_of_them(sql: str) -> None:
+    with pytest.raises(BluxConfigError, match=r"^sql holds several queries, .* Join them with UNION ALL, or use a "):
+        query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 'a' AS id;\n-- ; SELECT id\n",
+        "SELECT '; SELECT' AS id UNION ALL SELECT id FROM users",
+        "WITH a AS (SELECT 1 AS id) SELECT id FROM a /* ; SELECT 2 */;",
+    ],
+)
+def test_a_semicolon_that_ends_no_query_before_another_is_allowed(shop: sqlite3.Connection, sql: str) -> None:
+    assert list(query(sql))
+
+
 @pytest.mark.parametrize("sql", ["DELETE FROM users", "DELETE FROM users RETURNING id", "DROP TABLE users"])
 def test_nothing_can_be_changed(shop: sqlite3.Connection, sql: str) -> None:
     with pytest.raises(BluxSourceError, match=r"readonly database\. \(sql must be one statement that only reads\.\)$"):
