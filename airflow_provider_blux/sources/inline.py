@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
@@ -87,7 +87,7 @@ class InlineSource:
         return (
             isinstance(item, tuple)
             and len(item) > 1
-            and any(isinstance(x, str | int) for x in item)
+            and not all(isinstance(x, Mapping) for x in item)
             and not _is_mapped(self._records)
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
+from uuid import UUID
 
 import pytest
 
@@ -66,6 +67,8 @@ def rows() -> Iterator[int]:
         ([["a", "b"], ["c"], []], ["a", "b", "c"]),
         ([("a",), "c"], ["a", "c"]),
         ([("a", "b"), (1, None), "c"], [("a", "b"), (1, None), "c"]),
+        ([(UUID(int=1), UUID(int=2))], [(UUID(int=1), UUID(int=2))]),
+        ([(UUID(int=1), {"of": "jsonb"})], [(UUID(int=1), {"of": "jsonb"})]),
         ([({"user_id": "a"}, {"user_id": "b"})], [{"user_id": "a"}, {"user_id": "b"}]),
         (LazyXComOutputs([("a", "b"), "c"]), ["a", "b", "c"]),
         ([["a", ["b"]]], ["a", ["b"]]),
