@@ -90,6 +90,8 @@ class Unreadable:
     )
 
 
+# The errors of zoneinfo and pytz for an unknown time zone; both are a KeyError.
+_UNKNOWN_ZONE = frozenset({"ZoneInfoNotFoundError", "UnknownTimeZoneError"})
 # Types that are, or may contain, an unreadable value.
 _LOOKED_INTO = frozenset({Unreadable, list, dict})
 
@@ -105,7 +107,11 @@ def tolerant(read: Callable[..., Any]) -> Callable[..., Any]:
             return read(*args)
         except UnicodeDecodeError:
             return Unreadable("is text that is not UTF-8; correct it in the source")
-        except KeyError:
+        except KeyError as error:
+            if type(error).__name__ in _UNKNOWN_ZONE:
+                return Unreadable(
+                    "is a timestamp whose time zone is unknown here; install tzdata, or give the column another zone"
+                )
             return Unreadable("is a map that has a key twice; correct it in the source")
         except Exception:  # noqa: BLE001 - each library has its own
             return Unreadable()

@@ -83,6 +83,15 @@ def test_a_map_with_a_key_twice_is_rejected_without_the_key() -> None:
     assert second == {"m": {"john": 1}}
 
 
+def test_a_timestamp_whose_zone_is_unknown_is_no_map_with_a_key_twice() -> None:
+    (found,) = read(pa.table({"at": pa.array([1769817600], pa.timestamp("s", tz="KST"))}))
+
+    assert (
+        str(found)
+        == "at: is a timestamp whose time zone is unknown here; install tzdata, or give the column another zone"
+    )
+
+
 def test_an_int96_timestamp_is_not_moved_by_centuries() -> None:
     moments = [datetime(9999, 12, 31), datetime(1, 1, 1), datetime(2026, 1, 31, 9, 0, 0, 123456)]  # noqa: DTZ001
     file = io.BytesIO()
