@@ -193,9 +193,16 @@ def _paths(fs: Any, place: str) -> list[str]:
         return sorted(path for path in fs.find(place) if not _is_marker(path, place))
     if fs.exists(place):
         return [place]
-    if _GLOB.search(place):
-        return sorted(path for path in fs.glob(place) if fs.isfile(path) and not path.endswith("/"))
-    return []
+    if not _GLOB.search(place):
+        return []
+    matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
+    files = list(filter(fs.isfile, matches))
+    if matches and not files and "**" not in place:
+        log.warning(
+            "%s matches only folders, and a glob does not read the files in them. To read these files, add /** to it.",
+            place,
+        )
+    return files
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:

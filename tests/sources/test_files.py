@@ -128,6 +128,22 @@ def test_a_path_without_a_file_is_an_error_that_names_it(tmp_path: Path, name: s
     assert str(raised.value).startswith(f"{tmp_path}/{name}: ")
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_glob_that_matches_only_folders_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    for day in ("01", "02"):
+        write_lines(tmp_path / f"dt=2026-01-{day}" / "users.jsonl", day)
+    glob = f"{tmp_path}/dt=2026-01-*"
+
+    assert StorageSource(f"{glob}{end}").has_no_file()
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f"{glob} matches only folders, ")
+    assert warning.endswith("To read these files, add /** to it.")
+    assert list(StorageSource(f"{glob}/**", hive_partitioning=False)) == ["01", "02"]
+    assert len(caplog.records) == 1
+
+
 def test_a_missing_file_with_a_relative_path_is_an_error_that_names_where_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
