@@ -188,9 +188,16 @@ def _paths(fs: Any, place: str) -> list[str]:
 
     :param place: the path of a file, of a folder, or a glob. A folder stands for all files in it at any depth, except
         those that :func:`_is_marker` excludes. A path that exists is not treated as a glob, even with wildcards in it.
+    :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
     """
     if fs.isdir(place):
-        return sorted(path for path in fs.find(place) if not _is_marker(path, place))
+        found = fs.find(place)
+        if any("/_delta_log/" in path or "/.hoodie/" in path for path in found):
+            raise BluxConfigError(
+                f"{place} holds a table of Delta Lake or Hudi, whose files also have rows that were changed or deleted "
+                "since. Read the table with a tool that knows its format, and send the result or an export."
+            )
+        return sorted(path for path in found if not _is_marker(path, place))
     if fs.exists(place):
         return [place]
     if not _GLOB.search(place):
@@ -230,7 +237,7 @@ def _open(fs: Any, path: str, name: str) -> Any:
 
 
 def _is_marker(path: str, folder: str) -> bool:
-    """Return whether a file has no records, by its name: ``_SUCCESS``, ``.part-0.crc``, ``_delta_log/0.json``.
+    """Return whether a file has no records, by its name: ``_SUCCESS``, ``.part-0.crc``, ``_temporary/0.json``.
 
     Engines such as Spark start the names of such files and folders with ``_`` or ``.``. A path that ends with ``/`` is
     the empty object with which an S3 console represents a folder.

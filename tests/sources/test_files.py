@@ -128,6 +128,16 @@ def test_a_path_without_a_file_is_an_error_that_names_it(tmp_path: Path, name: s
     assert str(raised.value).startswith(f"{tmp_path}/{name}: ")
 
 
+@pytest.mark.parametrize("log", ["_delta_log/00000000000000000000.json", ".hoodie/hoodie.properties"])
+def test_a_table_whose_files_also_have_earlier_versions_is_refused(tmp_path: Path, log: str) -> None:
+    write_lines(tmp_path / "lake" / "users" / "part-0.jsonl", "a")
+    write_lines(tmp_path / "lake" / "users" / log)
+
+    for folder in ("lake/users", "lake"):
+        with pytest.raises(BluxConfigError, match=rf"^{tmp_path}/{folder} holds a table of Delta Lake or Hudi, whose"):
+            next(iter(StorageSource(f"{tmp_path}/{folder}")))
+
+
 @pytest.mark.parametrize("end", ["", "/"])
 def test_a_glob_that_matches_only_folders_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, end: str
