@@ -17,6 +17,7 @@ from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.csv_text import dialect_of
 from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
 from airflow_provider_blux.sources.paths import AnyPath, partition_folders, partitions_of, urls_of
+from airflow_provider_blux.sources.rows import LineRow
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class StorageSource:
             self._begins.append((number + 1, name))
             columns = partitions_of(path) if self._hive_partitioning else {}
             with _open(fs, path, name) as file:
-                found = records(file, name, layout, self._check_columns_of)
+                found = records(file, name, layout, self._check_with(columns))
                 for record in _with_columns(found, columns, name) if columns else found:
                     number += 1
                     yield record
@@ -114,6 +115,11 @@ class StorageSource:
     def has_no_file(self) -> bool:
         """Return whether none of the paths matches a file."""
         return not any(self._found(url) for url in self._urls())
+
+    def _check_with(self, columns: Mapping[str, str | None]) -> Callable[[Any], object] | None:
+        """Return ``check_columns_of`` for a file whose records also have the columns from its folder names."""
+        check = self._check_columns_of
+        return (lambda row: check(LineRow({**row, **dict.fromkeys(columns)}))) if check and columns else check
 
     def _urls(self) -> list[str]:
         if not self._paths:

@@ -59,6 +59,18 @@ def test_the_one_line_of_a_file_is_no_header_where_it_lacks_the_columns(
     assert "is the first line missing, which should name them?" in str(raised.value)
 
 
+def test_a_header_alone_is_an_empty_table_where_its_folder_gives_a_column_that_records_need(
+    blux_emulator: Emulator, tmp_path: Path
+) -> None:
+    for user_id, rows in (("a", "seoul\n"), ("b", "")):
+        (tmp_path / f"no={user_id}").mkdir()
+        (tmp_path / f"no={user_id}" / "users.csv").write_text(f"city\n{rows}", "utf-8")
+
+    report = run(BluxUpsertUsersOperator, path=str(tmp_path), hive_partitioning=True, field_mapping={"no": "user_id"})
+
+    assert report["delivered"] == report["read"] == 1
+
+
 @any_operator
 @any_source
 def test_on_empty_decides_what_follows_where_there_is_no_record(
