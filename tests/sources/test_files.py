@@ -309,6 +309,13 @@ def test_folders_that_are_no_columns_are_named_in_a_warning(
     assert not caplog.records
 
 
+def test_hive_partitioning_without_such_a_folder_is_an_error(tmp_path: Path) -> None:
+    write_lines(tmp_path / "grade-gold" / "users.jsonl", "a")
+
+    with pytest.raises(BluxConfigError, match=rf"but no folder of {tmp_path} is named like grade=gold\. Correct path"):
+        next(iter(StorageSource(str(tmp_path), hive_partitioning=True)))
+
+
 @pytest.mark.parametrize("content", ["user_id,grade\n1,gold\n", '{"user_id": "1", "grade": "gold"}\n'])
 def test_a_column_of_the_file_and_of_its_folder_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "grade=gold" / ("users.jsonl" if content.startswith("{") else "users.csv")
