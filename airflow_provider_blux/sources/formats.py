@@ -39,6 +39,8 @@ SUFFIXES: dict[str, FileFormat] = {
 _NO_TEXT = {
     b"\x1f\x8b": "compressed with gzip; name it .gz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd; name it .zst",
+    b"BZh91AY&SY": "compressed with bzip2; name it .bz2",
+    b"Obj\x01": "Avro; export it as JSON lines, CSV or Parquet",
     b"PAR1": "Parquet; name it .parquet, or set file_format",
     b"PK\x03\x04": "a zip archive or a workbook; export it as CSV",
 }

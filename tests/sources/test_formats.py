@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import io
 import json
@@ -426,6 +427,8 @@ def test_compressed_parquet_is_refused() -> None:
     [
         (b"\x1f\x8b\x08\x00", "compressed with gzip; name it .gz"),
         (b"\x28\xb5\x2f\xfd", "compressed with zstd; name it .zst"),
+        (bz2.compress(b"a"), "compressed with bzip2; name it .bz2"),
+        (b"Obj\x01\x04", "Avro; export it as JSON lines"),
         (b"PAR1\x15", "Parquet; name it .parquet"),
         (b"PK\x03\x04", "a zip archive or a workbook"),
     ],
