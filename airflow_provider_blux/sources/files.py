@@ -214,7 +214,7 @@ def _paths(fs: Any, place: str) -> list[str]:
     if not _GLOB.search(place):
         return []
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
-    files = list(filter(fs.isfile, matches))
+    files = [path for path in matches if not fs.isdir(path)]
     if matches and not files and "**" not in place:
         log.warning(
             "%s matches only folders, and a glob does not read the files in them. To read these files, add /** to it.",

@@ -138,6 +138,15 @@ def test_a_table_whose_files_also_have_earlier_versions_is_refused(tmp_path: Pat
             next(iter(StorageSource(f"{tmp_path}/{folder}")))
 
 
+@pytest.mark.parametrize("path", ["", "/*.jsonl"])
+def test_a_link_to_a_file_that_is_gone_is_an_error(tmp_path: Path, path: str) -> None:
+    write_lines(tmp_path / "a.jsonl", "a")
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
+
+    with pytest.raises(BluxSourceError, match=r"b\.jsonl cannot be read \(FileNotFoundError"):
+        list(StorageSource(f"{tmp_path}{path}"))
+
+
 @pytest.mark.parametrize("end", ["", "/"])
 def test_a_glob_that_matches_only_folders_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, end: str
