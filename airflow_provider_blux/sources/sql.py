@@ -20,6 +20,8 @@ _ROWS_A_FETCH = 1000
 _VALUES = re.compile(r"'.*|[^\s'\"@]+@[^\s'\"@]+|\d(?:[\s().-]?\d){4,}")
 # Error classes of PEP 249 that concern the statement or the server. The others concern the data and quote values.
 _ABOUT_THE_STATEMENT = frozenset({"ProgrammingError", "OperationalError", "InterfaceError", "NotSupportedError"})
+# A class of DuckDB that derives from ProgrammingError, although it also concerns the data and quotes values.
+_OF_DATA_TOO = "InvalidInputException"
 # SQLSTATE classes that concern the statement, so a retry fails again: syntax, names and rights (42), unsupported
 # features, parameters, cursors, schemas; and "no data" (02), which Snowflake uses for missing objects.
 _CLASSES_OF_THE_STATEMENT = ("02", "07", "0A", "26", "34", "3F", "42")
@@ -216,6 +218,8 @@ def _database_error(error: Exception) -> str | None:
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Error" not in names:
         return None
+    if _OF_DATA_TOO in names:
+        return "Error"
     return next((name for name in names if name in _ABOUT_THE_STATEMENT), "Error")
 
 

@@ -97,6 +97,15 @@ def test_only_the_record_is_rejected_whose_value_python_cannot_hold(value: str) 
     assert str(rows[1500]).startswith("v: holds a value that Python cannot represent")
 
 
+@pytest.mark.parametrize("value", ["strptime(name, '%Y')", "json_extract(name, '$.a')", "error(name)"])
+def test_an_error_that_quotes_the_data_is_not_shown(value: str) -> None:
+    sql = f"SELECT n, {value} AS v FROM (SELECT n, '{{' || 'Hong' AS name FROM users) ORDER BY n"  # noqa: S608
+
+    with pytest.raises(BluxSourceError, match="InvalidInputException: its message is not shown") as raised:
+        list(query(sql))
+    assert "Hong" not in str(raised.value)
+
+
 @pytest.mark.parametrize("sql", ["DELETE FROM users", "DELETE FROM users RETURNING n", "DROP TABLE users"])
 def test_nothing_can_be_changed(sql: str) -> None:
     with pytest.raises(BluxSourceError, match="read-only"):
