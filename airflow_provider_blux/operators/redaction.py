@@ -36,6 +36,8 @@ class HiddenArguments(Hidden):
     A template such as ``map_index_template="{{ task.op_kwargs['day'] }}"`` can read a single argument.
     """
 
+    __iter__ = None  # a class with `__getitem__` could otherwise be iterated, which would show all arguments
+
     def __getitem__(self, key: Any) -> Any:
         return revealed(self.value[key])
 

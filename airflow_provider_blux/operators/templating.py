@@ -65,8 +65,8 @@ class TemplatedOperator(BaseOperator):
         """Render a value, but return text without a template unchanged. A ``pathlib.Path`` is rendered as its text.
 
         With ``render_template_as_native_obj``, Airflow would convert such text to a value, as ``"1"`` to a number.
-        It would also convert rendered text that Python reads as another whole number or text, as the id ``"2026_01"``
-        as 202601. Such text is kept.
+        It would also convert rendered text to another whole number or text, as the id ``"2026_01"`` to 202601. Such
+        text is kept.
         """
         if isinstance(content, PurePath):
             content = str(content)
@@ -81,7 +81,9 @@ class TemplatedOperator(BaseOperator):
                 return content
             rendered = super().render_template(content, context, jinja_env, seen_oids)
             if isinstance(rendered, str | int) and isinstance(environment, NativeEnvironment):
-                text = "".join(map(str, environment.from_string(content).generate(context)))
+                template = environment.from_string(content)
+                variables: Any = context
+                text = "".join(map(str, template.root_render_func(template.new_context(variables, shared=True))))
                 return rendered if str(rendered) == text else text
             return rendered
         return super().render_template(content, context, jinja_env, seen_oids)

@@ -19,10 +19,11 @@ MICROSECONDS: dict[str, int] = {"s": 1_000_000, "ms": 1000, "us": 1}
 _TIMESTAMP = re.compile(r"[0-9W-]+[T ][0-9:.,+-]+Z?")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Bounds that reveal a wrong unit: a current time read in a finer unit is in 1970, in a coarser unit after 9999.
-_FIRST = datetime(1971, 1, 1, tzinfo=UTC)
-_FIRST_COUNT = (_FIRST - _EPOCH) // timedelta(microseconds=1)
-_LAST_COUNT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+# Bounds that reveal a wrong unit, or a number such as 20260131090000: a current time read in a finer unit is in 1970,
+# and in a coarser unit after 9999.
+_FIRST_COUNT, _END_COUNT = (
+    (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (1971, 2200)
+)
 
 
 def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | None = None) -> str:
@@ -64,7 +65,7 @@ def _is_number(value: Any) -> bool:
 def _counted(value: Any, field: str, unit: str | None) -> str:
     """Convert a number since the epoch to an ISO 8601 timestamp, rounded to the microsecond.
 
-    :raises BluxRecordError: ``unit`` is ``None``; or the time is before 1971 or after 9999, so the unit is probably
+    :raises BluxRecordError: ``unit`` is ``None``; or the time is before 1971 or after 2199, so the unit is probably
         wrong.
     """
     if unit is None:
@@ -75,12 +76,12 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
         )
     try:
         count = Decimal(str(value)) * MICROSECONDS[unit]
-        if count.is_finite() and _FIRST_COUNT <= count <= _LAST_COUNT:
+        if count.is_finite() and _FIRST_COUNT <= count < _END_COUNT:
             return (_EPOCH + timedelta(microseconds=round(count))).isoformat()
     except (ArithmeticError, ValueError):  # a huge exponent, or an integer with thousands of digits
         pass
     raise BluxRecordError(
-        field, "is before 1971 or after 9999 in timestamp_unit; it may be in another unit, or not a time"
+        field, "is before 1971 or after 2199 in timestamp_unit; it may be in another unit, or not a time"
     )
 
 
