@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import stat
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import escape
@@ -89,9 +91,15 @@ class StorageSource:
             columns = partitions_of(path) if self._hive_partitioning else {}
             with _open(fs, path, name) as file:
                 found = records(file, name, layout, self._check_with(columns))
+                before = _state_of(file)
                 for record in _with_columns(found, columns, name) if columns else found:
                     number += 1
                     yield record
+                if _state_of(file) != before:
+                    raise BluxSourceError(
+                        f"{name} was changed while it was read, so that records may be missing. Write a file under "
+                        "another name, rename it when it is complete, and run the task again."
+                    )
 
     def place_of(self, number: int) -> str | None:
         """Return the position of a record as text: its file and its number in that file; ``None`` before any reading.
@@ -238,6 +246,15 @@ def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], nam
                 )
             record.update(columns)
         yield record
+
+
+def _state_of(file: Any) -> tuple[int, int] | None:
+    """Return the size and the time of the last change of an open file on a disk; ``None`` for any other file."""
+    try:
+        state = os.fstat(file.fileno())
+    except (AttributeError, OSError):
+        return None
+    return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
 
 
 def _open(fs: Any, path: str, name: str) -> Any:

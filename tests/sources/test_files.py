@@ -341,3 +341,32 @@ def test_two_folders_of_one_column_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(BluxConfigError, match="two folders are named grade="):
         list(StorageSource(str(path), hive_partitioning=True))
     assert list(StorageSource(str(path))) == ["a"]
+
+
+def large_file(folder: Path) -> Path:
+    """Write a file that is not read into memory at once."""
+    file = folder / "users.jsonl"
+    file.write_text("".join(f'{{"user_id": "{number}"}}\n' for number in range(50_000)), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("change", ["rewrite", "append"])
+def test_a_file_that_is_changed_while_it_is_read_is_an_error(tmp_path: Path, change: str) -> None:
+    file = large_file(tmp_path)
+    records = iter(StorageSource(str(file)))
+    next(records)
+    with file.open("w" if change == "rewrite" else "a", encoding="utf-8") as writer:
+        writer.write('{"user_id": "new"}\n')
+
+    with pytest.raises(BluxSourceError, match=r"users\.jsonl was changed while it was read, .* rename it when it is"):
+        list(records)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    file = large_file(tmp_path)
+    records = iter(StorageSource(str(file)))
+    next(records)
+    (tmp_path / "new").write_text('{"user_id": "new"}\n', encoding="utf-8")
+    (tmp_path / "new").rename(file)
+
+    assert len(list(records)) == 49_999
