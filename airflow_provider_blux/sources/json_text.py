@@ -53,15 +53,25 @@ def _judged(line: bytes, number: int, name: str) -> list[Any]:
     If the line is not valid, the list holds a :class:`BluxRecordError`.
 
     :param number: the line number (1-based), for the error.
+    :raises BluxSourceError: the line holds several objects. As one reject, all but one of them would not be counted.
     """
+    not_json = BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
     try:
         # In a file concatenated from several files, a byte order mark may come at the start of any line.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
         return [loads(text)] if text else []
     except RepeatedKeyError as error:
         return [_rejected(error)]
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.doc.startswith("{", error.pos):
+            raise BluxSourceError(
+                f"Line {number} of {name} holds several objects, so their number is unknown. Write each on a line of "
+                "its own; Amazon Data Firehose does so with the new line delimiter.",
+                retry_helps=False,
+            ) from None
+        return [not_json]
     except (ValueError, RecursionError):
-        return [BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")]
+        return [not_json]
 
 
 def _rejected(error: RepeatedKeyError) -> BluxRecordError:

@@ -44,7 +44,6 @@ def broken(line: int) -> str:
         (b'1\n"x"\nnull\n[1]\n', [1, "x", None, [1]]),
         (b'{"a": 1}\n{"a": \n{"a": 3}\n', [{"a": 1}, broken(2), {"a": 3}]),
         (b'\n\n{"a": 1\n', [broken(3)]),
-        (b'{"a": 1}{"a": 2}\n', [broken(1)]),
         (b"user_id,name\n", [broken(1)]),
         (b'{"a": "\xff"}\n{"a": 1}\n', [broken(1), {"a": 1}]),
         (b'{"a": 1}\n' + BOM + b'{"a": 2}\n', [{"a": 1}, {"a": 2}]),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.json_text import json_lines
 
 # Where parsers differ: numbers without end, half characters, signs that are no JSON, marks, blanks of other kinds.
@@ -45,8 +45,9 @@ AWKWARD = [
     b"{}\x00",
     b'{"a":1,"a":1}',
     b'{"":1}',
-    b'{"a":1}{"b":2}',
     b'{"a":1},{"b":2}',
+    b'{"a":1}1',
+    b'{"a":1}}',
     b'{"a":',
     b"[" * 100_000 + b"]" * 100_000,
     b"",
@@ -80,6 +81,15 @@ def test_an_awkward_line_is_what_the_standard_library_takes_it_for(line: bytes) 
     expected = by_the_standard_library(line)
     assert told(alone) == told(expected)
     assert told(among_others) == told([{"n": 1}, *expected, {"n": 2}])
+
+
+@pytest.mark.parametrize("between", ["", " ", "\t"])
+def test_several_objects_in_a_line_are_not_counted_as_one_reject(between: str) -> None:
+    lines = io.BytesIO(f'{{"n":1}}\n{{"n":2}}{between}{{"n":3}}{between}{{"n":4}}\n'.encode())
+
+    with pytest.raises(BluxSourceError, match=r"^Line 2 of a file holds several objects, .* its own") as raised:
+        list(json_lines(lines, "a file"))
+    assert not raised.value.retry_helps
 
 
 values = st.recursive(
