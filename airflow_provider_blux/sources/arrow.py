@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import repeat
@@ -10,6 +11,16 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.rows import TableRow, readable_rows, tolerant
+
+# The column in which pandas stores an index without a name, as after a filter.
+_INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
+
+
+def without_index(table: Any) -> Any:
+    """Return a pyarrow table or record batch without the index of pandas, which is no column of the data."""
+    names = table.schema.names
+    columns = [number for number, name in enumerate(names) if not _INDEX_OF_PANDAS.fullmatch(name)]
+    return table if len(columns) == len(names) else table.select(columns)
 
 
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources import floats
-from airflow_provider_blux.sources.arrow import batch_rows, correction_of
+from airflow_provider_blux.sources.arrow import batch_rows, correction_of, without_index
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, tolerant
 
 _ROWS_A_SLICE = 1000
@@ -56,7 +56,8 @@ def frame_of(value: Any, name: str) -> Frame | None:
     for kind in type(value).__mro__:
         if found := _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__)):
             columns, slices = found
-            return Frame(value, getattr(value, columns), slices, name)
+            table = without_index(value) if slices is _pyarrow else value
+            return Frame(table, getattr(table, columns), slices, name)
     return None
 
 

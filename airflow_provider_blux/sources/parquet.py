@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.arrow import batch_rows
+from airflow_provider_blux.sources.arrow import batch_rows, without_index
 from airflow_provider_blux.sources.extras import PARQUET, library
 from airflow_provider_blux.sources.rows import TableRow, check_columns
 
@@ -20,7 +20,8 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
     :raises BluxSourceError: the file is damaged or is not Parquet, or a column name is missing or is not unique.
     """
     parquet = _open(file, name)
-    columns, groups, size = parquet.schema_arrow.names, parquet.num_row_groups, parquet.metadata.num_rows
+    columns = without_index(parquet.schema_arrow.empty_table()).schema.names
+    groups, size = parquet.num_row_groups, parquet.metadata.num_rows
     check_columns(columns, name)
     rows = 0
     for group in range(groups):
@@ -61,7 +62,7 @@ def _next_rows(
     try:
         while (batch := next(batches, None)) is not None:
             if batch.num_rows:
-                return batch.num_rows, batch_rows(columns, batch)
+                return batch.num_rows, batch_rows(columns, without_index(batch))
     except Exception as error:  # noqa: BLE001 - as above; the message of pyarrow is not shown, it may quote a value
         raise BluxSourceError(f"{where} cannot be read after row {rows:,} ({type(error).__name__}).") from None
     return None

@@ -7,6 +7,7 @@ import sys
 from datetime import date, datetime
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -340,3 +341,13 @@ def test_the_shortest_text_of_a_float_is_that_of_numpy() -> None:
     assert floats.half(0.015625) == 0.015625, "which numpy writes as 0.01563"
     assert str(floats.single(float("nan"))) == "nan"
     assert floats.single(float("-inf")) == float("-inf")
+
+
+def test_the_index_that_pandas_stores_in_a_table_is_no_property(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"user_id": ["a", "b"], "n": [1, 2]}).query("n == 2")
+    frame.to_parquet(tmp_path / "users.parquet")
+    expected = [{"user_id": "b", "n": 2}]
+
+    assert list(StorageSource(str(tmp_path / "users.parquet"))) == expected
+    assert list(InlineSource(pa.Table.from_pandas(frame), "users")) == expected
+    assert list(InlineSource(frame, "users")) == expected
