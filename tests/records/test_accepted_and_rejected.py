@@ -53,6 +53,13 @@ def nested(depth: int) -> Any:
     return value
 
 
+def nested_objects(depth: int) -> Any:
+    value: Any = "leaf"
+    for _ in range(depth):
+        value = {"k": value}
+    return value
+
+
 IDS = [
     ("u-1", "u-1"),
     ("00123", "00123"),
@@ -236,6 +243,8 @@ PROPERTIES = [
     ({HALF: 1}, Rejected("p", "half a character")),
     (nested(32), nested(32)),
     (nested(33), Rejected("p" + "[0]" * 32, "is nested more than 32 levels deep")),
+    (nested_objects(32), nested_objects(32)),
+    (nested_objects(33), Rejected("p" + ".k" * 32, "is nested more than 32 levels deep")),
     (nested(900), Rejected("p" + "[0]" * 32, "is nested more than 32 levels deep")),
 ]
 
