@@ -227,7 +227,11 @@ class _Guard:
 
         :raises BluxGuardError: the rows have too many users.
         """
-        number = sum(1 for _ in self._until_stopped(rows))
+        number = 0
+        for _ in rows:
+            if self._is_stopped():
+                raise _stopped()
+            number += 1
         if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
             raise self._too_many(f"this try sent nothing; the source names {users:,} users in {number:,} records")
         return number
@@ -285,7 +289,7 @@ class _Guard:
     def _until_stopped(self, rows: Iterable[Any]) -> Iterator[Any]:
         for row in rows:
             if self._is_stopped():
-                raise BluxStopped("The task was told to stop while its records were counted; this try sent nothing.")
+                raise _stopped()
             yield row
 
     def _too_many(self, state: str) -> BluxGuardError:
@@ -293,3 +297,7 @@ class _Guard:
             f"More than {self.max_users:,} different users would be deleted; {state}. If that is meant, raise "
             "max_users above their number (max_users=None switches the guard off)."
         )
+
+
+def _stopped() -> BluxStopped:
+    return BluxStopped("The task was told to stop while its records were counted; this try sent nothing.")
