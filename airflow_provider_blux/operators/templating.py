@@ -122,7 +122,7 @@ def check_given(name: str, value: Any) -> None:
     """
     if value is None:
         raise BluxConfigError(
-            f"{name} is given, but its template or upstream task returned None. This try sent nothing. Return a path, "
+            f"{name} is given, but its template or upstream task returned None. This try sent nothing. Return a value, "
             "or leave the argument out."
         )
 

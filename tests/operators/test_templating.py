@@ -251,6 +251,16 @@ def test_what_an_upstream_task_returned_decides(blux_emulator: Emulator) -> None
         rendered(operator, upstream=1).execute({})
 
 
+def test_an_upstream_task_that_returned_nothing_does_not_switch_the_guard_off(blux_emulator: Emulator) -> None:
+    with dag():
+        count = Upstream(task_id="count").output
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids=["a", "b"], max_users=cast("Any", count))
+
+    with pytest.raises(AirflowFailException, match=r"^max_users is given, but its .* upstream task returned None\."):
+        rendered(operator, upstream=None).execute({})
+    assert blux_emulator.requests() == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"validate_only": "true"}, {"resume": "no"}, {"max_rejects": "3"}, {"exclude_fields": [5]}],
