@@ -30,6 +30,7 @@ from airflow_provider_blux.operators.templating import (
     TemplatedOperator,
     check_given,
     checkable,
+    is_reference,
     is_template,
     read_rendered,
 )
@@ -61,6 +62,8 @@ TEMPLATED = (
 )
 # Arguments that must not be ignored if the DAG gives them: a rendered value must not be None.
 _SAFEGUARDS = ("suppression_path", "receipts_path", "snapshot_path", "rejects_path", "checkpoint_path")
+# The same, but a template (not an upstream task) may be rendered to None, which means no limit, or no names.
+_SAFEGUARDS_FROM_UPSTREAM = ("max_users", "exclude_fields")
 
 
 class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
@@ -216,7 +219,10 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         self.resume: Any = resume
         self.checkpoint_path: Any = checkpoint_path
         self.validate_only: Any = validate_only
-        self._safeguards = [name for name in _SAFEGUARDS if getattr(self, name, None) is not None]
+        self._safeguards = [
+            *(name for name in _SAFEGUARDS if getattr(self, name, None) is not None),
+            *(name for name in _SAFEGUARDS_FROM_UPSTREAM if is_reference(getattr(self, name, None))),
+        ]
         self._check()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -230,9 +236,9 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         self._hook = BluxHook(self.blux_conn_id, self.api)
         failure: BluxError | None = None
         try:
-            read_rendered(self, self.template_fields)
             for name in self._safeguards:
                 check_given(name, getattr(self, name))
+            read_rendered(self, self.template_fields)
             source = () if self._is_skipped(context) else self._source()
             deliver = getattr(self._hook, self.operation)
             report: dict[str, Any] = deliver(source, **self._options(), **self._run_options(context)).as_dict()

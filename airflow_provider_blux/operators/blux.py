@@ -138,8 +138,6 @@ class BluxDeleteUsersOperator(BluxOperator):
         super().__init__(**kwargs)
         if not is_template(max_users):
             check_max_users(max_users)
-        elif not isinstance(max_users, str):  # a template may be rendered to None, but an upstream task must not
-            self._safeguards.append("max_users")
 
 
 class BluxSendEventsOperator(_SuppressibleOperator):

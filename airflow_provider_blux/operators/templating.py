@@ -112,6 +112,11 @@ def is_template(value: Any) -> bool:
         return "{{" in value or "{%" in value
     if isinstance(value, list | tuple):
         return any(map(is_template, value))
+    return is_reference(value)
+
+
+def is_reference(value: Any) -> bool:
+    """Return whether a value is an upstream output or a parameter of the DAG, which Airflow replaces by its value."""
     return callable(getattr(value, "resolve", None))
 
 

@@ -251,12 +251,21 @@ def test_what_an_upstream_task_returned_decides(blux_emulator: Emulator) -> None
         rendered(operator, upstream=1).execute({})
 
 
-def test_an_upstream_task_that_returned_nothing_does_not_switch_the_guard_off(blux_emulator: Emulator) -> None:
+@pytest.mark.parametrize(
+    ("operator_class", "records", "safeguard"),
+    [
+        (BluxDeleteUsersOperator, {"user_ids": ["a"]}, "max_users"),
+        (BluxUpsertUsersOperator, {"users": [{"user_id": "a", "secret": 1}]}, "exclude_fields"),
+    ],
+)
+def test_an_upstream_task_that_returned_nothing_switches_no_safeguard_off(
+    blux_emulator: Emulator, operator_class: Any, records: dict[str, Any], safeguard: str
+) -> None:
     with dag():
-        count = Upstream(task_id="count").output
-        operator = BluxDeleteUsersOperator(task_id="push", user_ids=["a", "b"], max_users=cast("Any", count))
+        decided = Upstream(task_id="decide").output
+        operator = operator_class(task_id="push", **records, **{safeguard: decided})
 
-    with pytest.raises(AirflowFailException, match=r"^max_users is given, but its .* upstream task returned None\."):
+    with pytest.raises(AirflowFailException, match=rf"^{safeguard} is given, but its .* upstream task returned None\."):
         rendered(operator, upstream=None).execute({})
     assert blux_emulator.requests() == []
 
