@@ -76,12 +76,13 @@ class AcceptedRows(DigestMap):
     def meet(self, user: bytes, row: bytes | None) -> tuple[int, bool, bool]:
         """Note that the source has a row of a user, and compare it with the user's last accepted row.
 
-        For a user with a second row in the source, no row is stored. So this run sends the second row and those after
-        it, and the next run sends all rows of this user, in the order of the source.
+        If the source has several rows of a user, the first is compared, and the later ones count as changed. No row of
+        this user is stored, so the next run sends all of them, in the order of the source.
 
         :param row: digest of the row; ``None`` for a row that must count as changed.
         :return: the position of the user's entry, to be passed to :meth:`learn` when the row was accepted; whether the
-            row equals the last accepted row; and whether this is the second row of the user after such an equal row.
+            row equals the last accepted row; and whether this is the second row of the user in the source, and the
+            first was equal.
         """
         bucket, at = self._find(user)
         if at < 0:

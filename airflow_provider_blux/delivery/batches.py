@@ -70,7 +70,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     :param row: digest of the row; ``None`` if the row cannot be compared.
     :param place: position of the user's entry in ``AcceptedRows``; -1 if the row was not looked up there.
     :param is_in_snapshot: whether the snapshot has this user with exactly this row.
-    :param follows_unchanged: whether an earlier row of this user in the source was unchanged, and this is the next one.
+    :param follows_unchanged: whether this is the second row of the user in the source, and the first was unchanged.
     """
 
     user_id: str

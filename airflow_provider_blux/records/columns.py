@@ -29,7 +29,7 @@ def is_table_row(row: Any) -> bool:
 def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str] | None = None) -> BluxConfigError:
     """Return the error for a table without a column that every record needs.
 
-    :param misspelt: ``{column: field}`` for columns whose names differ from a field name only in spelling.
+    :param misspelt: ``{column: field}`` for columns that are a field in another spelling (``User-ID``).
     """
     names, nearest = _names(columns, field)
     if any(map(_DELIMITER.search, names)):
@@ -66,7 +66,7 @@ def reversed_mapping(column: str, target: str) -> BluxConfigError:
 
 
 def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
-    """Return the error for a table with columns whose names differ from field names only in spelling.
+    """Return the error for a table with columns that are fields in another spelling, such as ``Phone-Number``.
 
     :param columns: ``{column: field}``.
     :param own_group: the group of custom properties; ``None`` if the records have no custom properties.
@@ -109,7 +109,7 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 def renaming(columns: Mapping[str, str]) -> str:
     """Return the arguments by which misspelt columns are sent as fields, as text for an error or a warning.
 
-    For example, the text is ``field_mapping={'E-Mail': 'email_address'}``.
+    For example, the text is ``field_mapping={'User-ID': 'user_id'}``.
 
     :param columns: the field of each misspelt column, as ``{column: field}``.
     """

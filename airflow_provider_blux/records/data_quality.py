@@ -42,7 +42,7 @@ class _Seen:
 class Suspicions:
     """Counts values of users that an API accepts but that are probably unintended.
 
-    It takes the users of the Application API and of the Open API.
+    The users may be records of the Application API or of the Open API.
 
     :param remembered: maximum number of different telephone numbers that are kept, as digests, to find users who share
         a number; further numbers are not compared.

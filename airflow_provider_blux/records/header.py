@@ -73,7 +73,7 @@ class Header:
         """Check the property names in the nested groups of a row.
 
         :param row: a row whose columns have already been renamed to field names.
-        :raises BluxRecordError: a property name differs from a field name only in spelling.
+        :raises BluxRecordError: a property is a field in another spelling, such as ``Phone-Number``.
         """
         for group in self._fields.flat_groups:
             if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked:

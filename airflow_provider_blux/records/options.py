@@ -131,8 +131,8 @@ class Shaping:
     def is_excluded(self) -> Callable[[Any], bool]:
         """A function that takes the name of a property, and returns whether the property is never sent.
 
-        That is so if ``exclude_fields`` names the property, or the group that it belongs to. The name may be that of a
-        column, or one inside of a nested group.
+        That is so if ``exclude_fields`` names the property, or the group that it belongs to. The function takes the
+        name of a column, or the name of a property inside a nested group, without the group.
         """
 
         @lru_cache(maxsize=MOST_NAMES)

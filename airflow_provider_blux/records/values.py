@@ -93,7 +93,9 @@ def iso(value: date | time, field: str) -> str:
 
 
 def json_value(value: Any, field: str, depth: int = 0) -> Any:
-    """Return a property value in a form that JSON can represent. Lone surrogates in text are found when it is encoded.
+    """Return a property value in a form that JSON can represent.
+
+    Text is not checked for lone surrogates: they are found later, when the record is encoded.
 
     :param field: the path of the value, for errors.
     :param depth: the number of objects and lists around the value.

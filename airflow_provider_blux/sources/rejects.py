@@ -33,7 +33,8 @@ def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
 def _record(line: dict[str, Any]) -> Any:
     """Return the record of a line of a rejects file, or a :class:`BluxRecordError` if the record cannot be sent.
 
-    A record cannot be sent if it is null, or if one of its values is text because JSON cannot represent the value.
+    A record cannot be sent if it is null, or if JSON could not represent one of its values, which is then written as
+    text in the rejects file.
     The returned record is not a :class:`TableRow`, since a rejects file may hold rows of several tables.
     """
     field = line["field"] if isinstance(line["field"], str) else None
