@@ -123,7 +123,7 @@ class RateLimiter:
     Slots are evenly spaced at the rate. After a late request the next ones catch up, but no second has more requests
     than the limit. Some servers refuse a request that follows the previous one too closely (nginx ``limit_req`` without
     ``burst``). So when many requests are refused, there is no catching up, and each request keeps a minimum interval to
-    the previous one. This minimum interval is used only up to a rate of 200 requests a second (``Rules.counted``).
+    the previous one. At rates above 200 requests a second (``Rules.counted``), there is no such interval.
 
     :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.

@@ -8,7 +8,10 @@ from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 
 SIZE = USER_BYTES + ROW_BYTES + 1
-"""Size of an entry in bytes: digest of the user, digest of the row, and state of the user (one byte, 0 in a file)."""
+"""Size of an entry in bytes: digest of the user, digest of the row, and one byte for the state of the user.
+
+In a file, this byte is always 0.
+"""
 
 # The states of a user in this run. _UNREAD: in the snapshot, not read from the source yet. _SAME: read with the same
 # row. _ACCEPTED: read with another row, which was accepted. _CHANGED: read with another row, or new, and not accepted

@@ -190,7 +190,10 @@ class UpdateDevicesArguments(TaskArguments, SnapshotArguments, total=False):
 
 
 class CheckedOperator(BaseOperator):
-    """An operator whose signature lists all arguments, and whose error for a typo names the most similar one."""
+    """An operator with a signature that lists all arguments, also the inherited ones, for editors and help.
+
+    The error for an unknown argument names the most similar argument.
+    """
 
     #: The name of the record argument; set by each subclass.
     records_field: ClassVar[str]

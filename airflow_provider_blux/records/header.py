@@ -171,9 +171,9 @@ class Header:
         raise BluxRecordError(column, f"would be sent as a property of its whole name; {way_out}")
 
     def _part(self, column: Any) -> str | None:
-        """Return the field for a column that is named after a nested object (``properties.price``); else ``None``.
+        """Return the ``field_mapping`` target for a column that names a property in a nested object; else ``None``.
 
-        Tools that flatten nested objects write such columns.
+        Tools that flatten nested objects write such columns: ``custom_user_properties.price`` or ``properties.price``.
         """
         if not isinstance(column, str) or column in self._shaping.field_mapping or self._shaping.is_excluded(column):
             return None

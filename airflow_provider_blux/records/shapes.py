@@ -1,4 +1,4 @@
-"""The rules for the records of each operation and API."""
+"""For each operation and API: the fields of its records, and the function that turns a row into such a record."""
 
 from __future__ import annotations
 
