@@ -170,7 +170,7 @@ class Checkpoint:
     def _doubtful(batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
         """Read batches that an earlier try may have sent, set ``in_doubt`` in each of them, and return them as a list.
 
-        :param batches: these batches; there are no others after them.
+        :param batches: yields these batches only, even if the source goes on.
         :param last: number of the last record in these batches in the earlier try.
         :param digest: digest of the source up to record ``last`` in the earlier try.
         :raises BluxCheckpointError: the digest is different now, or the source has fewer records.

@@ -21,7 +21,9 @@ _REQUEST_ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b", r
 
 
 class Reasons:
-    """Counts rejected and unknown records by field and reason; the numbers always add up to all counted records.
+    """Counts records that were rejected or have an unknown outcome, by field and reason.
+
+    The numbers always add up to the number of all counted records.
 
     :param counted: counts of an earlier try, as :meth:`counted` returns them.
     """

@@ -310,7 +310,7 @@ class Snapshot:
 
 
 class Forgetting(Snapshot):
-    """The snapshot during a run that deletes users: it removes them and does not compare rows."""
+    """The snapshot during a run that deletes users: they are removed from its files, and no rows are compared."""
 
     def begin(self, replaces: str | None = None) -> None:  # noqa: ARG002 - nothing is replaced
         """Check that the folder is empty, or that at least one file can be used; write the first file of the run.

@@ -32,7 +32,7 @@ Handler = Callable[[Request], Answer]
 
 
 class Control:
-    """Answers the control plane's requests."""
+    """Answers requests to the control plane."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -250,9 +250,9 @@ class FaultPlan:
         return None
 
     def delay(self, endpoint: Endpoint) -> float:
-        """Return how many seconds a request to ``endpoint`` must wait: the sum of the delays that strike it.
+        """Count a request to ``endpoint`` and return how many seconds it must wait.
 
-        The request is counted by all ``delay`` faults that match it.
+        All ``delay`` faults for the endpoint count the request. The delays of those that strike it are added up.
         """
         seconds = 0.0
         with self._lock:

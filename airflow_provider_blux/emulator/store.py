@@ -279,7 +279,7 @@ def _bindable(text: str) -> str:
 
     No stored id has lone surrogates, so none is found by such an id.
 
-    :raises ValueError: the id is not text.
+    :raises ValueError: the id is not a ``str``, as a number in JSON.
     """
     if not isinstance(text, str):
         raise ValueError(  # noqa: TRY004 - a wrong value like any other

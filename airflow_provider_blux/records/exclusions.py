@@ -129,7 +129,7 @@ class Absent:
     def names(self) -> list[str]:
         """Return the excluded properties that no row has had so far, sorted.
 
-        The six consents are returned only if all of them are excluded and no row had any of them.
+        The six consents are returned only if ``exclude_fields`` names all of them and no row had any of them.
         """
         consents = self._names.intersection(CONSENTS)
         return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

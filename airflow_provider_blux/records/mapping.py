@@ -133,12 +133,12 @@ def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
 
 
 class Mapped:
-    """Renames columns by ``field_mapping`` and passes the row to the next function.
+    """Renames the columns of a row by ``field_mapping`` and passes the row to ``shape``.
 
     :param shape: turns the renamed row into a record.
     :param nests: whether a row may hold all of its properties in one object, ``properties``. In such a row, a column
         that is mapped to a property, standard or custom, is put into that object.
-    :raises BluxConfigError: a target of ``field_mapping`` does not exist, or two columns have it.
+    :raises BluxConfigError: ``field_mapping`` maps a column to a field that does not exist, or two columns to one.
     """
 
     def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:

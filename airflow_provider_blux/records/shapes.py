@@ -100,7 +100,7 @@ class RowShape:
     def never_excluded(self) -> list[str]:
         """Return the properties named by ``exclude_fields`` that no row has had so far, sorted.
 
-        The six consents are returned only if all of them are excluded and no row had any of them.
+        The six consents are returned only if ``exclude_fields`` names all of them and no row had any of them.
         """
         return self._absent.names()
 

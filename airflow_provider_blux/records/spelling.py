@@ -86,7 +86,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _called(name: str) -> frozenset[str]:
-    """Return the words of a name, with synonyms replaced by the words of field names."""
+    """Return the words of a column name, each synonym replaced by the word that is used in the names of fields."""
     parted = _SEPARATORS.sub("_", _CAMEL_CASE.sub("_", name)).casefold()
     words = _words(parted.replace("opt_in", "optin").replace("e_mail", "email"))
     return frozenset(_SYNONYMS.get(word, word) for word in words)

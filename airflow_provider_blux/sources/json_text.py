@@ -53,7 +53,7 @@ def _judged(line: bytes, number: int, name: str) -> list[Any]:
     If the line is not valid, the list holds a :class:`BluxRecordError`.
 
     :param number: the line number (1-based), for the error.
-    :raises BluxSourceError: the line holds several objects. As one reject, all but one of them would not be counted.
+    :raises BluxSourceError: the line holds several objects. If it were rejected, only one record would be counted.
     """
     not_json = BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
     try:
