@@ -24,7 +24,7 @@ def device(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     device_id = identifier(required(row, "device_id"), "device_id", check=shaping.check_ids)
     record: dict[str, Any] = {"device_id": device_id}
     if row.get("user_id") is not None:
-        record["user_id"] = identifier(row["user_id"], "user_id", check=shaping.check_ids)
+        record["user_id"] = identifier(row["user_id"], "user_id", check=shaping.check_ids, needed=False)
     record.update(
         {
             field: present_text(row[field], field, check=shaping.check_ids)

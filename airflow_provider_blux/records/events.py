@@ -33,5 +33,5 @@ def event(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     if properties := own_properties(row, FIELDS, nulls=shaping.send_nulls):
         record["properties"] = properties
     if row.get("id") is not None:
-        record["id"] = identifier(row["id"], "id", check=shaping.check_ids)
+        record["id"] = identifier(row["id"], "id", check=shaping.check_ids, needed=False)
     return user_id, record

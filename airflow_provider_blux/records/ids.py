@@ -57,17 +57,18 @@ _JOINED = frozenset({"So", "Sk"})
 _PICTURE = "\ufe0f"
 
 
-def identifier(value: Any, field: str, *, check: bool = True) -> str:
+def identifier(value: Any, field: str, *, check: bool = True, needed: bool = True) -> str:
     """Return an id as text. Integers and UUIDs become text.
 
     :param field: the name of the field, for the error.
     :param check: whether text that looks damaged or missing is rejected.
+    :param needed: whether every record needs this id; the error for a missing one says so, or how to leave it out.
     :raises BluxRecordError: the value is null or of another type, such as a float; or it is text that is empty, has
         whitespace around it, holds an invisible character, or is rejected because of ``check``.
     """
     if type(value) is str and _is_fine(value):
         return value
-    written = _checked_text(python_value(value), field)
+    written = _checked_text(python_value(value), field, "every record needs one" if needed else "make it null")
     if check and (damage := damage_of(written)):
         raise BluxRecordError(field, damage)
     return written
@@ -136,14 +137,14 @@ def invisible_in(written: str) -> str | None:
     return None
 
 
-def _checked_text(value: Any, field: str) -> str:
+def _checked_text(value: Any, field: str, way_out: str) -> str:
     if not isinstance(value, str):
         if (type(value) is int and -LARGEST <= value <= LARGEST) or isinstance(value, UUID):
             return str(value)
-        raise BluxRecordError(field, _why_no_identifier(value))
+        raise BluxRecordError(field, _why_no_identifier(value, way_out))
     written = text(value, field)
     if not written:
-        raise BluxRecordError(field, "is empty; every record needs one")
+        raise BluxRecordError(field, f"is empty; {way_out}")
     if written != written.strip():
         raise BluxRecordError(
             field, "has whitespace around it, which would make it another user; trim it at the source"
@@ -155,11 +156,11 @@ def _checked_text(value: Any, field: str) -> str:
     return written
 
 
-def _why_no_identifier(value: Any) -> str:
+def _why_no_identifier(value: Any, way_out: str) -> str:
     if value is None:
-        return "is missing (null); every record needs one"
+        return f"is missing (null); {way_out}"
     if word := missing_word(value):
-        return f"is missing ({word}); every record needs one"
+        return f"is missing ({word}); {way_out}"
     if isinstance(value, bool):
         return "is a boolean; an id is text"
     if isinstance(value, float | Decimal):

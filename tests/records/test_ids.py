@@ -77,6 +77,13 @@ def test_text_that_looks_damaged_or_missing_is_no_id(kind: Any, around: Any, fie
         assert shape_of(*kind, Shaping(check_ids=False))(row)
 
 
+@pytest.mark.parametrize(("kind", "around", "field"), PLACES)
+def test_the_error_for_an_empty_id_calls_it_needed_only_where_it_is(kind: Any, around: Any, field: str) -> None:
+    optional = (kind[0], field) in {("send_events", "id"), ("update_devices", "user_id")}
+
+    check(shape_of(*kind), {**around, field: ""}, Rejected(field, "make it null" if optional else "needs one"))
+
+
 def test_an_id_that_merely_resembles_one_is_sent() -> None:
     for value in REAL:
         assert identifier(value, "user_id") == value
