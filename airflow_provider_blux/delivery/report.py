@@ -351,6 +351,7 @@ class OutcomeCounter:
                 f"Of {report.read:,} {'record' if report.read == 1 else 'records'}, {others}, ",
                 f"{' and '.join(refused)}; allowed are {limit} (max_rejects). ",
                 self._way_out(),
+                " Check in Blux which unknown ones have arrived, and send only the others." * bool(report.unknown),
                 *self._first_in_words(),
             ]
         )
@@ -369,4 +370,5 @@ class OutcomeCounter:
                 which = f"{self._in_no_file:,} of them are in no file, as a try had no rejects_path. The others"
             kept = f"{which}, with the reasons, are in {', '.join(files)}."
             return f"{kept} Correct the records in a copy, and send the copy with file_format='rejects'."
-        return "Fix them at the source; with rejects_path, all of them are written to a file."
+        fix = "Fix them at the source; with" if self.report.rejected else "With"
+        return f"{fix} rejects_path, all of them are written to a file."

@@ -45,6 +45,24 @@ def test_every_record_of_a_batch_has_one_outcome():
     assert report.in_words() == "20 read = 13 delivered + 2 rejected + 2 suppressed + 1 merged + 2 unknown"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "way_out"),
+    [
+        ("rejected", "Fix them at the source; with rejects_path, all of them are written to a file."),
+        ("unknown", "Check in Blux which unknown ones have arrived, and send only the others."),
+    ],
+)
+def test_only_rejected_records_are_to_be_fixed_and_unknown_ones_to_be_looked_for(outcome: str, way_out: str):
+    counter = counter_of()
+    counter.settle(batch(1, 1), Outcome(rejects=[reject(1, outcome)]))
+
+    with pytest.raises(BluxRejectLimitError) as raised:
+        counter.close(0)
+    [message, *_] = str(raised.value).splitlines()
+    assert message.endswith(way_out)
+    assert ("Fix them" in message) is (outcome == "rejected")
+
+
 def test_a_batch_counts_only_once_its_rejects_are_kept():
     class Full:
         urls: tuple[str, ...] = ()
