@@ -168,7 +168,7 @@ class Delivery:
         report.absent = totals.absent
         progress.close("ended")
         self._end(counter, place_of)
-        check_absent(totals, settings.max_absent)
+        check_absent(totals, settings.max_absent, validate_only=settings.validate_only)
 
     def _settle(self, counter: OutcomeCounter, batch: Batch, outcome: Outcome) -> None:
         if self._snapshot:

@@ -47,19 +47,21 @@ class Totals(NamedTuple):
     absent: int | None = None
 
 
-def check_absent(totals: Totals, max_absent: float | None) -> None:
+def check_absent(totals: Totals, max_absent: float | None, *, validate_only: bool) -> None:
     """Check that the number of snapshot users missing from the source is within the limit.
 
     :param max_absent: a number of users (an int), or a share of the snapshot's users (a float); ``None`` for no limit.
+    :param validate_only: whether nothing was sent, for the message.
     :raises BluxAbsentError: more users are missing.
     """
     if max_absent is None or totals.absent is None or totals.before is None:
         return
     if is_exceeded(max_absent, totals.absent, totals.before):
+        done = "Nothing was sent (validate_only)" if validate_only else "Everything in the source was delivered"
         raise BluxAbsentError(
             f"Of {totals.before:,} in the snapshot, {totals.absent:,} are missing from the source; allowed are "
-            f"{limit_in_words(max_absent)} (max_absent). Everything in the source was delivered, and nobody was "
-            "deleted. If the source is complete, raise max_absent for this run. A run with full_refresh=True forgets "
+            f"{limit_in_words(max_absent)} (max_absent). {done}, and nobody was deleted. "
+            "If the source is complete, raise max_absent for this run. A run with full_refresh=True forgets "
             "those that are missing."
         )
 

@@ -518,6 +518,15 @@ def test_users_who_are_missing_are_counted_and_too_many_make_the_task_red(
     assert outcomes(send(blux, folder, rows)) == {"unchanged": 200}
 
 
+def test_a_dry_run_with_too_many_missing_users_does_not_claim_that_anything_was_delivered(
+    blux: Any, folder: Folder
+) -> None:
+    send(blux, folder, USERS)
+
+    with pytest.raises(BluxAbsentError, match=r"Nothing was sent \(validate_only\), and nobody was deleted"):
+        send(blux, folder, USERS[:200], read_only=True, max_absent=0)
+
+
 def test_a_fall_to_less_than_half_of_last_time_is_a_warning(
     blux: Any, folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:
