@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_blux.api.endpoints import ENDPOINTS
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.operators import blux
+from airflow_provider_blux.records.fields import CONSENTS
 from example_dags.demo.__main__ import STEPS
 from tests.docs.readme import ROOT, Readme, names
 
@@ -68,6 +69,13 @@ def test_every_page_is_in_the_contents() -> None:
     pages = [str(page.relative_to(DOCS).with_suffix("")) for page in PAGES if page != DOCS / "index.md"]
 
     assert sorted(entries) == sorted(pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_consent_in_an_example_has_the_name_of_a_field(page: Path) -> None:
+    code = "".join(block.code for kind in ("python", "sql") for block in Readme(named(page)).code(kind))
+
+    assert set(re.findall(r"\w+_consent\b", code)) <= set(CONSENTS)
 
 
 # A list of messages, which grows with the package.
