@@ -58,6 +58,25 @@ def test_the_sizes_are_those_of_the_code() -> None:
     assert _WORTH == 4  # a quarter
 
 
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"json_columns": ["x"]},
+        {"lowercase_columns": True},
+        {"check_ids": False},
+        {"timestamp_unit": "s"},
+        {"phone_region": "KR"},
+        {"send_nulls": True},
+    ],
+    ids=str,
+)
+def test_another_way_to_read_rows_sends_all_users_once(blux_emulator: Emulator, tmp_path: Any, argument: Any) -> None:
+    options = [{}, argument, argument]
+
+    reports = [BluxHook().upsert_users([{"user_id": "a"}], snapshot_path=str(tmp_path), **one) for one in options]
+    assert [report.delivered for report in reports] == [1, 1, 0]
+
+
 A, B = '{"user_id": "u", "x": 1}', '{"user_id": "u", "x": 1, "y": null}'
 
 
