@@ -85,21 +85,25 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(word.rstrip("s") for word in parted.split())
 
 
+def _parted(name: str) -> str:
+    """Return a name in lower case, with its words parted by underscores: ``event_time`` for ``eventTime``."""
+    return _SEPARATORS.sub("_", _CAMEL_CASE.sub("_", name)).casefold()
+
+
 def _called(name: str) -> frozenset[str]:
     """Return the words of a column name, each synonym replaced by the word that is used in the names of fields."""
-    parted = _SEPARATORS.sub("_", _CAMEL_CASE.sub("_", name)).casefold()
-    words = _words(parted.replace("opt_in", "optin").replace("e_mail", "email"))
+    words = _words(_parted(name).replace("opt_in", "optin").replace("e_mail", "email"))
     return frozenset(_SYNONYMS.get(word, word) for word in words)
 
 
 def meant_by_column(column: str, fields: Collection[str], prefixes: Collection[str]) -> str | None:
     """Return the field that a column, itself not a field, is probably meant for; ``None`` if there is none.
 
-    The name may have a prefix, as in ``customer_email``, ``event_time`` and ``device_token``.
+    The name may have a prefix, as in ``customer_email``, ``eventTime`` and ``Device Token``.
 
     :param prefixes: words for the kind of record that a column name may start with.
     """
-    prefix, _, rest = column.casefold().partition("_")
+    prefix, _, rest = _parted(column).partition("_")
     if prefix in prefixes and rest:
         rest = _AFTER_PREFIX.get(rest, rest)
         return rest if rest in fields else meant_by(rest, fields, loosely=True)

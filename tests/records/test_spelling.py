@@ -511,6 +511,8 @@ NEAR = {
     "email": "email_address",
     "E-Mail": "email_address",
     "customer_email": "email_address",
+    "customerEmail": "email_address",
+    "Customer Phone": "phone_number",
     "user_phone_number": "phone_number",
 }
 FAR = [
@@ -565,7 +567,10 @@ def test_other_columns_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> No
 
 @pytest.mark.parametrize(
     ("kind", "column", "field"),
-    [(EVENT, "event_time", "timestamp"), (EVENT, "event_id", "id"), (DEVICE, "device_token", "token")],
+    [
+        *((EVENT, "event_time", "timestamp"), (EVENT, "eventTime", "timestamp"), (EVENT, "event_id", "id")),
+        *((DEVICE, "device_token", "token"), (DEVICE, "deviceToken", "token")),
+    ],
 )
 def test_a_column_of_an_event_or_a_device_may_be_nearly_a_field_too(
     caplog: pytest.LogCaptureFixture, kind: tuple[str, str], column: str, field: str
