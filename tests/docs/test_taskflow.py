@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import task
 
 from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.exceptions import BluxUnavailable
 from airflow_provider_blux.get_provider_info import get_provider_info
 from airflow_provider_blux.hooks.blux import MAX_USERS
 from tests.docs.project import BUCKETS
@@ -27,6 +29,7 @@ from datetime import datetime
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
 from airflow_provider_blux.exceptions import BluxError
 from airflow_provider_blux.hooks.blux import BluxHook
+from airflow_provider_blux.types import Run
 
 def scores_of(day):
     return [("001", day), ("002", day)]
@@ -39,6 +42,9 @@ def open_requests():
 
 def grades():
     yield {"user_id": "003", "grade": "gold"}
+
+def visits():
+    return [{"user_id": str(number), "name": "visit"} for number in range(2_000)]
 
 with DAG("page", schedule=None, start_date=datetime(2026, 1, 1)):
 """
@@ -58,7 +64,9 @@ def page(blux_emulator: Emulator, tmp_path: Path) -> Any:
 
 
 def test_every_snippet_is_a_task_or_more(page: Any) -> None:
-    assert set(page.task_ids) == {"send_scores", "shops", "send_customers", "dry_run", "delete_users", "send_grades"}
+    assert set(page.task_ids) == {
+        *("send_scores", "shops", "send_customers", "dry_run", "delete_users", "send_grades", "send_visits"),
+    }
     assert page.get_task("send_customers").upstream_task_ids == {"shops"}
 
 
@@ -71,6 +79,18 @@ def test_the_snippets_do_what_they_say(page: Any, blux_emulator: Emulator) -> No
     assert [report["delivered"] for report in (scores, deleted, grades)] == [2, 2, 1]
     assert (dry_run["valid"], dry_run["requests"]) == (1, 0)
     assert set(blux_emulator.deleted_users()) == {"001", "004"}
+
+
+def test_the_retry_of_the_hook_with_a_run_and_a_folder_continues(page: Any, blux_emulator: Emulator) -> None:
+    blux_emulator.fault(kind="status", status=503, headers={"Retry-After": "86400"}, skip=1)
+    ids = {"dag_id": "page", "run_id": "r", "task_id": "send_visits", "map_index": -1}
+    with pytest.raises(BluxUnavailable):
+        page.get_task("send_visits").python_callable(ti=SimpleNamespace(**ids, try_number=1))
+    blux_emulator.clear_faults()
+
+    report = page.get_task("send_visits").python_callable(ti=SimpleNamespace(**ids, try_number=2))
+
+    assert (report["delivered"], report["resumed"]) == (2_000, 1_000)
 
 
 def test_the_decorators_are_those_that_are_registered() -> None:
