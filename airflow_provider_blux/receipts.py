@@ -87,6 +87,14 @@ def _lines(files: list[str]) -> Iterator[bytes]:
             yield from file
 
 
+def _path(text: str) -> Path:
+    """Return the path that an argument names; a report names files by URLs."""
+    scheme, is_url, rest = text.partition("://")
+    if is_url and scheme != "file":
+        raise argparse.ArgumentTypeError("the receipts are not on this machine; download them first")
+    return Path(rest if is_url else text)
+
+
 def _files(path: Path) -> list[str]:
     path.stat()  # raises for a path that is not there
     return [str(found) for found in path.rglob("*__receipts*.jsonl")] if path.is_dir() else [str(path)]
@@ -118,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = parser.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check the chain of receipts; tell whether and when an id was accepted for deletion"
     )
-    verify.add_argument("path", type=Path, help="a file of receipts, or a folder with everything below it")
+    verify.add_argument("path", type=_path, help="a file of receipts, or a folder with everything below it")
     verify.add_argument("--user-id", help="tell whether and when this id was accepted")
     verify.add_argument("--key-file", type=Path, help=f"file with the receipt key; otherwise {KEY_VARIABLE} is read")
     return parser

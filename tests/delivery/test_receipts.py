@@ -372,6 +372,15 @@ def test_a_path_without_receipts_is_an_error(tmp_path, capsys):
     assert "missing.jsonl: No such file or directory" in said
 
 
+def test_the_url_of_a_report_names_a_file_of_this_machine_and_no_other(written, capsys):
+    assert main(["verify", f"file://{written}"]) == 0
+    with pytest.raises(SystemExit) as raised:
+        main(["verify", "s3://my_aws@crm-private/receipts"])
+
+    assert raised.value.code == 2
+    assert "not on this machine; download them first" in capsys.readouterr().err
+
+
 def test_receipts_that_cannot_be_read_are_an_error_and_no_fault_of_the_chain(tmp_path, capsys):
     (tmp_path / "a__receipts.jsonl").mkdir()
 
