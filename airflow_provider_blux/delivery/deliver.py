@@ -217,8 +217,9 @@ class Delivery:
         for suspicion in self._suspicions.found(place_of):
             log.warning("Suspicious: %s", suspicion)
         # Unchanged rows were not checked, so the warning could be wrong.
-        if counter.report.read and not counter.report.unchanged and (names := self._shape.never_excluded()):
-            log.warning("exclude_fields names what no record has: %s. Check the spelling.", ", ".join(names))
+        if counter.report.read and not counter.report.unchanged:
+            for argument, names in self._shape.unused().items():
+                log.warning("%s names what no record has: %s. Check the spelling.", argument, ", ".join(names))
         self._checkpoint.clear()
         counter.close(self._settings.max_rejects)
 

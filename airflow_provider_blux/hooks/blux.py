@@ -216,8 +216,8 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
-        is_one = isinstance(user_ids, str) or isinstance(receipts, str)
-        user_ids, receipts = list(user_ids), list(receipts or ())
+        is_one = isinstance(user_ids, str | None) or isinstance(receipts, str)
+        user_ids, receipts = list(() if user_ids is None else user_ids), list(receipts or ())
         if (
             is_one
             or any(isinstance(one, Mapping | list | tuple) for one in user_ids)

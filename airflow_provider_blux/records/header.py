@@ -55,6 +55,8 @@ class Header:
         self._checked: set[tuple[Any, ...]] = set()
         self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         self._compared: set[str] = set()
+        #: The columns named by ``field_mapping`` and ``json_columns`` that no row has had so far.
+        self.unread = {*shaping.field_mapping, *shaping.json_names}
 
     def read(self, row: Row) -> Row:
         """Return the row after ``lowercase_columns`` and ``json_columns`` have been applied.
@@ -65,6 +67,7 @@ class Header:
         """
         row = self.lowered(row) if self._shaping.lowercase_columns else row
         if (names := tuple(row)) not in self._checked:
+            self.unread.difference_update(names)
             self._check(row)
             self._remember(names)
         return self._parsed(row) if self._shaping.json_names else row

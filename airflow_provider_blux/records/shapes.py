@@ -82,6 +82,7 @@ class RowShape:
         kind = operation, api
         shape_with = _SHAPES[kind]
         self._shape: Shape = lambda row: shape_with(row, shaping)
+        self._shaping = shaping
         self._absent = Absent(shaping.excluded, shaping.lowered)
         shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
         if shaping.field_mapping:
@@ -97,12 +98,19 @@ class RowShape:
         """
         return self._mapped(self.header.read(row) if isinstance(row, OBJECTS) else row)
 
-    def never_excluded(self) -> list[str]:
-        """Return the properties named by ``exclude_fields`` that no row has had so far, sorted.
+    def unused(self) -> dict[str, list[str]]:
+        """Return the names in ``exclude_fields``, ``field_mapping`` and ``json_columns`` that no row has had so far.
 
-        The six consents are returned only if ``exclude_fields`` names all of them and no row had any of them.
+        :return: the sorted names of each of these arguments that has such names. The six consents are among them only
+            if ``exclude_fields`` names all of them and no row had any of them.
         """
-        return self._absent.names()
+        unread = self.header.unread
+        found = {
+            "exclude_fields": self._absent.names(),
+            "field_mapping": sorted(unread.intersection(self._shaping.field_mapping)),
+            "json_columns": sorted(unread.intersection(self._shaping.json_names)),
+        }
+        return {argument: names for argument, names in found.items() if names}
 
     def _looked_at(self, row: Any) -> tuple[str, Any]:
         if isinstance(row, OBJECTS):

@@ -78,10 +78,11 @@ class StorageSource:
         files = [(found, name, layout_of(name, self._file_format, self._dialect)) for found, name in self._files()]
         if self._has_dialect and all(layout.file_format != "csv" for *_, layout in files):
             raise BluxConfigError(f"encoding and delimiter are for CSV, and no file of {self} is CSV. Leave them out.")
-        if self._hive_partitioning and not any(partition_folders(path) for (_, path), *_ in files):
+        outside = [name for (_, path), name, _ in files if self._hive_partitioning and not partition_folders(path)]
+        if outside:
             raise BluxConfigError(
-                f"hive_partitioning=True, but no folder of {self} is named like grade=gold. Correct path, or leave "
-                "hive_partitioning out."
+                f"hive_partitioning=True, but no folder of {outside[0]} is named like grade=gold. Correct path, or "
+                "leave hive_partitioning out."
             )
         if self._hive_partitioning is None:
             self._warn_of_partitions([path for (_, path), _, _ in files])

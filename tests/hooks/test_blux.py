@@ -414,8 +414,9 @@ def test_receipts_that_are_a_folder_or_are_gone_are_named(blux_emulator: Emulato
 
     with pytest.raises(BluxConfigError, match="takes a list of receipts files"):
         hook.accepted_ids(["a"], str(tmp_path))
-    with pytest.raises(BluxConfigError, match="and a list of ids"):
-        hook.accepted_ids("a", [])
+    for user_ids in ("a", None):
+        with pytest.raises(BluxConfigError, match="and a list of ids"):
+            hook.accepted_ids(user_ids, [])  # type: ignore[arg-type]
     for path in (tmp_path, tmp_path / "gone.jsonl"):
         with pytest.raises(BluxSourceError, match=f"{path} cannot be read"):
             hook.accepted_ids(["a"], [str(path)])

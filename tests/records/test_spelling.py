@@ -328,7 +328,7 @@ def test_a_property_is_excluded_by_its_name_with_or_without_its_group(kind: tupl
     shape = shape_of(*kind, Shaping(exclude_fields=[f"{group}{name}"]))
 
     assert f"'{name}'" not in repr(shape({"user_id": "u", "email_address": "a@b.kr", "grade": 1, "city": "x"}))
-    assert shape.never_excluded() == []
+    assert shape.unused() == {}
 
 
 @pytest.mark.parametrize("kind", [USER, PROFILE])
@@ -360,7 +360,7 @@ def test_a_property_inside_of_an_object_is_excluded_in_either_case(kind: tuple[s
     shape = shape_of(*kind, Shaping(exclude_fields=[name], lowercase_columns=True))
 
     assert "Grade" not in repr(shape({"USER_ID": "u", "CUSTOM_USER_PROPERTIES": {"Grade": 1, "City": "x"}}))
-    assert shape.never_excluded() == []
+    assert shape.unused() == {}
 
 
 def test_an_excluded_name_in_capitals_is_another_one_than_a_mapped_name() -> None:
@@ -385,7 +385,7 @@ def test_an_excluded_group_is_left_out_however_its_properties_are_given(kind: tu
         record = repr(shape(row))
         assert left_out not in record
         assert kept in record
-        assert shape.never_excluded() == []
+        assert shape.unused() == {}
 
 
 def test_the_timestamp_of_a_profile_can_be_excluded() -> None:
@@ -441,6 +441,27 @@ def test_an_excluded_name_that_no_record_has_is_named_at_the_end(
     push(blux_emulator, "upsert_users", rows, api=operation_api, exclude_fields=names)
     absent = ", ".join(sorted(["level", *CONSENTS]))
     assert excluded_warnings(caplog) == [f"exclude_fields names what no record has: {absent}. Check the spelling."]
+
+
+@pytest.mark.parametrize("lowercase_columns", [False, True])
+def test_a_column_that_no_object_has_is_named_at_the_end(
+    blux_emulator: Emulator, caplog: pytest.LogCaptureFixture, lowercase_columns: bool
+) -> None:
+    rows = [{"user_id": "u", "mobil": "010", "profile": "{}"}, {"user_id": "v", "mail": "v@example.com"}]
+    push(
+        blux_emulator,
+        "upsert_users",
+        rows,
+        field_mapping={"mobile": "phone_number", "mail": "email_address"},
+        json_columns=["profil", "profile"],
+        lowercase_columns=lowercase_columns,
+    )
+
+    said = [record.getMessage() for record in caplog.records if "Check the spelling" in record.getMessage()]
+    assert said == [
+        "field_mapping names what no record has: mobile. Check the spelling.",
+        "json_columns names what no record has: profil. Check the spelling.",
+    ]
 
 
 @pytest.mark.parametrize("rows", [[], [{"user_id": "u", "x": 1, CONSENTS[2]: True}]])

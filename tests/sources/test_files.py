@@ -318,10 +318,12 @@ def test_folders_that_are_no_columns_are_named_in_a_warning(
     assert not caplog.records
 
 
-def test_hive_partitioning_without_such_a_folder_is_an_error(tmp_path: Path) -> None:
-    write_lines(tmp_path / "grade-gold" / "users.jsonl", "a")
+@pytest.mark.parametrize("file", ["grade-gold/users.jsonl", "users.jsonl"])
+def test_hive_partitioning_of_a_file_without_such_a_folder_is_an_error(tmp_path: Path, file: str) -> None:
+    write_lines(tmp_path / "grade=gold" / "users.jsonl", "a")
+    write_lines(tmp_path / file, "b")
 
-    with pytest.raises(BluxConfigError, match=rf"but no folder of {tmp_path} is named like grade=gold\. Correct path"):
+    with pytest.raises(BluxConfigError, match=rf"but no folder of .*{file} is named like grade=gold\. Correct path"):
         next(iter(StorageSource(str(tmp_path), hive_partitioning=True)))
 
 
