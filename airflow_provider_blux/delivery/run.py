@@ -13,6 +13,8 @@ from airflow_provider_blux.exceptions import BluxStopped
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+# What is read with its folder must not be named like a marker of Spark (`_SUCCESS`), which is skipped there.
+_LIKE_A_MARKER = re.compile(r"\A[._]")
 _HOOK = "hook"
 
 
@@ -50,7 +52,8 @@ class Run:
             parts.append(str(self.map_index))
         # Two names may be equal after unsafe characters are replaced. The digest keeps the file names different.
         digest = blake2b("\0".join(parts).encode(), digest_size=4).hexdigest()
-        return "__".join([*(_UNSAFE.sub("-", part)[:_LONGEST] for part in parts), digest])
+        name = "__".join([*(_UNSAFE.sub("-", part)[:_LONGEST] for part in parts), digest])
+        return _LIKE_A_MARKER.sub("-", name)
 
     @property
     def try_file(self) -> str:

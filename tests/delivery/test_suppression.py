@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxUnavailable
 from airflow_provider_blux.hooks.blux import BluxHook
 from tests.delivery.pushing import Memory, held, push
@@ -56,6 +57,17 @@ def test_the_receipts_of_a_deletion_keep_a_late_backfill_from_bringing_users_bac
 
     assert report.suppressed == 2
     assert {"u7", "u8"} & set(held(blux)) == set()
+
+
+@pytest.mark.parametrize("dag", ["_delete_users", ".delete_users"])
+def test_the_name_of_the_dag_does_not_hide_its_receipts(blux_emulator, tmp_path, dag):
+    run = Run(dag_id=dag, run_id="r", task_id="t")
+    (tmp_path / "none.jsonl").touch()
+    BluxHook().delete_users(["gone"], receipts_path=str(tmp_path), run=run)
+
+    report = BluxHook().upsert_users([{"user_id": "gone"}], suppression_path=str(tmp_path))
+
+    assert report.suppressed == 1
 
 
 def in_form(form: str, text: str) -> str:
