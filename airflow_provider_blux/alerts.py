@@ -23,7 +23,9 @@ def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     error = context.get("exception")
     if error is None:
-        instance = context["ti"]
+        instance = context.get("ti")
+        if instance is None:  # the callback of a whole DAG may have no task
+            return None
         found = instance.xcom_pull(task_ids=instance.task_id, map_indexes=instance.map_index)
         return found if is_report(found) else None  # `default_args` may set the callback for other tasks as well
     # A task that is not retried fails with Airflow's AirflowFailException; its context is the package's error.
@@ -42,11 +44,16 @@ def alert_text(context: Mapping[str, Any]) -> str:
 
 
 def _lines(context: Mapping[str, Any]) -> Iterator[str]:
-    instance, error, report = context["ti"], context.get("exception"), report_of(context)
-    number = "" if instance.map_index in (None, -1) else f"[{instance.map_index}]"
-    yield f"{instance.dag_id}.{instance.task_id}{number}, run {instance.run_id}, try {instance.try_number}"
+    instance, error, report = context.get("ti"), context.get("exception"), report_of(context)
+    if instance is None:
+        yield f"{context['dag'].dag_id}, run {context['run_id']}"
+    else:
+        number = "" if instance.map_index in (None, -1) else f"[{instance.map_index}]"
+        yield f"{instance.dag_id}.{instance.task_id}{number}, run {instance.run_id}, try {instance.try_number}"
     if error is not None:
         yield str(error).partition("\n")[0] or type(error).__name__
+    elif reason := context.get("reason"):  # only in the callback of a whole DAG
+        yield reason
     if report is None:
         return
     yield Report(**report).in_words()

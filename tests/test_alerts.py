@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -89,6 +90,17 @@ def test_a_callback_of_all_tasks_of_a_dag_may_meet_a_task_of_another_kind(result
 
     assert report_of(context) is None
     assert alert_text(context) == "crm.send, run manual, try 2"
+
+
+def test_the_callback_of_a_whole_dag_may_have_no_task() -> None:
+    context = {"dag": SimpleNamespace(dag_id="crm"), "run_id": "manual", "reason": "timed_out"}
+
+    assert report_of(context) is None
+    assert alert_text(context) == "crm, run manual\ntimed_out"
+
+
+def test_the_callback_of_a_whole_dag_tells_why_it_is_called() -> None:
+    assert alert_text({"ti": TaskInstance(), "reason": "task_failure"}).splitlines()[1:] == ["task_failure"]
 
 
 def test_a_task_that_is_not_mapped_may_have_no_map_index(blux_emulator: Emulator) -> None:
