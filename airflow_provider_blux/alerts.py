@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_provider_blux.delivery.reasons import in_words
-from airflow_provider_blux.delivery.report import Report, is_report
+from airflow_provider_blux.delivery.report import Report, files_in_words, is_report
 
 __all__ = ["alert_text", "report_of"]
 
@@ -62,4 +62,4 @@ def _lines(context: Mapping[str, Any]) -> Iterator[str]:
     if len(reasons) > _SHOWN:
         yield f"- and {len(reasons) - _SHOWN} other reasons"
     if report["rejects"]:
-        yield f"Rejects: {', '.join(report['rejects'])}"
+        yield f"Rejects: {files_in_words(report['rejects'])}"

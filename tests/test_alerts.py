@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.alerts import alert_text, report_of
 from airflow_provider_blux.backfill import summarize_reports
+from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
@@ -75,6 +76,16 @@ def test_a_green_task_tells_its_report_and_what_was_tolerated(blux_emulator: Emu
 
     assert text.startswith("crm.send[4], run manual, try 2\n3 read = 3 rejected\n- phone_number: ")
     assert f"Rejects: file://{tmp_path}/" in text
+
+
+def test_the_parts_of_a_file_in_object_storage_are_one_glob() -> None:
+    tries = [f"s3://crm/rejects/crm__try{number}.part{part:08}.jsonl" for number in (1, 2) for part in range(1, 2001)]
+    report = Report(read=1, rejected=1, rejects=[*tries, "s3://crm/rejects/crm__try3.part00000001.jsonl"]).as_dict()
+
+    assert alert_text({"ti": TaskInstance(report)}).splitlines()[-1] == (
+        "Rejects: s3://crm/rejects/crm__try1.part*.jsonl, s3://crm/rejects/crm__try2.part*.jsonl, "
+        "s3://crm/rejects/crm__try3.part00000001.jsonl"
+    )
 
 
 def test_of_many_reasons_five_are_named(blux_emulator: Emulator) -> None:

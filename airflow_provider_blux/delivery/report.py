@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.checkpoint import Checkpoint
 
 OUTCOMES = ("delivered", "rejected", "suppressed", "unchanged", "merged", "unknown")
+# The number of a part of a file in object storage, which has one for every two seconds in which records were rejected.
+_PART = re.compile(r"\.part\d+\.jsonl$")
 _ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retries", "seconds")
 
 log = logging.getLogger(__name__)
@@ -86,6 +89,14 @@ class Report:
             "valid" if self.validate_only else "delivered"
         ]
         return f"{self.read:,} read = " + " + ".join(f"{getattr(self, outcome):,} {outcome}" for outcome in shown)
+
+
+def files_in_words(files: Iterable[str]) -> str:
+    """Return the URLs of files as text; the parts of one file in object storage, maybe thousands, become one glob."""
+    parts: dict[str, list[str]] = {}
+    for file in files:
+        parts.setdefault(_PART.sub(".part*.jsonl", file), []).append(file)
+    return ", ".join(same[0] if len(same) == 1 else glob for glob, same in parts.items())
 
 
 def is_report(value: Any) -> bool:
@@ -368,7 +379,7 @@ class OutcomeCounter:
             which = "All of them"
             if self._in_no_file:
                 which = f"{self._in_no_file:,} of them are in no file, as a try had no rejects_path. The others"
-            kept = f"{which}, with the reasons, are in {', '.join(files)}."
+            kept = f"{which}, with the reasons, are in {files_in_words(files)}."
             return f"{kept} Correct the records in a copy, and send the copy with file_format='rejects'."
         fix = "Fix them at the source; with" if self.report.rejected else "With"
         return f"{fix} rejects_path, all of them are written to a file."

@@ -12,6 +12,7 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_blux.delivery import checkpoint
 from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.filters import guarded
@@ -307,6 +308,16 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
     ]
     written = [json.loads(fs.cat_file(url.removeprefix("memory://"))) for url in rejects.urls]
     assert [line["record_number"] for line in written] == [1, 2]
+
+
+def test_the_error_names_many_objects_by_one_glob(blux, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SAVE_EVERY_SECONDS", 0.0)
+    rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/rejects-by-glob", "rejects_path"), "try1")
+
+    with pytest.raises(BluxRejectLimitError, match=r"are in memory:///bucket/rejects-by-glob/try1\.part\*\.jsonl\. "):
+        push(blux, "upsert_users", rows(1, 1) * 9, rejects=rejects, store=Memory(), batch_size=1, concurrency=1)
+
+    assert len(rejects.urls) > 1
 
 
 @pytest.mark.slow
