@@ -24,15 +24,18 @@ class Folder:
     :param fs: the fsspec file system of the folder.
     :param path: the path of the folder in that file system.
     :param argument: name of the argument that the DAG author gave the folder in, for messages.
+    :param connection: the Airflow connection in the URL of the folder, with an ``@`` after it; empty without one.
     """
 
-    def __init__(self, fs: Any, path: str, argument: str) -> None:
+    def __init__(self, fs: Any, path: str, argument: str, connection: str = "") -> None:
         self._fs = fs
         self._path = path.rstrip("/")
         self._argument = argument
+        self._connection = connection
 
     def __str__(self) -> str:
-        return str(self._fs.unstrip_protocol(self._path))
+        # With its connection, so that the URLs of its files can be read.
+        return str(self._fs.unstrip_protocol(self._path)).replace("://", f"://{self._connection}", 1)
 
     @property
     def is_local(self) -> bool:

@@ -98,7 +98,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
             try:
                 with place.fs.open(place.path, "rb") as file:
                     yield from file
-            except OSError as error:
+            except Exception as error:  # of boto, not every error is an OSError
                 raise unreadable(url, error) from error
 
     return {
@@ -189,7 +189,7 @@ def _folder(path: str, argument: str) -> Folder:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_blux.delivery.storage import Folder
-    from airflow_provider_blux.sources.paths import url_of
+    from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, url_of
 
     # A template without a value renders to one of these, which would be a folder in the worker's current directory.
     if isinstance(path, str) and path.strip() in ("", "None"):
@@ -199,7 +199,8 @@ def _folder(path: str, argument: str) -> Folder:
         raise BluxConfigError(f"{argument} is of type {type(path).__name__}; it must be the path of a folder, as text.")
     try:
         place = ObjectStoragePath(url)
-        return Folder(place.fs, place.path, argument)
+        before = BEFORE_THE_PATH.match(url)  # `None` for a local path without a scheme
+        return Folder(place.fs, place.path, argument, (before and before[1]) or "")
     except (ImportError, ValueError, TypeError) as error:
         raise BluxConfigError(
             f"{argument} is not a folder that can be opened ({type(error).__name__}). Check the URL, and that the "

@@ -126,7 +126,7 @@ def console_url(folder: str | None, files: Sequence[str] | None) -> str:
 
     :param folder: the path that the DAG author gave. It may name an Airflow connection (``s3://my_conn@bucket/folder``),
         which tells on which server the storage is.
-    :param files: the URLs of the files; they do not name the connection.
+    :param files: the URLs of the files; they name the same connection.
     :return: an empty text if there are no files, or no console is known.
     """
     if not files:
@@ -138,6 +138,7 @@ def console_url(folder: str | None, files: Sequence[str] | None) -> str:
     if scheme not in _CONSOLES or (scheme == "s3" and _is_elsewhere(folder)):
         return ""
     bucket, _, key = path.partition("/")
+    bucket = bucket.rpartition("@")[2]
     of_object, of_folder = _CONSOLES[scheme]
     return (of_folder if url.endswith("/") else of_object).format(bucket=bucket, key=quote(key))
 

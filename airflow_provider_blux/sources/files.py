@@ -18,7 +18,7 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.csv_text import dialect_of
 from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
-from airflow_provider_blux.sources.paths import AnyPath, partition_folders, partitions_of, urls_of
+from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, AnyPath, partition_folders, partitions_of, urls_of
 from airflow_provider_blux.sources.rows import LineRow
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 _GLOB = re.compile(r"[*?\[]")
 # What Python and JSON write for a list of text.
 _LIST = re.compile(r"""\s*[\[(]\s*["'\])]""")
-# The part of a URL before its path: the scheme, and optionally the connection (``s3://my_aws@``).
-_BEFORE_THE_PATH = re.compile(r"[\w+.-]+://(?:[^/@]+@)?")
 # Bytes fetched at a time from object storage; the default of s3fs is ten times as much.
 _READ_AHEAD = 5 * 1024 * 1024
 
@@ -177,7 +175,7 @@ class StorageSource:
             raise
         except Exception as error:
             raise unreadable(url, error) from error
-        before = _BEFORE_THE_PATH.match(url)  # `None` for a local path without a scheme
+        before = BEFORE_THE_PATH.match(url)  # `None` for a local path without a scheme
         return [((fs, path), url if path == place else f"{before.group() if before else ''}{path}") for path in paths]
 
     def _warn_of_partitions(self, paths: Sequence[str]) -> None:

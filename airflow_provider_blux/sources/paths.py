@@ -17,6 +17,8 @@ AnyPath: TypeAlias = "str | os.PathLike[str] | ObjectStoragePath"
 
 _PARTITION = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+# The part of a URL before its path: the scheme, and optionally the connection (``s3://my_aws@``).
+BEFORE_THE_PATH = re.compile(r"[\w+.-]+://([^/@]+@)?")
 
 
 def url_of(path: Any) -> Any:

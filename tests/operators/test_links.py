@@ -47,8 +47,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("files", "url"),
     [
+        (["s3://aws@crm/rejects/a+b.jsonl"], f"{S3}/object/crm?prefix=rejects/a%2Bb.jsonl"),
         (["s3://crm/rejects/a+b.jsonl"], f"{S3}/object/crm?prefix=rejects/a%2Bb.jsonl"),
-        (["s3://crm/x/a.jsonl", "s3://crm/x/b.jsonl"], f"{S3}/buckets/crm?prefix=x/"),
+        (["s3://aws@crm/x/a.jsonl", "s3://aws@crm/x/b.jsonl"], f"{S3}/buckets/crm?prefix=x/"),
         (["gs://crm/rejects/a+b.jsonl"], f"{GOOGLE}/_details/crm/rejects/a%2Bb.jsonl"),
         (["gs://crm/x/a.jsonl", "gs://crm/x/b.jsonl"], f"{GOOGLE}/crm/x/"),
         (["https://files.example.com/x/a.jsonl"], "https://files.example.com/x/a.jsonl"),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.backfill import split_files
+from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxError, BluxSourceError
+from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS
 
@@ -127,7 +129,8 @@ def test_what_is_not_there_is_an_error_that_names_it(path: str) -> None:
     assert str(raised.value).startswith(path)
 
 
-def test_a_server_that_is_not_there_is_one_of_our_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def gone(monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {
         "endpoint_url": "http://127.0.0.1:9",  # the port that nobody listens at
         "region_name": "us-east-1",
@@ -136,5 +139,22 @@ def test_a_server_that_is_not_there_is_one_of_our_errors(monkeypatch: pytest.Mon
     connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps(connection))
 
+
+def test_a_server_that_is_not_there_is_one_of_our_errors(gone: None) -> None:
     with pytest.raises(BluxError, match=r"^s3://gone@crm/users\.jsonl cannot be read \(EndpointConnectionError"):
         list(StorageSource("s3://gone@crm/users.jsonl"))
+
+
+def test_files_that_a_report_names_are_read_with_the_connection_that_wrote_them(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+    deleted = hook.delete_users(["a"], receipts_path="s3://lake@crm/receipts")
+    report = hook.upsert_users([{}], max_rejects=1, rejects_path="s3://lake@crm/rejects")
+
+    assert hook.accepted_ids(["a", "b"], deleted.receipts) == ["a"]
+    [rejected] = StorageSource(report.rejects or [], file_format="rejects")
+    assert rejected == {}
+
+
+def test_receipts_on_a_server_that_is_not_there_are_one_of_our_errors(blux_emulator: Emulator, gone: None) -> None:
+    with pytest.raises(BluxError, match=r"^s3://gone@crm/a\.jsonl cannot be read \(EndpointConnectionError"):
+        BluxHook().accepted_ids(["a"], ["s3://gone@crm/a.jsonl"])
