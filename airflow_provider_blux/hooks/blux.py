@@ -210,16 +210,16 @@ class BluxHook(BaseHook):
         :param receipts: URLs of receipts files, as in ``receipts`` of a report; ``None`` if there are none.
         :raises BluxReceiptError: a receipt was changed, or made with another key than the connection's ``receipt_key``.
         :raises BluxSourceError: a file cannot be read.
-        :raises BluxConfigError: ``user_ids`` is one id, or ``receipts`` one path, and not a list; or ``user_ids`` holds
-            rows, or ``receipts`` holds something that is no path.
+        :raises BluxConfigError: ``user_ids`` or ``receipts`` is no list, such as one id, one path or a report; or
+            ``user_ids`` holds rows, or ``receipts`` holds something that is no path.
         """
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
-        is_one = isinstance(user_ids, str | None) or isinstance(receipts, str)
-        user_ids, receipts = list(() if user_ids is None else user_ids), list(receipts or ())
+        is_no_list = _is_no_list(user_ids) or _is_no_list(receipts or ())
+        user_ids, receipts = ([], []) if is_no_list else (list(user_ids), list(receipts or ()))
         if (
-            is_one
+            is_no_list
             or any(isinstance(one, Mapping | list | tuple) for one in user_ids)
             or not all(isinstance(one, str) for one in receipts)
         ):
@@ -372,6 +372,12 @@ def _described(records: Iterable[Any]) -> str:
     """
     is_source = type(records).__module__.startswith(__package__.partition(".")[0] + ".sources")
     return str(records) if is_source else f"a {type(records).__name__}"
+
+
+def _is_no_list(value: Any) -> bool:
+    from airflow_provider_blux.sources.frames import frame_of
+
+    return not isinstance(value, Iterable) or isinstance(value, str | Mapping) or frame_of(value, "") is not None
 
 
 def _checked(records: Any) -> Iterable[Any]:

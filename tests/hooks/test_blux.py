@@ -428,6 +428,26 @@ def test_receipts_of_several_reports_must_be_one_list(blux_emulator: Emulator, r
         BluxHook().accepted_ids(["a"], receipts)
 
 
+def test_a_report_names_its_receipts_and_is_no_list_of_them(blux_emulator: Emulator, tmp_path: Path) -> None:
+    report = BluxHook().delete_users(["a"], receipts_path=str(tmp_path))
+
+    for receipts in (report, report.as_dict()):
+        with pytest.raises(BluxConfigError, match=r"receipts files, such as report\['receipts'\]"):
+            BluxHook().accepted_ids(["a"], receipts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [None, 5, "DataFrame"])
+def test_what_is_no_list_has_no_ids_that_may_have_been_accepted(
+    blux_emulator: Emulator, tmp_path: Path, kind: Any
+) -> None:
+    frame = pytest.importorskip("pandas").DataFrame({"user_id": ["a"]})
+    report = BluxHook().delete_users(["a"], receipts_path=str(tmp_path))
+
+    with pytest.raises(BluxConfigError, match=r"a list of ids, not of rows\.$"):
+        BluxHook().accepted_ids(frame if kind == "DataFrame" else kind, report.receipts)
+    assert BluxHook().accepted_ids(frame["user_id"], report.receipts) == ["a"]
+
+
 @pytest.mark.parametrize("row", [{"user_id": "a"}, ("a",), ["a"]], ids=str)
 def test_rows_are_no_ids_that_may_have_been_accepted(blux_emulator: Emulator, tmp_path: Path, row: Any) -> None:
     report = BluxHook().delete_users(["a"], receipts_path=str(tmp_path))
