@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = parser.add_subparsers(required=True, metavar="inspect").add_parser(
         "inspect", help="say what a snapshot holds, and when each run wrote how much"
     )
-    inspect.add_argument("path", help="the folder, as snapshot_path names it: a local path or a URL of fsspec")
+    inspect.add_argument("path", help="the folder: a local path, or a URL without a connection of Airflow")
     return parser
 
 
