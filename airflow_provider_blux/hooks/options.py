@@ -21,7 +21,8 @@ class RunOptions(TypedDict, total=False):
     """Arguments of all operations for the files and the progress of a run.
 
     ``rejects_path``: folder in object storage for the rejected records and those whose outcome is unknown.
-    ``checkpoint_path``: folder in object storage for the checkpoint.
+    ``checkpoint_path``: folder in object storage for the checkpoint. If a task calls the hook more than once, each call
+    needs a folder of its own: the name of the file is that of the task instance.
     ``checkpoint``: storage for the checkpoint, used in place of ``checkpoint_path``.
     ``run``: the task instance and the number of its try. The name of a rejects file has both; that of the checkpoint
     has only the task instance, so that the next try finds it. Required with ``checkpoint_path``.
