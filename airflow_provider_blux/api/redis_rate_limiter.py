@@ -196,8 +196,10 @@ def _redis_errors() -> tuple[type[Exception], ...]:
 
 
 def _description(error: Exception) -> str:
-    from redis.exceptions import ResponseError
+    from redis.exceptions import AuthenticationError, ResponseError
 
-    if isinstance(error, ResponseError):  # the text of the error starts with a Redis error code
-        return f"Redis refuses ({str(error).partition(' ')[0]})"
+    if isinstance(error, ResponseError | AuthenticationError):
+        # The text starts with a Redis error code, unless the client has a class of its own for this code.
+        code = str(error).partition(" ")[0]
+        return f"Redis refuses ({code if code.isupper() else type(error).__name__})"
     return f"Redis does not answer ({type(error).__name__})"

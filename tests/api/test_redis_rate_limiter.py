@@ -247,6 +247,31 @@ def test_what_redis_says_is_told_by_its_code(key):
         key.limiter().wait()
 
 
+class Refuses(redis.Redis):
+    """A client whose scripts end with an error of Redis."""
+
+    error = ""
+
+    def register_script(self, _script: object) -> object:
+        return super().register_script(f'return redis.error_reply("{self.error}")')
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        ("READONLY You can't write against a read only replica.", "ReadOnlyError"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "OutOfMemoryError"),
+        ("NOPERM this user has no permissions to run the 'evalsha' command", "NoPermissionError"),
+        ("NOAUTH Authentication required.", "AuthenticationError"),
+    ],
+)
+def test_an_error_whose_code_the_client_removes_is_told_by_its_class(key, error, name):
+    client = Refuses.from_url(REDIS, retry=Retry(NoBackoff(), 0))
+    client.error = error
+    with client, pytest.raises(BluxPaceError, match=rf"^Redis refuses \({name}\), so the rate"):
+        RedisRateLimiter(client, key.name, RATE).wait()
+
+
 def test_a_pace_that_nobody_uses_is_forgotten_within_hours(key):
     key.limiter().wait()
     assert 3000 < key.client.ttl(key.names[0]) <= 3600
