@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, shown
 from airflow_provider_blux.records.columns import LONGEST, is_table_row, twice
+from airflow_provider_blux.records.properties import no_object
 from airflow_provider_blux.records.spelling import meant_by
 
 Shape = Callable[[Any], tuple[str, Any]]
@@ -188,7 +189,7 @@ class Mapped:
             renamed[group] = items
             return
         if not isinstance(held, Mapping):
-            raise BluxRecordError(group, f"is of type {type(held).__name__}; it must be an object")
+            raise no_object(group, held)
         for name in items.keys() & held.keys():
             raise BluxRecordError(f"{group}.{name}", "is given twice, by its own name and by field_mapping; remove one")
         renamed[group] = {**held, **items}

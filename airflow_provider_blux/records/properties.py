@@ -201,10 +201,18 @@ def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any
     if value is None:
         return
     if not isinstance(value, Mapping):
-        raise BluxRecordError(group, f"is of type {type(value).__name__}; it must be an object")
+        raise no_object(group, value)
     for name, item in value.items():
         if item is not None or nulls:
             put(into, text(name, f"a key of {group}"), check(item, f"{group}.{name}"))
+
+
+def no_object(group: str, value: Any) -> BluxRecordError:
+    """Return the error for a nested group that is not an object."""
+    return BluxRecordError(
+        group,
+        f"is of type {type(value).__name__}; it must be an object. Name the column in json_columns if it holds JSON",
+    )
 
 
 def put(into: dict[str, Any], name: str, value: Any) -> None:

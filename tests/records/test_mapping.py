@@ -144,7 +144,7 @@ CASES: list[tuple[tuple[str, str], dict[str, str], Any, Any]] = [
         USER,
         {"tel": "user_properties.phone_number"},
         {"user_id": "u", "tel": "1", "user_properties": "x"},
-        Rejected("user_properties", "is of type str; it must be an object"),
+        Rejected("user_properties", "is of type str; it must be an object. Name the column in json_columns if it"),
     ),
     (USER, {"id": "user_id"}, ["u"], Rejected(None, "the record is of type list")),
     (USER, {"id": "user_id"}, MappingProxyType({"id": "u"}), {"user_id": "u"}),

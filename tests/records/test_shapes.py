@@ -137,7 +137,10 @@ EVENT = {"name": "order", "user_id": "u"}
         ({**EVENT, "id": 7}, {**EVENT, "id": "7"}),
         ({**EVENT, "name": " order "}, {**EVENT, "name": " order "}),
         ({**EVENT, "total": 5, "properties": {"total": 5}}, Rejected("total", "is given twice")),
-        ({**EVENT, "properties": "total"}, Rejected("properties", "is of type str; it must be an object")),
+        (
+            {**EVENT, "properties": "total"},
+            Rejected("properties", "is of type str; it must be an object. Name the column in json_columns if it"),
+        ),
         ({**EVENT, "properties": {1: 1}}, Rejected("a key of properties", "is of type int")),
         ({**EVENT, 1: 1}, Rejected("a column name", "is of type int")),
         ({**EVENT, "id": 1.0}, Rejected("id", "damaged integer id")),
