@@ -255,7 +255,7 @@ class _Refusals:
         if self._in_a_row >= patience:
             raise BluxRequestError(
                 f"Blux refused {self._in_a_row} requests in a row, down to single records, so all records probably "
-                f'have the same error: "{error.api_message}". Fix that error first.',
+                f"have the same error: {_said(error)}. Fix that error first.",
                 endpoint=error.endpoint,
                 api_message=error.api_message,
             ) from error
@@ -265,6 +265,11 @@ def _rejected(part: Record, error: BluxRequestError) -> Reject:
     reason = (
         "is larger than Blux takes in one request"
         if error.status == TOO_LARGE
-        else f'Blux refused it ({error.status}): "{error.api_message}"'
+        else f"Blux refused it ({error.status}): {_said(error)}"
     )
     return part.rejected("rejected", None, reason)
+
+
+def _said(error: BluxRequestError) -> str:
+    """Return the API's message in quotes; a text in its place if there is none, or none without values."""
+    return f'"{error.api_message}"' if error.api_message else f"its answer {error.status} has no message to show"

@@ -150,6 +150,22 @@ def test_where_nothing_was_accepted_a_wrong_schema_costs_the_logarithm_of_a_batc
     assert caught.value.__cause__.status == 400
 
 
+@pytest.mark.parametrize("status", [400, 413])
+def test_refusals_without_a_message_are_told_by_their_status(blux, status):
+    blux.fault(kind="status", status=status, body="")
+    said = f"its answer {status} has no message to show"
+
+    with pytest.raises(BluxRequestError, match=rf"have the same error: {said}\. Fix that error first\."):
+        push(blux, "send_events", EVENTS)
+
+
+def test_a_record_that_is_refused_without_a_message_has_a_reason(blux):
+    blux.fault(kind="status", status=400, body="")
+
+    with pytest.raises(BluxRejectLimitError, match=r"Blux refused it \(400\): its answer 400 has no message to show"):
+        push(blux, "send_events", EVENTS[:1])
+
+
 def test_once_something_was_accepted_it_costs_five_times_as_many(blux):
     blux.fault(kind="status", status=422, skip=3)
 
