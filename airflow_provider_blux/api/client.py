@@ -40,7 +40,10 @@ NOT_FOUND: dict[Api, str] = {
     "and login (Application ID) of the connection.",
     "open": "Check the extras open_api_url (Open API URL) and project_id (Project ID) of the connection.",
 }
+PROXIES = "the proxies that the environment names"
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+# The text of the error of `http.client` for a proxy that opens no tunnel to the host.
+_REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (\d{3})\b")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
@@ -218,7 +221,9 @@ class BluxClient:
             why, check = f"({type(reason).__name__})", f"{_WHERE[endpoint.api]} of the connection"
             if any(isinstance(cause, socket.gaierror | NameResolutionError) for cause in causes):
                 why = f"(the name of the {'proxy' if proxied else 'host'} cannot be resolved)"
-            check = "the proxies that the environment names" if proxied else check
+            elif refused := _REFUSED_BY_PROXY.match(str(reason)):
+                why = f"(the proxy answered {refused[1]})"
+            check = PROXIES if proxied else check
             return exceptions.BluxUnavailable(f"No connection to {host}{proxy} for {endpoint} {why}. Check {check}.")
         return exceptions.BluxConfigError(
             f"No request to {host} can be made ({type(error).__name__}). Check the URLs of the connection, its extra "

@@ -108,16 +108,18 @@ def _unlike_blux(answer: BluxError | None, api: Api) -> str:
 
 
 def _way_out(answer: BluxError, api: Api) -> str:
+    from airflow_provider_blux.api.client import NOT_FOUND, PROXIES
+
     said = str(answer).removesuffix(".")
     if isinstance(answer, BluxConfigError):  # its message already says what to check
         return said
     if isinstance(answer, BluxRequestError):
-        from airflow_provider_blux.api.client import NOT_FOUND
-
         said = said.removesuffix(NOT_FOUND[api].removesuffix(".")).rstrip(" .")
         return f"{said}. Check {_URL[api]} and {_ID[api]}"
     if isinstance(answer, BluxApiError) and answer.status is not None:
         return f"{said}. So the credentials could not be tested: test again later"
+    if said.endswith(PROXIES):
+        return said
     return (
         f"{said.partition('. Check ')[0]}. Check {_URL[api]}, and whether the machine that runs this test may reach it"
     )

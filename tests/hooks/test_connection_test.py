@@ -204,6 +204,18 @@ def test_a_host_that_does_not_exist_is_told(connect: Any, tested: Tested) -> Non
     assert said.endswith(f"may reach it. {OPEN_ACCEPTED}")
 
 
+def test_a_proxy_that_cannot_be_reached_is_told(
+    blux_emulator: Emulator, tested: Tested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    works, said = tested()
+
+    assert not works
+    assert said.count("Check the proxies that the environment names.") == 2
+    assert "API URL" not in said
+
+
 @contextmanager
 def another_host(status: int) -> Iterator[tuple[str, list[str]]]:
     """A server that is not Blux: it gives every request the same answer, and records the keys it receives."""
