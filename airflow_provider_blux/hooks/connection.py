@@ -27,6 +27,8 @@ _FIELDS: dict[Api, str] = {
     "application": "login (Application ID) and password (Secret key)",
     "open": "the extras open_api_url, project_id and open_api_key",
 }
+# A socket takes no time-out of more than about 24 days.
+_LONGEST_TIMEOUT = 86_400
 _FORM_FIELD = f"extra__{CONNECTION_TYPE}__"
 
 
@@ -243,8 +245,10 @@ def _timeout(value: Any) -> float | None:
         seconds = float(value) if not isinstance(value, bool) else 0.0
     except (TypeError, ValueError):
         seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise BluxConfigError("extra timeout must be a number of seconds above 0, or be left out.")
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise BluxConfigError(
+            f"extra timeout must be a number of seconds above 0 and at most {_LONGEST_TIMEOUT}, or be left out."
+        )
     return seconds
 
 

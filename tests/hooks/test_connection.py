@@ -196,6 +196,7 @@ def test_a_wrong_application_api_names_the_field(read: Any, connection: dict[str
         ({"timeout": "soon"}, "extra timeout must be a number of seconds above 0"),
         ({"timeout": "nan"}, "extra timeout must be a number of seconds above 0"),
         ({"timeout": "inf"}, "extra timeout must be a number of seconds above 0"),
+        ({"timeout": 3_000_000}, "extra timeout must be a number of seconds above 0 and at most 86400"),
         ({"timeout": True}, "extra timeout must be a number of seconds above 0"),
         ({"timeout": [5]}, "extra timeout must be a number of seconds above 0"),
         ({"verify": False}, "Verification cannot be switched off"),
