@@ -16,10 +16,12 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
     BluxApiError,
     BluxAuthError,
+    BluxCheckpointError,
     BluxConfigError,
     BluxRejectLimitError,
     BluxSourceError,
     BluxStopped,
+    BluxUnavailable,
 )
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxUpdateDevicesOperator
@@ -112,6 +114,21 @@ def test_a_key_of_the_list_that_is_no_text_is_refused(blux_emulator: Emulator, k
     with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
         BluxUpdateDevicesOperator(task_id="t", devices=[], list_key=key)
     assert not blux_emulator.requests()
+
+
+@pytest.mark.parametrize(("argument", "value"), [("list_key", "items"), ("snapshot_path", "snapshot")])
+def test_the_error_for_a_checkpoint_of_other_settings_names_the_argument_of_devices(
+    blux_emulator: Emulator, tmp_path: Path, argument: str, value: str
+) -> None:
+    blux_emulator.fault(kind="status", status=503, headers={"Retry-After": "3601"}, skip=1)
+    devices = [{"device_id": str(number)} for number in range(20)]
+    options: Any = {"batch_size": 10, "checkpoint_path": str(tmp_path), "run": Run(dag_id="d", run_id="r", task_id="t")}
+    with pytest.raises(BluxUnavailable):
+        BluxHook().update_devices(devices, **options)
+
+    value = str(tmp_path / value) if argument == "snapshot_path" else value
+    with pytest.raises(BluxCheckpointError, match=f"other settings: .*{argument}"):
+        BluxHook().update_devices(devices, **options, **{argument: value})
 
 
 def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
