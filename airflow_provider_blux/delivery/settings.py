@@ -242,10 +242,14 @@ def check_max_users(max_users: Any) -> None:
 def check_list_key(list_key: Any) -> None:
     """Check ``list_key``, the name of the list of devices in the request body.
 
-    :raises BluxConfigError: the value is not text, or is empty.
+    :raises BluxConfigError: the value is not text, is empty, has whitespace around it, or is a template.
     """
-    if list_key is not None and (not isinstance(list_key, str) or not list_key.strip()):
-        raise BluxConfigError("list_key must be the name of the list in the request body, or be left out.")
+    is_name = isinstance(list_key, str) and list_key and list_key == list_key.strip() and "{{" not in list_key
+    if list_key is not None and not is_name:
+        raise BluxConfigError(
+            "list_key must be the name of the list in the request body, without whitespace around it and not a "
+            "template, or be left out."
+        )
 
 
 def check_rate(name: str, value: Any) -> None:

@@ -107,8 +107,8 @@ def test_the_list_of_devices_can_have_another_key(blux_emulator: Emulator) -> No
     assert blux_emulator.counts()["devices"] == 0
 
 
-@pytest.mark.parametrize("key", ["", " ", 5, ["devices"]])
-def test_a_key_of_the_list_that_is_no_text_is_refused(blux_emulator: Emulator, key: Any) -> None:
+@pytest.mark.parametrize("key", ["", " ", "devices ", "{{ var.value.list_key }}", 5, ["devices"]])
+def test_a_key_of_the_list_that_is_no_name_is_refused(blux_emulator: Emulator, key: Any) -> None:
     with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
         BluxHook().update_devices([{"device_id": "d"}], list_key=key)
     with pytest.raises(BluxConfigError, match=r"^list_key must be the name of the list in the request body"):
