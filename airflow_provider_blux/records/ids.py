@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import Any
@@ -159,7 +160,7 @@ def _checked_text(value: Any, field: str, way_out: str) -> str:
 def _why_no_identifier(value: Any, way_out: str) -> str:
     if value is None:
         return f"is missing (null); {way_out}"
-    if word := missing_word(value):
+    if word := "NaN" if isinstance(value, float) and math.isnan(value) else missing_word(value):
         return f"is missing ({word}); {way_out}"
     if isinstance(value, bool):
         return "is a boolean; an id is text"

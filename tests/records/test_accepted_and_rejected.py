@@ -85,7 +85,7 @@ IDS = [
     (True, Rejected("user_id", "is a boolean")),
     (False, Rejected("user_id", "is a boolean")),
     (123.0, Rejected("user_id", "damaged integer id")),
-    (NAN, Rejected("user_id", "damaged integer id")),
+    (NAN, Rejected("user_id", "is missing (NaN); every record needs one")),
     (INF, Rejected("user_id", "damaged integer id")),
     (Decimal(123), Rejected("user_id", "damaged integer id")),
     (b"u-1", Rejected("user_id", "is of type bytes")),

@@ -179,6 +179,8 @@ def test_an_event_has_a_name_and_a_user(row: Any, expected: Any) -> None:
         ({"device_id": "d", "properties": {"x": 1}}, {"device_id": "d", "properties": {"x": 1}}),
         ({"user_id": "u"}, Rejected("device_id", "is missing (null)")),
         ({"device_id": ""}, Rejected("device_id", "is empty")),
+        ({"device_id": "d", "user_id": float("nan")}, Rejected("user_id", "is missing (NaN); make it null")),
+        ({"device_id": float("nan")}, Rejected("device_id", "is missing (NaN); every record needs one")),
         ({"device_id": 1.5}, Rejected("device_id", "damaged integer id")),
         ({"device_id": "d", "user_id": " u"}, Rejected("user_id", "whitespace around it")),
         ({"device_id": "d", "token": 5}, Rejected("token", "is of type int; it must be text")),
