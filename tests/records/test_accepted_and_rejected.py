@@ -330,3 +330,15 @@ def test_a_whole_decimal_is_a_whole_number_whatever_its_digits(written):
 
     assert type(number) is int
     assert number == Decimal(written)
+
+
+@pytest.mark.parametrize("name", [5, None, HALF])
+def test_a_null_in_a_column_that_cannot_be_sent_costs_no_other_column(name: Any) -> None:
+    row = {"user_id": "u", name: None, "phone_number": "010", "grade": "gold"}
+
+    assert user(row)[1] == {
+        "user_id": "u",
+        "user_properties": {"phone_number": "010"},
+        "custom_user_properties": {"grade": "gold"},
+    }
+    assert isinstance(outcome(user, {**row, name: 1}), BluxRecordError)
