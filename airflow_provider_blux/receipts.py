@@ -88,7 +88,7 @@ def _lines(files: list[str]) -> Iterator[bytes]:
 
 
 def _path(text: str) -> Path:
-    """Return the path that an argument names; a report names files by URLs."""
+    """Return the path that an argument names: a path, or a ``file://`` URL as a report has it."""
     scheme, is_url, rest = text.partition("://")
     if is_url and scheme != "file":
         raise argparse.ArgumentTypeError("the receipts are not on this machine; download them first")

@@ -22,11 +22,12 @@ class Rules:
         gradually within ``forget_seconds``.
     :param most_headroom: upper limit of the headroom.
     :param forget_seconds: see ``more_headroom``.
-    :param counted: up to this number of requests a second, the limiter counts the requests of the last second, and
-        delays a request that would exceed the limit. Above it, requests are only spaced evenly and not counted: the
+    :param counted: up to this number of requests a second, the limiter counts the requests of about the last second,
+        and delays a request that would exceed the limit. Above it, requests are only spaced evenly and not counted: the
         headroom is then at least two requests a second, enough for a late request.
-    :param counted_headroom: requests are counted in a window of ``1 + counted_headroom * headroom`` seconds. Evenly
-        spaced requests need ``1 + headroom`` seconds. So a value below 1 leaves time to catch up after a late request.
+    :param counted_headroom: the requests of the last ``1 + counted_headroom * headroom`` seconds are counted. Sent at
+        even intervals, as many requests as the limit allows take ``1 + headroom`` seconds. So with a value below 1, the
+        requests after a late one may follow more closely, and catch up.
     :param most_slowdown: largest share of the speed that one episode of 429s takes away.
     :param recovery: share of the full speed that is regained in a second.
     :param episode: 429s within this time of the first one are one episode.
