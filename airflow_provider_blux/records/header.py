@@ -249,5 +249,5 @@ class Header:
 
 
 def _kind_of(row: Row) -> type[dict[Any, Any]]:
-    """Return the type for a copy of a row: the row's own type if it is a table row, else ``dict``."""
+    """Return the type for a copy of a row: that of the row if it is a ``TableRow`` or the like, else ``dict``."""
     return type(row) if isinstance(row, dict) and is_table_row(row) else dict

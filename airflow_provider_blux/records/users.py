@@ -38,7 +38,7 @@ _BY_LETTERS = {letters_of(field): field for field in STANDARD_FIELDS}
 
 
 def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
-    """Return the user id and the user of the Application API.
+    """Return the user id and the record of the user, as the Application API takes it.
 
     :param row: ``{"user_id", "user_properties"?, "custom_user_properties"?}``, or a flat row whose columns are
         sorted into the two by name.
@@ -63,7 +63,7 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
 
 
 def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
-    """Return the user id and the profile of the Open API, which has only one kind of properties.
+    """Return the user id and the record of the user, as the Open API takes it: a profile with one kind of properties.
 
     :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}``, the form of the Open API. In a flat
         row a column ``timestamp`` is a property, unless ``field_mapping`` maps it to the timestamp of the profile.
