@@ -12,6 +12,7 @@ from airflow_provider_blux.backfill import ranges
 from airflow_provider_blux.decorators.blux import upsert_users_task
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
+from airflow_provider_blux.sources.files import StorageSource
 from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
 from tests.docs.said.scene import EVENTS, USERS, Scene, says
@@ -39,6 +40,28 @@ def two_sources(scene: Scene) -> None:
 @says("sql needs")
 def no_database(scene: Scene) -> None:
     operator(sql="SELECT 1 AS user_id")
+
+
+@says("… names what no record has")
+def a_column_that_no_object_has(scene: Scene) -> None:
+    BluxHook().upsert_users(USERS, field_mapping={"mobile": "phone_number"})
+
+
+@says("… was changed while it was read")
+def a_file_that_grows(scene: Scene) -> None:
+    file = scene.folder / "users.jsonl"
+    file.write_text('{"user_id": "a"}\n')
+    records = iter(StorageSource(str(file)))
+    next(records)
+    with file.open("a") as writer:
+        writer.write('{"user_id": "b"}\n')
+    list(records)
+
+
+@says("Line … of … holds several objects")
+def objects_without_line_ends(scene: Scene) -> None:
+    (scene.folder / "users.jsonl").write_text('{"user_id": "a"}{"user_id": "b"}\n')
+    operator(path=str(scene.folder / "users.jsonl")).execute({})
 
 
 @says("Record … of … is no line of a rejects file")
