@@ -119,7 +119,7 @@ def renaming(columns: Mapping[str, str]) -> str:
 
 def mapping_to(columns: Mapping[str, str]) -> str:
     """Return ``field_mapping={'column': 'field'}`` as text, for an error or a warning."""
-    mapping = ", ".join(f"{shown(column, LONGEST)!r}: {field!r}" for column, field in columns.items())
+    mapping = ", ".join(f"{shown(column, LONGEST)!r}: {shown(field)!r}" for column, field in columns.items())
     return f"field_mapping={{{mapping}}}"
 
 

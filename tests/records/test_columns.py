@@ -179,6 +179,18 @@ def test_a_column_of_a_flattened_group_is_no_property_of_its_whole_name(
     assert column not in held
 
 
+@pytest.mark.parametrize("name", ["010-1234-5678", "kim@example.com"])
+def test_a_personal_value_in_the_name_of_a_flattened_column_is_not_shown(name: str) -> None:
+    row = {"user_id": "u", f"properties.{name}": 3}
+
+    with pytest.raises(BluxRecordError) as raised:
+        shape_of(*USER)(row)
+
+    for words in (refusal(USER, TableRow(row)), str(raised.value)):
+        assert name not in words
+        assert words.count("***") >= 2
+
+
 @pytest.mark.parametrize("column", ["address.street", "properties.", ".grade", "my_properties.grade"])
 def test_other_names_with_a_dot_are_properties(column: str) -> None:
     _, record = shape_of(*USER)(TableRow({"user_id": "u", column: 3}))
