@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from pathlib import PurePath
+from token import NUMBER
+from tokenize import generate_tokens
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -32,6 +35,7 @@ _TEXT_IS_FINE = ("exclude_fields", "rate_limit_conn_id")
 _PATHS = {"path", "suppression_path"}
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 _SQL_FILE = ".sql"
+_MAY_BE_ALTERED = (str, int, list, tuple, dict)
 
 
 class TemplatedOperator(BaseOperator):
@@ -65,8 +69,8 @@ class TemplatedOperator(BaseOperator):
         """Render a value, but return text without a template unchanged. A ``pathlib.Path`` is rendered as its text.
 
         With ``render_template_as_native_obj``, Airflow would convert such text to a value, as ``"1"`` to a number.
-        It would also convert rendered text to another whole number or text, as the id ``"2026_01"`` to 202601. Such
-        text is kept.
+        It would also convert rendered text to another whole number or text, as the id ``"2026_01"`` to 202601, alone or
+        in a list. Such text is kept.
         """
         if isinstance(content, PurePath):
             content = str(content)
@@ -80,11 +84,14 @@ class TemplatedOperator(BaseOperator):
             if not any(mark in content for mark in _marks(environment)):
                 return content
             rendered = super().render_template(content, context, jinja_env, seen_oids)
-            if isinstance(rendered, str | int) and isinstance(environment, NativeEnvironment):
+            if isinstance(rendered, _MAY_BE_ALTERED) and isinstance(environment, NativeEnvironment):
                 template = environment.from_string(content)
                 variables: Any = context
-                text = "".join(map(str, template.root_render_func(template.new_context(variables, shared=True))))
-                return rendered if str(rendered) == text else text
+                parts: list[Any] = list(template.root_render_func(template.new_context(variables, shared=True)))
+                if len(parts) == 1 and not isinstance(parts[0], str):  # a value, which has never been text
+                    return rendered
+                text = "".join(map(str, parts))
+                return text if _is_altered(rendered, text) else rendered
             return rendered
         return super().render_template(content, context, jinja_env, seen_oids)
 
@@ -104,6 +111,17 @@ class TemplatedOperator(BaseOperator):
                 "sql names a file in the folder of the DAG, but the operator belongs to no DAG. Use it in a DAG."
             )
         return environment.loader.get_source(environment, sql)[0]
+
+
+def _is_altered(value: Any, text: str) -> bool:
+    """Return whether Airflow has altered text: a number or text is not the same, or a whole number in a collection.
+
+    :param value: what Airflow made of the text.
+    """
+    if isinstance(value, str | int):
+        return str(value) != text
+    numbers = (token.string for token in generate_tokens(StringIO(text).readline) if token.type == NUMBER)
+    return any(type(number := ast.literal_eval(written)) is int and str(number) != written for written in numbers)
 
 
 def is_template(value: Any) -> bool:

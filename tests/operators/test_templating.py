@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,6 +81,29 @@ def test_an_id_in_a_template_is_not_read_as_another_number(blux_emulator: Emulat
     rendered(operator, params={"user_id": user_id}).execute({})
 
     assert set(blux_emulator.deleted_users()) == {user_id}
+
+
+@native
+@pytest.mark.parametrize("template", ["{{ params.ids }}", "[{{ params.ids }}]"])
+@pytest.mark.parametrize("ids", ["2026_01, 2026_02", "7, 0x1F", "{'user_id': 0b11},"])
+def test_ids_in_the_text_of_a_list_are_not_read_as_other_numbers(
+    blux_emulator: Emulator, native: bool, template: str, ids: str
+) -> None:
+    with dag(render_template_as_native_obj=native):
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids=template)
+
+    with pytest.raises(AirflowFailException, match="user_ids is text, but not a JSON list"):
+        rendered(operator, params={"ids": ids}).execute({})
+    assert set(blux_emulator.deleted_users()) == set()
+
+
+@pytest.mark.parametrize("ids", ["7, -8", "'7', '2026_01'", [7, "2026_01"], ("7", "0x1F")])
+def test_native_templates_give_lists_as_in_any_dag(ids: Any) -> None:
+    with dag(render_template_as_native_obj=True):
+        operator = BluxDeleteUsersOperator(task_id="push", user_ids="{{ params.ids }}")
+
+    expected = ast.literal_eval(ids) if isinstance(ids, str) else ids
+    assert rendered(operator, params={"ids": ids}).user_ids.value == expected
 
 
 @pytest.mark.parametrize(("value", "kept"), [(5, 5), (1.5, 1.5), (True, True), ("5", 5), ("1.50", 1.5), ("a", "a")])
