@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowException, ObjectStorageP
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.csv_text import dialect_of
-from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
+from airflow_provider_blux.sources.formats import SUFFIXES, FileFormat, layout_of, records
 from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, AnyPath, partition_folders, partitions_of, urls_of
 from airflow_provider_blux.sources.rows import LineRow
 
@@ -215,17 +215,19 @@ def _paths(fs: Any, place: str) -> list[str]:
                 f"{place} holds a table of Delta Lake or Hudi, whose files also have rows that were changed or deleted "
                 "since. Read the table with a tool that knows its format, and send the result or an export."
             )
-        return sorted(path for path in found if not _is_marker(path, place))
+        files = sorted(path for path in found if not _is_marker(path, place))
+        if hidden := [path for path in set(found).difference(files) if PurePosixPath(path).suffix in SUFFIXES]:
+            log.warning("%s is not read, since its name or that of its folder begins with _ or a dot.", min(hidden))
+        return files
     if fs.exists(place):
         return [place]
     if not _GLOB.search(place):
         return []
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
     files = [path for path in matches if not fs.isdir(path)]
-    if matches and not files and "**" not in place:
+    if len(files) < len(matches) and "**" not in place:
         log.warning(
-            "%s matches only folders, and a glob does not read the files in them. To read these files, add /** to it.",
-            place,
+            "%s matches folders, and a glob does not read the files in them. To read these files, add /** to it.", place
         )
     return files
 

@@ -157,7 +157,7 @@ def test_a_glob_that_matches_only_folders_is_warned_of(
 
     assert StorageSource(f"{glob}{end}").has_no_file()
     (warning,) = [record.getMessage() for record in caplog.records]
-    assert warning.startswith(f"{glob} matches only folders, ")
+    assert warning.startswith(f"{glob} matches folders, ")
     assert warning.endswith("To read these files, add /** to it.")
     assert list(StorageSource(f"{glob}/**", hive_partitioning=False)) == ["01", "02"]
     assert len(caplog.records) == 1
@@ -372,3 +372,27 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path: P
     (tmp_path / "new").rename(file)
 
     assert len(list(records)) == 49_999
+
+
+@pytest.mark.parametrize("file", ["_old/users.jsonl", ".users.jsonl", "new/_users.jsonl"])
+def test_a_file_of_records_that_is_named_like_a_marker_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str
+) -> None:
+    write_lines(tmp_path / "users.jsonl", "a")
+    write_lines(tmp_path / file, "b")
+    (tmp_path / "_SUCCESS").touch()
+
+    assert len(list(StorageSource(str(tmp_path)))) == 1
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning == f"{tmp_path / file} is not read, since its name or that of its folder begins with _ or a dot."
+
+
+def test_folders_beside_files_that_a_glob_matches_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_lines(tmp_path / "users.jsonl", "a")
+    write_lines(tmp_path / "2026" / "users.jsonl", "b")
+
+    assert len(list(StorageSource(f"{tmp_path}/*"))) == 1
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f"{tmp_path}/* matches folders, and a glob does not read the files in them.")
