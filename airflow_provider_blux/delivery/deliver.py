@@ -95,7 +95,7 @@ class Delivery:
         :raises BluxRejectLimitError: more records were rejected or unknown than allowed; the delivery of all others is
             complete.
         :raises BluxCheckpointError: the checkpoint of an earlier try cannot be used. If this is because the source has
-            changed, upserts and deletions start again from the first record instead, unless ``rows`` is an iterator.
+            changed, upserts and deletions start again from the first record instead, if ``rows`` can be read again.
         :raises BluxSnapshotError: the snapshot cannot be used; this try has sent nothing.
         :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.
         :raises BluxError: the delivery stopped early; requests in flight have been waited for and counted.
@@ -109,7 +109,7 @@ class Delivery:
             return self._reported(rows, counts)
         except BluxCheckpointError as error:
             # Repeating upserts and deletions is safe. Repeated events would arrive twice.
-            if self._operation == "send_events" or isinstance(rows, Iterator):
+            if self._operation == "send_events" or not _can_be_read_again(rows):
                 raise
             log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
         self._checkpoint.forget()
@@ -269,3 +269,12 @@ class Delivery:
             self._snapshot is not None,
         )
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
+
+
+def _can_be_read_again(rows: Iterable[Any]) -> bool:
+    """Return whether rows are a source of this package, or have a length.
+
+    Other iterables, such as the cursor of a database, may go on where the first reading stopped, even if they are no
+    iterators.
+    """
+    return not isinstance(rows, Iterator) and (isinstance(rows, Sized) or hasattr(rows, "place_of"))

@@ -13,7 +13,13 @@ from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.batches import Place, copied, place_in, placed
 from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.settings import check_max_users
-from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxRecordError, BluxStopped
+from airflow_provider_blux.exceptions import (
+    BluxConfigError,
+    BluxGuardError,
+    BluxRecordError,
+    BluxSourceError,
+    BluxStopped,
+)
 from airflow_provider_blux.records.columns import is_table_row, missing_column
 from airflow_provider_blux.records.mapping import Shape
 from airflow_provider_blux.records.options import Shaping
@@ -176,6 +182,7 @@ def guarded(
     :param shape: returns the id and the record of a row.
     :param is_stopped: returns whether reading must stop.
     :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again.
+    :raises BluxSourceError: there are no rows when they are read again.
     :raises BluxStopped: the run was asked to stop.
     """
     if max_users is None:
@@ -192,7 +199,8 @@ def guarded(
 class _GuardedRows:
     """The rows of a deletion, whose users were counted before the delivery and are counted again while they are sent.
 
-    So the delivery stops if the source has grown in between to more than ``max_users``.
+    So the delivery stops if the source has grown in between to more than ``max_users``, or has no record any more: an
+    iterable that can be read only once is not always an iterator.
     """
 
     def __init__(self, rows: Iterable[Any], guard: _Guard) -> None:
@@ -207,8 +215,19 @@ class _GuardedRows:
 
     def __iter__(self) -> Iterator[Any]:
         if self._number > self._guard.max_users:
-            return self._guard.users_checked(self._rows, "the source has grown since it was counted")
-        return self._guard.records_checked(self._rows)
+            checked = self._guard.users_checked(self._rows, "the source has grown since it was counted")
+        else:
+            checked = self._guard.records_checked(self._rows)
+        is_empty = True
+        for row in checked:
+            is_empty = False
+            yield row
+        if is_empty and self._number:
+            raise BluxSourceError(
+                f"The source had {self._number:,} records when they were counted, and has none now, so nobody was "
+                "deleted. If it can be read only once, such as the cursor of a database, pass list(...) of it. "
+                "Otherwise run the task again."
+            )
 
 
 class _Guard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -182,6 +183,28 @@ def test_records_that_come_from_a_generator_cannot_be_read_again(blux):
 
     with pytest.raises(BluxCheckpointError):
         push(blux, "upsert_users", (row for row in ROWS[500:]), store=store)
+
+
+class Cursor:
+    """Goes on where the reading before stopped, although it is no iterator."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = iter(rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._rows
+
+
+def test_records_that_come_from_a_cursor_are_not_taken_for_all_when_read_again(blux):
+    store = Memory()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+    sent = len(blux.requests())
+
+    with pytest.raises(BluxCheckpointError, match="resume=False"):
+        push(blux, "upsert_users", Cursor([{"user_id": "0", "n": "new"}, *ROWS[1:]]), store=store, batch_size=100)
+
+    assert len(blux.requests()) == sent
+    assert store.load() is not None
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 50}, {"api": "open"}, {"on_unknown": "keep"}])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxStopped
+from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxSourceError, BluxStopped
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
 from airflow_provider_blux.sources.rows import TableRow
 
@@ -113,6 +113,21 @@ def test_where_records_are_no_more_than_users_are_allowed_they_are_read_once_to_
 
     assert BluxHook().delete_users(ids, max_users=3).read == 3
     assert ids.read == [3, 3]
+
+
+@pytest.mark.parametrize("max_users", [2, 10])
+def test_what_is_empty_once_it_is_counted_is_no_success(blux_emulator: Emulator, max_users: int) -> None:
+    class Cursor:
+        """Goes on where the reading before stopped, although it is no iterator."""
+
+        def __init__(self) -> None:
+            self._rows = iter(["a", "b", "c"])
+
+        def __iter__(self) -> Iterator[str]:
+            return self._rows
+
+    with pytest.raises(BluxSourceError, match=r"3 records when .* has none now, so nobody was deleted.* pass list\("):
+        BluxHook().delete_users(Cursor(), max_users=max_users)
 
 
 def test_users_are_counted_only_where_there_are_more_records(blux_emulator: Emulator) -> None:
