@@ -166,9 +166,11 @@ class Checkpoint:
             batch.contents.clear()
             yield batch
 
-    @staticmethod
-    def _doubtful(batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
+    def _doubtful(self, batches: Iterable[Batch], last: int, digest: str, place_of: Place) -> list[Batch]:
         """Read batches that an earlier try may have sent, set ``in_doubt`` in each of them, and return them as a list.
+
+        They may be more than one, if the suppression list has become shorter. Each is then marked for itself, so that
+        the others stay marked if this try ends after the first.
 
         :param batches: yields these batches only, even if the source goes on.
         :param last: number of the last record in these batches in the earlier try.
@@ -183,6 +185,7 @@ class Checkpoint:
             raise _changed(f"in {records_in_words(first, last, place_of(first))}")
         for batch in doubtful:
             batch.in_doubt = True
+            self._state.doubt[batch.first] = batch.last, batch.digest
         return doubtful
 
     def _digest(self) -> str:

@@ -136,6 +136,23 @@ def test_only_the_batch_that_was_about_to_be_sent_is_in_doubt():
     assert {number_of(batch): batch.in_doubt for batch in left} == {3: False, 4: True, 5: False}
 
 
+def test_what_was_about_to_be_sent_stays_in_doubt_where_a_shorter_suppression_list_splits_it():
+    store, suppressing = (
+        Memory(),
+        Reading(shape=READING.shape, merges=True, is_suppressed=lambda row: row["user_id"] in "12"),
+    )
+    checkpoint, batches = opened(store, ROWS, suppressing)
+    checkpoint.intend(batches[0])
+    assert (batches[0].first, batches[0].last) == (1, 4)
+    checkpoint, batches = opened(store, ROWS)
+    checkpoint.settle(batches[0], {})
+    checkpoint.save()
+
+    _, left = opened(store, ROWS)
+
+    assert [(batch.first, batch.in_doubt) for batch in left] == [(3, True), (5, False), (7, False), (9, False)]
+
+
 def test_a_change_in_what_was_about_to_be_sent_is_noticed():
     store = Memory()
     settled(store, 1, 2, in_doubt=4)
