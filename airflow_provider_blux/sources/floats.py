@@ -72,7 +72,6 @@ def of_values(item: Correction | None) -> Correction | None:
 
     Libraries return a map as a dict or as a list of pairs.
 
-
     :param item: the correction of one value; ``None`` if the values need none. The result is then ``None`` as well.
     """
     if item is None:
