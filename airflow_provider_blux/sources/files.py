@@ -68,6 +68,7 @@ class StorageSource:
         self._hive_partitioning = hive_partitioning
         self._check_columns_of = check_columns_of
         self._begins: list[tuple[int, str]] = []
+        self._warned: set[str] = set()
 
     def __str__(self) -> str:
         return ", ".join(map(str, self._paths))
@@ -170,7 +171,7 @@ class StorageSource:
         place = root.path
         try:
             fs.invalidate_cache()  # another try in the same process must see the current files
-            paths = _paths(fs, place)
+            paths = _paths(fs, place, self._warn)
         except AirflowException:
             raise
         except Exception as error:
@@ -181,12 +182,17 @@ class StorageSource:
     def _warn_of_partitions(self, paths: Sequence[str]) -> None:
         folders = sorted({folder for path in paths for folder, _ in partition_folders(path)})
         if folders:
-            log.warning(
-                "%s: folders are named %s, which are no columns of the records. Set hive_partitioning=True to make "
-                "them columns, or False if that is not meant.",
-                self,
-                ", ".join(f"{folder}=..." for folder in folders),
+            named = ", ".join(f"{folder}=..." for folder in folders)
+            self._warn(
+                f"{self}: folders are named {named}, which are no columns of the records. Set hive_partitioning=True "
+                "to make them columns, or False if that is not meant."
             )
+
+    def _warn(self, warning: str) -> None:
+        """Log a warning, but only once: a task may look for its files and read them several times."""
+        if warning not in self._warned:
+            self._warned.add(warning)
+            log.warning("%s", warning)
 
     def _root(self, url: str) -> tuple[Any, Any]:
         try:
@@ -201,11 +207,12 @@ class StorageSource:
         return root, fs
 
 
-def _paths(fs: Any, place: str) -> list[str]:
+def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
     """Return the sorted paths of the files at a path; an empty list if there are none.
 
     :param place: the path of a file, of a folder, or a glob. A folder stands for all files in it at any depth, except
         those that :func:`_is_marker` excludes. A path that exists is not treated as a glob, even with wildcards in it.
+    :param warn: called with a warning about files that are not read.
     :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
     """
     if fs.isdir(place):
@@ -217,7 +224,7 @@ def _paths(fs: Any, place: str) -> list[str]:
             )
         files = sorted(path for path in found if not _is_marker(path, place))
         if hidden := [path for path in set(found).difference(files) if PurePosixPath(path).suffix in SUFFIXES]:
-            log.warning("%s is not read, since its name or that of its folder begins with _ or a dot.", min(hidden))
+            warn(f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot.")
         return files
     if fs.exists(place):
         return [place]
@@ -226,8 +233,8 @@ def _paths(fs: Any, place: str) -> list[str]:
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
     files = [path for path in matches if not fs.isdir(path)]
     if len(files) < len(matches) and "**" not in place:
-        log.warning(
-            "%s matches folders, and a glob does not read the files in them. To read these files, add /** to it.", place
+        warn(
+            f"{place} matches folders, and a glob does not read the files in them. To read these files, add /** to it."
         )
     return files
 

@@ -382,7 +382,9 @@ def test_a_file_of_records_that_is_named_like_a_marker_is_warned_of(
     write_lines(tmp_path / file, "b")
     (tmp_path / "_SUCCESS").touch()
 
-    assert len(list(StorageSource(str(tmp_path)))) == 1
+    source = StorageSource(str(tmp_path))
+    assert not source.has_no_file()
+    assert len(list(source)) == len(list(source)) == 1
     (warning,) = [record.getMessage() for record in caplog.records]
     assert warning == f"{tmp_path / file} is not read, since its name or that of its folder begins with _ or a dot."
 
