@@ -11,7 +11,7 @@ from tokenize import generate_tokens
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
-from jinja2.nativetypes import NativeEnvironment
+from jinja2.nativetypes import NativeEnvironment, native_concat
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.sources.rows import items_of
@@ -83,16 +83,8 @@ class TemplatedOperator(BaseOperator):
                 self._warn_of_an_empty_interval(content, context)
             if not any(mark in content for mark in _marks(environment)):
                 return content
-            rendered = super().render_template(content, context, jinja_env, seen_oids)
-            if isinstance(rendered, _MAY_BE_ALTERED) and isinstance(environment, NativeEnvironment):
-                template = environment.from_string(content)
-                variables: Any = context
-                parts: list[Any] = list(template.root_render_func(template.new_context(variables, shared=True)))
-                if len(parts) == 1 and not isinstance(parts[0], str):  # a value, which has never been text
-                    return rendered
-                text = "".join(map(str, parts))
-                return text if _is_altered(rendered, text) else rendered
-            return rendered
+            if isinstance(environment, NativeEnvironment):
+                return _native_value(environment.from_string(content), context)
         return super().render_template(content, context, jinja_env, seen_oids)
 
     def _warn_of_an_empty_interval(self, template: str, context: Context) -> None:
@@ -111,6 +103,16 @@ class TemplatedOperator(BaseOperator):
                 "sql names a file in the folder of the DAG, but the operator belongs to no DAG. Use it in a DAG."
             )
         return environment.loader.get_source(environment, sql)[0]
+
+
+def _native_value(template: jinja2.Template, context: Any) -> Any:
+    """Render a template to a value of Python as Airflow does, but keep text that would become another value."""
+    parts: list[Any] = list(template.root_render_func(template.new_context(context, shared=True)))
+    value = native_concat(parts)
+    if len(parts) == 1 and not isinstance(parts[0], str):  # a value, which has never been text
+        return value
+    text = "".join(map(str, parts))
+    return text if isinstance(value, _MAY_BE_ALTERED) and _is_altered(value, text) else value
 
 
 def _is_altered(value: Any, text: str) -> bool:

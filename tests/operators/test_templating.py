@@ -106,6 +106,17 @@ def test_native_templates_give_lists_as_in_any_dag(ids: Any) -> None:
     assert rendered(operator, params={"ids": ids}).user_ids.value == expected
 
 
+@native
+def test_a_template_is_rendered_once(native: bool) -> None:
+    pulled: list[str] = []
+    with dag(render_template_as_native_obj=native):
+        operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "{{ pull('id') }}"}])
+
+    rendered(operator, pull=lambda key: pulled.append(key) or "2026_01")
+    assert operator.users.value == [{"user_id": "2026_01"}]
+    assert pulled == ["id"]
+
+
 @pytest.mark.parametrize(("value", "kept"), [(5, 5), (1.5, 1.5), (True, True), ("5", 5), ("1.50", 1.5), ("a", "a")])
 def test_native_templates_give_values_as_in_any_dag(value: Any, kept: Any) -> None:
     with dag(render_template_as_native_obj=True):
