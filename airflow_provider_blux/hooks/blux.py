@@ -216,20 +216,16 @@ class BluxHook(BaseHook):
         from airflow_provider_blux.delivery.audit import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
-        is_no_list = _is_no_list(user_ids) or _is_no_list(receipts or ())
-        user_ids, receipts = ([], []) if is_no_list else (list(user_ids), list(receipts or ()))
-        if (
-            is_no_list
-            or any(isinstance(one, Mapping | list | tuple) for one in user_ids)
-            or not all(isinstance(one, str) for one in receipts)
-        ):
+        ids, files = _items(user_ids), [] if receipts is None else _items(receipts)
+        has_rows = any(isinstance(one, Mapping | list | tuple) for one in ids or ())
+        if ids is None or files is None or has_rows or not all(isinstance(file, str) for file in files):
             raise BluxConfigError(
                 "accepted_ids takes a list of receipts files, such as report['receipts'] (of several reports: "
                 "summarize_reports(reports)['receipts']), and a list of ids, not of rows."
             )
         hashes = Hashes(self.credentials.receipt_key)
-        accepted = accepted_hashes(receipts, hashes)
-        return [user_id for user_id in user_ids if hashes.of(str(user_id).encode()) in accepted]
+        accepted = accepted_hashes(files, hashes)
+        return [user_id for user_id in ids if hashes.of(str(user_id).encode()) in accepted]
 
     def asset(self, operation: Operation) -> Asset:
         """Return the Airflow asset that an operation changes in the application or project of the connection.
@@ -374,10 +370,12 @@ def _described(records: Iterable[Any]) -> str:
     return str(records) if is_source else f"a {type(records).__name__}"
 
 
-def _is_no_list(value: Any) -> bool:
+def _items(value: Any) -> list[Any] | None:
+    """Return the items of a list or the like; ``None`` for a single value, a dict or a data frame."""
     from airflow_provider_blux.sources.frames import frame_of
 
-    return not isinstance(value, Iterable) or isinstance(value, str | Mapping) or frame_of(value, "") is not None
+    is_no_list = not isinstance(value, Iterable) or isinstance(value, str | Mapping) or frame_of(value, "") is not None
+    return None if is_no_list else list(value)
 
 
 def _checked(records: Any) -> Iterable[Any]:

@@ -462,6 +462,9 @@ def test_what_is_no_list_has_no_ids_that_may_have_been_accepted(
 
     with pytest.raises(BluxConfigError, match=r"a list of ids, not of rows\.$"):
         BluxHook().accepted_ids(frame if kind == "DataFrame" else kind, report.receipts)
+    if kind is not None:
+        with pytest.raises(BluxConfigError, match="takes a list of receipts files"):
+            BluxHook().accepted_ids(["a"], frame if kind == "DataFrame" else kind)
     assert BluxHook().accepted_ids(frame["user_id"], report.receipts) == ["a"]
 
 
