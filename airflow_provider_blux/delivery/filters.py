@@ -218,11 +218,11 @@ class _GuardedRows:
             checked = self._guard.users_checked(self._rows, "the source has grown since it was counted")
         else:
             checked = self._guard.records_checked(self._rows)
-        is_empty = True
-        for row in checked:
-            is_empty = False
-            yield row
-        if is_empty and self._number:
+        for first in checked:
+            yield first
+            yield from checked
+            return
+        if self._number:
             raise BluxSourceError(
                 f"The source had {self._number:,} records when they were counted, and has none now, so nobody was "
                 "deleted. If it can be read only once, such as the cursor of a database, pass list(...) of it. "
