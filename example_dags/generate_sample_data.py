@@ -101,6 +101,7 @@ def _corrected(people: list[Person]) -> list[dict[str, Any]]:
     reason = "is a number and has already lost its leading zero; read the column as text (column '휴대폰')"
     lines = [
         {
+            "operation": "upsert_users",
             "record_number": 1_000 * number,
             "source": f"record {1_000 * number:,} of s3://crm/export.csv",
             "outcome": "rejected",

@@ -32,21 +32,33 @@ from airflow_provider_blux.records.scalars import python_value
 class RejectsFile(Lines):
     """The rejects file of one try; thread-safe.
 
-    Each line has the keys ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and ``record``. ``record``
-    is null if the row could not be read, or cannot be written as JSON. Values that JSON cannot represent are written as
-    text; the line then has the key ``as_text`` as well, with the columns of these values.
+    Each line has the keys ``operation``, ``record_number``, ``source``, ``outcome``, ``field``, ``reason`` and
+    ``record``. ``record`` is null if the row could not be read, or cannot be written as JSON. Values that JSON cannot
+    represent are written as text; the line then has the key ``as_text`` as well, with the columns of these values.
+
+    :param operation: the operation of the delivery, such as ``upsert_users``: a record of one operation must not be
+        sent by another, which would delete users that are to be updated, or create users that are to be deleted.
     """
+
+    def __init__(self, folder: Folder, name: str, operation: str) -> None:
+        super().__init__(folder, name)
+        self._operation = operation
 
     def add_rejects(self, rejects: Sequence[Reject], place_of: Place = lambda _number: None) -> None:
         """Add a line for each record; the lines are durable after the next flush.
 
         :param place_of: returns the position of a record in the source.
         """
-        self.add([_line(reject, place_of(reject.record_number)) for reject in rejects])
+        self.add([_line(self._operation, reject, place_of(reject.record_number)) for reject in rejects])
 
 
-def _line(reject: Reject, source: str | None) -> bytes:
-    line = {"record_number": reject.record_number, "source": source, **reject._asdict()}
+def _line(operation: str, reject: Reject, source: str | None) -> bytes:
+    line = {
+        "operation": operation,
+        "record_number": reject.record_number,
+        "source": source,
+        **reject._asdict(),
+    }
     # An error in place of the record means that the row could not be read.
     record = None if isinstance(reject.record, BluxRecordError) else reject.record
     try:

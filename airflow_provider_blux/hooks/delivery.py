@@ -70,7 +70,9 @@ def open_files(
     check_ids = settings.shaping.check_ids
     return {
         "store": _store(options),
-        "rejects": None if rejects_path is None else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file),
+        "rejects": None
+        if rejects_path is None
+        else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file, endpoint.operation),
         "receipts": None
         if receipts_path is None
         else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),

@@ -305,8 +305,14 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def _source(self) -> Iterable[Any]:
         """Return the records that the DAG author chose: files, a query, or the value of the record argument."""
         if self._source_field == "path":
-            options = self._file_options()
-            return files(self.path or [], self.storage_conn_id, options, self.on_missing, self._check_columns_of)
+            return files(
+                self.path or [],
+                self.storage_conn_id,
+                self._file_options(),
+                self.on_missing,
+                operation=self.operation,
+                check_columns_of=self._check_columns_of,
+            )
         if self._source_field == "sql":
             from airflow_provider_blux.sources.sql import SqlSource
 

@@ -92,12 +92,15 @@ def files(
     conn_id: str | None,
     options: FileOptions,
     on_missing: Absence,
+    *,
+    operation: str,
     check_columns_of: Callable[[Any], object],
 ) -> Iterable[Any]:
     """Return the records of files; no records if there is no file and ``on_missing`` is ``succeed``.
 
     If there is no file and ``on_missing`` is ``fail``, a :class:`BluxSourceError` is raised when the records are read.
 
+    :param operation: the operation that sends the records; rejects files of another one are refused.
     :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
         argument is a row with the cells of this line as column names, and nulls as values. It raises a
         :class:`BluxConfigError` if the names are wrong.
@@ -105,7 +108,7 @@ def files(
     """
     from airflow_provider_blux.sources.files import StorageSource
 
-    source = StorageSource(path, conn_id=conn_id, **options, check_columns_of=check_columns_of)
+    source = StorageSource(path, conn_id=conn_id, **options, operation=operation, check_columns_of=check_columns_of)
     if on_missing == "fail" or not source.has_no_file():
         return source
     if on_missing == "skip":

@@ -41,6 +41,8 @@ class StorageSource:
     :param delimiter: delimiter of CSV files; ``None`` for a comma.
     :param hive_partitioning: whether a folder ``grade=gold`` gives its records a column ``grade``. ``None`` means
         ``False``, and a warning names such folders.
+    :param operation: the operation that sends the records, such as ``upsert_users``: rejects files of another one are
+        refused. ``None`` to accept all.
     :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
         argument is a row with the cells of this line as column names, and nulls as values. It raises a
         :class:`BluxConfigError` if the names are wrong.
@@ -56,6 +58,7 @@ class StorageSource:
         encoding: str | None = None,
         delimiter: str | None = None,
         hive_partitioning: bool | None = None,
+        operation: str | None = None,
         check_columns_of: Callable[[Any], object] | None = None,
         argument: str = "path",
     ) -> None:
@@ -66,6 +69,7 @@ class StorageSource:
         self._dialect = dialect_of(encoding, delimiter)
         self._has_dialect = encoding is not None or delimiter is not None
         self._hive_partitioning = hive_partitioning
+        self._operation = operation
         self._check_columns_of = check_columns_of
         self._begins: list[tuple[int, str]] = []
         self._warned: set[str] = set()
@@ -90,7 +94,9 @@ class StorageSource:
             self._begins.append((number + 1, name))
             columns = partitions_of(path) if self._hive_partitioning else {}
             with _open(fs, path, name) as file:
-                found = records(file, name, layout, self._check_with(columns))
+                found = records(
+                    file, name, layout, operation=self._operation, check_columns_of=self._check_with(columns)
+                )
                 before = _state_of(file)
                 for record in _with_columns(found, columns, name) if columns else found:
                     number += 1

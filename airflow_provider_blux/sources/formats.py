@@ -85,11 +85,17 @@ def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dial
 
 
 def records(
-    file: BinaryIO, name: str, layout: Layout, check_columns_of: Callable[[LineRow], object] | None = None
+    file: BinaryIO,
+    name: str,
+    layout: Layout,
+    *,
+    operation: str | None = None,
+    check_columns_of: Callable[[LineRow], object] | None = None,
 ) -> Iterator[Any]:
     """Yield the records of a file.
 
     :param layout: the format, compression and CSV dialect of the file.
+    :param operation: the operation that sends the records; see :func:`rejected_records`.
     :param check_columns_of: checks the column names of a CSV file that has only one line; see :func:`comma_separated`.
     :raises BluxConfigError: the file is in another format or encoding than ``layout``; the message names the fix.
     :raises BluxSourceError: the file cannot be read.
@@ -101,6 +107,8 @@ def records(
     _check_beginning(text, name, layout)
     if layout.file_format == "csv":
         return comma_separated(cast("BinaryIO", text), name, layout.dialect, check_columns_of)
+    if layout.file_format == "rejects":
+        return rejected_records(cast("BinaryIO", text), name, operation)
     return read(cast("BinaryIO", text), name)
 
 

@@ -11,12 +11,13 @@ from airflow_provider_blux.sources.json_text import json_lines
 _KEYS = frozenset({"outcome", "field", "reason", "record"})
 
 
-def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
+def rejected_records(file: BinaryIO, name: str, operation: str | None = None) -> Iterator[Any]:
     """Yield the record of each line of a rejects file, whether its outcome is ``rejected`` or ``unknown``.
 
     An error takes the place of a line without a usable record. Blank lines are skipped.
 
-    :raises BluxConfigError: a line does not have the keys of a rejects file.
+    :param operation: the operation that sends the records; ``None`` if it is not known.
+    :raises BluxConfigError: a line does not have the keys of a rejects file, or names another operation.
     """
     for number, line in enumerate(json_lines(file, name), 1):
         if isinstance(line, BluxRecordError):
@@ -25,6 +26,11 @@ def rejected_records(file: BinaryIO, name: str) -> Iterator[Any]:
             raise BluxConfigError(
                 f"Record {number:,} of {name} is no line of a rejects file, which has {', '.join(sorted(_KEYS))}. Set "
                 "file_format to that of the file, or narrow path to the rejects files."
+            )
+        elif operation and line.get("operation", operation) != operation:
+            raise BluxConfigError(
+                f"Record {number:,} of {name} was to be sent by {line['operation']}, not by {operation}. Correct path, "
+                "or send the file with the operator that rejected its records."
             )
         else:
             yield _record(line)

@@ -33,7 +33,7 @@ def deliver(blux: Any, folder: Path, on_unknown: str, name: str, **options: Any)
         "send_events",
         EVENTS,
         store=FileStore(place, "task"),
-        rejects=RejectsFile(place, name),
+        rejects=RejectsFile(place, name, "send_events"),
         batch_size=10,
         on_unknown=on_unknown,
         max_rejects=len(EVENTS),

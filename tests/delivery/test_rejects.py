@@ -24,7 +24,7 @@ from tests.delivery.pushing import Memory, push
 
 
 def rejects_in(folder: Path, name: str = "try1") -> RejectsFile:
-    return RejectsFile(Folder(LocalFileSystem(), str(folder), "rejects_path"), name)
+    return RejectsFile(Folder(LocalFileSystem(), str(folder), "rejects_path"), name, "upsert_users")
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -44,6 +44,7 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
     assert report.rejects == [f"file://{tmp_path}/folder/try1.jsonl"]
     assert lines(tmp_path / "folder" / "try1.jsonl") == [
         {
+            "operation": "upsert_users",
             "record_number": 4,
             "source": None,
             "outcome": "rejected",
@@ -52,6 +53,7 @@ def test_a_rejected_record_is_kept_with_its_number_field_reason_and_content(blux
             "record": {"phone_number": "x"},
         },
         {
+            "operation": "upsert_users",
             "record_number": 2,
             "source": None,
             "outcome": "rejected",
@@ -294,7 +296,7 @@ def test_the_reasons_of_all_tries_are_in_the_report(blux, tmp_path):
 
 def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
     fs = fsspec.filesystem("memory")
-    rejects = RejectsFile(Folder(fs, "/bucket/rejects", "rejects_path"), "try1")
+    rejects = RejectsFile(Folder(fs, "/bucket/rejects", "rejects_path"), "try1", "upsert_users")
 
     for number in (1, 2):
         rejects.add_rejects([Reject(number, "rejected", None, "broken", None)])
@@ -312,7 +314,9 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
 
 def test_the_error_names_many_objects_by_one_glob(blux, monkeypatch):
     monkeypatch.setattr(checkpoint, "SAVE_EVERY_SECONDS", 0.0)
-    rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/rejects-by-glob", "rejects_path"), "try1")
+    rejects = RejectsFile(
+        Folder(fsspec.filesystem("memory"), "/bucket/rejects-by-glob", "rejects_path"), "try1", "upsert_users"
+    )
 
     with pytest.raises(BluxRejectLimitError, match=r"are in memory:///bucket/rejects-by-glob/try1\.part\*\.jsonl\. "):
         push(blux, "upsert_users", rows(1, 1) * 9, rejects=rejects, store=Memory(), batch_size=1, concurrency=1)
@@ -365,7 +369,7 @@ def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_around_it(tmp_path,
             return file
 
     disk = Full()
-    rejects = RejectsFile(Folder(disk, str(tmp_path), "rejects_path"), "try1")
+    rejects = RejectsFile(Folder(disk, str(tmp_path), "rejects_path"), "try1", "upsert_users")
     for number in earlier:
         rejects.add_rejects([Reject(number, "rejected", None, "broken", None)])
         rejects.flush()

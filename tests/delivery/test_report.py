@@ -175,7 +175,7 @@ def test_where_nothing_was_to_be_sent_it_is_told_how_many_are_valid():
 
 
 def test_the_report_names_the_object_that_the_last_rejects_are_written_to():
-    rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/report", "rejects_path"), "try1")
+    rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/report", "rejects_path"), "try1", "upsert_users")
     counter = counter_of(None, rejects)
     counter.settle(batch(1, 2, rejects=[reject(1)]), Outcome(delivered=1))
     rejects.flush()

@@ -108,7 +108,7 @@ def test_what_fails_when_all_is_delivered_sends_nothing_again(blux, on_unknown):
 def test_a_checkpoint_outlives_rejects_that_cannot_be_written(blux, tmp_path):
     store, rows = Memory(), [*ROWS, {}]
     fail_half_way(blux, "upsert_users", rows, store)
-    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path / "rejects"), "rejects_path"), "try2")
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path / "rejects"), "rejects_path"), "try2", "upsert_users")
     tmp_path.joinpath("rejects").rmdir()
     tmp_path.joinpath("rejects").write_text("a file in place of the folder")
 
@@ -328,7 +328,7 @@ def test_what_an_earlier_try_rejected_is_counted_and_not_rejected_again(blux, ca
 
 def test_rejects_of_a_try_without_a_rejects_file_are_not_said_to_be_in_one(blux, tmp_path):
     rows, store = [{"user_id": None}, *ROWS, {"user_id": None}], Memory()
-    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path), "rejects_path"), "try2")
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path), "rejects_path"), "try2", "upsert_users")
     fail_half_way(blux, "upsert_users", rows, store)
 
     with pytest.raises(BluxRejectLimitError, match="2 rejected") as caught:

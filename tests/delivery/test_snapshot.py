@@ -576,7 +576,7 @@ def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(blux: Any, tmp_pat
 
 
 def test_rejected_rows_go_to_the_rejects_and_unchanged_ones_do_not(blux: Any, folder: Folder, tmp_path: Any) -> None:
-    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path / "rejects"), "rejects_path"), "try1")
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path / "rejects"), "rejects_path"), "try1", "upsert_users")
     send(blux, folder, USERS)
     rows = [*USERS, {"user_id": "bad", "x": float("nan")}]
 

@@ -123,7 +123,7 @@ def test_a_line_has_the_keys_of_the_table(blux_emulator: Emulator, tmp_path: Pat
     line = json.loads(Path(report["rejects"][0].removeprefix("file://")).read_text("utf-8"))
     shown = json.loads(REPLAY.code("json")[0].code)
 
-    keys = [name for row in REPLAY.table_of("record_number") for name in names(row[0])]
+    keys = [name for row in REPLAY.table_of("operation") for name in names(row[0])]
     assert keys == list(line)
     assert [*shown, "as_text"] == keys
     assert line["source"] == "record 1 of users"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxRejectLimitError
 from airflow_provider_blux.hooks.blux import BluxHook
-from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
+from airflow_provider_blux.operators.blux import BluxDeleteUsersOperator, BluxUpsertUsersOperator
 from airflow_provider_blux.sources.files import StorageSource
 
 MAPPING = {"회원번호": "user_id", "휴대폰": "phone_number"}
@@ -63,6 +64,25 @@ def test_a_line_of_another_file_is_an_error_that_a_retry_cannot_help(tmp_path: P
     with pytest.raises(BluxConfigError, match=r"Record 2 of .*corrected\.jsonl is no line of a rejects file") as caught:
         read(path)
     assert not caught.value.retry_helps
+
+
+@pytest.mark.parametrize("operation", ["upsert_users", "delete_users"])
+def test_what_one_operation_rejected_is_not_sent_by_another(
+    blux_emulator: Emulator, tmp_path: Path, operation: str
+) -> None:
+    operators: dict[str, Any] = {"upsert_users": BluxUpsertUsersOperator, "delete_users": BluxDeleteUsersOperator}
+    own, other = operators.pop(operation), operators.popitem()[1]
+    (tmp_path / "ids.jsonl").write_text('{"user_id": " a"}\n{"user_id": "b"}\n')
+    report = own(
+        task_id="send", path=str(tmp_path / "ids.jsonl"), rejects_path=str(tmp_path / "rejects"), max_rejects=1
+    ).execute({})
+    before = blux_emulator.requests()
+
+    with pytest.raises(AirflowFailException, match=f"was to be sent by {operation}, not by") as caught:
+        other(task_id="replay", path=report["rejects"], file_format="rejects").execute({})
+
+    assert "Correct path, or send the file with the operator that rejected its records." in str(caught.value)
+    assert blux_emulator.requests() == before
 
 
 def test_a_line_that_is_no_json_any_more_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
