@@ -156,6 +156,7 @@ def test_files_are_merged_again_when_they_are_worth_a_quarter_of_the_whole(blux:
     assert send(blux, tmp_path, users).unchanged == 1600
 
 
+@pytest.mark.slow
 def test_many_small_files_are_merged(blux: Any, tmp_path: Path) -> None:
     rows = AcceptedRows()
     rows.unpack(b"".join(random.Random(number).randbytes(SIZE - 1) + b"\0" for number in range(100_000)))  # noqa: S311
