@@ -11,7 +11,7 @@
     │   ├── BluxAuthError       401, 403                                fix the credentials
     │   ├── BluxRequestError    any other 4xx                           fix the records
     │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
-    ├── BluxRejectLimitError    more records refused than allowed       fix them; the others are delivered
+    ├── BluxRejectLimitError    more rejected or unknown than allowed   fix them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to continue
     ├── BluxSnapshotError       the snapshot cannot be read, or it is   nothing was sent; full_refresh starts a new one
     │                           of another application
@@ -183,7 +183,7 @@ class BluxUnavailable(BluxApiError):  # noqa: N818 - the name is part of the pub
 
 
 class BluxRejectLimitError(BluxError):
-    """More records were refused than allowed; every other record is delivered."""
+    """More records were rejected or unknown than ``max_rejects`` allows; the delivery of all others is complete."""
 
     retry_helps = False
 

@@ -34,7 +34,7 @@ _Ranges = dict[int, tuple[int, str]]
 
 @dataclass
 class _State:
-    """The content of a checkpoint. Each digest covers the source from its first record to the end of a batch.
+    """The content of a checkpoint. Each digest except ``settings`` covers the source up to the end of a batch.
 
     :param settings: digest of the settings that decide the batches and their destination.
     :param records: this many records from the start of the source are settled; ``digest`` covers them.

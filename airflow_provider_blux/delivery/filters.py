@@ -181,7 +181,8 @@ def guarded(
     :param max_users: ``None`` for no limit.
     :param shape: returns the id and the record of a row.
     :param is_stopped: returns whether reading must stop.
-    :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again.
+    :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again. In
+        the second reading, it is also raised if there were at most ``max_users`` rows before, and there are more now.
     :raises BluxSourceError: there are no rows when they are read again.
     :raises BluxStopped: the run was asked to stop.
     """
@@ -233,7 +234,8 @@ class _GuardedRows:
 class _Guard:
     """Checks that rows have at most ``max_users`` different users.
 
-    The rows are counted first, since this is cheap. Users are counted only if there are more rows than ``max_users``.
+    Rows that can be read again are counted first, since this is cheap. Their users are counted only if there are more
+    rows than ``max_users``.
     """
 
     def __init__(self, max_users: int, shape: Shape, is_stopped: Callable[[], bool]) -> None:

@@ -81,11 +81,12 @@ def _rejected(error: RepeatedKeyError) -> BluxRecordError:
 def json_text(text: str, name: str) -> Any:
     """Parse JSON text.
 
-    If the text is a list, an item with an object that has the same key twice, with different values, is replaced by an
-    error object.
+    In a list, a :class:`BluxRecordError` takes the place of an item with an object that has a key twice, with different
+    values.
 
+    :param name: what the text is, for error messages.
     :raises ValueError: the text is not JSON.
-    :raises BluxSourceError: the text is not a list, and contains an object that has the same key twice.
+    :raises BluxSourceError: the text is not a list, and an object in it has a key twice, with different values.
     """
     try:
         return loads(text)
