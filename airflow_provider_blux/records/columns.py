@@ -79,6 +79,19 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
     )
 
 
+def instead_of_excluded(column: str, excluded: str, own_group: str | None) -> BluxConfigError:
+    """Return the error for a column that is a name in ``exclude_fields`` in another spelling.
+
+    :param excluded: the name in ``exclude_fields``.
+    :param own_group: the group of custom properties.
+    """
+    return BluxConfigError(
+        f"exclude_fields names {shown(excluded, LONGEST)!r}, and the column {shown(column, LONGEST)!r} is the same in "
+        "another spelling, so it would be sent. Write the name as the column has it. (To send the column, map it to "
+        f"{own_group}.<name>.)"
+    )
+
+
 def flattened(columns: Mapping[str, str]) -> BluxConfigError:
     """Return the error for a table whose columns are parts of flattened objects, such as ``properties.price``.
 

@@ -12,6 +12,7 @@ from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check
 from airflow_provider_blux.records.columns import (
     alike,
     flattened,
+    instead_of_excluded,
     is_table_row,
     mapping_to,
     missing_column,
@@ -21,7 +22,7 @@ from airflow_provider_blux.records.columns import (
     renaming,
     reversed_mapping,
 )
-from airflow_provider_blux.records.exclusions import GROUPS
+from airflow_provider_blux.records.exclusions import GROUPS, property_of
 from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
@@ -51,6 +52,7 @@ class Header:
         self._groups = {letters_of(group): group for group in groups}
         inside = {letters_of(f"{group}.{name}"): name for group in groups for name in names}
         self._by_letters = inside | {letters_of(name): name for name in fields.names}
+        self._excluded = {letters: name for name in shaping.excluded if (letters := letters_of(name))}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
         self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -76,11 +78,15 @@ class Header:
         """Check the property names in the nested groups of a row.
 
         :param row: a row whose columns have already been renamed to field names.
-        :raises BluxRecordError: a property is a field in another spelling, such as ``Phone-Number``.
+        :raises BluxRecordError: a property is a field, or a name in ``exclude_fields``, in another spelling, such as
+            ``Phone-Number``.
         """
-        for group in self._fields.flat_groups:
+        for group in GROUPS:
             if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked:
-                self._check_spelling({name: None for name in held if name not in self._mapped}, f"{group}.")
+                own = {name: None for name in held if name not in self._mapped}
+                if group in self._fields.flat_groups:
+                    self._check_spelling(own, f"{group}.")
+                self._check_excluded(own, f"{group}.")
                 self._remember(names)
 
     def lowered(self, row: Row) -> Row:
@@ -114,6 +120,7 @@ class Header:
         if is_table_row(row):
             self._check_table(row)
         self._check_spelling(row)
+        self._check_excluded(row)
         if self._fields.properties is not None:
             self._check_flattened(row)
             self._check_forms(row)
@@ -161,6 +168,19 @@ class Header:
         column, field = next(iter(wrong.items()))
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
         raise BluxRecordError(f"{group}{column}", f"is {field} in another spelling; {way_out}")
+
+    def _check_excluded(self, row: Row, group: str = "") -> None:
+        """Check that no column is a name in ``exclude_fields`` in another spelling: it would be sent.
+
+        :param group: the group that is checked instead of a row, with a full stop.
+        """
+        for name in row:
+            if not isinstance(name, str) or name in self._shaping.field_mapping or self._shaping.is_excluded(name):
+                continue
+            excluded = self._excluded.get(letters_of(property_of(name)))
+            if excluded is not None and excluded not in row:
+                error = instead_of_excluded(f"{group}{name}", excluded, self._fields.own_group)
+                raise error if is_table_row(row) else BluxRecordError(f"{group}{name}", error.message)
 
     def _check_flattened(self, row: Row) -> None:
         """Check that no column is a part of a flattened group, as ``properties.price`` is."""

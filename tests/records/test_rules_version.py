@@ -24,7 +24,7 @@ from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
 
-HELD = (5, "d2dd7e9d31073473097db5265f091e91")
+HELD = (6, "1b2549aa8250b1118bbe0364367b3055")
 
 
 class Grade(Enum):

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from types import MappingProxyType
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -422,6 +423,45 @@ def test_a_custom_property_that_is_called_as_a_field_is_not_excluded_alone() -> 
 def test_a_property_that_user_properties_does_not_have_is_an_error() -> None:
     with pytest.raises(BluxConfigError, match=r"user_properties has no field 'grade', only .*'custom_user_pr"):
         Shaping(exclude_fields=["user_properties.grade"])
+
+
+@pytest.mark.parametrize(
+    ("name", "column"), [("ssn", "SSN"), ("home_address", "home-address"), ("주민번호", normalize("NFD", "주민번호"))]
+)
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_column_that_is_excluded_but_for_its_spelling_is_not_sent(
+    kind: tuple[str, str], name: str, column: str
+) -> None:
+    row = {"user_id": "u", column: "secret", "grade": 1}
+    shaping = Shaping(exclude_fields=[name])
+
+    said = refusal(kind, row, exclude_fields=[f"custom_user_properties.{name}"])
+    assert said.startswith(f"exclude_fields names {name!r}, and the column {column!r} is the same in another spelling")
+    check(shape_of(*kind, shaping), row, Rejected(column, "Write the name as the column has it."))
+    for group in ("custom_user_properties", "properties"):
+        nested = {"user_id": "u", group: {column: "secret"}}
+        check(shape_of(*kind, shaping), nested, Rejected(f"{group}.{column}", "so it would be sent"))
+    for kept in (
+        Shaping(exclude_fields=[name], field_mapping={column: "custom_user_properties.kept"}),
+        Shaping(exclude_fields=[f"custom_user_properties.{column}"]),
+    ):
+        assert shape_of(*kind, kept)(TableRow(row))[0] == "u"
+
+
+def test_a_column_beside_the_excluded_one_is_another() -> None:
+    row = TableRow({"user_id": "u", "home_address": "secret", "home-address": "x"})
+
+    assert shape_of(*USER, Shaping(exclude_fields=["home_address"]))(row)[1] == {
+        "user_id": "u",
+        "custom_user_properties": {"home-address": "x"},
+    }
+
+
+def test_names_without_a_letter_are_not_the_same() -> None:
+    assert shape_of(*USER, Shaping(exclude_fields=["#"]))(TableRow({"user_id": "u", "@": 1}))[1] == {
+        "user_id": "u",
+        "custom_user_properties": {"@": 1},
+    }
 
 
 def excluded_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

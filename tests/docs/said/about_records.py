@@ -147,6 +147,11 @@ def columns_in_capitals(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,PHONE_NUMBER\n1,010\n")).execute({})
 
 
+@says("exclude_fields names")
+def an_excluded_column_in_capitals(scene: Scene) -> None:
+    operator(path=scene.file("users.csv", b"user_id,SSN\n1,9\n"), exclude_fields=["ssn"]).execute({})
+
+
 @says("These columns are named as parts")
 def flattened_columns(scene: Scene) -> None:
     operator(path=scene.file("users.csv", b"user_id,properties.grade\n1,gold\n")).execute({})
