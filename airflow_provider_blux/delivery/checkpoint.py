@@ -259,9 +259,9 @@ def _understood(saved: Any, settings: str) -> _State:
         ) from None
     if state.settings != settings:
         raise BluxCheckpointError(
-            "The checkpoint of an earlier try belongs to other settings: batch_size, on_unknown, list_key, the "
-            "presence of a snapshot_path, the arguments for reading rows or the connection have changed since. This "
-            f"try sent nothing. {WAY_OUT}"
+            "The checkpoint of an earlier try belongs to other settings: batch_size, on_unknown, list_key, "
+            "snapshot_path, the arguments for reading rows or the connection have changed since. This try sent "
+            f"nothing. {WAY_OUT}"
         )
     return state
 

@@ -266,7 +266,8 @@ class Delivery:
             self._at_most_once,
             settings.shaping,
             settings.updated_at_field,
-            self._snapshot is not None,
+            # What an earlier try has sent is missing from a snapshot in another folder.
+            self._snapshot and str(self._snapshot),
         )
         return blake2b(repr(decisive).encode(), digest_size=12).hexdigest()
 

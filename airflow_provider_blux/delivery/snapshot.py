@@ -102,6 +102,9 @@ class Snapshot:
         self._token, self._sequence = "", 0
         self._replaces: str | None = None
 
+    def __str__(self) -> str:
+        return str(self._folder)
+
     @property
     def replaces(self) -> str | None:
         """The id of the run in which the full refresh began: this run, or that of an earlier try of the task.

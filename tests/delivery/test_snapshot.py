@@ -21,6 +21,7 @@ from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import (
     BluxAbsentError,
+    BluxCheckpointError,
     BluxConfigError,
     BluxError,
     BluxRejectLimitError,
@@ -431,6 +432,21 @@ def test_a_retry_neither_sends_settled_rows_again_nor_counts_them_twice(blux: An
     assert (report.read, report.resumed, report.absent) == (250, 10, 0)
     assert len(blux.requests()) - before == 12
     assert outcomes(send(blux, folder, rows)) == {"unchanged": 250}
+
+
+def test_a_retry_does_not_go_on_with_another_snapshot(blux: Any, folder: Folder, tmp_path: Any) -> None:
+    other, store = Folder(LocalFileSystem(), str(tmp_path / "other"), "snapshot_path"), Memory()
+    send(blux, other, USERS)
+    changed = [{**row, "points": -1} for row in USERS]
+    blux.fault(kind="status", status=503, skip=1)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, changed, store=store, concurrency=1)
+    blux.clear_faults()
+
+    # It knows the users of before, and would take them for unchanged when their values come back.
+    with pytest.raises(BluxCheckpointError, match=r"belongs to other settings: .* snapshot_path"):
+        send(blux, other, changed, store=store)
+    assert outcomes(send(blux, folder, changed, store=store)) == {"delivered": 250}
 
 
 def test_a_full_refresh_sends_everything_and_forgets_who_is_gone(blux: Any, folder: Folder) -> None:
