@@ -217,31 +217,43 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
     """Return the sorted paths of the files at a path; an empty list if there are none.
 
     :param place: the path of a file, of a folder, or a glob. A folder stands for all files in it at any depth, except
-        those that :func:`_is_marker` excludes. A path that exists is not treated as a glob, even with wildcards in it.
+        those that :func:`_is_marker` excludes; so does ``**`` in a glob. A path that exists is not treated as a glob,
+        even with wildcards in it.
     :param warn: called with a warning about files that are not read.
     :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
     """
     if fs.isdir(place):
-        found = fs.find(place)
-        if any("/_delta_log/" in path or "/.hoodie/" in path for path in found):
-            raise BluxConfigError(
-                f"{place} holds a table of Delta Lake or Hudi, whose files also have rows that were changed or deleted "
-                "since. Read the table with a tool that knows its format, and send the result or an export."
-            )
-        files = sorted(path for path in found if not _is_marker(path, place))
-        if hidden := [path for path in set(found).difference(files) if PurePosixPath(path).suffix in SUFFIXES]:
-            warn(f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot.")
-        return files
+        return _below(place, fs.find(place), warn)
     if fs.exists(place):
         return [place]
     if not _GLOB.search(place):
         return []
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
     files = [path for path in matches if not fs.isdir(path)]
-    if len(files) < len(matches) and "**" not in place:
+    if "**" in place:
+        return _below(place.partition("**")[0], files, warn)
+    if len(files) < len(matches):
         warn(
             f"{place} matches folders, and a glob does not read the files in them. To read these files, add /** to it."
         )
+    return files
+
+
+def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> list[str]:
+    """Return the sorted paths of the files with records among the files that were found below a folder.
+
+    :param folder: the path of the folder, or a glob of folders.
+    :param warn: called with a warning about files that are not read.
+    :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
+    """
+    if any("/_delta_log/" in path or "/.hoodie/" in path for path in found):
+        raise BluxConfigError(
+            f"{folder} holds a table of Delta Lake or Hudi, whose files also have rows that were changed or deleted "
+            "since. Read the table with a tool that knows its format, and send the result or an export."
+        )
+    files = sorted(path for path in found if not _is_marker(path, folder))
+    if hidden := [path for path in set(found).difference(files) if PurePosixPath(path).suffix in SUFFIXES]:
+        warn(f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot.")
     return files
 
 
@@ -284,7 +296,7 @@ def _is_marker(path: str, folder: str) -> bool:
     Engines such as Spark start the names of such files and folders with ``_`` or ``.``. A path that ends with ``/`` is
     the empty object with which an S3 console represents a folder.
 
-    :param folder: the folder that is read; its own name does not count.
+    :param folder: the folder that is read, or a glob of such folders; its own name does not count.
     """
     if path.endswith("/"):  # the empty object that represents a folder in S3
         return True

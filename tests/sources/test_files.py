@@ -52,12 +52,13 @@ def test_a_folder_is_read_in_sorted_order_with_everything_below_it(tmp_path: Pat
     assert list(StorageSource(f"file://{tmp_path}/")) == names
 
 
-def test_what_engines_leave_beside_data_is_passed_over(tmp_path: Path) -> None:
-    write(tmp_path, a=["a"])
+@pytest.mark.parametrize("path", ["_data", "_data/**", "_data/**/*.jsonl", "_da*/**"])
+def test_what_engines_leave_beside_data_is_passed_over(tmp_path: Path, path: str) -> None:
+    write(tmp_path / "_data", a=["a"])
     for name in ("_SUCCESS", ".a.jsonl.crc", "_temporary/0/part.jsonl", ".hidden/part.jsonl", "day=1/_SUCCESS"):
-        write_lines(tmp_path / name, "marker")
+        write_lines(tmp_path / "_data" / name, "marker")
 
-    assert list(StorageSource(str(tmp_path))) == ["a"]
+    assert list(StorageSource(f"{tmp_path}/{path}")) == ["a"]
 
 
 def test_a_folder_may_itself_begin_with_an_underscore(tmp_path: Path) -> None:
@@ -133,9 +134,9 @@ def test_a_table_whose_files_also_have_earlier_versions_is_refused(tmp_path: Pat
     write_lines(tmp_path / "lake" / "users" / "part-0.jsonl", "a")
     write_lines(tmp_path / "lake" / "users" / log)
 
-    for folder in ("lake/users", "lake"):
+    for path, folder in (("lake/users", "lake/users"), ("lake", "lake"), ("lake/**", "lake/"), ("*/**", r"\*/")):
         with pytest.raises(BluxConfigError, match=rf"^{tmp_path}/{folder} holds a table of Delta Lake or Hudi, whose"):
-            next(iter(StorageSource(f"{tmp_path}/{folder}")))
+            next(iter(StorageSource(f"{tmp_path}/{path}")))
 
 
 @pytest.mark.parametrize("path", ["", "/*.jsonl"])
