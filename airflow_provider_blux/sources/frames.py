@@ -10,7 +10,7 @@ from datetime import MAXYEAR, MINYEAR, datetime
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.arrow import batch_rows, correction_of, without_index
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, tolerant
@@ -35,9 +35,7 @@ class Frame:
         self._value = value
         self._slices = slices
         self._columns = list(columns)
-        check_columns(self._columns, name)
-        if len(value) and not self._columns:
-            raise BluxSourceError(f"{name} has {len(value):,} rows and no columns.", retry_helps=False)
+        check_columns(self._columns, name, len(value))
 
     def __len__(self) -> int:
         return len(self._value)

@@ -17,12 +17,13 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
     """Yield one record for each row; an error in place of a row with a value that Python cannot hold.
 
     :param file: a seekable file, since the metadata of Parquet is at the end of the file.
-    :raises BluxSourceError: the file is damaged or is not Parquet, or a column name is missing or is not unique.
+    :raises BluxSourceError: the file is damaged or is not Parquet, or a column name is missing or is not unique, or the
+        file has rows but no columns.
     """
     parquet = _open(file, name)
     columns = without_index(parquet.schema_arrow.empty_table()).schema.names
     groups, size = parquet.num_row_groups, parquet.metadata.num_rows
-    check_columns(columns, name)
+    check_columns(columns, name, size)
     rows = 0
     for group in range(groups):
         batches = parquet.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False)

@@ -144,11 +144,19 @@ def _unreadable(value: Any) -> Unreadable | None:
     return None
 
 
-def check_columns(columns: Sequence[Any], name: str) -> None:
-    """Check that each column has a name, and that all names are different.
+def check_columns(columns: Sequence[Any], name: str, rows: int = 0) -> None:
+    """Check that each column has a name, that all names are different, and that rows have columns.
 
-    :raises BluxSourceError: a name is empty or is not text, or two columns have the same name.
+    :param rows: number of rows, as far as it is known.
+    :raises BluxSourceError: a name is empty or is not text, two columns have the same name, or there are rows but no
+        columns.
     """
+    if rows and not columns:
+        raise BluxSourceError(
+            f"{name} has {rows:,} rows and no columns. If the data is in the index of pandas, make it a column with "
+            "reset_index().",
+            retry_helps=False,
+        )
     for number, column in enumerate(columns, 1):
         if not isinstance(column, str):
             raise BluxSourceError(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -171,3 +172,8 @@ def test_nanoseconds_are_microseconds_at_any_depth(column: Any, value: Any) -> N
 def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(BluxSourceError, match="f: column 1 has the same name"):
         read(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
+
+
+def test_rows_without_columns_are_refused_not_left_out() -> None:
+    with pytest.raises(BluxSourceError, match="f has 2 rows and no columns"):
+        read(pa.Table.from_pandas(pd.DataFrame(index=["00123", "00124"])))
