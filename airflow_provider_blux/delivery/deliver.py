@@ -26,7 +26,7 @@ from airflow_provider_blux.delivery.snapshot import Snapshot, Totals, check_abse
 from airflow_provider_blux.delivery.storage import Store
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
-from airflow_provider_blux.records.encoding import decode, encoded_merge_of
+from airflow_provider_blux.records.encoding import decode, merge_of
 from airflow_provider_blux.records.shapes import shape_of
 
 # Batches for this many seconds of the rate limit are read and encoded in advance, because a source may be bursty.
@@ -177,7 +177,7 @@ class Delivery:
 
     def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
         """Yield the batches that no earlier try has completed."""
-        settings, merge = self._settings, encoded_merge_of(self._operation)
+        settings, merge = self._settings, merge_of(self._operation)
         place_of = place_in(rows)
         reading = Reading(
             shape=self._shape,

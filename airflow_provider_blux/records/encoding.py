@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.shapes import merge_of
+from airflow_provider_blux.records.users import merged
 from airflow_provider_blux.records.values import HALF_A_CHARACTER, is_encodable
 
 Merge = Callable[[bytes, bytes], bytes]
@@ -45,9 +45,10 @@ def _half_character_in(value: Any, field: str) -> str | None:
     return next((place for item, name in items if (place := _half_character_in(item, name)) is not None), None)
 
 
-def encoded_merge_of(operation: str) -> Merge | None:
+def merge_of(operation: str) -> Merge | None:
     """Return the function that merges two encoded records of the same user or device; ``None`` for events."""
-    merge = merge_of(operation)
-    if merge is None:
+    if operation == "send_events":
         return None
-    return lambda earlier, later: encode(merge(decode(earlier), decode(later)))
+    if operation == "delete_users":
+        return lambda first, _repeated: first
+    return lambda earlier, later: encode(merged(decode(earlier), decode(later)))

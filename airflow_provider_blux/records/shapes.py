@@ -26,11 +26,6 @@ _SHAPES: dict[tuple[str, str], Callable[[Any, Shaping], tuple[str, Any]]] = {
     ("send_events", "open"): events.event,
     ("update_devices", "open"): devices.device,
 }
-_MERGES: dict[str, Callable[[Any, Any], Any]] = {
-    "upsert_users": users.merged,
-    "delete_users": lambda first, _repeated: first,
-    "update_devices": users.merged,
-}
 _GROUPS: dict[str, frozenset[str] | None] = {
     "user_properties": frozenset(STANDARD_FIELDS),
     "custom_user_properties": None,
@@ -135,11 +130,6 @@ def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:
     """
     fields = FIELDS[operation, api]
     return shaping.excluded - shaping.field_mapping.keys() - fields.groups.keys()
-
-
-def merge_of(operation: str) -> Callable[[Any, Any], Any] | None:
-    """Return the function that merges two records of the same user or device; ``None`` for events."""
-    return _MERGES.get(operation)
 
 
 def check_mapping(operation: str, api: str | None, field_mapping: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_blux.delivery.batches import Reading, copied, cut
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxRecordError, BluxStopped
-from airflow_provider_blux.records.encoding import encoded_merge_of
+from airflow_provider_blux.records.encoding import merge_of
 from airflow_provider_blux.records.shapes import shape_of
 from tests.delivery.pushing import held, push
 from tests.delivery.test_rejects import lines, rejects_in
@@ -130,7 +130,7 @@ def test_events_of_one_user_are_not_merged():
 
 def test_what_is_sent_is_what_the_last_record_of_a_user_says_property_by_property():
     rows = [{"user_id": "a", "x": 1, "y": 1}, {"user_id": "b"}, {"user_id": "a", "y": 2, "z": 2}]
-    [batch] = cut(USERS.records(rows), size=10, merge=encoded_merge_of("upsert_users"))
+    [batch] = cut(USERS.records(rows), size=10, merge=merge_of("upsert_users"))
 
     assert json.loads(batch.records["a"].content)["custom_user_properties"] == {"x": 1, "y": 2, "z": 2}
     assert [part.number for part in batch.parts("a")] == [1, 3]
@@ -149,7 +149,7 @@ def test_batches_are_full_but_the_last_and_follow_each_other(count, size):
 
 @pytest.mark.parametrize("row", [{}, {"user_id": "same"}], ids=["all rejected", "all merged"])
 def test_a_batch_that_does_not_fill_is_cut_all_the_same(row):
-    batches = list(cut(USERS.records([row] * 25), size=1 if not row else 2, merge=encoded_merge_of("upsert_users")))
+    batches = list(cut(USERS.records([row] * 25), size=1 if not row else 2, merge=merge_of("upsert_users")))
 
     assert [batch.read for batch in batches] == ([10, 10, 5] if not row else [20, 5])
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_blux.delivery.batches import Batch, Reading, Record, cut
 from airflow_provider_blux.delivery.checkpoint import SAVE_EVERY_SECONDS, VERSION, Checkpoint
 from airflow_provider_blux.exceptions import BluxCheckpointError
-from airflow_provider_blux.records.encoding import encoded_merge_of
+from airflow_provider_blux.records.encoding import merge_of
 from airflow_provider_blux.records.shapes import shape_of
 from tests.delivery.pushing import Memory
 
@@ -23,7 +23,7 @@ def opened(store: Memory, rows: Sequence[Any], reading: Reading = READING) -> tu
     """Return a checkpoint and its unsettled batches of two records each."""
     checkpoint = Checkpoint(store, "settings", at_most_once=True)
     checkpoint.load()
-    cut_in_twos = partial(cut, size=2, merge=encoded_merge_of("upsert_users"))
+    cut_in_twos = partial(cut, size=2, merge=merge_of("upsert_users"))
     return checkpoint, list(checkpoint.pending(reading.records(rows), cut_in_twos))
 
 

@@ -11,8 +11,9 @@ import pytest
 from airflow_provider_blux.api.endpoints import OPERATIONS, apis_of
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.devices import device
+from airflow_provider_blux.records.encoding import decode, merge_of
 from airflow_provider_blux.records.events import event
-from airflow_provider_blux.records.shapes import merge_of, shape_of
+from airflow_provider_blux.records.shapes import shape_of
 from airflow_provider_blux.records.users import deletion, merged, profile, user
 from tests.records.outcomes import HALF, Rejected, check
 
@@ -272,6 +273,13 @@ def test_a_repeated_deletion_is_one_and_events_are_never_merged() -> None:
     merge = merge_of("delete_users")
 
     assert merge is not None
-    assert merge("u", "u") == "u"
+    assert merge(b'"u"', b'"u"') == b'"u"'
     assert merge_of("send_events") is None
-    assert merge_of("update_devices") is merged
+
+
+@pytest.mark.parametrize("operation", ["upsert_users", "update_devices"])
+def test_records_of_users_and_devices_are_merged_as_they_are_encoded(operation: str) -> None:
+    merge = merge_of(operation)
+
+    assert merge is not None
+    assert decode(merge(b'{"properties":{"a":1,"b":1}}', b'{"properties":{"b":2}}')) == {"properties": {"a": 1, "b": 2}}
