@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.csv_text import dialect_of
-from airflow_provider_blux.sources.formats import READERS, FileFormat
+from airflow_provider_blux.sources.formats import FORMATS, FileFormat
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -50,8 +50,8 @@ def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty
 
 def _check_options(options: FileOptions) -> None:
     file_format = options["file_format"]
-    if file_format is not None and file_format not in READERS:
-        raise BluxConfigError(f"file_format must be one of {', '.join(READERS)}, or be left out.")
+    if file_format is not None and file_format not in FORMATS:
+        raise BluxConfigError(f"file_format must be one of {', '.join(FORMATS)}, or be left out.")
     if not isinstance(options["hive_partitioning"], bool | None):
         raise BluxConfigError("hive_partitioning must be True or False, or be left out.")
     dialect_of(options["encoding"], options["delimiter"])

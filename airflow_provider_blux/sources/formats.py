@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import COMPRESSIONS, Compression, reader
@@ -20,13 +20,7 @@ from airflow_provider_blux.sources.rows import LineRow
 FileFormat = Literal["jsonl", "json", "csv", "parquet", "rejects"]
 """``"jsonl"``, ``"json"``, ``"csv"``, ``"parquet"``, or ``"rejects"`` for the files that ``rejects_path`` keeps."""
 
-READERS: dict[FileFormat, Callable[[BinaryIO, str], Iterator[Any]]] = {
-    "jsonl": json_lines,
-    "json": json_array,
-    "csv": comma_separated,
-    "parquet": parquet_rows,
-    "rejects": rejected_records,
-}
+FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 SUFFIXES: dict[str, FileFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -44,8 +38,6 @@ _NO_TEXT = {
     b"PAR1": "Parquet; name it .parquet, or set file_format",
     b"PK\x03\x04": "a zip archive or a workbook; export it as CSV",
 }
-
-
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # The start of a JSON array; blanks and a byte order mark may come before it.
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
@@ -72,7 +64,7 @@ def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dial
     found = file_format or SUFFIXES.get(suffix)
     if found is None:
         raise BluxConfigError(
-            f"The format of {name} cannot be told from its suffix. Set file_format to one of {', '.join(READERS)}, or "
+            f"The format of {name} cannot be told from its suffix. Set file_format to one of {', '.join(FORMATS)}, or "
             "narrow path to the files that are meant."
         )
     if found == "parquet":
@@ -100,16 +92,19 @@ def records(
     :raises BluxConfigError: the file is in another format or encoding than ``layout``; the message names the fix.
     :raises BluxSourceError: the file cannot be read.
     """
-    read = READERS[layout.file_format]
     if layout.file_format == "parquet":
-        return read(file, name)
+        return parquet_rows(file, name)
     text = reader(file, name, layout.compression)
     _check_beginning(text, name, layout)
-    if layout.file_format == "csv":
-        return comma_separated(cast("BinaryIO", text), name, layout.dialect, check_columns_of)
-    if layout.file_format == "rejects":
-        return rejected_records(cast("BinaryIO", text), name, operation)
-    return read(cast("BinaryIO", text), name)
+    match layout.file_format:
+        case "csv":
+            return comma_separated(text, name, layout.dialect, check_columns_of)
+        case "rejects":
+            return rejected_records(text, name, operation)
+        case "json":
+            return json_array(text, name)
+        case "jsonl":
+            return json_lines(text, name)
 
 
 def _check_beginning(text: io.BufferedReader, name: str, layout: Layout) -> None:

@@ -14,7 +14,7 @@ from airflow_provider_blux.exceptions import BluxError
 from airflow_provider_blux.hooks.blux import MAX_USERS
 from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
-from airflow_provider_blux.sources.formats import READERS
+from airflow_provider_blux.sources.formats import FORMATS
 from tests.docs.readme import Readme, names
 
 OPERATORS, ERRORS = Readme("docs/operators/index.md"), Readme("docs/reference/exceptions.md")
@@ -56,7 +56,7 @@ def test_the_limits_are_those_of_the_endpoints() -> None:
 def test_the_defaults_are_those_of_the_code() -> None:
     assert f"({CONCURRENCY}, " in OPERATORS.prose
     assert f"({MAX_USERS:,} unless you set it)" in DELETION.prose
-    assert set(READERS) <= set(OPERATORS.inline_code)
+    assert set(FORMATS) <= set(OPERATORS.inline_code)
 
 
 def test_the_error_table_names_every_error() -> None:

@@ -7,7 +7,6 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -15,7 +14,7 @@ from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.sources import cursors, extras, frames, inline, sql
 from airflow_provider_blux.sources.compression import COMPRESSIONS
-from airflow_provider_blux.sources.formats import READERS, SUFFIXES, FileFormat
+from airflow_provider_blux.sources.formats import SUFFIXES
 
 ROOT = Path(__file__).parents[2]
 TEXT = "".join((ROOT / "docs" / page).read_text("utf-8") for page in ("sources.md", "queries.md"))
@@ -35,7 +34,6 @@ def test_the_formats_are_these() -> None:
     shown = {suffix: code for suffixes, code, *_ in table("suffix | `file_format`") for suffix in codes(suffixes)}
 
     assert {suffix: f"`{name}`" for suffix, name in SUFFIXES.items()} == shown
-    assert set(READERS) == set(get_args(FileFormat))
 
 
 def test_the_compressions_and_their_extras_are_these() -> None:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.csv_text import comma_separated, dialect_of
-from airflow_provider_blux.sources.formats import READERS, SUFFIXES, FileFormat, layout_of, records
+from airflow_provider_blux.sources.formats import FORMATS, SUFFIXES, FileFormat, layout_of, records
+from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.lines import LONGEST_RECORD
 
 BOM = b"\xef\xbb\xbf"
+READERS: dict[FileFormat, Any] = {"jsonl": json_lines, "json": json_array, "csv": comma_separated}
 
 
 def read(file_format: FileFormat, content: bytes) -> list[Any]:
@@ -133,7 +135,7 @@ def like_the_standard_library(document: str) -> None:
         expected = None
     for file in (io.BytesIO, Drip):
         try:
-            found = list(READERS["json"](file(document.encode("utf-8", "replace")), "f"))
+            found = list(json_array(file(document.encode("utf-8", "replace")), "f"))
         except BluxSourceError:
             found = None
         assert repr(found) == repr(expected if isinstance(expected, list) else None)
@@ -154,7 +156,7 @@ def test_a_fault_early_in_an_array_does_not_bring_the_rest_into_memory() -> None
     file = io.BytesIO(b'[{"a": 1} {"a": 2}, ' + b'{"a": 3},' * 500_000 + b"0]")
 
     with pytest.raises(BluxSourceError, match="at character 10, after 1 records"):
-        list(READERS["json"](file, "f"))
+        list(json_array(file, "f"))
     assert file.tell() < 1_000_000
 
 
@@ -352,7 +354,7 @@ def test_a_longer_limit_of_somebody_else_stays() -> None:
 
 
 def test_rows_before_a_fault_are_yielded_before_it() -> None:
-    records = READERS["csv"](io.BytesIO(b'a\n1\n"2'), "f")
+    records = comma_separated(io.BytesIO(b'a\n1\n"2'), "f")
 
     assert next(records) == {"a": "1"}
     with pytest.raises(BluxSourceError):
@@ -375,7 +377,7 @@ def test_no_error_shows_what_stands_in_the_file() -> None:
 
 
 def test_every_suffix_has_a_reader() -> None:
-    assert {*SUFFIXES.values(), "rejects"} == set(READERS)
+    assert {*SUFFIXES.values(), "rejects"} == set(FORMATS)
 
 
 def test_rows_of_a_csv_are_rows_of_a_table_and_json_objects_are_not() -> None:
