@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.json_objects import RepeatedKeyError, check, loads
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.sources.function import FunctionSource
 from airflow_provider_blux.sources.inline import InlineSource
 from airflow_provider_blux.sources.json_text import json_array, json_lines
@@ -105,7 +105,7 @@ def test_an_array_that_is_read_in_windows_forgets_no_such_key_and_blames_no_othe
 
 @pytest.mark.parametrize("given", ['{"k": 1, "k": 2}', b'[{"k": "09:00", "k": 2}]', bytearray(b'{"k":1,"k":2}')])
 def test_a_column_of_json_with_a_key_twice_is_rejected(given: Any) -> None:
-    shape = shape_of("upsert_users", "application", Shaping(json_columns=["tags"]))
+    shape = RowShape("upsert_users", "application", Shaping(json_columns=["tags"]))
 
     with pytest.raises(BluxRecordError, match=r"^tags\.k: is there twice in one object"):
         shape({"user_id": "u", "tags": given})

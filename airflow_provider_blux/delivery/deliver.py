@@ -27,7 +27,7 @@ from airflow_provider_blux.delivery.storage import Store
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
 from airflow_provider_blux.records.encoding import decode, merge_of
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 
 # Batches for this many seconds of the rate limit are read and encoded in advance, because a source may be bursty.
 _AHEAD_SECONDS = 0.25
@@ -76,7 +76,7 @@ class Delivery:
         self._snapshot = snapshot
         self._watchers = watchers
         self._suspicions = Suspicions()
-        self._shape = shape_of(endpoints[0].operation, endpoints[0].api, settings.shaping)
+        self._shape = RowShape(endpoints[0].operation, endpoints[0].api, settings.shaping)
         self._operation = endpoints[0].operation
         self._at_most_once = self._operation == "send_events" and settings.on_unknown == "keep"
         if store and not settings.resume and not settings.validate_only:

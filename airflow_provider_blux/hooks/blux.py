@@ -156,10 +156,10 @@ class BluxHook(BaseHook):
         :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
         from airflow_provider_blux.delivery.filters import guarded
-        from airflow_provider_blux.records.shapes import shape_of
+        from airflow_provider_blux.records.shapes import RowShape
 
         # Only the id of a row is read, the same for both APIs. The mapping must be applied to find the id.
-        shape = shape_of("delete_users", "application", shaping_of(cast("HookOptions", options)))
+        shape = RowShape("delete_users", "application", shaping_of(cast("HookOptions", options)))
         guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
         return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
 

@@ -124,10 +124,10 @@ def _store(options: HookOptions) -> Store | None:
 
 def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> Suppression:
     from airflow_provider_blux.delivery.filters import Suppression
-    from airflow_provider_blux.records.shapes import shape_of
+    from airflow_provider_blux.records.shapes import RowShape
     from airflow_provider_blux.sources.files import StorageSource
 
-    header = shape_of("delete_users", "application").header
+    header = RowShape("delete_users", "application").header
     source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read, argument="suppression_path")
     if source.has_no_file():
         raise BluxSourceError(

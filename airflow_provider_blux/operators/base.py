@@ -35,7 +35,7 @@ from airflow_provider_blux.operators.templating import (
     read_rendered,
 )
 from airflow_provider_blux.records.options import Meaning
-from airflow_provider_blux.records.shapes import check_mapping, shape_of
+from airflow_provider_blux.records.shapes import RowShape, check_mapping
 from airflow_provider_blux.records.timestamps import Unit
 from airflow_provider_blux.sources.formats import FileFormat
 
@@ -328,7 +328,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         :raises BluxConfigError: the columns are wrong, or a required one is missing; the message names them.
         """
         api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
-        shape_of(self.operation, api, shaping_of(cast("DeliveryOptions", self._options()))).header.read(row)
+        RowShape(self.operation, api, shaping_of(cast("DeliveryOptions", self._options()))).header.read(row)
 
     def _is_skipped(self, context: Context) -> bool:
         """Return whether the record argument is ``None`` because an upstream task was skipped."""

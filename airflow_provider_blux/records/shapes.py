@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -18,7 +19,7 @@ RULES_VERSION = 6
 """Version of the rules that turn a row into a record; to be increased if the same row is sent differently. The digests
 of rows in a snapshot depend on it, so the next run then sends everything."""
 
-_SHAPES: dict[tuple[str, str], Callable[[Any, Shaping], tuple[str, Any]]] = {
+_SHAPES: dict[tuple[str, str], Callable[..., tuple[str, Any]]] = {
     ("upsert_users", "application"): users.user,
     ("upsert_users", "open"): users.profile,
     ("delete_users", "application"): users.deletion,
@@ -73,10 +74,9 @@ class RowShape:
     :raises BluxConfigError: ``field_mapping`` names a field that the records of this operation and API do not have.
     """
 
-    def __init__(self, operation: str, api: str, shaping: Shaping) -> None:
+    def __init__(self, operation: str, api: str, shaping: Shaping = DEFAULT) -> None:
         kind = operation, api
-        shape_with = _SHAPES[kind]
-        self._shape: Shape = lambda row: shape_with(row, shaping)
+        self._shape: Shape = partial(_SHAPES[kind], shaping=shaping)
         self._shaping = shaping
         self._absent = Absent(shaping.excluded, shaping.lowered)
         shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
@@ -112,14 +112,6 @@ class RowShape:
             self._absent.look(row)
             self.header.check_groups(row)
         return self._shape(row)
-
-
-def shape_of(operation: str, api: str, shaping: Shaping = DEFAULT) -> RowShape:
-    """Return the function that turns a row into its key (the id of the user or device) and its API record.
-
-    :raises BluxConfigError: ``field_mapping`` names a field that the records of this operation and API do not have.
-    """
-    return RowShape(operation, api, shaping)
 
 
 def never_sent(operation: str, api: str, shaping: Shaping) -> frozenset[str]:

@@ -12,12 +12,12 @@ from airflow_provider_blux.delivery.batches import Reading, copied, cut
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import merge_of
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from tests.delivery.pushing import held, push
 from tests.delivery.test_rejects import lines, rejects_in
 
-USERS = Reading(shape=shape_of("upsert_users", "application"), merges=True)
-EVENTS = Reading(shape=shape_of("send_events", "open"), merges=False)
+USERS = Reading(shape=RowShape("upsert_users", "application"), merges=True)
+EVENTS = Reading(shape=RowShape("send_events", "open"), merges=False)
 
 
 def refilled(count: int) -> Iterator[dict[str, Any]]:

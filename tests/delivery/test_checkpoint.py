@@ -12,11 +12,11 @@ from airflow_provider_blux.delivery.batches import Batch, Reading, Record, cut
 from airflow_provider_blux.delivery.checkpoint import SAVE_EVERY_SECONDS, VERSION, Checkpoint
 from airflow_provider_blux.exceptions import BluxCheckpointError
 from airflow_provider_blux.records.encoding import merge_of
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from tests.delivery.pushing import Memory
 
 ROWS = [{"user_id": str(number), "n": number} for number in range(10)]
-READING = Reading(shape=shape_of("upsert_users", "application"), merges=True)
+READING = Reading(shape=RowShape("upsert_users", "application"), merges=True)
 
 
 def opened(store: Memory, rows: Sequence[Any], reading: Reading = READING) -> tuple[Checkpoint, list[Batch]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.records.spelling import letters_of
 from tests.delivery.pushing import push
 from tests.records.outcomes import outcome
@@ -101,7 +101,7 @@ def test_no_record_that_was_accepted_here_is_refused_there(
     blux_emulator: Emulator, operation: Any, api: Any, kind: str, rows: list[Any], nulls: bool
 ) -> None:
     blux_emulator.reset()
-    shape = shape_of(operation, api, Shaping(send_nulls=nulls))
+    shape = RowShape(operation, api, Shaping(send_nulls=nulls))
     accepted = [found for found in (outcome(shape, row) for row in rows) if isinstance(found, tuple)]
 
     report = push(
@@ -120,7 +120,7 @@ def test_no_record_that_was_accepted_here_is_refused_there(
 @sent
 def test_no_event_that_was_accepted_here_is_refused_there(blux_emulator: Emulator, rows: list[Any]) -> None:
     blux_emulator.reset()
-    shape = shape_of("send_events", "open")
+    shape = RowShape("send_events", "open")
     accepted = [row for row in rows if isinstance(outcome(shape, row), tuple)]
 
     push(blux_emulator, "send_events", accepted)

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.sources.rows import TableRow
 
 USER = ("upsert_users", "application")
@@ -29,7 +29,7 @@ def table_row(*columns: str) -> TableRow:
 
 def refusal(kind: tuple[str, str], row: Any, mapping: dict[str, str] | None = None) -> str:
     with pytest.raises(BluxConfigError) as raised:
-        shape_of(*kind, Shaping(field_mapping=mapping or {}))(row)
+        RowShape(*kind, Shaping(field_mapping=mapping or {}))(row)
     return str(raised.value)
 
 
@@ -50,7 +50,7 @@ def test_an_object_without_the_field_is_one_rejected_record(kind: tuple[str, str
     del row[field]
 
     with pytest.raises(BluxRecordError) as raised:
-        shape_of(*kind)(row)
+        RowShape(*kind)(row)
     assert raised.value.field == field
 
 
@@ -59,7 +59,7 @@ def test_a_null_in_a_column_that_is_there_is_one_rejected_record(kind: tuple[str
     row = TableRow({"user_id": "u", "name": "n", "device_id": "d", field: None})
 
     with pytest.raises(BluxRecordError) as raised:
-        shape_of(*kind)(row)
+        RowShape(*kind)(row)
     assert raised.value.field == field
 
 
@@ -165,14 +165,14 @@ def test_a_column_of_a_flattened_group_is_no_property_of_its_whole_name(
 
     words = refusal(kind, TableRow(row))
     with pytest.raises(BluxRecordError) as raised:
-        shape_of(*kind)(row)
+        RowShape(*kind)(row)
 
     mapping = {column: target}
     assert words.startswith("These columns are named as parts of an object, and would be sent as properties of their ")
     assert words.endswith(f"Set field_mapping={mapping}.")
     assert raised.value.field == column
     assert raised.value.reason.endswith(f"set field_mapping={mapping}")
-    _, record = shape_of(*kind, Shaping(field_mapping=mapping))(row)
+    _, record = RowShape(*kind, Shaping(field_mapping=mapping))(row)
     group, name = target.split(".", 1)
     held = record[group if group in record else "properties"]
     assert held[name] == 3
@@ -184,7 +184,7 @@ def test_a_personal_value_in_the_name_of_a_flattened_column_is_not_shown(name: s
     row = {"user_id": "u", f"properties.{name}": 3}
 
     with pytest.raises(BluxRecordError) as raised:
-        shape_of(*USER)(row)
+        RowShape(*USER)(row)
 
     for words in (refusal(USER, TableRow(row)), str(raised.value)):
         assert name not in words
@@ -193,13 +193,13 @@ def test_a_personal_value_in_the_name_of_a_flattened_column_is_not_shown(name: s
 
 @pytest.mark.parametrize("column", ["address.street", "properties.", ".grade", "my_properties.grade"])
 def test_other_names_with_a_dot_are_properties(column: str) -> None:
-    _, record = shape_of(*USER)(TableRow({"user_id": "u", column: 3}))
+    _, record = RowShape(*USER)(TableRow({"user_id": "u", column: 3}))
 
     assert record["custom_user_properties"] == {column: 3}
 
 
 def test_a_flattened_column_that_is_never_sent_is_no_error() -> None:
-    shape = shape_of(*USER, Shaping(exclude_fields=["custom_user_properties.grade"]))
+    shape = RowShape(*USER, Shaping(exclude_fields=["custom_user_properties.grade"]))
 
     assert shape(TableRow({"user_id": "u", "custom_user_properties.grade": 3}))[1] == {"user_id": "u"}
 
@@ -212,7 +212,7 @@ def test_a_mapping_to_a_field_or_to_no_column_is_not_called_the_wrong_way_round(
 
 
 def test_an_object_may_lack_a_mapped_column() -> None:
-    shape = shape_of(*USER, Shaping(field_mapping={"phone": "phone_number"}))
+    shape = RowShape(*USER, Shaping(field_mapping={"phone": "phone_number"}))
 
     assert shape({"user_id": "u"}) == ("u", {"user_id": "u"})
 
@@ -228,6 +228,6 @@ def test_a_table_with_two_columns_for_one_field_fails_at_once() -> None:
 
 def test_a_table_with_all_columns_is_taken_like_any_object() -> None:
     row = {"no": "u", "tel": "010", "city": None}
-    shape = shape_of(*USER, Shaping(field_mapping={"no": "user_id", "tel": "phone_number"}))
+    shape = RowShape(*USER, Shaping(field_mapping={"no": "user_id", "tel": "phone_number"}))
 
     assert shape(TableRow(row)) == shape(row) == ("u", {"user_id": "u", "user_properties": {"phone_number": "010"}})

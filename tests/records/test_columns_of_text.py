@@ -18,7 +18,7 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.sources.rows import LineRow, TableRow
 from tests.delivery.pushing import push
 from tests.records.outcomes import Rejected, check
@@ -46,7 +46,7 @@ USER, EVENT = ("upsert_users", "application"), ("send_events", "open")
     ],
 )
 def test_a_column_of_json_is_parsed_or_the_record_rejected(value: Any, expected: Any) -> None:
-    shape = shape_of(*USER, Shaping(json_columns=["tags"]))
+    shape = RowShape(*USER, Shaping(json_columns=["tags"]))
     accepted = ("u", {"user_id": "u", "custom_user_properties": {"tags": expected}})
 
     check(shape, {"user_id": "u", "tags": value}, expected if isinstance(expected, Rejected) else accepted)
@@ -56,8 +56,8 @@ def test_a_column_of_json_is_parsed_or_the_record_rejected(value: Any, expected:
 def test_a_null_in_a_column_of_json_stays_null(value: Any) -> None:
     row = {"user_id": "u", "tags": value}
 
-    assert shape_of(*USER, Shaping(json_columns=["tags"]))(row)[1] == {"user_id": "u"}
-    assert shape_of(*USER, Shaping(json_columns=["tags"], send_nulls=True))(row)[1] == {
+    assert RowShape(*USER, Shaping(json_columns=["tags"]))(row)[1] == {"user_id": "u"}
+    assert RowShape(*USER, Shaping(json_columns=["tags"], send_nulls=True))(row)[1] == {
         "user_id": "u",
         "custom_user_properties": {"tags": None},
     }
@@ -67,14 +67,14 @@ def test_a_group_may_come_as_json_and_by_another_name() -> None:
     shaping = Shaping(json_columns=["PROPS", "known"], field_mapping={"PROPS": "custom_user_properties"})
     row = TableRow({"user_id": "u", "PROPS": '{"grade": "gold"}', "known": '{"a": 1}'})
 
-    assert shape_of(*USER, shaping)(row)[1]["custom_user_properties"] == {"grade": "gold", "known": {"a": 1}}
+    assert RowShape(*USER, shaping)(row)[1]["custom_user_properties"] == {"grade": "gold", "known": {"a": 1}}
     assert row["PROPS"] == '{"grade": "gold"}'
-    event = shape_of(*EVENT, Shaping(json_columns=["properties"]))
+    event = RowShape(*EVENT, Shaping(json_columns=["properties"]))
     assert event({"user_id": "u", "name": "n", "properties": '{"sum": 1}'})[1]["properties"] == {"sum": 1}
 
 
 def test_a_table_without_a_column_of_json_fails_at_once() -> None:
-    shape = shape_of(*USER, Shaping(json_columns=["tags"]))
+    shape = RowShape(*USER, Shaping(json_columns=["tags"]))
 
     with pytest.raises(BluxConfigError, match=r"json_columns names a column 'tags', which is not there"):
         shape(TableRow({"user_id": "u", "Tag": "[]"}))
@@ -129,7 +129,7 @@ def test_a_number_is_a_time_in_its_unit_or_rejected(unit: Any, value: Any, expec
     ):
         accepted = ("u", {**row, "timestamp": expected})
         check(
-            shape_of(*kind, shaping),
+            RowShape(*kind, shaping),
             {**row, "timestamp": value},
             expected if isinstance(expected, Rejected) else accepted,
         )
@@ -143,7 +143,7 @@ def test_a_time_to_the_microsecond_loses_nothing(moment: datetime) -> None:
     for unit, value in (("us", count), ("ms", Decimal(count) / 1000), ("s", str(Decimal(count) / 1_000_000))):
         if "E" in str(value):
             continue
-        sent = shape_of(*EVENT, Shaping(timestamp_unit=unit))({"user_id": "u", "name": "n", "timestamp": value})[1]  # type: ignore[arg-type]
+        sent = RowShape(*EVENT, Shaping(timestamp_unit=unit))({"user_id": "u", "name": "n", "timestamp": value})[1]  # type: ignore[arg-type]
         assert datetime.fromisoformat(sent["timestamp"]) == moment
 
 
@@ -184,7 +184,7 @@ PHONES = [
 def test_a_number_is_brought_into_the_digits_of_its_region_or_rejected(
     value: Any, expected: Any, is_nested: bool
 ) -> None:
-    shape = shape_of(*USER, Shaping(phone_region="KR"))
+    shape = RowShape(*USER, Shaping(phone_region="KR"))
     phone = {"phone_number": value}
     row = {"user_id": "u", "user_properties": phone} if is_nested else {"user_id": "u", **phone}
     if isinstance(expected, Rejected):
@@ -198,10 +198,10 @@ def test_a_number_is_brought_into_the_digits_of_its_region_or_rejected(
 
 def test_without_a_region_a_number_is_any_text_and_a_null_stays_null() -> None:
     for value in ("+82 10-1234-5678", "전화 없음", ""):
-        sent = shape_of(*USER)({"user_id": "u", "phone_number": value})[1]
+        sent = RowShape(*USER)({"user_id": "u", "phone_number": value})[1]
         assert sent["user_properties"] == {"phone_number": value}
     shaping = Shaping(phone_region="KR", send_nulls=True)
-    assert shape_of(*USER, shaping)({"user_id": "u", "phone_number": None})[1]["user_properties"] == {
+    assert RowShape(*USER, shaping)({"user_id": "u", "phone_number": None})[1]["user_properties"] == {
         "phone_number": None
     }
 
@@ -259,6 +259,6 @@ def test_a_wrong_argument_fails_when_the_dag_is_parsed(argument: str, value: Any
 def test_a_name_in_another_form_of_unicode_is_the_nearest(header: str, mapping: dict[str, str]) -> None:
     row = LineRow({header: "a", "grade": "gold"})
     with pytest.raises(BluxConfigError, match=r"Is .* meant|Is .* Then set") as raised:
-        shape_of("upsert_users", "application", Shaping(field_mapping=mapping))(row)
+        RowShape("upsert_users", "application", Shaping(field_mapping=mapping))(row)
 
     assert header in str(raised.value)

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.encoding import encode
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from tests.delivery.pushing import held, push
 from tests.records.outcomes import HALF
 
@@ -24,7 +24,7 @@ from tests.records.outcomes import HALF
     ],
 )
 def test_half_a_character_is_rejected_where_it_stands(row: dict[str, Any], field: str) -> None:
-    _, record = shape_of("upsert_users", "application")({"user_id": "u", **row})
+    _, record = RowShape("upsert_users", "application")({"user_id": "u", **row})
 
     with pytest.raises(BluxRecordError, match="half a character") as raised:
         encode(record)

@@ -13,7 +13,7 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, Bl
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.sources.rows import TableRow
 from tests.delivery.pushing import push
 from tests.records.outcomes import Rejected, check, outcome
@@ -73,15 +73,15 @@ REAL = [
 def test_text_that_looks_damaged_or_missing_is_no_id(kind: Any, around: Any, field: str) -> None:
     for value in (*NUMBERS, *MISSING, *MARKED, *LISTED, "\ufffd\ufffd1"):
         row = {**around, field: value}
-        check(shape_of(*kind), row, Rejected(field, "check_ids=False"))
-        assert shape_of(*kind, Shaping(check_ids=False))(row)
+        check(RowShape(*kind), row, Rejected(field, "check_ids=False"))
+        assert RowShape(*kind, Shaping(check_ids=False))(row)
 
 
 @pytest.mark.parametrize(("kind", "around", "field"), PLACES)
 def test_the_error_for_an_empty_id_calls_it_needed_only_where_it_is(kind: Any, around: Any, field: str) -> None:
     optional = (kind[0], field) in {("send_events", "id"), ("update_devices", "user_id")}
 
-    check(shape_of(*kind), {**around, field: ""}, Rejected(field, "make it null" if optional else "needs one"))
+    check(RowShape(*kind), {**around, field: ""}, Rejected(field, "make it null" if optional else "needs one"))
 
 
 def test_an_id_that_merely_resembles_one_is_sent() -> None:
@@ -137,7 +137,7 @@ INVISIBLE = [
 def test_an_invisible_character_makes_no_other_user(kind: Any, around: Any, field: str, check_ids: bool) -> None:
     for sign in INVISIBLE:
         for value in (f"u{sign}1", f"{sign}u1", f"u1{sign}", sign, f"고{sign}객", f"u{sign}👧", f"👧{sign}1"):
-            found = outcome(shape_of(*kind, Shaping(check_ids=check_ids)), {**around, field: value})
+            found = outcome(RowShape(*kind, Shaping(check_ids=check_ids)), {**around, field: value})
             assert isinstance(found, Exception)
             assert "invisible character" in str(found) or "whitespace around it" in str(found)
             assert value not in str(found)
@@ -163,15 +163,15 @@ def test_emoji_blanks_inside_and_marks_are_no_invisible_characters(value: str) -
 def test_a_telephone_number_that_looks_damaged_is_rejected(api: str, value: str) -> None:
     row = {"user_id": "u", "phone_number": value}
 
-    check(shape_of("upsert_users", api), row, Rejected("phone_number", "check_ids=False"))
-    assert shape_of("upsert_users", api, Shaping(check_ids=False))(row)
+    check(RowShape("upsert_users", api), row, Rejected("phone_number", "check_ids=False"))
+    assert RowShape("upsert_users", api, Shaping(check_ids=False))(row)
 
 
 @pytest.mark.parametrize("value", ["101234567", "10123456789", "1112345678", "110-1234-5678", "", "(02) 123-4567"])
 def test_a_telephone_number_that_merely_resembles_a_damaged_one_is_sent(value: str) -> None:
     row = {"user_id": "u", "phone_number": value}
 
-    assert shape_of("upsert_users", "application")(row)[1]["user_properties"] == {"phone_number": value}
+    assert RowShape("upsert_users", "application")(row)[1]["user_properties"] == {"phone_number": value}
 
 
 @pytest.mark.parametrize("word", ["nan", "None", "NULL", "#N/A", "undefined"])
@@ -187,17 +187,17 @@ def test_a_telephone_number_that_merely_resembles_a_damaged_one_is_sent(value: s
 def test_text_that_stands_for_a_missing_value_is_no_name_and_no_token(operation: str, field: str, word: str) -> None:
     row = {"user_id": "u", "name": "n", "device_id": "d", field: word}
 
-    check(shape_of(operation, "open"), row, Rejected(field, "stands for a missing value"))
-    assert shape_of(operation, "open", Shaping(check_ids=False))(row)[1][field] == word
-    assert shape_of(operation, "open")({**row, field: f"{word}-1.0"})[1][field] == f"{word}-1.0"
+    check(RowShape(operation, "open"), row, Rejected(field, "stands for a missing value"))
+    assert RowShape(operation, "open", Shaping(check_ids=False))(row)[1][field] == word
+    assert RowShape(operation, "open")({**row, field: f"{word}-1.0"})[1][field] == f"{word}-1.0"
 
 
 @pytest.mark.parametrize("word", ["nan", "None", "NULL", "#N/A"])
 def test_text_that_stands_for_a_missing_value_is_no_email_address(word: str) -> None:
     row = {"user_id": "u", "email_address": word}
 
-    check(shape_of("upsert_users", "application"), row, Rejected("email_address", "stands for a missing value"))
-    _, sent = shape_of("upsert_users", "application", Shaping(check_ids=False))(row)
+    check(RowShape("upsert_users", "application"), row, Rejected("email_address", "stands for a missing value"))
+    _, sent = RowShape("upsert_users", "application", Shaping(check_ids=False))(row)
     assert sent["user_properties"] == {"email_address": word}
 
 

@@ -21,7 +21,7 @@ from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.events import event
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS as KIND_FIELDS
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.records.spelling import letters_of
 from airflow_provider_blux.records.users import CONSENTS, deletion, merged, profile, user
 from airflow_provider_blux.sources.rows import TableRow
@@ -130,7 +130,7 @@ def test_no_field_becomes_a_property_by_its_spelling(
     if is_table and isinstance(row, dict):
         row = TableRow({str(column): value for column, value in row.items()})
     try:
-        found = outcome(shape_of(*kind, shaping), row)
+        found = outcome(RowShape(*kind, shaping), row)
     except BluxConfigError as error:
         assert is_table
         found = error
@@ -164,7 +164,7 @@ def test_a_whole_number_that_became_a_float_and_text_is_no_id(number: float) -> 
 @fewer
 def test_rows_may_share_objects(kind: tuple[str, str], shared: Any, shaping: Shaping, number: int) -> None:
     row = {"user_id": "u", "device_id": "d", "name": "n", "grade": shared, "properties": shared}
-    apart, together = shape_of(*kind, shaping), shape_of(*kind, shaping)
+    apart, together = RowShape(*kind, shaping), RowShape(*kind, shaping)
     before = repr(shared)
 
     expected = [repr(outcome(apart, dict(row))) for _ in range(number)]
@@ -174,7 +174,7 @@ def test_rows_may_share_objects(kind: tuple[str, str], shared: Any, shaping: Sha
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_a_moment_at_an_end_of_the_calendar_is_taken_or_rejected(moment: datetime) -> None:
-    shape = shape_of("upsert_users", "application")
+    shape = RowShape("upsert_users", "application")
     freshness = Freshness("at", Shaping(naive_timezone="Asia/Seoul"), shape.header.lowered)
     row = {"user_id": "u", "at": moment}
 

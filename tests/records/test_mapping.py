@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import FIELDS, shape_of
+from airflow_provider_blux.records.shapes import FIELDS, RowShape
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import Rejected, check, outcome
 from tests.records.test_invariants import anything, repeatable
@@ -249,7 +249,7 @@ CASES: list[tuple[tuple[str, str], dict[str, str], Any, Any]] = [
 
 @pytest.mark.parametrize(("kind", "mapping", "row", "expected"), CASES)
 def test_mapped_columns_go_where_they_are_sent(kind: tuple[str, str], mapping: Any, row: Any, expected: Any) -> None:
-    shape = shape_of(*kind, Shaping(field_mapping=mapping))
+    shape = RowShape(*kind, Shaping(field_mapping=mapping))
     if isinstance(expected, str):
         expected = (expected, expected)
     elif isinstance(expected, dict):
@@ -261,7 +261,7 @@ def test_mapped_columns_go_where_they_are_sent(kind: tuple[str, str], mapping: A
 @pytest.mark.parametrize(("kind", "mapping", "row", "expected"), CASES)
 def test_a_mapped_row_itself_is_not_changed(kind: tuple[str, str], mapping: Any, row: Any, expected: Any) -> None:
     before = repr(row)
-    outcome(shape_of(*kind, Shaping(field_mapping=mapping)), row)
+    outcome(RowShape(*kind, Shaping(field_mapping=mapping)), row)
 
     assert repr(row) == before
 
@@ -278,7 +278,7 @@ def test_a_mapped_row_itself_is_not_changed(kind: tuple[str, str], mapping: Any,
 def test_a_reject_names_its_own_column_and_no_other_mapped_one(
     kind: tuple[str, str], values: dict[str, Any], words: str
 ) -> None:
-    shape = shape_of(*kind, Shaping(field_mapping={"first": "custom_user_properties.a", "second": "b"}))
+    shape = RowShape(*kind, Shaping(field_mapping={"first": "custom_user_properties.a", "second": "b"}))
 
     with pytest.raises(BluxRecordError) as raised:
         shape({"user_id": "u", **values})
@@ -288,7 +288,7 @@ def test_a_reject_names_its_own_column_and_no_other_mapped_one(
 def test_with_send_nulls_a_mapped_null_is_sent_as_null() -> None:
     shaping = Shaping(field_mapping={"tel": "user_properties.phone_number", "lv": "grade"}, send_nulls=True)
 
-    assert shape_of(*USER, shaping)({"user_id": "u", "tel": None, "lv": None})[1] == {
+    assert RowShape(*USER, shaping)({"user_id": "u", "tel": None, "lv": None})[1] == {
         "user_id": "u",
         "user_properties": {"phone_number": None},
         "custom_user_properties": {"grade": None},
@@ -318,7 +318,7 @@ def test_any_row_under_any_mapping_is_accepted_or_refused_in_our_own_words(
 ) -> None:
     def shaped(row: Any) -> Any:
         shaping = Shaping(field_mapping=mapping, naive_timezone="Europe/Berlin", send_nulls=nulls)
-        return shape_of(*kind, shaping)(TableRow(row) if is_table else row)
+        return RowShape(*kind, shaping)(TableRow(row) if is_table else row)
 
     try:
         found = outcome(shaped, row)

@@ -13,11 +13,11 @@ import pytest
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from tests.delivery.pushing import held, push
 from tests.records.outcomes import Rejected, check, outcome, same_types
 
-USER = shape_of("upsert_users", "application")
+USER = RowShape("upsert_users", "application")
 SENT: list[tuple[Any, Any]] = [
     (np.int64(5), 5),
     (np.int8(-5), -5),
@@ -92,11 +92,11 @@ def test_ids_consents_and_times_are_read_through_numpy() -> None:
         "user_id": "5",
         "user_properties": {"marketing_notification_consent": False},
     }
-    declared = shape_of("upsert_users", "application", Shaping(true_values=[1], false_values=[0]))
+    declared = RowShape("upsert_users", "application", Shaping(true_values=[1], false_values=[0]))
     found = declared({"user_id": np.str_("u"), "marketing_notification_consent": np.int64(1)})
     assert found[1]["user_properties"] == {"marketing_notification_consent": True}
     assert type(found[0]) is str
-    event = shape_of("send_events", "open", Shaping(naive_timezone="Asia/Seoul", timestamp_unit="s"))
+    event = RowShape("send_events", "open", Shaping(naive_timezone="Asia/Seoul", timestamp_unit="s"))
     for moment in (np.datetime64("2026-01-31T09:00", "ns"), pd.Timestamp("2026-01-31T09:00")):
         sent = event({"user_id": np.array(7), "name": np.str_("n"), "timestamp": moment})[1]
         assert sent == {"user_id": "7", "name": "n", "timestamp": "2026-01-31T09:00:00+09:00"}
@@ -135,8 +135,8 @@ def test_rows_of_numpys_values_arrive(blux_emulator: Emulator) -> None:
 @pytest.mark.slow
 def test_numpy_is_not_imported_for_it() -> None:
     code = (
-        "import sys\nfrom airflow_provider_blux.records.shapes import shape_of\n"
-        "shape_of('upsert_users', 'application')({'user_id': 'u', 'a': [1.5, True, None]})\n"
+        "import sys\nfrom airflow_provider_blux.records.shapes import RowShape\n"
+        "RowShape('upsert_users', 'application')({'user_id': 'u', 'a': [1.5, True, None]})\n"
         "assert not {'numpy', 'pandas', 'phonenumbers'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - the interpreter of this test

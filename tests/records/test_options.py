@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import FIELDS, check_mapping, shape_of
+from airflow_provider_blux.records.shapes import FIELDS, RowShape, check_mapping
 
 HALF = "\ud83d"
 
@@ -149,7 +149,7 @@ def test_a_mapping_that_is_changed_later_changes_nothing() -> None:
     shaping = Shaping(field_mapping=mapping)
     mapping["id"] = "grade"
 
-    assert shape_of("delete_users", "open", shaping)({"id": "u"}) == ("u", "u")
+    assert RowShape("delete_users", "open", shaping)({"id": "u"}) == ("u", "u")
 
 
 NO_GROUP = "does not name a field of a group"
@@ -216,7 +216,7 @@ def test_what_columns_can_be_mapped_to(operation: str, api: str | None, mapping:
     for kind in FIELDS:
         if kind[0] == operation and api in (None, kind[1]):
             with pytest.raises(BluxConfigError, match="field_mapping"):
-                shape_of(*kind, Shaping(field_mapping=mapping))
+                RowShape(*kind, Shaping(field_mapping=mapping))
 
 
 @pytest.mark.slow

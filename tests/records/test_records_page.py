@@ -19,7 +19,7 @@ from airflow_provider_blux.records.encoding import encode
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import FIELDS, shape_of
+from airflow_provider_blux.records.shapes import FIELDS, RowShape
 from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import outcome, same_types
@@ -141,7 +141,7 @@ def test_the_arguments_and_their_defaults_are_those_of_the_code() -> None:
 
 def sent(operation: str, row: str, **shaping: Any) -> Any:
     name, api = (part.strip("` ") for part in operation.split(","))
-    return shape_of(name, api, Shaping(**shaping))(value(row))[1]
+    return RowShape(name, api, Shaping(**shaping))(value(row))[1]
 
 
 @pytest.mark.parametrize(("_", "row"), rows_of("operation", "`field_mapping`", "row", "record"))
@@ -161,7 +161,7 @@ def test_nulls_are_sent_as_the_page_says(_: Table, row: list[str]) -> None:
 
 def test_the_error_of_a_wrong_header_is_the_one_on_the_page() -> None:
     with pytest.raises(BluxConfigError) as raised:
-        shape_of("upsert_users", "application")(TableRow.fromkeys(["User ID", "phone", "grade"]))
+        RowShape("upsert_users", "application")(TableRow.fromkeys(["User ID", "phone", "grade"]))
 
     assert f"```\n{raised.value}\n```" in PAGE
 

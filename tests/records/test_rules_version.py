@@ -22,7 +22,7 @@ from airflow_provider_blux.exceptions import BluxError
 from airflow_provider_blux.records.encoding import encode
 from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import RULES_VERSION, shape_of
+from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape
 
 HELD = (6, "1b2549aa8250b1118bbe0364367b3055")
 
@@ -70,7 +70,7 @@ def outcomes() -> Iterator[bytes]:
     """Yield the record for each row; an empty value for a rejected row, for any reason."""
     for operation, api, key, columns in KINDS:
         for arguments in [*SHAPINGS, *(OF_USERS if operation == "upsert_users" else OF_DEVICES)]:
-            shape = shape_of(operation, api, Shaping(**arguments))
+            shape = RowShape(operation, api, Shaping(**arguments))
             for row in rows(key, columns):
                 try:
                     yield encode(shape(row))

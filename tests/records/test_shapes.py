@@ -13,7 +13,7 @@ from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.encoding import decode, merge_of
 from airflow_provider_blux.records.events import event
-from airflow_provider_blux.records.shapes import shape_of
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.records.users import deletion, merged, profile, user
 from tests.records.outcomes import HALF, Rejected, check
 
@@ -245,7 +245,7 @@ def test_no_reason_repeats_the_value(shape: Callable[[Any], Any], row: Any) -> N
 def test_every_operation_of_every_api_has_a_shape() -> None:
     for operation in OPERATIONS:
         for api in apis_of(operation):
-            assert callable(shape_of(operation, api))
+            assert callable(RowShape(operation, api))
 
 
 def test_the_later_value_of_each_property_wins() -> None:

@@ -14,7 +14,7 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.shapes import check_mapping, never_sent, shape_of
+from airflow_provider_blux.records.shapes import RowShape, check_mapping, never_sent
 from airflow_provider_blux.sources.rows import TableRow
 from tests.delivery.pushing import push
 from tests.records.outcomes import Rejected, check
@@ -39,7 +39,7 @@ SPELLINGS = [
 
 def refusal(kind: tuple[str, str], row: Any, **shaping: Any) -> str:
     with pytest.raises(BluxConfigError) as raised:
-        shape_of(*kind, Shaping(**shaping))(TableRow(row))
+        RowShape(*kind, Shaping(**shaping))(TableRow(row))
     return str(raised.value)
 
 
@@ -64,8 +64,8 @@ def test_a_column_that_is_a_field_but_for_its_spelling_is_never_a_property(
         words = refusal(kind, {**needed, column: None})
         assert f"({field})" in words
         assert f"field_mapping={{{column!r}: {field!r}}}" in words
-        check(shape_of(*kind), {**needed, column: None}, Rejected(column, f"is {field} in another spelling"))
-        mapped = shape_of(*kind, Shaping(field_mapping={column: field}))
+        check(RowShape(*kind), {**needed, column: None}, Rejected(column, f"is {field} in another spelling"))
+        mapped = RowShape(*kind, Shaping(field_mapping={column: field}))
         assert mapped(TableRow({**needed, column: None}))
 
 
@@ -115,7 +115,7 @@ def test_the_columns_of_every_table_of_a_source_are_checked(blux_emulator: Emula
     ],
 )
 def test_where_all_properties_are_of_one_kind_those_in_a_group_are_checked(row: Any, expected: Any) -> None:
-    check(shape_of(*PROFILE), row, expected)
+    check(RowShape(*PROFILE), row, expected)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_group_that_is_mapped_or_comes_as_json_is_checked_as_well(shaping: Any
     row = {"user_id": "u", "props": json.dumps(group) if "json_columns" in shaping else group}
     field = f"{shaping['field_mapping']['props']}.Phone_Number"
 
-    check(shape_of(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number in another spelling"))
+    check(RowShape(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number in another spelling"))
 
 
 @pytest.mark.parametrize("kind", [USER, PROFILE])
@@ -139,14 +139,14 @@ def test_a_column_that_is_mapped_may_be_called_anything(kind: tuple[str, str]) -
     for row in ({"user_id": "u", "PHONE_NUMBER": "0"}, TableRow({"user_id": "u", "PHONE_NUMBER": "0"})):
         assert (
             "PHONE_NUMBER"
-            in shape_of(*kind, shaping)(row)[1][(kind == USER and "custom_user_properties") or "properties"]
+            in RowShape(*kind, shaping)(row)[1][(kind == USER and "custom_user_properties") or "properties"]
         )
 
 
 def test_a_name_in_the_group_of_known_fields_is_compared_with_them() -> None:
     for name in ("Phone_Number", "phone_numbr"):
         row = {"user_id": "u", "user_properties": {name: "0"}}
-        check(shape_of(*USER), row, Rejected(f"user_properties.{name}", "did you mean phone_number?"))
+        check(RowShape(*USER), row, Rejected(f"user_properties.{name}", "did you mean phone_number?"))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_name_in_the_group_of_known_fields_is_compared_with_them() -> None:
     ],
 )
 def test_these_names_are_properties_or_unread(kind: tuple[str, str], row: Any, record: Any) -> None:
-    found = shape_of(*kind)(row)[1]
+    found = RowShape(*kind)(row)[1]
 
     assert record is None or found == record
 
@@ -177,11 +177,11 @@ def test_two_columns_for_one_field_are_not_guessed_about() -> None:
         USER, {"user_id": "u", "tel": "1", "Phone Number": "2"}, field_mapping={"tel": "phone_number"}
     )
     twice = {"user_id": "u", "phone_number": "1", "PHONE_NUMBER": "2"}
-    check(shape_of(*USER), twice, Rejected("PHONE_NUMBER", "are read as the same"))
+    check(RowShape(*USER), twice, Rejected("PHONE_NUMBER", "are read as the same"))
 
 
 def test_an_id_by_another_name_is_named_in_the_reason() -> None:
-    check(shape_of(*DELETION), {"USER_ID": "u"}, Rejected("USER_ID", "is user_id in another spelling"))
+    check(RowShape(*DELETION), {"USER_ID": "u"}, Rejected("USER_ID", "is user_id in another spelling"))
 
 
 CAPITALS = {"USER_ID": "u", " Phone_Number ": "010", "MARKETING_NOTIFICATION_CONSENT": False, "GRADE": {"A": 1}}
@@ -196,7 +196,7 @@ AS_SENT = {
     "row", [CAPITALS, TableRow(CAPITALS), MappingProxyType(CAPITALS), defaultdict(str, CAPITALS)], ids=type
 )
 def test_column_names_are_taken_in_lower_case(row: Any) -> None:
-    assert shape_of(*USER, Shaping(lowercase_columns=True))(row) == ("u", AS_SENT)
+    assert RowShape(*USER, Shaping(lowercase_columns=True))(row) == ("u", AS_SENT)
 
 
 @pytest.mark.parametrize("column", ["tel", "TEL", " Tel"])
@@ -208,7 +208,7 @@ def test_arguments_name_columns_in_either_case(column: str) -> None:
         json_columns=["TAGS"],
     )
 
-    assert shape_of(*USER, shaping)(
+    assert RowShape(*USER, shaping)(
         TableRow({"USER_ID": "u", "TEL": "010", "GRADE": 1, "LEVEL": 2, "TAGS": '["a"]'})
     ) == ("u", {"user_id": "u", "user_properties": {"phone_number": "010"}, "custom_user_properties": {"tags": ["a"]}})
 
@@ -217,14 +217,14 @@ def test_a_target_keeps_its_case() -> None:
     shaping = Shaping(lowercase_columns=True, field_mapping={"LV": "Level", "X": "Grade"}, exclude_fields=["Grade"])
 
     row = {"USER_ID": "u", "LV": 1, "X": 2}
-    assert shape_of(*USER, shaping)(row)[1] == {"user_id": "u", "custom_user_properties": {"Level": 1}}
+    assert RowShape(*USER, shaping)(row)[1] == {"user_id": "u", "custom_user_properties": {"Level": 1}}
 
 
 def test_two_columns_that_become_the_same_are_an_error() -> None:
     row = {"user_id": "u", "Grade": 1, "GRADE ": 2}
 
     assert "The columns 'Grade' and 'GRADE ' are read as the same" in refusal(USER, row, lowercase_columns=True)
-    check(shape_of(*USER, Shaping(lowercase_columns=True)), row, Rejected("grade", "are read as the same"))
+    check(RowShape(*USER, Shaping(lowercase_columns=True)), row, Rejected("grade", "are read as the same"))
     with pytest.raises(BluxConfigError, match="field_mapping names a column twice"):
         Shaping(lowercase_columns=True, field_mapping={"A": "x", "a": "y"})
 
@@ -326,7 +326,7 @@ def test_where_all_properties_are_of_one_kind_a_dotted_target_is_compared_as_wel
 @pytest.mark.parametrize("group", ["user_properties.", "custom_user_properties.", "properties.", ""])
 def test_a_property_is_excluded_by_its_name_with_or_without_its_group(kind: tuple[str, str], group: str) -> None:
     name = "email_address" if group in ("", "user_properties.") else "grade"
-    shape = shape_of(*kind, Shaping(exclude_fields=[f"{group}{name}"]))
+    shape = RowShape(*kind, Shaping(exclude_fields=[f"{group}{name}"]))
 
     assert f"'{name}'" not in repr(shape({"user_id": "u", "email_address": "a@b.kr", "grade": 1, "city": "x"}))
     assert shape.unused() == {}
@@ -336,20 +336,20 @@ def test_a_property_is_excluded_by_its_name_with_or_without_its_group(kind: tupl
 def test_a_mapped_column_is_excluded_by_what_field_mapping_calls_it(kind: tuple[str, str]) -> None:
     target = "user_properties.email_address" if kind == USER else "properties.email_address"
     for name in (target, "email_address"):
-        shape = shape_of(*kind, Shaping(field_mapping={"mail": target}, exclude_fields=[name], lowercase_columns=True))
+        shape = RowShape(*kind, Shaping(field_mapping={"mail": target}, exclude_fields=[name], lowercase_columns=True))
         assert "a@b.kr" not in repr(shape({"USER_ID": "u", "MAIL": "a@b.kr"}))
 
 
 def test_a_mapped_name_in_capitals_is_excluded_with_its_group() -> None:
     target = "custom_user_properties.Grade"
-    shape = shape_of(*USER, Shaping(field_mapping={"g": target}, exclude_fields=[target], lowercase_columns=True))
+    shape = RowShape(*USER, Shaping(field_mapping={"g": target}, exclude_fields=[target], lowercase_columns=True))
 
     assert shape({"USER_ID": "u", "G": 1})[1] == {"user_id": "u"}
 
 
 @pytest.mark.parametrize("name", ["secret", "properties.secret"])
 def test_a_property_is_excluded_from_an_object_called_properties_too(name: str) -> None:
-    shape = shape_of(*USER, Shaping(exclude_fields=[name, "consents"]))
+    shape = RowShape(*USER, Shaping(exclude_fields=[name, "consents"]))
 
     row = {"user_id": "u", "properties": {"secret": 1, "city": "x", CONSENTS[0]: True}}
     assert shape(row)[1] == {"user_id": "u", "custom_user_properties": {"properties": {"city": "x"}}}
@@ -358,7 +358,7 @@ def test_a_property_is_excluded_from_an_object_called_properties_too(name: str) 
 @pytest.mark.parametrize("kind", [USER, PROFILE])
 @pytest.mark.parametrize("name", ["Grade", "GRADE", "custom_user_properties.Grade"])
 def test_a_property_inside_of_an_object_is_excluded_in_either_case(kind: tuple[str, str], name: str) -> None:
-    shape = shape_of(*kind, Shaping(exclude_fields=[name], lowercase_columns=True))
+    shape = RowShape(*kind, Shaping(exclude_fields=[name], lowercase_columns=True))
 
     assert "Grade" not in repr(shape({"USER_ID": "u", "CUSTOM_USER_PROPERTIES": {"Grade": 1, "City": "x"}}))
     assert shape.unused() == {}
@@ -368,7 +368,7 @@ def test_an_excluded_name_in_capitals_is_another_one_than_a_mapped_name() -> Non
     shaping = Shaping(field_mapping={"lv": "Level"}, exclude_fields=["LEVEL"], lowercase_columns=True)
 
     row = {"USER_ID": "u", "LV": 1, "LEVEL": 2}
-    assert shape_of(*USER, shaping)(row)[1] == {"user_id": "u", "custom_user_properties": {"Level": 1}}
+    assert RowShape(*USER, shaping)(row)[1] == {"user_id": "u", "custom_user_properties": {"Level": 1}}
 
 
 FLAT = {"user_id": "u", "email_address": "a@b.kr", "grade": 1}
@@ -382,7 +382,7 @@ def test_an_excluded_group_is_left_out_however_its_properties_are_given(kind: tu
         ("user_properties", "email_address", "grade"),
         ("custom_user_properties", "grade", "email_address"),
     ):
-        shape = shape_of(*kind, Shaping(exclude_fields=[group]))
+        shape = RowShape(*kind, Shaping(exclude_fields=[group]))
         record = repr(shape(row))
         assert left_out not in record
         assert kept in record
@@ -395,14 +395,14 @@ def test_the_timestamp_of_a_profile_can_be_excluded() -> None:
     mapped = {"user_id": "u", "grade": "gold", "at": moment}
     expected = {"user_id": "u", "properties": {"grade": "gold"}}
 
-    assert shape_of(*PROFILE, Shaping(exclude_fields=["timestamp"]))(nested)[1] == expected
+    assert RowShape(*PROFILE, Shaping(exclude_fields=["timestamp"]))(nested)[1] == expected
     shaping = Shaping(exclude_fields=["timestamp"], field_mapping={"at": "timestamp"})
-    assert shape_of(*PROFILE, shaping)(mapped)[1] == expected
+    assert RowShape(*PROFILE, shaping)(mapped)[1] == expected
     assert never_sent(*PROFILE, shaping) == {"timestamp"}
 
 
 def test_an_excluded_object_of_the_open_api_is_not_sent() -> None:
-    assert shape_of(*PROFILE, Shaping(exclude_fields=["properties"]))(OF_OPEN)[1] == {"user_id": "u", "properties": {}}
+    assert RowShape(*PROFILE, Shaping(exclude_fields=["properties"]))(OF_OPEN)[1] == {"user_id": "u", "properties": {}}
 
 
 @pytest.mark.parametrize("name", ["address.street", "User_Properties.email_address", "user_properties."])
@@ -411,7 +411,7 @@ def test_a_part_of_a_property_cannot_be_excluded(name: str) -> None:
         BluxConfigError, match=f"'{name}' does not begin with a group .*'custom_user_properties.{name}'"
     ):
         Shaping(exclude_fields=[name])
-    shape = shape_of(*USER, Shaping(exclude_fields=[f"custom_user_properties.{name}"]))
+    shape = RowShape(*USER, Shaping(exclude_fields=[f"custom_user_properties.{name}"]))
     assert shape({"user_id": "u", "custom_user_properties": {name: 1}})[1] == {"user_id": "u"}
 
 
@@ -517,7 +517,7 @@ def test_the_column_in_a_reason_is_bounded_and_redacted() -> None:
     column = f"a 01058267341 {'x' * 500}"
 
     with pytest.raises(Exception, match="column 'a") as raised:
-        shape_of(*USER, Shaping(field_mapping={column: "phone_number"}))({"user_id": "u", column: 5})
+        RowShape(*USER, Shaping(field_mapping={column: "phone_number"}))({"user_id": "u", column: 5})
     assert "58267341" not in str(raised.value)
     assert "x" * 61 not in str(raised.value)
 
@@ -526,16 +526,16 @@ def test_the_column_in_a_reason_is_bounded_and_redacted() -> None:
 def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str) -> None:
     row = {"user_id": "u", "properties": {"grade": "gold", field: False}}
 
-    check(shape_of(*USER), row, Rejected("properties", "as in the Open API"))
-    assert shape_of(*USER)({"user_id": "u", "properties": {"grade": "gold"}})[1]["custom_user_properties"]
+    check(RowShape(*USER), row, Rejected("properties", "as in the Open API"))
+    assert RowShape(*USER)({"user_id": "u", "properties": {"grade": "gold"}})[1]["custom_user_properties"]
     if field in STANDARD_FIELDS:
         for written in (json.dumps(row["properties"]), f"\n {json.dumps(row['properties'])}"):
-            check(shape_of(*USER), {**row, "properties": written}, Rejected("properties", field))
+            check(RowShape(*USER), {**row, "properties": written}, Rejected("properties", field))
     for written in ('{"grade": "gold"}', f"about {field}"):
-        own = shape_of(*USER)({"user_id": "u", "properties": written})
+        own = RowShape(*USER)({"user_id": "u", "properties": written})
         assert own[1]["custom_user_properties"] == {"properties": written}
-    assert shape_of(*USER, Shaping(exclude_fields=["properties"]))(row)[1] == {"user_id": "u"}
-    own = shape_of(*USER, Shaping(field_mapping={"properties": "custom_user_properties.properties"}))(row)
+    assert RowShape(*USER, Shaping(exclude_fields=["properties"]))(row)[1] == {"user_id": "u"}
+    own = RowShape(*USER, Shaping(field_mapping={"properties": "custom_user_properties.properties"}))(row)
     assert own[1]["custom_user_properties"] == {"properties": row["properties"]}
 
 
@@ -545,15 +545,15 @@ def test_a_field_of_a_flattened_object_is_no_property(kind: tuple[str, str], col
     row = {"user_id": "u", column: False}
 
     assert f"field_mapping={{'{column}': '{CONSENTS[1]}'}}" in refusal(kind, row)
-    check(shape_of(*kind), row, Rejected(column, f"is {CONSENTS[1]} in another spelling"))
-    assert CONSENTS[1] in repr(shape_of(*kind, Shaping(field_mapping={column: CONSENTS[1]}))(TableRow(row)))
+    check(RowShape(*kind), row, Rejected(column, f"is {CONSENTS[1]} in another spelling"))
+    assert CONSENTS[1] in repr(RowShape(*kind, Shaping(field_mapping={column: CONSENTS[1]}))(TableRow(row)))
 
 
 def test_of_two_spellings_of_a_field_one_may_be_mapped() -> None:
     row = {"user_id": "u", "userid": "kim"}
 
     assert "or map them to custom_user_properties.<name> with field_mapping" in refusal(USER, row)
-    shape = shape_of(*USER, Shaping(field_mapping={"userid": "custom_user_properties.userid"}))
+    shape = RowShape(*USER, Shaping(field_mapping={"userid": "custom_user_properties.userid"}))
     assert shape(TableRow(row))[1] == {"user_id": "u", "custom_user_properties": {"userid": "kim"}}
 
 
@@ -595,7 +595,7 @@ FAR = [
 
 def warnings_of(caplog: pytest.LogCaptureFixture, kind: tuple[str, str], rows: list[Any], **shaping: Any) -> list[str]:
     caplog.clear()
-    shape = shape_of(*kind, Shaping(**shaping))
+    shape = RowShape(*kind, Shaping(**shaping))
     for row in rows:
         shape(row)
     return [record.getMessage() for record in caplog.records]
@@ -658,8 +658,8 @@ def test_columns_that_differ_in_the_form_of_unicode_alone_are_alike() -> None:
 
     for kind in (USER, PROFILE, EVENT, DEVICE):
         assert "are read as the same" in refusal(kind, row)
-        check(shape_of(*kind), row, Rejected(COMPOSED, "are read as the same"))
+        check(RowShape(*kind), row, Rejected(COMPOSED, "are read as the same"))
     own = {COMPOSED: "custom_user_properties.one"}
-    assert shape_of(*USER, Shaping(field_mapping=own))(TableRow(row))
-    assert shape_of(*DELETION)(TableRow(row)) == ("u", "u")
-    assert shape_of(*USER)(TableRow({**WHOLE, COMPOSED: 1, "ete": 2}))
+    assert RowShape(*USER, Shaping(field_mapping=own))(TableRow(row))
+    assert RowShape(*DELETION)(TableRow(row)) == ("u", "u")
+    assert RowShape(*USER)(TableRow({**WHOLE, COMPOSED: 1, "ete": 2}))
