@@ -137,16 +137,16 @@ class Mapped:
     """Renames the columns of a row by ``field_mapping`` and passes the row to ``shape``.
 
     :param shape: turns the renamed row into a record.
-    :param nests: whether a row may hold all of its properties in one object, ``properties``. In such a row, a column
-        that is mapped to a property, standard or custom, is put into that object.
     :raises BluxConfigError: ``field_mapping`` maps a column to a field that does not exist, or two columns to one.
     """
 
-    def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields, *, nests: bool = False) -> None:
+    def __init__(self, shape: Shape, field_mapping: Mapping[str, str], fields: Fields) -> None:
         check_targets(field_mapping, fields)
         self._shape = shape
         self._fields = fields
-        self._nests = nests
+        # A row may hold all of its properties in one object, `properties`. In such a row, a column that is mapped to a
+        # property, standard or custom, is put into that object.
+        self._nests = bool(fields.flat_groups)
         self._places = {column: fields.place(target) for column, target in field_mapping.items()}
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 

@@ -81,7 +81,7 @@ class RowShape:
         self._absent = Absent(shaping.excluded, shaping.lowered)
         shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
         if shaping.field_mapping:
-            shape = Mapped(shape, shaping.field_mapping, FIELDS[kind], nests=kind == ("upsert_users", "open"))
+            shape = Mapped(shape, shaping.field_mapping, FIELDS[kind])
         self._mapped = shape
         self.header = Header(FIELDS[kind], shaping)
 
