@@ -202,9 +202,12 @@ def put_group(into: dict[str, Any], group: str, value: Any, check: Callable[[Any
         return
     if not isinstance(value, Mapping):
         raise no_object(group, value)
-    for name, item in value.items():
+    for key, item in value.items():
         if item is not None or nulls:
-            put(into, text(name, f"a key of {group}"), check(item, f"{group}.{name}"))
+            name, checked = text(key, f"a key of {group}"), check(item, f"{group}.{key}")
+            if name in into:
+                raise BluxRecordError(name, "is given twice, flat and nested; remove one of them")
+            into[name] = checked
 
 
 def no_object(group: str, value: Any) -> BluxRecordError:
@@ -213,13 +216,3 @@ def no_object(group: str, value: Any) -> BluxRecordError:
         group,
         f"is of type {type(value).__name__}; it must be an object. Name the column in json_columns if it holds JSON",
     )
-
-
-def put(into: dict[str, Any], name: str, value: Any) -> None:
-    """Add one property to ``into``.
-
-    :raises BluxRecordError: ``into`` already has the property, so that one of the two values would be lost.
-    """
-    if name in into:
-        raise BluxRecordError(name, "is given twice, flat and nested; remove one of them")
-    into[name] = value
