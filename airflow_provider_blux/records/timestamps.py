@@ -53,7 +53,9 @@ def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | No
             field,
             "has no zone, so its moment is unknown; add one, as in 2026-01-31T09:00:00+09:00, or set naive_timezone",
         )
-    return written + _offset(moment, zone, field, "" if "-" not in written and ":" not in written else ":")
+    offset = _offset(moment, zone, field)
+    is_basic = "-" not in written and ":" not in written  # 20260131T0900
+    return written + (offset.replace(":", "") if is_basic else offset)
 
 
 def _is_number(value: Any) -> bool:
@@ -85,10 +87,9 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
     )
 
 
-def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
+def _offset(moment: datetime, zone: tzinfo, field: str) -> str:
     """Return the UTC offset of a local time in a zone, as ``+09:00``.
 
-    :param colon: a colon, or an empty text for an offset as ``+0900``.
     :raises BluxRecordError: clocks are changed in the zone so that the local time is skipped or happens twice, or the
         time is at an end of the calendar.
     """
@@ -103,8 +104,7 @@ def _offset(moment: datetime, zone: tzinfo, field: str, colon: str) -> str:
             field, "is at a limit of the calendar, so no zone can be applied; send a real time"
         ) from None
     if is_there and is_once:
-        offset = first.isoformat()[len(local.isoformat()) :]
-        return offset if colon else offset.replace(":", "")
+        return first.isoformat()[len(local.isoformat()) :]
     what = "happens twice" if is_there else "is skipped"
     raise BluxRecordError(
         field, f"{what} in naive_timezone, as the clocks are changed; write its offset, as in 2026-01-31T09:00:00+09:00"
