@@ -17,8 +17,9 @@ from airflow_provider_blux.records.values import text
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+", re.ASCII)
 _NO_DIGIT = re.compile(r"\D+")
 # A Korean mobile number without its leading zero, which spreadsheets remove. No American number starts with 10.
-_START_WITHOUT_ZERO = "10"
-_WITHOUT_ZERO = re.compile(_START_WITHOUT_ZERO + r"[ .-]?\d{4}[ .-]?\d{4}", re.ASCII)
+_WITHOUT_ZERO = re.compile(r"10[ .-]?\d{4}[ .-]?\d{4}", re.ASCII)
+# Nearly every number: only digits, and surely with its leading zero.
+_is_fine = re.compile(r"(?!10)[0-9]+").fullmatch
 _DASHES = str.maketrans("‐‑‒–—−", "------")
 
 
@@ -30,14 +31,7 @@ def phone_number(value: Any, field: str, *, region: str | None = None, check: bo
     :raises BluxRecordError: the value is not text, is not a valid number of the region, or is rejected because of
         ``check``.
     """
-    # Most numbers are only digits, and those are not damaged.
-    if (
-        region is None
-        and type(value) is str
-        and value.isascii()
-        and value.isdigit()
-        and not value.startswith(_START_WITHOUT_ZERO)
-    ):
+    if region is None and type(value) is str and _is_fine(value):
         return value
     value = python_value(value)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
