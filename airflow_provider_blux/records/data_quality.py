@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_blux.records.fields import CONSENTS, MARKETING, NIGHTTIME
 
-# Number of distinct telephone numbers kept for comparison; about 20 MB.
+# Number of distinct telephone numbers kept for comparison; about 40 MB.
 REMEMBERED = 100_000
 # A family may share a telephone number; this many users probably do not.
 MANY_USERS = 10
@@ -54,10 +54,9 @@ class Suspicions:
         self._users = 0
         self._with_consent = 0
         self._only_at_night = _Seen()
-        # The keys are digests of telephone numbers. The values: the first user of each number; all users of a number
-        # that a few users share; the records of a number that many users share.
-        self._holder: dict[int, tuple[int, int]] = {}
-        self._sharing: dict[int, dict[int, int]] = {}
+        # The keys are digests of telephone numbers. The values: the first users of a number, each with the number of
+        # its first record; the records of a number that many users share.
+        self._users_of: dict[int, dict[int, int]] = {}
         self._shared: dict[int, _Seen] = {}
 
     def look(self, number: int, user: Mapping[str, Any]) -> None:
@@ -89,18 +88,13 @@ class Suspicions:
         if phone in self._shared:
             self._shared[phone].add(number)
             return
-        holder = self._holder.get(phone)
-        if holder is None:
-            if len(self._holder) < self._remembered:
-                self._holder[phone] = user, number
+        if phone not in self._users_of and len(self._users_of) >= self._remembered:
             return
-        if holder[0] == user:
-            return
-        users = self._sharing.setdefault(phone, dict([holder]))
+        users = self._users_of.setdefault(phone, {})
         users.setdefault(user, number)
         if len(users) >= MANY_USERS:
             self._shared[phone] = seen = _Seen()
-            for first in self._sharing.pop(phone).values():
+            for first in users.values():
                 seen.add(first)
 
     def _night(self, place_of: Place) -> Iterator[str]:
@@ -113,7 +107,7 @@ class Suspicions:
     def _numbers(self, place_of: Place) -> Iterator[str]:
         if self._shared:
             most = max(self._shared.values(), key=lambda seen: seen.count)
-            full = len(self._holder) >= self._remembered
+            full = len(self._users_of) >= self._remembered
             yield (
                 f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
                 f"most stands in {most.count:,} records ({most.in_words(place_of)})."
