@@ -14,11 +14,16 @@ from airflow_provider_blux.records.spelling import letters_of
 _SHOWN = 20
 # If the first line of a file has none of these names, the line may be a record instead of a header.
 _FIELDS = frozenset({*STANDARD_FIELDS, "user_id", "name", "timestamp", "device_id", "platform", "token"})
-LONGEST = 60
+_LONGEST = 60
 # Text that is no column name. If a "column" matches, the first line is probably a record and must not be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false|[\s\[]*\{.*|\s*<.*", re.IGNORECASE | re.DOTALL)
 # If a column name of a CSV file contains one of these, the file probably has another delimiter.
 _DELIMITER = re.compile(r"[;\t|]")
+
+
+def quoted(name: str) -> str:
+    """Return the name of a column or a field in quotes, cut off and redacted, for a message."""
+    return repr(shown(name, _LONGEST))
 
 
 def is_table_row(row: Any) -> bool:
@@ -47,7 +52,7 @@ def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxCo
     names, nearest = _names(columns, column)
     question = f"Is {nearest!r} meant? " if nearest else ""
     return BluxConfigError(
-        f"{argument} names a column {shown(column, LONGEST)!r}, which is not there. {_listed(names)} {question}Correct "
+        f"{argument} names a column {quoted(column)}, which is not there. {_listed(names)} {question}Correct "
         f"{argument}, or the source."
     )
 
@@ -58,10 +63,10 @@ def reversed_mapping(column: str, target: str) -> BluxConfigError:
     :param column: the key of the wrong entry, which is the name of a field.
     :param target: its value, which is the name of a column.
     """
-    column, target = shown(column, LONGEST), shown(target, LONGEST)
+    column, target = quoted(column), quoted(target)
     return BluxConfigError(
-        f"field_mapping names a column {column!r}, which is not there, but {target!r} is a column. Exchange the two "
-        f"names: field_mapping={{{target!r}: {column!r}}}."
+        f"field_mapping names a column {column}, which is not there, but {target} is a column. Exchange the two names: "
+        f"field_mapping={{{target}: {column}}}."
     )
 
 
@@ -71,7 +76,7 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
     :param columns: ``{column: field}``.
     :param own_group: the group of custom properties; ``None`` if the records have no custom properties.
     """
-    listed = ", ".join(f"{shown(column, LONGEST)!r} ({field})" for column, field in columns.items())
+    listed = ", ".join(f"{quoted(column)} ({field})" for column, field in columns.items())
     is_own = f" (To send it as a custom property of that name, map it to {own_group}.<name>.)" if own_group else ""
     return BluxConfigError(
         "These columns have the name of a field in another spelling, and would not be sent as that field: "
@@ -97,7 +102,7 @@ def flattened(columns: Mapping[str, str]) -> BluxConfigError:
 
     :param columns: ``{column: field}``.
     """
-    listed = ", ".join(repr(shown(column, LONGEST)) for column in columns)
+    listed = ", ".join(map(quoted, columns))
     return BluxConfigError(
         "These columns are named as parts of an object, and would be sent as properties of their whole names: "
         f"{listed}. Set {mapping_to(columns)}."
@@ -110,8 +115,8 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
     :param columns: ``{column: field}``.
     :param own_group: the group of custom properties, such as ``custom_user_properties``.
     """
-    listed = ", ".join(f"{shown(column, LONGEST)!r} ({field}?)" for column, field in columns.items())
-    column = repr(shown(next(iter(columns)), LONGEST))
+    listed = ", ".join(f"{quoted(column)} ({field}?)" for column, field in columns.items())
+    column = quoted(next(iter(columns)))
     return (
         f"These columns are sent as custom properties, although their names are similar to those of fields: {listed}. "
         f"If the fields are meant, set {renaming(columns)}. If not, set field_mapping={{{column}: "
@@ -132,7 +137,7 @@ def renaming(columns: Mapping[str, str]) -> str:
 
 def mapping_to(columns: Mapping[str, str]) -> str:
     """Return ``field_mapping={'column': 'field'}`` as text, for an error or a warning."""
-    mapping = ", ".join(f"{shown(column, LONGEST)!r}: {shown(field)!r}" for column, field in columns.items())
+    mapping = ", ".join(f"{quoted(column)}: {shown(field)!r}" for column, field in columns.items())
     return f"field_mapping={{{mapping}}}"
 
 
@@ -142,7 +147,7 @@ def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigErr
     :param own_group: name of the group of custom properties; the error then suggests to map a column into it with
         ``field_mapping``. ``None`` for no such suggestion.
     """
-    names = " and ".join(repr(shown(column, LONGEST)) for column in columns)
+    names = " and ".join(map(quoted, columns))
     return BluxConfigError(
         f"The columns {names} are read as the same, and all but one of them would be lost. Rename or remove the "
         f"others in the source{f', or map them to {own_group}.<name> with field_mapping' if own_group else ''}."
@@ -151,10 +156,9 @@ def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigErr
 
 def twice(field: str, column: str) -> BluxConfigError:
     """Return the error for a table that has a column ``field``, and another column that is mapped to this field."""
-    column = shown(column, LONGEST)
     return BluxConfigError(
-        f"The column {field!r} and, by field_mapping, the column {column!r} are both {field}; one of the two would be "
-        f"lost. Take one of them out of the source, or map {field!r} to another field."
+        f"The column {field!r} and, by field_mapping, the column {quoted(column)} are both {field}; one of the two "
+        f"would be lost. Take one of them out of the source, or map {field!r} to another field."
     )
 
 
@@ -167,7 +171,7 @@ def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):
         return [], None
-    names = [shown(name.encode("utf-8", "replace").decode(), LONGEST) for name in names]
+    names = [shown(name.encode("utf-8", "replace").decode(), _LONGEST) for name in names]
     nearest = _nearest(wanted, names)
     if getattr(columns, "named_by_a_line", False) and nearest is None and not _FIELDS.intersection(names):
         return [], None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, shown
-from airflow_provider_blux.records.columns import LONGEST, is_table_row, twice
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.records.columns import is_table_row, quoted, twice
 from airflow_provider_blux.records.properties import no_object
 from airflow_provider_blux.records.spelling import meant_by
 
@@ -75,20 +75,20 @@ class Fields:
         if not dot:
             if self.properties is None and target not in self.own:
                 raise BluxConfigError(
-                    f"field_mapping: there is no field {_bounded(target)} here, only {', '.join(sorted(self.own))}."
+                    f"field_mapping: there is no field {quoted(target)} here, only {', '.join(sorted(self.own))}."
                 )
             self._check_meant(target, target, self.names | self.own)
             return None, target
         if group not in self.groups or not name:
             groups = ", ".join(f"{name}.<name>" for name in self.groups) or "none"
             raise BluxConfigError(
-                f"field_mapping: {_bounded(target)} does not name a field of a group; the groups here are: {groups}."
+                f"field_mapping: {quoted(target)} does not name a field of a group; the groups here are: {groups}."
                 f"{_did_you_mean(meant_by(group, self.groups))}"
             )
         names = self.groups[group]
         if names is not None and name not in names:
             raise BluxConfigError(
-                f"field_mapping: {group} has no field {_bounded(name)}, only {', '.join(sorted(names))}. Map a "
+                f"field_mapping: {group} has no field {quoted(name)}, only {', '.join(sorted(names))}. Map a "
                 f"custom property to custom_user_properties.<name>.{_did_you_mean(meant_by(name, names))}"
             )
         if group in self.flat_groups and group != self.own_group:
@@ -98,7 +98,7 @@ class Fields:
     def _check_meant(self, target: str, name: str, fields: AbstractSet[str]) -> None:
         if meant := meant_by(name, fields):
             raise BluxConfigError(
-                f"field_mapping: {_bounded(target)} is not one of the fields here.{_did_you_mean(meant)} (A custom "
+                f"field_mapping: {quoted(target)} is not one of the fields here.{_did_you_mean(meant)} (A custom "
                 f"property of that name is {self.own_group}.<name>.)"
             )
 
@@ -127,9 +127,7 @@ def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
     for column, target in field_mapping.items():
         place = fields.property_of(target)
         if place in taken:
-            raise BluxConfigError(
-                f"field_mapping maps both {_bounded(taken[place])} and {_bounded(column)} to {place}."
-            )
+            raise BluxConfigError(f"field_mapping maps both {quoted(taken[place])} and {quoted(column)} to {place}.")
         taken[place] = column
 
 
@@ -210,12 +208,8 @@ class Mapped:
             if self._nests and group is not None:  # the Open API has only one kind of properties
                 names |= {f"custom_user_properties.{name}", f"properties.{name}", name}
             if column not in names and any(_is_of(error.field, known) for known in names):
-                return BluxRecordError(error.field, f"{error.reason} (column {_bounded(column)})")
+                return BluxRecordError(error.field, f"{error.reason} (column {quoted(column)})")
         return error
-
-
-def _bounded(name: str) -> str:
-    return repr(shown(name, LONGEST))
 
 
 def _did_you_mean(name: str | None) -> str:
