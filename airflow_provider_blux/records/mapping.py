@@ -148,14 +148,12 @@ class Mapped:
         self._places = {column: fields.place(target) for column, target in field_mapping.items()}
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 
-    def __call__(self, row: Any) -> tuple[str, Any]:
+    def __call__(self, row: Mapping[str, Any]) -> tuple[str, Any]:
         """Return the key and the record of a row.
 
         :raises BluxRecordError: the row is not valid. For a renamed column, the error also gives the old name.
         :raises BluxConfigError: the row's table already has a column with the name that a column is renamed to.
         """
-        if not isinstance(row, Mapping):
-            return self._shape(row)
         try:
             return self._shape(self._renamed(row))
         except BluxRecordError as error:

@@ -91,7 +91,9 @@ class RowShape:
         :raises BluxRecordError: the row is not valid.
         :raises BluxConfigError: the columns of the row's table are wrong.
         """
-        return self._mapped(self.header.read(row) if isinstance(row, OBJECTS) else row)
+        if not isinstance(row, OBJECTS):  # an id to delete; for any other operation an error
+            return self._shape(row)
+        return self._mapped(self.header.read(row))
 
     def unused(self) -> dict[str, list[str]]:
         """Return the names in ``exclude_fields``, ``field_mapping`` and ``json_columns`` that no row has had so far.
@@ -107,10 +109,9 @@ class RowShape:
         }
         return {argument: names for argument, names in found.items() if names}
 
-    def _looked_at(self, row: Any) -> tuple[str, Any]:
-        if isinstance(row, OBJECTS):
-            self._absent.look(row)
-            self.header.check_groups(row)
+    def _looked_at(self, row: Mapping[str, Any]) -> tuple[str, Any]:
+        self._absent.look(row)
+        self.header.check_groups(row)
         return self._shape(row)
 
 
