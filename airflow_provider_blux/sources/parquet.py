@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxSourceError
 from airflow_provider_blux.sources.arrow import batch_rows, without_index
 from airflow_provider_blux.sources.extras import PARQUET, library
-from airflow_provider_blux.sources.rows import TableRow, check_columns
+from airflow_provider_blux.sources.rows import check_columns
 
 _ROWS_A_BATCH = 1000
 
@@ -27,10 +27,17 @@ def parquet_rows(file: BinaryIO, name: str) -> Iterator[Any]:
     rows = 0
     for group in range(groups):
         batches = parquet.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False)
-        while batch := _next_rows(batches, columns, f"{name} is damaged: row group {group + 1} of {groups}", rows):
-            number, of_batch = batch
-            rows += number
-            yield from of_batch
+        try:
+            for batch in batches:
+                # Rows are created one by one while they are read: many new objects at once would start a full garbage
+                # collection.
+                yield from batch_rows(columns, without_index(batch))
+                rows += batch.num_rows
+        except Exception as error:  # noqa: BLE001 - an error of pyarrow, Python or the storage, which may quote a value
+            raise BluxSourceError(
+                f"{name} is damaged: row group {group + 1} of {groups} cannot be read after row {rows:,} "
+                f"({type(error).__name__})."
+            ) from None
     if rows != size:
         raise BluxSourceError(f"{name} is damaged: its footer says {size:,} rows, it has {rows:,}.")
 
@@ -47,23 +54,3 @@ def _open(file: BinaryIO, name: str) -> Any:
         raise BluxSourceError(
             f"{name} is no Parquet file, or is cut off: its footer cannot be read ({type(error).__name__})."
         ) from None
-
-
-def _next_rows(
-    batches: Iterator[Any], columns: list[str], where: str, rows: int
-) -> tuple[int, Iterator[TableRow | BluxRecordError]] | None:
-    """Return the number of rows of the next batch that is not empty, and its rows; ``None`` at the end.
-
-    Rows are created one by one while they are read: many new objects at once would start a full garbage collection.
-
-    :param where: the file and the row group, for the error.
-    :param rows: number of rows of the file that have been read so far, for the error.
-    :raises BluxSourceError: the batch cannot be read.
-    """
-    try:
-        while (batch := next(batches, None)) is not None:
-            if batch.num_rows:
-                return batch.num_rows, batch_rows(columns, without_index(batch))
-    except Exception as error:  # noqa: BLE001 - as above; the message of pyarrow is not shown, it may quote a value
-        raise BluxSourceError(f"{where} cannot be read after row {rows:,} ({type(error).__name__}).") from None
-    return None
