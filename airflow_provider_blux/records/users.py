@@ -26,8 +26,6 @@ from airflow_provider_blux.records.spelling import letters_of, meant_by
 from airflow_provider_blux.records.timestamps import timestamp
 from airflow_provider_blux.records.values import json_value, text
 
-__all__ = ["CONSENTS", "deletion", "merged", "profile", "user"]
-
 _ID = frozenset({"user_id"})
 _GROUPS = frozenset({"user_properties", "custom_user_properties"})
 # The top-level keys of a user in the form of the Open API.

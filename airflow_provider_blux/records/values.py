@@ -27,7 +27,6 @@ _WORDS = {"true": True, "false": False}
 _NOT_FINITE = "is not a finite number (NaN or infinity); leave it out or send null"
 # The types of property values that are sent as they are.
 PLAIN = frozenset({str, bool, type(None)})
-_NOTHING_DECLARED: Mapping[Any, bool] = {}
 
 
 def is_encodable(value: str) -> bool:
@@ -53,7 +52,7 @@ def text(value: Any, field: str) -> str:
     return value if type(value) is str else str.__str__(value)
 
 
-def consent(value: Any, field: str, meanings: Mapping[Any, bool] = _NOTHING_DECLARED) -> bool:
+def consent(value: Any, field: str, meanings: Mapping[Any, bool]) -> bool:
     """Return a consent from a boolean, the words ``true`` and ``false``, or a declared value.
 
     :param meanings: declared text and numbers with their meaning; the text ``1`` and the number 1 are different.

@@ -15,7 +15,7 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
 from airflow_provider_blux.operators import blux as operators
 from airflow_provider_blux.receipts import KEY_VARIABLE
-from airflow_provider_blux.records.users import CONSENTS
+from airflow_provider_blux.records.fields import CONSENTS
 from tests.docs.readme import ROOT, Readme, names
 
 DELETION, CONSENT = Readme("docs/deletion.md"), Readme("docs/consents.md")

@@ -16,7 +16,8 @@ from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records import values
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.events import event
-from airflow_provider_blux.records.users import CONSENTS, deletion, profile, user
+from airflow_provider_blux.records.fields import CONSENTS
+from airflow_provider_blux.records.users import deletion, profile, user
 from tests.records.outcomes import HALF, Rejected, check, kind, outcome
 
 NAN, INF = float("nan"), float("inf")

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.events import event
+from airflow_provider_blux.records.fields import CONSENTS
 from airflow_provider_blux.records.options import Shaping
-from airflow_provider_blux.records.users import CONSENTS, profile, user
+from airflow_provider_blux.records.users import profile, user
 from tests.records.outcomes import HALF, Rejected, check, kind, outcome
 from tests.records.test_invariants import repeatable, scalars
 

@@ -19,11 +19,12 @@ from airflow_provider_blux.delivery.filters import Freshness
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.events import event
+from airflow_provider_blux.records.fields import CONSENTS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS as KIND_FIELDS
 from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.records.spelling import letters_of
-from airflow_provider_blux.records.users import CONSENTS, deletion, merged, profile, user
+from airflow_provider_blux.records.users import deletion, merged, profile, user
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import outcome
 
