@@ -5,22 +5,25 @@ A row is a flat row or a nested object. The module also merges two records of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
+from types import NoneType
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.exclusions import MOST_NAMES
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
     OBJECTS,
+    Find,
     Place,
-    Placement,
     mapping,
     own_property,
     put_group,
     required,
+    sort_properties,
 )
 from airflow_provider_blux.records.spelling import letters_of, meant_by
 from airflow_provider_blux.records.timestamps import timestamp
@@ -32,6 +35,9 @@ _GROUPS = frozenset({"user_properties", "custom_user_properties"})
 _NESTED = frozenset({"user_id", "properties", "timestamp"})
 # `properties: null` means no properties.
 _NO_GROUP = _ID | {"properties"}
+# The types of values that need no check.
+_IN_CONSENTS: dict[type, None] = {NoneType: None, bool: None}
+_IN_TEXTS: dict[type, None] = {NoneType: None}
 _BY_LETTERS = {letters_of(field): field for field in STANDARD_FIELDS}
 
 
@@ -153,7 +159,7 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     """
     row = mapping(row)
     user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
-    standard, custom, groups = _placement(shaping, aside).sort(row)
+    standard, custom, groups = sort_properties(row, _find(shaping, aside), nulls=shaping.send_nulls)
     for column, value in groups:
         group = _without(value, shaping)
         if column == "user_properties":
@@ -165,29 +171,23 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
 
 
 @lru_cache(maxsize=64)
-def _placement(shaping: Shaping, aside: frozenset[str]) -> Placement:
+def _find(shaping: Shaping, aside: frozenset[str]) -> Find:
+    standard = {
+        name: Place(name, check, _IN_CONSENTS if name in CONSENTS else _IN_TEXTS, is_standard=True)
+        for name, check in shaping.standard_checks.items()
+    }
+
+    @lru_cache(maxsize=MOST_NAMES)
     def find(column: Any) -> Place | None:
         if column in aside or column in shaping.excluded:
             return None
         if column in _GROUPS:
-            return Place(is_standard=False, name=column, check_of=None)
+            return Place(column)
         if shaping.is_excluded(column):
             return None
-        if column in shaping.standard_checks:
-            return Place(is_standard=True, name=column, check_of=_check_of(column, shaping))
-        return own_property(column)
+        return standard.get(column) or own_property(column)
 
-    return Placement(find, nulls=shaping.send_nulls)
-
-
-def _check_of(field: str, shaping: Shaping) -> Callable[[type], Check | None]:
-    """Return the ``check_of`` of a standard field (see :class:`Place`).
-
-    It is a function that takes the type of a value and returns the check for such values; ``None`` if they need no
-    check, as a bool in a consent field.
-    """
-    check = shaping.standard_checks[field]
-    return lambda kind: None if kind is bool and field in CONSENTS else check
+    return find
 
 
 def _without(group: Any, shaping: Shaping) -> Any:

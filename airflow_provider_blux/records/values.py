@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ HALF_A_CHARACTER = "holds half a character (a lone surrogate); fix its encoding"
 _WORDS = {"true": True, "false": False}
 _NOT_FINITE = "is not a finite number (NaN or infinity); leave it out or send null"
 # The types of property values that are sent as they are.
-PLAIN = frozenset({str, bool, type(None)})
+_PLAIN: frozenset[type] = frozenset({str, bool, NoneType})
 
 
 def is_encodable(value: str) -> bool:
@@ -101,7 +102,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
     :raises BluxRecordError: JSON cannot represent the value, or it is nested too deeply.
     """
     kind = type(value)
-    if kind in PLAIN:
+    if kind in _PLAIN:
         return value
     if check := _CHECKS.get(kind):
         return check(value, field)
@@ -112,20 +113,15 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
     # The path of an item is only built if it is needed.
     if kind is dict or isinstance(value, Mapping):
         return {
-            _key(key, field): item if type(item) in PLAIN else json_value(item, f"{field}.{key}", depth + 1)
+            _key(key, field): item if type(item) in _PLAIN else json_value(item, f"{field}.{key}", depth + 1)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [
-            item if type(item) in PLAIN else json_value(item, f"{field}[{index}]", depth + 1)
+            item if type(item) in _PLAIN else json_value(item, f"{field}[{index}]", depth + 1)
             for index, item in enumerate(value)
         ]
     return _converted(value, field, depth)
-
-
-def property_check(kind: type) -> Check | None:
-    """Return the function that checks and converts property values of one type; ``None`` if they need none."""
-    return None if kind in PLAIN else _CHECKS.get(kind, json_value)
 
 
 def _key(key: Any, field: str) -> str:
@@ -195,3 +191,5 @@ _CONVERSIONS: dict[type, Check] = {
     UUID: lambda value, _field: str(value),
 }
 _CHECKS: dict[type, Check] = {**_CONVERSIONS, int: _whole, float: _finite}
+PROPERTY_CHECKS: dict[type, Check | None] = {**_CHECKS, **dict.fromkeys(_PLAIN)}
+"""For each type: the check of property values; ``None`` if they need none. All others need :func:`json_value`."""
