@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from unicodedata import normalize
 
@@ -22,7 +23,7 @@ from airflow_provider_blux.records.columns import (
     renaming,
     reversed_mapping,
 )
-from airflow_provider_blux.records.exclusions import GROUPS, property_of
+from airflow_provider_blux.records.exclusions import GROUPS, MOST_NAMES, property_of
 from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
@@ -55,7 +56,7 @@ class Header:
         self._excluded = {letters: name for name in shaping.excluded if (letters := letters_of(name))}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
-        self._lower: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._lower = lru_cache(MOST_NAMES)(lambda name: shaping.column(name) if isinstance(name, str) else name)
         self._compared: set[str] = set()
         #: The columns named by ``field_mapping`` and ``json_columns`` that no row has had so far.
         self.unread = {*shaping.field_mapping, *shaping.json_names}
@@ -97,24 +98,18 @@ class Header:
         """
         if not self._shaping.lowercase_columns:
             return row
-        names = tuple(row)
-        if (lower := self._lower.get(names)) is None:
-            lower = tuple(self._shaping.column(name) if isinstance(name, str) else name for name in names)
-            self._check_alike(row, names, lower)
-            if len(self._lower) < _MOST_SETS:
-                self._lower[names] = lower
-        return _kind_of(row)(zip(lower, row.values(), strict=True))
+        lower = self._lower
+        lowered = {lower(name): value for name, value in row.items()}
+        if len(lowered) < len(row):
+            names = list(map(lower, row))
+            twice = next(name for name in names if names.count(name) > 1)
+            error = alike([name for name in row if lower(name) == twice])
+            raise error if is_table_row(row) else BluxRecordError(twice, error.message)
+        return _kind_of(row)(lowered)
 
     def _remember(self, names: tuple[Any, ...]) -> None:
         if len(self._checked) < _MOST_SETS:
             self._checked.add(names)
-
-    def _check_alike(self, row: Row, names: tuple[Any, ...], lower: tuple[Any, ...]) -> None:
-        if len(set(lower)) == len(lower):
-            return
-        twice = next(name for name in lower if lower.count(name) > 1)
-        error = alike([name for name, low in zip(names, lower, strict=True) if low == twice])
-        raise error if is_table_row(row) else BluxRecordError(twice, error.message)
 
     def _check(self, row: Row) -> None:
         if is_table_row(row):
