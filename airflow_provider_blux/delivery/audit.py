@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import json
 import math
-import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from uuid import UUID
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.delivery.batches import Place, Reject
 from airflow_provider_blux.delivery.run import Run
-from airflow_provider_blux.delivery.storage import Folder, Lines
+from airflow_provider_blux.delivery.storage import PART, Folder, Lines
 from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
 from airflow_provider_blux.records.scalars import python_value
 
@@ -124,7 +123,6 @@ def _note(column: str, as_text: list[str]) -> None:
 
 
 FIRST = "0" * 64
-_PART = re.compile(r"(__receipts(?:-\d+)?)\.part(\d+)(\.jsonl)$")
 _KEYED, _PLAIN = "hmac-sha256", "sha256"
 _LINE_HASH = b', "line_hash": '
 _FIELDS = frozenset(
@@ -248,18 +246,15 @@ def by_try(files: Iterable[str]) -> dict[str, list[str]]:
     :return: the files of each try in order, by their common name without the part number.
     """
     tries: dict[str, list[str]] = defaultdict(list)
-    for name, _, file in sorted((*_place(file), file) for file in files):
-        tries[name].append(file)
+    for file in sorted(files, key=_part_number):
+        tries[PART.sub(".jsonl", file)].append(file)
     return tries
 
 
-def _place(file: str) -> tuple[str, int]:
-    """Return a file name without its part number, and the part number; 0 for a file that is not a part.
-
-    The part number is an integer, so that part10000 comes after part9999.
-    """
-    part = _PART.search(file)
-    return _PART.sub(r"\1\3", file), int(part[2]) if part else 0
+def _part_number(file: str) -> int:
+    """Return the number of a part, so that part 10000 comes after part 9999; 0 for a file that is not a part."""
+    part = PART.search(file)
+    return int(part[1]) if part else 0
 
 
 def verified(lines: Iterable[bytes], hashes: Hashes, name: str) -> Iterator[dict[str, Any]]:

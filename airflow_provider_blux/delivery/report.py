@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.delivery.reasons import Reasons, in_words
+from airflow_provider_blux.delivery.storage import PART
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRejectLimitError
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from airflow_provider_blux.delivery.checkpoint import Checkpoint
 
 OUTCOMES = ("delivered", "rejected", "suppressed", "unchanged", "merged", "unknown")
-# The number of a part of a file in object storage, which has one for every two seconds in which records were rejected.
-_PART = re.compile(r"\.part\d+\.jsonl$")
 _ADDED_UP = ("read", *OUTCOMES, "resumed", "valid", "batches", "requests", "retries", "seconds")
 
 log = logging.getLogger(__name__)
@@ -95,7 +93,7 @@ def files_in_words(files: Iterable[str]) -> str:
     """Return the URLs of files as text; the parts of one file in object storage, maybe thousands, become one glob."""
     parts: dict[str, list[str]] = {}
     for file in files:
-        parts.setdefault(_PART.sub(".part*.jsonl", file), []).append(file)
+        parts.setdefault(PART.sub(".part*.jsonl", file), []).append(file)
     return ", ".join(same[0] if len(same) == 1 else glob for glob, same in parts.items())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import threading
 import time
@@ -12,6 +13,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
+
+PART = re.compile(r"\.part(\d+)\.jsonl$")
+"""The end of the name of a numbered part, with the number; see :class:`Lines`."""
 
 _UNFINISHED = ".unfinished"
 
