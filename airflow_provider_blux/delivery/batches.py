@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import Merge, encode
 from airflow_provider_blux.records.mapping import Shape
+
+if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.snapshot import Snapshot
 
 # A batch ends after this many times its size in source records, even if most of them are merged or rejected. This
 # limits its memory.
@@ -84,19 +87,6 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
         return f"Mark(is_in_snapshot={self.is_in_snapshot})"
 
 
-class Marker(Protocol):
-    """The interface of a snapshot while a source is read: compares each row with the last accepted row of its user."""
-
-    def mark(self, row: Any) -> Mark | None:
-        """Look up a source row in the snapshot before it becomes a record; ``None`` if the row has no readable id."""
-
-    def mark_of(self, user_id: str) -> Mark:
-        """Return a :class:`Mark` with the digest of a user's id, and without a digest of the row.
-
-        Called if :meth:`mark` found no id in the row: the id is then known only after the row has become a record.
-        """
-
-
 class Record(msgspec.Struct, gc=False):
     """One record of the source, checked and encoded. It shares no object with its row: a source may reuse rows.
 
@@ -152,8 +142,8 @@ class Reading:
     :param is_suppressed: returns whether the user of a record is on the suppression list; ``None`` without a list.
     :param key_is_user: whether the key of a record is its user id.
     :param check: called with the key and the row of each record in order; raises if the record cannot be sent.
-    :param marker: looks up each row in the snapshot; ``None`` without a snapshot.
-    :param lowered: returns a row for the marker: with its column names in lower case if ``lowercase_columns`` is set.
+    :param snapshot: looks up each row; ``None`` without a snapshot.
+    :param lowered: returns a row for the snapshot: with its column names in lower case if ``lowercase_columns`` is set.
     :param keeps_rows: whether rows are copied for the rejects file.
     :param is_stopped: returns whether reading must stop.
     :param place_of: returns the position of a record in the source.
@@ -164,7 +154,7 @@ class Reading:
     is_suppressed: Callable[[Any], bool] | None = None
     key_is_user: bool = True
     check: Callable[[str, Any], None] | None = None
-    marker: Marker | None = None
+    snapshot: Snapshot | None = None
     lowered: Callable[[Any], Any] = lambda row: row
     keeps_rows: bool = False
     is_stopped: Callable[[], bool] = lambda: False
@@ -186,8 +176,8 @@ class Reading:
             try:
                 if isinstance(row, BluxRecordError):
                     raise row
-                if self.marker:
-                    mark = self.marker.mark(self.lowered(row) if isinstance(row, Mapping) else row)
+                if self.snapshot:
+                    mark = self.snapshot.mark(self.lowered(row) if isinstance(row, Mapping) else row)
                 yield self._record(number, row, kept, mark)
             except BluxConfigError as error:
                 raise placed(error, self.place_of(number)) from None
@@ -204,8 +194,8 @@ class Reading:
         key, record = self.shape(row)
         if self.check is not None:
             self.check(key, row)
-        if self.marker and (mark is None or mark.user_id != key):
-            mark = self.marker.mark_of(key)
+        if self.snapshot and (mark is None or mark.user_id != key):
+            mark = self.snapshot.mark_of(key)
         suppressed = self.is_suppressed is not None and self.is_suppressed(record)
         unchanged = mark is not None and mark.is_in_snapshot and not suppressed
         return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)

@@ -185,7 +185,7 @@ class Delivery:
             is_suppressed=self._suppression.covers if self._suppression else None,
             check=self._freshness(),
             key_is_user=self._operation != "update_devices",
-            marker=self._snapshot,
+            snapshot=self._snapshot,
             lowered=self._shape.header.lowered,
             keeps_rows=self._rejects is not None,
             is_stopped=self._stop.is_requested,
