@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch, Place, Record, records_in_words
 from airflow_provider_blux.delivery.storage import WAY_OUT, Store
@@ -62,11 +62,8 @@ class _State:
         }
 
 
-class Cut(Protocol):
-    """Groups records into batches."""
-
-    def __call__(self, records: Iterable[Record], *, index: int, read: int) -> Iterator[Batch]:
-        """Yield batches, numbered from ``index``; ``read`` is the number of source records before ``records``."""
+Cut = Callable[..., Iterator[Batch]]
+"""Groups records into batches: :func:`~airflow_provider_blux.delivery.batches.cut`, with its size and merge given."""
 
 
 class Checkpoint:
