@@ -87,7 +87,6 @@ class Checkpoint:
     ) -> None:
         self._store = store
         self._state = _State(settings)
-        self._earlier = _State(settings)
         self._source = sha256()
         self._index = 0  # of the batch that was cut last
         self._at_most_once = at_most_once
@@ -104,12 +103,12 @@ class Checkpoint:
         saved = self._store.load() if self._store else None
         if saved is None:
             return {}
-        self._earlier, self._state = (_understood(saved, self._state.settings) for _ in range(2))
-        return self._earlier.counts
+        self._state = _understood(saved, self._state.settings)
+        return self._state.counts
 
-    def forget(self) -> None:
-        """Delete the checkpoint of an earlier try and start from the beginning."""
-        self._earlier, self._state = _State(self._state.settings), _State(self._state.settings)
+    def clear(self) -> None:
+        """Delete the checkpoint, so that all of the source is sent: from here on, or by a later run of the task."""
+        self._state = _State(self._state.settings)
         if self._store:
             self._store.clear()
 
@@ -121,7 +120,7 @@ class Checkpoint:
         :param place_of: returns the position of a record in the source.
         :raises BluxCheckpointError: the source has changed since the earlier try; raised before the first batch.
         """
-        earlier, gathered = self._earlier, list[Batch]()
+        earlier, gathered = self._state, list[Batch]()
         self._source = sha256()
         self._pass_over(records, 1, earlier.records, earlier.digest, place_of)
         self._index, read = int(earlier.counts.get("batches", 0)), earlier.records
@@ -231,11 +230,6 @@ class Checkpoint:
                 self._store.save(self._state.as_dict())
             took = self._clock() - started
             self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)
-
-    def clear(self) -> None:
-        """Remove the checkpoint: the delivery is complete, so a later run of the task sends everything."""
-        if self._store:
-            self._store.clear()
 
 
 def _understood(saved: Any, settings: str) -> _State:

@@ -103,7 +103,7 @@ class Delivery:
         counts = self._checkpoint.load()
         if counts and self._settings.full_refresh and not counts.get("replaces"):
             log.info("An earlier try was not a full refresh, so the whole source is sent.")
-            self._checkpoint.forget()
+            self._checkpoint.clear()
             counts = {}
         try:
             return self._reported(rows, counts)
@@ -112,7 +112,7 @@ class Delivery:
             if self._operation == "send_events" or not _can_be_read_again(rows):
                 raise
             log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
-        self._checkpoint.forget()
+        self._checkpoint.clear()
         return self._reported(rows, {})
 
     def _reported(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:

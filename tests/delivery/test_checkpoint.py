@@ -167,7 +167,7 @@ def test_what_is_forgotten_is_not_there_for_another_try_and_what_follows_is_kept
     checkpoint = Checkpoint(store, "settings")
     checkpoint.load()
 
-    checkpoint.forget()
+    checkpoint.clear()
     assert store.load() is None
 
     first, *_ = checkpoint.pending(READING.records(ROWS), partial(cut, size=2))
