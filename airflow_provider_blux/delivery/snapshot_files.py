@@ -180,11 +180,11 @@ class SnapshotFolder:
 
         :param stored: see :class:`Piece`; likewise ``forgotten``.
         """
-        self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])), is_private=True)
+        self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])))
 
     def write_merged(self, header: Header, rows: AcceptedRows) -> None:
         """Write a merged file with all rows."""
-        self._folder.write(header.name, _packed(header, rows.packed), is_private=True)
+        self._folder.write(header.name, _packed(header, rows.packed))
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -96,13 +96,12 @@ class Folder:
         """
         return self._fs.open(f"{self._path}/{name}", "rb")
 
-    def write(self, name: str, content: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
+    def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
         """Write a file as a whole: a reader sees the old content or the new one, never a part.
 
         Only if writing several parts to object storage fails, an incomplete object may exist until it is removed.
 
         :param content: the content, or its parts in order.
-        :param is_private: whether to give a local file mode 600 explicitly.
         """
         path = f"{self._path}/{name}"
         parts = [content] if isinstance(content, bytes) else content
@@ -122,8 +121,6 @@ class Folder:
         self._make(os.path.dirname(path))
         _make_private(unfinished)
         with self._fs.open(unfinished, "wb") as file:
-            if is_private:
-                os.chmod(unfinished, 0o600)
             for part in parts:
                 file.write(part)
             _sync(file)
