@@ -32,8 +32,6 @@ _MAGIC, _VERSION, _WORDS = b"blux-snapshot", b"1", 3
 _CHECKSUM_BYTES = 16
 _BLOCK = SIZE * 50_000
 _LONGEST_HEADER = 1 << 24
-# No write takes a day, so an older unfinished file was left by a killed process.
-_LEFT_AFTER_SECONDS = 24 * 60 * 60
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,13 +160,6 @@ class SnapshotFolder:
     def __str__(self) -> str:
         return str(self._folder)
 
-    def prepare(self) -> None:
-        """Create the folder and check that it is writable.
-
-        :raises BluxConfigError: the folder cannot be created or written to.
-        """
-        self._folder.prepare()
-
     def sizes(self) -> dict[str, int]:
         """Return the names of the snapshot's files in order, with their sizes in bytes."""
         with self._reading("its list of files"):
@@ -192,7 +183,7 @@ class SnapshotFolder:
 
     def remove_unfinished(self) -> None:
         """Remove files that a killed process left unfinished on a local disk, if they are at least a day old."""
-        self._folder.remove_unfinished(SUFFIX, _LEFT_AFTER_SECONDS)
+        self._folder.remove_unfinished(SUFFIX)
 
     def piece(self, name: str) -> Piece:
         """Read a file of a run.

@@ -18,6 +18,8 @@ PART = re.compile(r"\.part(\d+)\.jsonl$")
 """The end of the name of a numbered part, with the number; see :class:`Lines`."""
 
 _UNFINISHED = ".unfinished"
+# No write takes a day, so an older unfinished file was left by a killed process.
+_LEFT_AFTER_SECONDS = 24 * 60 * 60
 
 
 class Folder:
@@ -147,18 +149,17 @@ class Folder:
         except FileNotFoundError:
             return
 
-    def remove_unfinished(self, part_of_name: str, seconds: float) -> None:
-        """Remove unfinished files from a local disk. A process leaves such a file if it is killed while it writes.
+    def remove_unfinished(self, part_of_name: str) -> None:
+        """Remove files that a killed process left unfinished on a local disk, if they are at least a day old.
 
         :param part_of_name: only files whose names contain this text are removed.
-        :param seconds: only files of at least this age are removed.
         """
         if not self.is_local:
             return
         for name in self.sizes():
             if part_of_name in name and name.endswith(_UNFINISHED):
                 with suppress(OSError):  # another task has removed the file, or the folder is not writable
-                    if time.time() - os.stat(f"{self._path}/{name}").st_mtime >= seconds:
+                    if time.time() - os.stat(f"{self._path}/{name}").st_mtime >= _LEFT_AFTER_SECONDS:
                         os.remove(f"{self._path}/{name}")
 
     def _make(self, path: str) -> None:

@@ -167,13 +167,13 @@ def _snapshot(
         key=Hashes(receipt_key).key_id,
     )
     deletes, id_field = endpoint.operation == "delete_users", "device_id" if is_devices else "user_id"
-    folder = SnapshotFolder(_folder(path, "snapshot_path"), target, WAY_OUT_OF_DELETIONS if deletes else WAY_OUT)
+    folder = _folder(path, "snapshot_path")
     if not settings.validate_only:
         folder.prepare()
     columns = [column for column, field in shaping.field_mapping.items() if field == id_field]
     kind = Forgetting if deletes else Snapshot
     return kind(
-        folder,
+        SnapshotFolder(folder, target, WAY_OUT_OF_DELETIONS if deletes else WAY_OUT),
         target,
         RowDigests(
             receipt_key,
