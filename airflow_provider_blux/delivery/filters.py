@@ -189,24 +189,29 @@ def guarded(
     if max_users is None:
         return rows
     check_max_users(max_users)
-    guard = _Guard(max_users, shape, is_stopped)
     if isinstance(rows, Iterator):
         # A table row is a new object for each record. A source may reuse other objects, so those are copied.
-        rows = (row if is_table_row(row) else copied(row) for row in rows)
-        return list(guard.users_checked(rows, "this try sent nothing"))
-    return _GuardedRows(rows, guard)
+        kept = (row if is_table_row(row) else copied(row) for row in rows)
+        return list(_GuardedRows(kept, max_users, shape, is_stopped).users_checked("this try sent nothing"))
+    guarded_rows = _GuardedRows(rows, max_users, shape, is_stopped)
+    guarded_rows.count()
+    return guarded_rows
 
 
 class _GuardedRows:
-    """The rows of a deletion, whose users were counted before the delivery and are counted again while they are sent.
+    """The rows of a deletion, which must have at most ``max_users`` different users.
 
-    So the delivery stops if the source has grown in between to more than ``max_users``, or has no record any more: an
-    iterable that can be read only once is not always an iterator.
+    They are counted before the delivery and checked again while they are sent. So the delivery stops if the source has
+    grown in between to more than ``max_users``, or has no record any more: an iterable that can be read only once is
+    not always an iterator.
     """
 
-    def __init__(self, rows: Iterable[Any], guard: _Guard) -> None:
-        self._rows, self._guard = rows, guard
-        self._number = guard.number_of(rows)
+    def __init__(self, rows: Iterable[Any], max_users: int, shape: Shape, is_stopped: Callable[[], bool]) -> None:
+        self._rows = rows
+        self._max_users = max_users
+        self._shape = shape
+        self._is_stopped = is_stopped
+        self._number = 0
 
     def __len__(self) -> int:
         return self._number
@@ -215,10 +220,10 @@ class _GuardedRows:
         return place_in(self._rows)(number)
 
     def __iter__(self) -> Iterator[Any]:
-        if self._number > self._guard.max_users:
-            checked = self._guard.users_checked(self._rows, "the source has grown since it was counted")
+        if self._number > self._max_users:
+            checked = self.users_checked("the source has grown since it was counted")
         else:
-            checked = self._guard.records_checked(self._rows)
+            checked = self._records_checked()
         for first in checked:
             yield first
             yield from checked
@@ -230,70 +235,63 @@ class _GuardedRows:
                 "Otherwise run the task again."
             )
 
-
-class _Guard:
-    """Checks that rows have at most ``max_users`` different users.
-
-    Rows that can be read again are counted first, since this is cheap. Their users are counted only if there are more
-    rows than ``max_users``.
-    """
-
-    def __init__(self, max_users: int, shape: Shape, is_stopped: Callable[[], bool]) -> None:
-        self.max_users = max_users
-        self._shape = shape
-        self._is_stopped = is_stopped
-
-    def number_of(self, rows: Iterable[Any]) -> int:
-        """Return the number of rows.
+    def count(self) -> None:
+        """Count the rows, since this is cheap, and their users only if there are more rows than ``max_users``.
 
         :raises BluxGuardError: the rows have too many users.
         """
         number = 0
-        for _ in rows:
+        for _ in self._rows:
             if self._is_stopped():
                 raise _stopped()
             number += 1
-        if number > self.max_users and (users := self._number_of_users(rows)) > self.max_users:
-            raise self._too_many(f"this try sent nothing; the source names {users:,} users in {number:,} records")
-        return number
-
-    def _number_of_users(self, rows: Iterable[Any]) -> int:
+        self._number = number
+        if number <= self._max_users:
+            return
         users = DigestMap(_DIGEST_BYTES)
-        place_of = place_in(rows)
-        for number, row in enumerate(self._until_stopped(rows), 1):
-            if (user := self._user_of(number, row, place_of)) is not None:
+        for _, user in self._with_users():
+            if user is not None:
                 users.put(digest_of(user))
-        return len(users)
+        if len(users) > self._max_users:
+            named = f"the source names {len(users):,} users in {number:,} records"
+            raise self._too_many(f"this try sent nothing; {named}")
 
-    def records_checked(self, rows: Iterable[Any]) -> Iterator[Any]:
+    def _records_checked(self) -> Iterator[Any]:
         """Yield the rows, and raise an error at the first row after ``max_users`` rows.
 
         Rows are counted and not users, so the error is raised even if the rows are of fewer users.
 
         :raises BluxGuardError: there are more rows.
         """
-        for number, row in enumerate(rows, 1):
-            if number > self.max_users:
+        for number, row in enumerate(self._rows, 1):
+            if number > self._max_users:
                 raise BluxGuardError(
-                    f"The source has grown since it was counted, to more than {self.max_users:,} records, so it may "
+                    f"The source has grown since it was counted, to more than {self._max_users:,} records, so it may "
                     "name more users than max_users allows. Run the task again, which counts its users."
                 )
             yield row
 
-    def users_checked(self, rows: Iterable[Any], state: str) -> Iterator[Any]:
+    def users_checked(self, state: str) -> Iterator[Any]:
         """Yield the rows as long as they do not have more users than allowed.
 
         :param state: what has happened so far, for the error message.
         :raises BluxGuardError: the rows have too many users.
         """
         users = set()
-        place_of = place_in(rows)
-        for number, row in enumerate(self._until_stopped(rows), 1):
-            if (user := self._user_of(number, row, place_of)) is not None:
+        for row, user in self._with_users():
+            if user is not None:
                 users.add(hash(user))
-            if len(users) > self.max_users:
+            if len(users) > self._max_users:
                 raise self._too_many(state)
             yield row
+
+    def _with_users(self) -> Iterator[tuple[Any, str | None]]:
+        """Yield each row with its user id."""
+        place_of = place_in(self._rows)
+        for number, row in enumerate(self._rows, 1):
+            if self._is_stopped():
+                raise _stopped()
+            yield row, self._user_of(number, row, place_of)
 
     def _user_of(self, number: int, row: Any, place_of: Place) -> str | None:
         """Return the user id of a row; ``None`` for an invalid row, which is rejected later and deletes no user."""
@@ -307,15 +305,9 @@ class _Guard:
             raise placed(error, place_of(number)) from None
         return user
 
-    def _until_stopped(self, rows: Iterable[Any]) -> Iterator[Any]:
-        for row in rows:
-            if self._is_stopped():
-                raise _stopped()
-            yield row
-
     def _too_many(self, state: str) -> BluxGuardError:
         return BluxGuardError(
-            f"More than {self.max_users:,} different users would be deleted; {state}. If that is meant, raise "
+            f"More than {self._max_users:,} different users would be deleted; {state}. If that is meant, raise "
             "max_users above their number (max_users=None switches the guard off)."
         )
 
