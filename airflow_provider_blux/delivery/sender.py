@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Endpoint
@@ -19,9 +18,6 @@ from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.report import Outcome, Traffic
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxRequestError, BluxStopped, BluxUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TOO_LARGE = 413
 _REFUSED = frozenset({400, 422})
@@ -102,7 +98,7 @@ class Sender:
                 self._receipts.write(endpoint, self._client.address(endpoint), status, list(keys))
         except BluxRequestError as error:
             if error.status in _REFUSED:
-                with self._refusals.search():
+                with self._refusals.search:
                     self._refusals.count(error, len(batch.records))
                     self._cut(batch, keys, error, outcome)
             elif error.status == TOO_LARGE:
@@ -215,14 +211,10 @@ class _Refusals:
     _FEW = 8
 
     def __init__(self) -> None:
-        self._search = threading.RLock()
+        #: Held by the thread that searches for invalid records.
+        self.search = threading.RLock()
         self._in_a_row = 0
         self.any_accepted = False
-
-    @contextmanager
-    def search(self) -> Iterator[None]:
-        with self._search:
-            yield
 
     def waited_for_search(self) -> bool:
         """If no request was accepted yet and another thread searches for invalid records, wait until it has finished.
@@ -231,10 +223,10 @@ class _Refusals:
         """
         if self.any_accepted:
             return False
-        at_once = self._search.acquire(blocking=False)
+        at_once = self.search.acquire(blocking=False)
         if not at_once:
-            self._search.acquire()
-        self._search.release()
+            self.search.acquire()
+        self.search.release()
         return not at_once
 
     def accepted(self) -> None:
