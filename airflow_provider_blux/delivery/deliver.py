@@ -133,8 +133,7 @@ class Delivery:
         counter = OutcomeCounter(report, self._checkpoint, self._rejects, self._receipts, place_of=place_of)
         counter.resume(counts)
         if self._snapshot:
-            self._snapshot.begin(counter.replaces)
-            counter.replaces = self._snapshot.replaces
+            counter.replaces = self._snapshot.begin(counter.replaces)
         traffic = Traffic()
         total = len(rows) if isinstance(rows, Sized) else None
         progress = Progress(self._endpoints[0], report, traffic, total=total, watchers=self._watchers)

@@ -250,7 +250,7 @@ class OutcomeCounter:
         self._earlier_receipts: list[str] = []
         self._in_no_file = 0  # rejects of tries without a rejects file
         self._first: list[tuple[int, str | None, str, str | None]] = []
-        #: The value of `Snapshot.replaces`. The checkpoint stores it for the next try, see `Snapshot.begin`.
+        #: What `Snapshot.begin` returned; the checkpoint stores it for the next try.
         self.replaces: str | None = None
 
     def resume(self, counts: dict[str, Any]) -> None:

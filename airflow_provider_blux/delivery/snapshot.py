@@ -105,20 +105,13 @@ class Snapshot:
     def __str__(self) -> str:
         return str(self._folder)
 
-    @property
-    def replaces(self) -> str | None:
-        """The id of the run in which the full refresh began: this run, or that of an earlier try of the task.
-
-        ``None`` without a full refresh. When the full refresh has ended, the files that existed when that run started
-        are no longer valid.
-        """
-        return self._replaces
-
-    def begin(self, replaces: str | None = None) -> None:
+    def begin(self, replaces: str | None = None) -> str | None:
         """Read the snapshot and write the first file of the run; called before the first request.
 
-        :param replaces: the id of the run in which the full refresh began, if this try continues the full refresh of an
-            earlier try.
+        :param replaces: what this method returned in an earlier try whose full refresh this try continues.
+        :return: the id of the run in which the full refresh began: this run, or that of an earlier try of the task.
+            ``None`` without a full refresh. When it has ended, the files that existed when that run started are no
+            longer valid.
         :raises BluxSnapshotError: the snapshot cannot be read, or was written for another application. A full refresh
             logs this instead, and ignores the old snapshot.
         """
@@ -140,6 +133,7 @@ class Snapshot:
                 f"{len(state.contested):,}",
                 EXPIRES_AFTER // timedelta(hours=1),
             )
+        return self._replaces
 
     def mark(self, row: Any) -> Mark | None:
         """Look up a row of the source in the snapshot, and remember that the user of this row is in the source.
