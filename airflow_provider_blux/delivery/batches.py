@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import Merge, encode
-from airflow_provider_blux.records.mapping import Shape
+from airflow_provider_blux.records.shapes import RowShape
 
 if TYPE_CHECKING:
     from airflow_provider_blux.delivery.snapshot import Snapshot
@@ -143,22 +143,18 @@ class Reading:
     :param key_is_user: whether the key of a record is its user id.
     :param check: called with the key and the row of each record in order; raises if the record cannot be sent.
     :param snapshot: looks up each row; ``None`` without a snapshot.
-    :param lowered: returns a row for the snapshot: with its column names in lower case if ``lowercase_columns`` is set.
     :param keeps_rows: whether rows are copied for the rejects file.
     :param is_stopped: returns whether reading must stop.
-    :param place_of: returns the position of a record in the source.
     """
 
-    shape: Shape
+    shape: RowShape
     merges: bool
     is_suppressed: Callable[[Any], bool] | None = None
     key_is_user: bool = True
     check: Callable[[str, Any], None] | None = None
     snapshot: Snapshot | None = None
-    lowered: Callable[[Any], Any] = lambda row: row
     keeps_rows: bool = False
     is_stopped: Callable[[], bool] = lambda: False
-    place_of: Place = lambda _number: None
 
     def records(self, rows: Iterable[Any]) -> Iterator[Record]:
         """Yield a record for each row; for an invalid row, a record with its ``error``.
@@ -168,6 +164,7 @@ class Reading:
             the source can tell it.
         :raises BluxStopped: the run was asked to stop.
         """
+        lowered, place_of = self.shape.header.lowered, place_in(rows)
         for number, row in enumerate(rows, 1):
             if self.is_stopped():
                 raise BluxStopped("The task was told to stop.")
@@ -177,10 +174,10 @@ class Reading:
                 if isinstance(row, BluxRecordError):
                     raise row
                 if self.snapshot:
-                    mark = self.snapshot.mark(self.lowered(row) if isinstance(row, Mapping) else row)
+                    mark = self.snapshot.mark(lowered(row) if isinstance(row, Mapping) else row)
                 yield self._record(number, row, kept, mark)
             except BluxConfigError as error:
-                raise placed(error, self.place_of(number)) from None
+                raise placed(error, place_of(number)) from None
             except BluxRecordError as error:
                 # Without the traceback, since it would keep the row in memory.
                 why = str(error).encode("utf-8", "replace")

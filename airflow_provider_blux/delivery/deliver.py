@@ -185,10 +185,8 @@ class Delivery:
             check=self._freshness(),
             key_is_user=self._operation != "update_devices",
             snapshot=self._snapshot,
-            lowered=self._shape.header.lowered,
             keeps_rows=self._rejects is not None,
             is_stopped=self._stop.is_requested,
-            place_of=place_of,
         )
         cutting = partial(cut, size=settings.batch_size, merge=merge)
         for batch in self._checkpoint.pending(reading.records(rows), cutting, place_of):
