@@ -312,9 +312,6 @@ class TaskStateStore:
     def __init__(self, store: Any) -> None:
         self._store = store
 
-    def __str__(self) -> str:
-        return "Airflow's task state"
-
     def load(self) -> Any:
         """Return the state that an earlier try saved; ``None`` if there is none."""
         return self._store.get(self._KEY, default=None)
