@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
     from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
     from airflow_provider_blux.delivery.filters import Suppression
-    from airflow_provider_blux.delivery.run import Stop
+    from airflow_provider_blux.delivery.run import Run, Stop
     from airflow_provider_blux.delivery.settings import Settings
     from airflow_provider_blux.delivery.snapshot import Snapshot
     from airflow_provider_blux.delivery.storage import Folder, Store
@@ -77,7 +77,9 @@ def open_files(
         if receipts_path is None
         else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
         "suppression": None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
-        "snapshot": _snapshot(options, settings, endpoint, access, receipt_key),
+        "snapshot": _snapshot(
+            options.get("snapshot_path"), settings, endpoint, access, run=run, receipt_key=receipt_key
+        ),
     }
 
 
@@ -140,16 +142,14 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
 
 
 def _snapshot(
-    options: HookOptions, settings: Settings, endpoint: Endpoint, access: Access, receipt_key: str | None
+    path: str | None, settings: Settings, endpoint: Endpoint, access: Access, *, run: Run, receipt_key: str | None
 ) -> Snapshot | None:
     from airflow_provider_blux.delivery.audit import Hashes
     from airflow_provider_blux.delivery.row_digests import RowDigests
-    from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
     from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DELETIONS, SnapshotFolder, Target
     from airflow_provider_blux.records.shapes import RULES_VERSION, never_sent
 
-    path, run = options.get("snapshot_path"), options.get("run") or Run.unnamed()
     check_snapshot(path, settings.full_refresh, settings.max_absent)
     if path is None:
         return None
