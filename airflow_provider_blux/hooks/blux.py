@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_blux.api.endpoints import APIS, OPERATIONS, Api, Endpoint, Operation, apis_of, endpoints_for
+from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import (
     Settings,
     check_list_key,
@@ -32,7 +33,6 @@ from airflow_provider_blux.exceptions import (
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.compat import mask_secret
 from airflow_provider_blux.hooks.connection import Credentials, read
-from airflow_provider_blux.hooks.delivery import open_files, shared_limiter
 from airflow_provider_blux.hooks.options import (
     DeletionOptions,
     DeviceOptions,
@@ -43,6 +43,7 @@ from airflow_provider_blux.hooks.options import (
     check_run_options,
     on_unknown_of,
 )
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.signatures import keys_of, listing, misnamed
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_blux.api.client import BluxClient
     from airflow_provider_blux.delivery.report import Report
-    from airflow_provider_blux.delivery.run import Stop
 
 __all__ = ["BluxHook"]
 
@@ -156,7 +156,6 @@ class BluxHook(BaseHook):
         :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
         from airflow_provider_blux.delivery.filters import guarded
-        from airflow_provider_blux.records.shapes import RowShape
 
         # Only the id of a row is read, the same for both APIs. The mapping must be applied to find the id.
         shape = RowShape("delete_users", "application", shaping_of(cast("HookOptions", options)))
@@ -269,7 +268,7 @@ class BluxHook(BaseHook):
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
         from airflow_provider_blux.delivery.deliver import Delivery
-        from airflow_provider_blux.delivery.run import Stop
+        from airflow_provider_blux.hooks.delivery import open_files, shared_limiter
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
 
         check_names(getattr(BluxHook, operation), options)

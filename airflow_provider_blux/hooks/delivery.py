@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_blux.api.auth import Access
+from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import RateLimiter
-from airflow_provider_blux.delivery.settings import check_snapshot
+from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
+from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile, by_try, verified
+from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.row_digests import RowDigests
+from airflow_provider_blux.delivery.run import Run, Stop
+from airflow_provider_blux.delivery.settings import Settings, check_snapshot
+from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
+from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DELETIONS, SnapshotFolder, Target
+from airflow_provider_blux.delivery.storage import FileStore, Folder, Store
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-
-if TYPE_CHECKING:
-    from airflow_provider_blux.api.auth import Access
-    from airflow_provider_blux.api.endpoints import Endpoint
-    from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
-    from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
-    from airflow_provider_blux.delivery.filters import Suppression
-    from airflow_provider_blux.delivery.run import Run, Stop
-    from airflow_provider_blux.delivery.settings import Settings
-    from airflow_provider_blux.delivery.snapshot import Snapshot
-    from airflow_provider_blux.delivery.storage import Folder, Store
-    from airflow_provider_blux.hooks.options import HookOptions
-
+from airflow_provider_blux.hooks.options import HookOptions
+from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape, never_sent
+from airflow_provider_blux.sources.compression import unreadable
+from airflow_provider_blux.sources.files import StorageSource
+from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, url_of
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +61,6 @@ def open_files(
     :raises BluxConfigError: an argument is wrong; the message names it.
     :raises BluxSourceError: there is no suppression list at ``suppression_path``, or it cannot be read.
     """
-    from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile
-    from airflow_provider_blux.delivery.run import Run
-
     run, hashes = options.get("run") or Run.unnamed(), Hashes(receipt_key)
     rejects_path = options.get("rejects_path")
     if receipts_path is not None and receipt_key is None:
@@ -91,10 +92,6 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
     :raises BluxReceiptError: a hash chain is not valid.
     :raises BluxSourceError: a file cannot be read.
     """
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    from airflow_provider_blux.delivery.audit import by_try, verified
-    from airflow_provider_blux.sources.compression import unreadable
 
     def lines(urls: list[str]) -> Iterator[bytes]:
         for url in urls:
@@ -114,8 +111,6 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
 
 
 def _store(options: HookOptions) -> Store | None:
-    from airflow_provider_blux.delivery.storage import FileStore
-
     store, path, run = options.get("checkpoint"), options.get("checkpoint_path"), options.get("run")
     if store is not None or path is None:
         return store
@@ -125,10 +120,6 @@ def _store(options: HookOptions) -> Store | None:
 
 
 def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> Suppression:
-    from airflow_provider_blux.delivery.filters import Suppression
-    from airflow_provider_blux.records.shapes import RowShape
-    from airflow_provider_blux.sources.files import StorageSource
-
     header = RowShape("delete_users", "application").header
     source = StorageSource(path, hive_partitioning=False, check_columns_of=header.read, argument="suppression_path")
     if source.has_no_file():
@@ -144,12 +135,6 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
 def _snapshot(
     path: str | None, settings: Settings, endpoint: Endpoint, access: Access, *, run: Run, receipt_key: str | None
 ) -> Snapshot | None:
-    from airflow_provider_blux.delivery.audit import Hashes
-    from airflow_provider_blux.delivery.row_digests import RowDigests
-    from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
-    from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DELETIONS, SnapshotFolder, Target
-    from airflow_provider_blux.records.shapes import RULES_VERSION, never_sent
-
     check_snapshot(path, settings.full_refresh, settings.max_absent)
     if path is None:
         return None
@@ -188,11 +173,6 @@ def _snapshot(
 
 
 def _folder(path: str, argument: str) -> Folder:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    from airflow_provider_blux.delivery.storage import Folder
-    from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, url_of
-
     # A template without a value renders to one of these, which would be a folder in the worker's current directory.
     if isinstance(path, str) and path.strip() in ("", "None"):
         raise BluxConfigError(f"{argument} is {'the text None' if path.strip() else 'empty'}; name a folder.")
@@ -224,8 +204,6 @@ def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop:
     """
     if settings.rate_limit_conn_id is None:
         return None
-    from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
-
     alone = settings.rate_limit_alone
     return RedisRateLimiter(
         _redis(settings.rate_limit_conn_id),
