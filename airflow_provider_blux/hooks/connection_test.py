@@ -9,9 +9,11 @@ refused. A host that accepts any key, or is not Blux, fails this step and never 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from airflow_provider_blux.api.auth import Access
+from airflow_provider_blux.api.client import NOT_FOUND, PROXIES, BluxClient, Request
 from airflow_provider_blux.api.endpoints import APIS, Api, endpoints_for
 from airflow_provider_blux.exceptions import (
     BluxApiError,
@@ -21,10 +23,6 @@ from airflow_provider_blux.exceptions import (
     BluxRequestError,
 )
 from airflow_provider_blux.hooks.connection_form import CONN_FIELDS, RELABELING
-
-if TYPE_CHECKING:
-    from airflow_provider_blux.api.auth import Access
-    from airflow_provider_blux.api.client import BluxClient
 
 MADE_UP_KEY = "made-up-by-the-connection-test"
 # Labels of the connection form for the URL, the id and the key of each API.
@@ -77,8 +75,6 @@ def _probed(client: BluxClient, api: Api) -> Finding:
 
 def _answer(client: BluxClient, api: Api, access: Access) -> BluxError | None:
     """Send an update with an empty list of users; return the error, or ``None`` if it was accepted."""
-    from airflow_provider_blux.api.client import BluxClient, Request
-
     with BluxClient({api: access}, timeout=client.timeout, verify=client.verify, pool_size=1) as sender:
         try:
             endpoint = endpoints_for("upsert_users", api)[0]
@@ -108,8 +104,6 @@ def _unlike_blux(answer: BluxError | None, api: Api) -> str:
 
 
 def _way_out(answer: BluxError, api: Api) -> str:
-    from airflow_provider_blux.api.client import NOT_FOUND, PROXIES
-
     said = str(answer).removesuffix(".")
     if isinstance(answer, BluxConfigError):  # its message already says what to check
         return said
