@@ -71,7 +71,6 @@ class Checkpoint:
 
     :param store: stores the checkpoint between tries; ``None`` for no checkpoint.
     :param settings: digest of the settings that decide the batches and their destination.
-    :param at_most_once: whether each batch is saved as "about to be sent" before it is sent.
     :param before_save: called before each save, to flush the rejects file: the rejects of a settled batch must not be
         lost.
     """
@@ -81,7 +80,6 @@ class Checkpoint:
         store: Store | None,
         settings: str,
         *,
-        at_most_once: bool = False,
         before_save: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -89,7 +87,6 @@ class Checkpoint:
         self._state = _State(settings)
         self._source = sha256()
         self._index = 0  # of the batch that was cut last
-        self._at_most_once = at_most_once
         self._before_save = before_save
         self._clock = clock
         self._due = clock() + SAVE_EVERY_SECONDS
@@ -188,9 +185,9 @@ class Checkpoint:
         return self._source.hexdigest()[:_DIGEST_DIGITS]
 
     def intend(self, batch: Batch) -> None:
-        """With ``at_most_once``: save that a batch is about to be sent, and return when this is durable."""
+        """Save that a batch is about to be sent, and return when this is durable."""
         with self._lock:
-            if self._at_most_once and self._store and batch.first not in self._state.doubt:
+            if self._store and batch.first not in self._state.doubt:
                 self._state.doubt[batch.first] = batch.last, batch.digest
                 try:
                     self.save()

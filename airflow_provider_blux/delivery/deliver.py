@@ -84,7 +84,6 @@ class Delivery:
         self._checkpoint = Checkpoint(
             store if settings.resume and not settings.validate_only else None,
             self._fingerprint(),
-            at_most_once=self._at_most_once,
             before_save=rejects.flush if rejects else lambda: None,
         )
 

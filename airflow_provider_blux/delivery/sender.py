@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient, Request
@@ -183,9 +184,10 @@ class Sender:
         return status
 
     def _wait_for_slot(self, batch: Batch) -> Slot:
+        intend = partial(self._checkpoint.intend, batch) if self._at_most_once else None
         with self._traffic.waiting():
             while True:
-                slot = self._limiter.wait(before=lambda: self._checkpoint.intend(batch))
+                slot = self._limiter.wait(before=intend)
                 if not self._refusals.waited_for_search():
                     break
         self._stop.check()

@@ -21,7 +21,7 @@ READING = Reading(shape=RowShape("upsert_users", "application"), merges=True)
 
 def opened(store: Memory, rows: Sequence[Any], reading: Reading = READING) -> tuple[Checkpoint, list[Batch]]:
     """Return a checkpoint and its unsettled batches of two records each."""
-    checkpoint = Checkpoint(store, "settings", at_most_once=True)
+    checkpoint = Checkpoint(store, "settings")
     checkpoint.load()
     cut_in_twos = partial(cut, size=2, merge=merge_of("upsert_users"))
     return checkpoint, list(checkpoint.pending(reading.records(rows), cut_in_twos))
@@ -196,14 +196,6 @@ def test_a_batch_that_is_noted_already_is_not_saved_again():
     checkpoint.intend(first)  # for the next attempt
 
     assert store.saves == 1
-
-
-def test_where_a_record_may_be_sent_again_nothing_is_noted_before_it_is_sent():
-    store = Memory()
-    checkpoint = Checkpoint(store, "settings")
-    checkpoint.intend(Batch(1, 1, 2))
-
-    assert store.saves == 0
 
 
 @pytest.mark.parametrize(("took", "every"), [(0.0, SAVE_EVERY_SECONDS), (0.3, 3.0), (1.0, 10.0)])

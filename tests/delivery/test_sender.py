@@ -295,9 +295,16 @@ def test_a_request_without_an_answer_is_counted_with_those_that_have_one(blux):
     assert (counted.requests, counted.retries) == (3, 2)
 
 
+def test_where_a_record_may_be_sent_again_nothing_is_noted_before_it_is_sent(blux):
+    store = Memory()
+
+    assert send(blux, Limiter(), checkpoint=Checkpoint(store, "")).delivered == 1
+    assert store.saves == 0
+
+
 def test_a_stop_while_a_slot_is_waited_for_sends_nothing_and_leaves_nothing_in_doubt(blux):
     store, stop = Memory(), Impatient()
-    checkpoint = Checkpoint(store, "", at_most_once=True)
+    checkpoint = Checkpoint(store, "")
     with pytest.raises(BluxStopped):
         send(blux, Limiter(on_wait=stop.set), checkpoint=checkpoint, stop=stop, at_most_once=True)
     checkpoint.save()
@@ -329,7 +336,7 @@ class Looking(Impatient):
 def test_what_is_in_doubt_while_a_retry_is_waited_for(blux, refused_before, in_doubt):
     """If a process is killed while it waits, accepted records must not be sent again, but all others must be."""
     store = Memory()
-    checkpoint = Checkpoint(store, "", at_most_once=True)
+    checkpoint = Checkpoint(store, "")
     stop = Looking(checkpoint, store)
     blux.fault(kind="status", status=400, times=refused_before or None, probability=min(1.0, refused_before))
     blux.fault(kind="status", status=503, skip=refused_before, times=1)
@@ -342,7 +349,7 @@ def test_what_is_in_doubt_while_a_retry_is_waited_for(blux, refused_before, in_d
 
 def test_a_batch_stays_in_doubt_until_its_unknown_records_are_counted(blux):
     store = Memory()
-    checkpoint = Checkpoint(store, "", at_most_once=True)
+    checkpoint = Checkpoint(store, "")
     blux.fault(kind="reset", times=1)
 
     outcome = send(blux, Limiter(), users("a", "b"), checkpoint=checkpoint, at_most_once=True)
