@@ -91,7 +91,7 @@ def instead_of_excluded(column: str, excluded: str, own_group: str | None) -> Bl
     :param own_group: the group of custom properties.
     """
     return BluxConfigError(
-        f"exclude_fields names {shown(excluded, LONGEST)!r}, and the column {shown(column, LONGEST)!r} is the same in "
+        f"exclude_fields names {quoted(excluded)}, and the column {quoted(column)} is the same in "
         "another spelling, so it would be sent. Write the name as the column has it. (To send the column, map it to "
         f"{own_group}.<name>.)"
     )

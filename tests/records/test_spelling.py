@@ -437,28 +437,28 @@ def test_a_column_that_is_excluded_but_for_its_spelling_is_not_sent(
 
     said = refusal(kind, row, exclude_fields=[f"custom_user_properties.{name}"])
     assert said.startswith(f"exclude_fields names {name!r}, and the column {column!r} is the same in another spelling")
-    check(shape_of(*kind, shaping), row, Rejected(column, "Write the name as the column has it."))
+    check(RowShape(*kind, shaping), row, Rejected(column, "Write the name as the column has it."))
     for group in ("custom_user_properties", "properties"):
         nested = {"user_id": "u", group: {column: "secret"}}
-        check(shape_of(*kind, shaping), nested, Rejected(f"{group}.{column}", "so it would be sent"))
+        check(RowShape(*kind, shaping), nested, Rejected(f"{group}.{column}", "so it would be sent"))
     for kept in (
         Shaping(exclude_fields=[name], field_mapping={column: "custom_user_properties.kept"}),
         Shaping(exclude_fields=[f"custom_user_properties.{column}"]),
     ):
-        assert shape_of(*kind, kept)(TableRow(row))[0] == "u"
+        assert RowShape(*kind, kept)(TableRow(row))[0] == "u"
 
 
 def test_a_column_beside_the_excluded_one_is_another() -> None:
     row = TableRow({"user_id": "u", "home_address": "secret", "home-address": "x"})
 
-    assert shape_of(*USER, Shaping(exclude_fields=["home_address"]))(row)[1] == {
+    assert RowShape(*USER, Shaping(exclude_fields=["home_address"]))(row)[1] == {
         "user_id": "u",
         "custom_user_properties": {"home-address": "x"},
     }
 
 
 def test_names_without_a_letter_are_not_the_same() -> None:
-    assert shape_of(*USER, Shaping(exclude_fields=["#"]))(TableRow({"user_id": "u", "@": 1}))[1] == {
+    assert RowShape(*USER, Shaping(exclude_fields=["#"]))(TableRow({"user_id": "u", "@": 1}))[1] == {
         "user_id": "u",
         "custom_user_properties": {"@": 1},
     }
