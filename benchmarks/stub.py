@@ -13,7 +13,7 @@ import json
 import time
 from typing import Any
 
-from airflow_provider_blux.emulator.rates import LIMIT_KINDS, Arrivals, Limiters, LimitKind
+from airflow_provider_blux.emulator.rates import LIMIT_KINDS, Limiters, LimitKind
 from benchmarks.table import say
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -50,7 +50,7 @@ class Police:
         self.arrivals: list[tuple[float, int]] = []
         self._in_flight = self._most_in_flight = 0
         self._seconds_in_flight = self._last_answer = 0.0
-        self._limiters = Limiters(Arrivals())
+        self._limiters = Limiters()
 
     def begin(self) -> None:
         """Count a request whose first bytes are here."""

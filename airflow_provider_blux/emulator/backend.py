@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_blux.emulator.endpoints import APPLICATION_PREFIX
 from airflow_provider_blux.emulator.faults import FaultPlan
-from airflow_provider_blux.emulator.rates import DEFAULT_RATES, LIMIT_KINDS, Arrivals, Limiters, LimitKind, rates_by_key
+from airflow_provider_blux.emulator.rates import DEFAULT_RATES, LIMIT_KINDS, Limiters, LimitKind, rates_by_key
 from airflow_provider_blux.emulator.store import Store
 
 
@@ -117,13 +117,12 @@ class Backend:
         self._rng = random.Random(settings.seed)  # noqa: S311 - only for faults
         # Converts monotonic times to Unix times. The monotonic clock cannot be set back, but a state file outlives it.
         self.epoch = time.time() - time.monotonic()
-        self.arrivals = Arrivals()
-        self.limiters = Limiters(self.arrivals)
+        self.limiters = Limiters()
         self.faults = FaultPlan(self._rng)
         self.store = Store(state)
         self.lock = self.store.lock
         for operation, arrived in self.store.arrivals():
-            self.arrivals.arrive(operation, arrived)
+            self.limiters.arrive(operation, arrived)
         # Number of resets. A request that arrived before a reset and is processed after it is dropped.
         self.resets = 0
         self.stopping = threading.Event()
@@ -171,7 +170,7 @@ class Backend:
         return {
             "counts": self.store.counts(),
             "requests": self.store.totals(),
-            "max_requests_in_one_second": self.arrivals.peaks(),
+            "max_requests_in_one_second": self.limiters.peaks(),
         }
 
     def _apply(self, settings: Settings, *, reseed: bool = True) -> None:

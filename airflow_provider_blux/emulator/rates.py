@@ -35,20 +35,20 @@ WINDOW_SECONDS: Final = 1 - 1e-6
 _ROUNDING: Final = 1e-4
 
 
-class Arrivals:
-    """Counts the requests that arrived within the last second, by API and operation.
-
-    The second ends at the newest arrival: it is a sliding window, not a second of the clock. Refused requests count,
-    too.
-    """
+class Limiters:
+    """Counts the requests to each operation of each API, and decides which of them are above the rate."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._windows: defaultdict[str, deque[float]] = defaultdict(deque)
         self._peaks: dict[str, int] = {}
+        self._buckets: dict[tuple[LimitKind, str], tuple[float, float]] = {}
 
     def arrive(self, key: str, now: float) -> int:
         """Count an arrival; return the number of arrivals within the last second, including this one.
+
+        The second ends at the newest arrival: it is a sliding window, not a second of the clock. Refused requests
+        count, too.
 
         :param key: API and operation (``open.send_events``).
         :param now: Unix time of the arrival.
@@ -61,64 +61,37 @@ class Arrivals:
             self._peaks[key] = max(len(window), self._peaks.get(key, 0))
             return len(window)
 
+    def admits(self, kind: LimitKind, key: str, rate: int, now: float) -> bool:
+        """Count an arrival; return whether the limiter of this kind accepts the request.
+
+        :param key: API and operation (``open.send_events``).
+        :param rate: maximum number of requests a second.
+        :param now: Unix time of the arrival.
+        """
+        within_second = self.arrive(key, now)
+        if kind == "sliding_second":
+            return within_second <= rate
+        # To keep a space between requests is to have a bucket for a single token.
+        capacity, milliseconds = (1, int(now * 1000)) if kind == "spacing" else (rate, now * 1000)
+        with self._lock:
+            tokens, filled_at = self._buckets.get((kind, key), (capacity, milliseconds))
+            # Requests on several connections may be processed in another order than they arrived.
+            tokens = min(capacity, tokens + max(0, milliseconds - filled_at) * rate / 1000)
+            is_admitted = tokens >= 1 - _ROUNDING
+            self._buckets[kind, key] = tokens - is_admitted, max(milliseconds, filled_at)
+            return is_admitted
+
     def peaks(self) -> dict[str, int]:
         """Return the highest number of requests within any one second, by API and operation."""
         with self._lock:
             return dict(sorted(self._peaks.items()))
 
     def clear(self) -> None:
-        """Remove all arrivals and peaks."""
+        """Forget all requests."""
         with self._lock:
             self._windows.clear()
             self._peaks.clear()
-
-
-class Limiters:
-    """One limiter of each kind for each operation of each API."""
-
-    def __init__(self, arrivals: Arrivals) -> None:
-        self._arrivals = arrivals
-        self._lock = threading.Lock()
-        self._accepted: dict[str, int] = {}
-        self._buckets: dict[str, tuple[float, float]] = {}
-
-    def admits(self, kind: LimitKind, key: str, rate: int, now: float) -> bool:
-        """Count the arrival of a request; return whether the limiter of this kind accepts the request.
-
-        :param key: API and operation (``open.send_events``).
-        :param rate: maximum number of requests a second.
-        :param now: Unix time of the arrival.
-        """
-        within_second = self._arrivals.arrive(key, now)
-        with self._lock:
-            if kind == "spacing":
-                return self._is_spaced(key, rate, now)
-            if kind == "token_bucket":
-                return self._takes_token(key, rate, now)
-            return within_second <= rate
-
-    def clear(self) -> None:
-        """Remove all arrivals, and reset all limiters."""
-        with self._lock:
-            self._arrivals.clear()
-            self._accepted.clear()
             self._buckets.clear()
-
-    def _is_spaced(self, key: str, rate: int, now: float) -> bool:
-        milliseconds = int(now * 1000)
-        accepted = self._accepted.get(key)
-        if accepted is not None and (milliseconds - accepted) * rate < 1000:
-            return False
-        self._accepted[key] = milliseconds
-        return True
-
-    def _takes_token(self, key: str, rate: int, now: float) -> bool:
-        tokens, filled_at = self._buckets.get(key, (float(rate), now))
-        # Requests on several connections may be processed in another order than they arrived.
-        tokens = min(float(rate), tokens + max(0.0, now - filled_at) * rate)
-        is_admitted = tokens >= 1 - _ROUNDING
-        self._buckets[key] = tokens - is_admitted, max(now, filled_at)
-        return is_admitted
 
 
 def rates_by_key(rates: Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from airflow_provider_blux.api.rate_limiter import RateLimiter
-from airflow_provider_blux.emulator.rates import LIMIT_KINDS, Arrivals, Limiters, LimitKind
+from airflow_provider_blux.emulator.rates import LIMIT_KINDS, Limiters, LimitKind
 
 MS = 0.001
 
@@ -27,7 +27,7 @@ class Server:
         self.refused = 0
         self._kind: LimitKind = kind
         self._rate, self._latency, self._stalls = rate, latency, stalls
-        self._police = Limiters(Arrivals())
+        self._police = Limiters()
         self._rng = random.Random(seed)  # noqa: S311 - chance for tests
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []

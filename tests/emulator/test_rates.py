@@ -3,26 +3,26 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.emulator.rates import LIMIT_KINDS, Arrivals, Limiters, LimitKind, rates_by_key
+from airflow_provider_blux.emulator.rates import LIMIT_KINDS, Limiters, LimitKind, rates_by_key
 from tests.emulator.client import DELETE_PROFILE, DELETE_PROFILES, DELETE_USERS, PROFILES, USERS, VALID, Client
 
 
 def test_the_window_slides() -> None:
-    arrivals = Arrivals()
+    limiters = Limiters()
     # Twenty at the end of one clock second, twenty at the beginning of the next: forty within one second.
-    counts = [arrivals.arrive("open.send_events", 0.9 + n / 200) for n in range(40)]
+    counts = [limiters.arrive("open.send_events", 0.9 + n / 200) for n in range(40)]
     assert counts == list(range(1, 41))
-    assert arrivals.peaks() == {"open.send_events": 40}
+    assert limiters.peaks() == {"open.send_events": 40}
 
 
 def test_an_even_pace_at_the_limit_never_exceeds_it() -> None:
-    arrivals = Arrivals()
-    assert max(arrivals.arrive("open.send_events", n / 20) for n in range(100)) == 20
+    limiters = Limiters()
+    assert max(limiters.arrive("open.send_events", n / 20) for n in range(100)) == 20
 
 
 def test_a_second_later_there_is_room_again() -> None:
-    arrivals = Arrivals()
-    assert [arrivals.arrive("a.b", now) for now in (0.0, 0.5, 1.0, 1.4, 1.5)] == [1, 2, 2, 3, 3]
+    limiters = Limiters()
+    assert [limiters.arrive("a.b", now) for now in (0.0, 0.5, 1.0, 1.4, 1.5)] == [1, 2, 2, 3, 3]
 
 
 def test_rates_are_not_policed_unless_asked_for(blux: Emulator, client: Client) -> None:
@@ -69,7 +69,7 @@ def test_the_published_rates_are_the_default() -> None:
 
 def admitted(kind: LimitKind, arrivals: list[float], rate: int = 20) -> list[bool]:
     """Return whether a limiter accepts each of the arrivals, which are Unix times."""
-    limiters = Limiters(Arrivals())
+    limiters = Limiters()
     return [limiters.admits(kind, "a.b", rate, 1_790_000_000 + now) for now in arrivals]
 
 
@@ -104,7 +104,7 @@ def test_a_token_bucket_is_not_filled_twice_for_a_request_that_is_seen_late() ->
 
 
 def test_limiters_know_operations_apart_and_forget_when_told_to() -> None:
-    limiters = Limiters(Arrivals())
+    limiters = Limiters()
     for kind in LIMIT_KINDS:
         assert [limiters.admits(kind, key, 1, 7.0) for key in (f"a.{kind}", f"b.{kind}")] == [True, True]
         assert not limiters.admits(kind, f"a.{kind}", 1, 7.0)
