@@ -1,5 +1,7 @@
 """The control plane under ``/_emulator/``: read received records and requests, plan faults, change settings, reset.
 
+It also serves the web page at ``/``, for a person who wants to see what has been received.
+
 Requests from this machine need no credentials, so any web page in a browser on this machine could try to read and
 change the emulator. To prevent that, the control plane refuses a request if its ``Host`` or ``Origin`` has a host that
 is neither a loopback name nor a name of the emulator.
@@ -15,18 +17,19 @@ import json
 from collections.abc import Callable, Collection
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_blux.emulator import shapes
 from airflow_provider_blux.emulator.backend import Backend
 from airflow_provider_blux.emulator.faults import fault_from
-from airflow_provider_blux.emulator.messages import Answer, Request, Route, json_answer
+from airflow_provider_blux.emulator.messages import Answer, Request, Route, json_answer, text_answer
 from airflow_provider_blux.emulator.shapes import RefusedError
 
-PREFIX: Final = "/_emulator"
-
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+# The page is a single file, and sends requests only to the control plane.
+_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 Handler = Callable[[Request], Answer]
 
@@ -38,27 +41,27 @@ class Control:
         self._backend = backend
 
     def routes(self) -> list[Route]:
-        """Return the routes of the control plane: one for each method and path."""
+        """Return the routes of the control plane and its page: one for each method and path."""
         handlers: list[tuple[str, str, Handler]] = [
-            ("POST", "/reset", self._reset),
-            ("GET", "/state", self._state),
-            ("GET", "/overview", self._overview),
-            ("GET", "/requests", self._requests),
-            ("GET", "/faults", self._faults),
-            ("POST", "/faults", self._add_fault),
-            ("DELETE", "/faults", self._clear_faults),
-            ("GET", "/settings", self._settings),
-            ("PUT", "/settings", self._change_settings),
-            ("GET", "/users/{id:path}/events", self._events),
-            ("GET", "/users/{id:path}", partial(self._record, "users")),
-            ("GET", "/profiles/{id:path}", partial(self._record, "profiles")),
-            ("GET", "/devices/{id:path}", partial(self._record, "devices")),
-            ("GET", "/deletions/{id:path}", self._deletion),
+            ("GET", "/", _page),
+            ("POST", "/_emulator/reset", self._reset),
+            ("GET", "/_emulator/state", self._state),
+            ("GET", "/_emulator/overview", self._overview),
+            ("GET", "/_emulator/requests", self._requests),
+            ("GET", "/_emulator/faults", self._faults),
+            ("POST", "/_emulator/faults", self._add_fault),
+            ("DELETE", "/_emulator/faults", self._clear_faults),
+            ("GET", "/_emulator/settings", self._settings),
+            ("PUT", "/_emulator/settings", self._change_settings),
+            ("GET", "/_emulator/users/{id:path}/events", self._events),
+            ("GET", "/_emulator/users/{id:path}", partial(self._record, "users")),
+            ("GET", "/_emulator/profiles/{id:path}", partial(self._record, "profiles")),
+            ("GET", "/_emulator/devices/{id:path}", partial(self._record, "devices")),
+            ("GET", "/_emulator/deletions/{id:path}", self._deletion),
         ]
-        return [Route(method, PREFIX + path, partial(self.answer, handler)) for method, path, handler in handlers]
+        return [Route(method, path, partial(self._answer, handler)) for method, path, handler in handlers]
 
-    def answer(self, handler: Handler, request: Request) -> Answer:
-        """Return the answer of ``handler``, or a refusal if the client has no access or the request is wrong."""
+    def _answer(self, handler: Handler, request: Request) -> Answer:
         try:
             self._admit(request)
             return handler(request)
@@ -140,6 +143,12 @@ class Control:
 
     def _deletion(self, request: Request) -> Answer:
         return _found(self._backend.store.deletion(request.parts["id"]))
+
+
+def _page(_: Request) -> Answer:
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    headers = {"content-security-policy": _PAGE_POLICY, "cache-control": "no-store"}
+    return text_answer(text, "text/html; charset=utf-8", 200, headers)
 
 
 def _ok() -> Answer:

@@ -11,7 +11,6 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread, current_thread
 from typing import Any, Final
@@ -19,7 +18,6 @@ from typing import Any, Final
 from airflow_provider_blux.emulator.backend import Backend
 from airflow_provider_blux.emulator.control import Control
 from airflow_provider_blux.emulator.messages import Answer, Request, Route, answer, json_answer, phrase
-from airflow_provider_blux.emulator.page import page
 from airflow_provider_blux.emulator.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -136,8 +134,7 @@ class Server(ThreadingHTTPServer):
             # A client that does not finish the TLS handshake blocks only the thread of its own connection.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._backend = backend
-        control = Control(backend)
-        self.routes = [*Wire(backend).routes(), *control.routes(), Route("GET", "/", partial(control.answer, page))]
+        self.routes = [*Wire(backend).routes(), *Control(backend).routes()]
         self._thread.start()
 
     def stop(self) -> None:
