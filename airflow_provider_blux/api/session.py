@@ -83,7 +83,9 @@ class _Answer(HTTPResponse):
     """An answer that must arrive completely within the time-out of the socket. Interim answers (1xx) are skipped."""
 
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_ReadOnce(sock), *args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_UntilDeadline(sock))
 
     def begin(self) -> None:
         """Read the answer up to the end of its headers."""
@@ -93,37 +95,25 @@ class _Answer(HTTPResponse):
             super().begin()
 
 
-class _ReadOnce:
-    """Wraps a socket so that one answer is read from it with a deadline."""
-
-    def __init__(self, sock: socket) -> None:
-        self._sock = sock
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a file whose reads fail after a deadline: now plus the time-out of the socket."""
-        return io.BufferedReader(_UntilDeadline(self._sock))
-
-
 class _UntilDeadline(io.RawIOBase):
-    """Reads from a socket until a deadline, which also holds if the answer arrives in small parts."""
+    """Reads from a socket until a deadline, which also holds if the answer arrives in small parts.
+
+    :param sock: its time-out, which every connection has, tells how far off the deadline is.
+    """
 
     def __init__(self, sock: socket) -> None:
-        timeout = sock.gettimeout()
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = time.monotonic() + sock.gettimeout()  # type: ignore[operator]
         self._sock = sock
         self._file = sock.makefile("rb", buffering=0)
-        self._has_begun = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._has_begun and self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("The answer was not complete in time.")
-            self._sock.settimeout(left)
-        self._has_begun = True
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("The answer was not complete in time.")
+        self._sock.settimeout(left)
         return self._file.readinto(buffer)
 
     def close(self) -> None:
