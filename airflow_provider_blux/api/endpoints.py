@@ -33,7 +33,6 @@ class Endpoint:
     :param list_key: the key that holds the list of records; ``None`` where the body is one id, ``{"user_id": id}``.
     :param max_records: maximum number of records in a request.
     :param max_rate: maximum number of requests a second.
-    :param success: the status of a successful answer, according to the API documentation.
     """
 
     operation: Operation
@@ -42,7 +41,6 @@ class Endpoint:
     list_key: str | None
     max_records: int
     max_rate: float
-    success: int
 
     def body(self, records: Sequence[bytes]) -> bytes:
         """Return the body of a request, in JSON.
@@ -63,14 +61,14 @@ _OPEN = "/v1/api"
 # Choices of this package, since no page states them: the rates of the Open API; max_records of devices and of its
 # deletions in bulk; the list key of devices.
 ENDPOINTS: tuple[Endpoint, ...] = (
-    # operation, api, path, list_key, max_records, max_rate, success
-    Endpoint("upsert_users", "application", f"{_APPLICATION}/update-properties/bulk", "users", 100, 20, 200),
-    Endpoint("delete_users", "application", f"{_APPLICATION}/delete/bulk", "user_ids", 3000, 100, 200),
-    Endpoint("upsert_users", "open", f"{_OPEN}/profile/user", "profiles", 1000, 20, 202),
-    Endpoint("send_events", "open", f"{_OPEN}/events", "events", 1000, 20, 202),
-    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job", None, 1, 20, 202),
-    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job/bulk", "user_ids", 1000, 20, 202),
-    Endpoint("update_devices", "open", f"{_OPEN}/profile/user/device/bulk", "devices", 1000, 20, 202),
+    # operation, api, path, list_key, max_records, max_rate
+    Endpoint("upsert_users", "application", f"{_APPLICATION}/update-properties/bulk", "users", 100, 20),
+    Endpoint("delete_users", "application", f"{_APPLICATION}/delete/bulk", "user_ids", 3000, 100),
+    Endpoint("upsert_users", "open", f"{_OPEN}/profile/user", "profiles", 1000, 20),
+    Endpoint("send_events", "open", f"{_OPEN}/events", "events", 1000, 20),
+    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job", None, 1, 20),
+    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job/bulk", "user_ids", 1000, 20),
+    Endpoint("update_devices", "open", f"{_OPEN}/profile/user/device/bulk", "devices", 1000, 20),
 )
 
 
