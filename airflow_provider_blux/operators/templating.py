@@ -81,7 +81,7 @@ class TemplatedOperator(BaseOperator):
                 content = self._query(content, environment)
             if is_of_the_query:
                 self._warn_of_an_empty_interval(content, context)
-            if not any(mark in content for mark in _marks(environment)):
+            if all(kind == "data" for _, kind, _ in environment.lex(content)):
                 return content
             if isinstance(environment, NativeEnvironment):
                 return _native_value(environment.from_string(content), context)
@@ -204,14 +204,3 @@ def _values(parameters: Any) -> Iterable[Any]:
     if isinstance(parameters, Mapping):
         return parameters.values()
     return parameters if isinstance(parameters, list | tuple) else ()
-
-
-def _marks(environment: jinja2.Environment) -> list[str]:
-    starts = (
-        environment.variable_start_string,
-        environment.block_start_string,
-        environment.comment_start_string,
-        environment.line_statement_prefix,
-        environment.line_comment_prefix,
-    )
-    return [start for start in starts if start]
