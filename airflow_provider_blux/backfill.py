@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["split_files", "split_sql", "summarize_reports"]
 
 _NAME = re.compile(r'(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`)(?:\.(?:[^\W\d][\w$]*|"[^"]+"|`[^`]+`))*')
-# Airflow shows the ranges. The outer ends are rounded to a thousandth of the key range, so that in a large table they
-# seldom are real keys.
+# The outer ends of the ranges are rounded to the key range divided by this number.
 _ROUNDING = 1000
 _CUT_OTHERWISE = (
     "Such a key mostly stands for a missing date: cut by another column, or cut a view without these rows and send "
@@ -134,46 +132,26 @@ def ranges(found: Any, parts: int, key: str) -> list[dict[str, Any]]:
         )
     if not int(number):
         return []
-    scale = _scale(first, last, key)
-    start, end = scale.ends()
+    lowest, highest, key_of = _numbered(first, last, key)
+    # Airflow shows the ranges. So the outer ends are rounded, and in a large table seldom are keys that exist.
+    grain = max(1, (highest - lowest) // _ROUNDING)
+    start, end = lowest // grain * grain, (highest // grain + 1) * grain
     parts = min(parts, end - start)
-    cuts = [start + (end - start) * part // parts for part in range(parts + 1)]
-    return [{"first": scale.key_of(one), "end": scale.key_of(other)} for one, other in pairwise(cuts)]
+    cuts = [key_of(start + (end - start) * part // parts) for part in range(parts + 1)]
+    return [{"first": one, "end": other} for one, other in pairwise(cuts)]
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """The keys of a table as whole numbers, which can be divided into ranges.
+def _numbered(first: Any, last: Any, key: str) -> tuple[int, int, Callable[[int], Any]]:
+    """Return the smallest and the largest key as whole numbers, and a function that converts a number back to a key.
 
-    :param first: the number of the smallest key.
-    :param last: the number of the largest key.
-    :param key_of: converts a number back to a key.
-    :param bounds: the smallest and the largest number that ``key_of`` can convert; ``None`` if it can convert all.
+    A number beyond the first or the last key that there can be is converted to this key.
     """
-
-    first: int
-    last: int
-    key_of: Callable[[int], Any]
-    bounds: tuple[int, int] | None = None
-
-    def ends(self) -> tuple[int, int]:
-        """Return the first number of the first range, and the number after the last range.
-
-        The first is rounded down and the second up, in steps of a thousandth of the key range, but not beyond
-        ``bounds``. Airflow shows these numbers; due to the rounding they are seldom keys that exist in the table.
-        """
-        grain = max(1, (self.last - self.first) // _ROUNDING)
-        start, end = self.first // grain * grain, (self.last // grain + 1) * grain
-        return (start, end) if self.bounds is None else (max(start, self.bounds[0]), min(end, self.bounds[1]))
-
-
-def _scale(first: Any, last: Any, key: str) -> _Scale:
     if isinstance(first, date):
-        return _scale_of_days(first, last, key)
+        return _numbered_days(first, last, key)
     if isinstance(first, Decimal) and first == first.to_integral_value() and last == last.to_integral_value():
-        return _Scale(int(first), int(last), int)
+        return int(first), int(last), int
     if isinstance(first, int) and not isinstance(first, bool):
-        return _Scale(first, last, int)
+        return first, last, int
     raise BluxConfigError(
         f"{key} is of type {type(first).__name__}; ranges can be cut only by a whole number, a date or a time. Text is "
         "not cut, because the ends of its ranges would be values of the table, which Airflow shows and stores: let "
@@ -181,7 +159,7 @@ def _scale(first: Any, last: Any, key: str) -> _Scale:
     )
 
 
-def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
+def _numbered_days(first: Any, last: Any, key: str) -> tuple[int, int, Callable[[int], Any]]:
     is_time = isinstance(first, datetime)
     days = [value.date() if is_time else value for value in (first, last)]
     if days[0] == date.min or days[1] == date.max:
@@ -190,17 +168,19 @@ def _scale_of_days(first: Any, last: Any, key: str) -> _Scale:
             f"for infinity. {_CUT_OTHERWISE}"
         )
     if not is_time:
-        return _Scale(first.toordinal(), last.toordinal(), date.fromordinal, (1, date.max.toordinal()))
+        latest = date.max.toordinal()
+        return first.toordinal(), last.toordinal(), lambda number: date.fromordinal(min(max(number, 1), latest))
     # In UTC, which has no daylight saving time and so no missing hour.
     base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
+    second = timedelta(seconds=1)
+    most = (datetime.max.replace(tzinfo=base.tzinfo) - base) // second
 
     def time_of(number: int) -> datetime | str:
         # Without a zone as text: XCom would shift times that do not exist in the worker's time zone.
-        time: datetime = base + timedelta(seconds=number)
+        time: datetime = base + min(number, most) * second
         return time if time.tzinfo else time.isoformat()
 
-    second, latest = timedelta(seconds=1), datetime.max.replace(tzinfo=base.tzinfo)
-    return _Scale(0, (last - base) // second, time_of, (0, (latest - base) // second))
+    return 0, (last - base) // second, time_of
 
 
 def _check_parts(parts: Any) -> None:
