@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 # With a linger time of 0, closing discards unread and unsent data, and the client gets a RST instead of a FIN.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _MOST_DIGITS_OF_A_LENGTH: Final = 8
+# The longest time that stopping waits for the thread that accepts connections.
+_POLL_SECONDS: Final = 0.01
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -122,7 +124,7 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), _Connection)
         self._connections: dict[Thread, socket.socket] = {}
         # A daemon thread, like the threads of the connections, so that an aborted test run does not wait for it.
-        self._thread = Thread(target=self._accept, name="blux-emulator", daemon=True)
+        self._thread = Thread(target=self.serve_forever, args=(_POLL_SECONDS,), name="blux-emulator", daemon=True)
 
     def server_bind(self) -> None:
         """Bind the socket. Unlike the base class, do not look up the host's name, which may take seconds."""
@@ -140,8 +142,7 @@ class Server(ThreadingHTTPServer):
     def stop(self) -> None:
         """Stop at once: reset connections, drop delayed requests, end all threads and close all sockets."""
         self._backend.stopping.set()
-        with contextlib.suppress(OSError):
-            socket.create_connection(self.socket.getsockname()).close()  # wakes the thread that accepts
+        self.shutdown()
         self._thread.join()
         open_connections = list(self._connections.items())
         for _, connection in open_connections:
@@ -154,11 +155,6 @@ class Server(ThreadingHTTPServer):
             if thread.is_alive():  # a thread that failed to start cannot be joined
                 thread.join()
         self.server_close()
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Return whether to serve a new connection: true until :meth:`stop` is called."""
-        del request, client_address
-        return not self._backend.stopping.is_set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection."""
@@ -190,7 +186,3 @@ class Server(ThreadingHTTPServer):
         del request, client_address
         if not isinstance(error := sys.exception(), OSError):
             log.error("The emulator cannot serve a connection", exc_info=error)
-
-    def _accept(self) -> None:
-        while not self._backend.stopping.is_set():
-            self.handle_request()
