@@ -127,10 +127,6 @@ class Backend:
         self.resets = 0
         self.stopping = threading.Event()
 
-    def connection(self) -> dict[str, Any]:
-        """Return the Airflow connection to this emulator."""
-        return self.credentials.connection(self.address)
-
     def close(self) -> None:
         """Close the database."""
         self.store.close()
@@ -161,12 +157,7 @@ class Backend:
         self._apply(Settings(**new), reseed="seed" in changes)
 
     def state(self) -> dict[str, Any]:
-        """Return ``counts``, ``requests`` and ``max_requests_in_one_second``.
-
-        ``counts`` has the numbers of records, events and deleted ids. ``requests`` is a list with the number of
-        requests for each API, operation and status. ``max_requests_in_one_second`` has the highest number of requests
-        within any one second, by API and operation.
-        """
+        """Return ``counts``, ``requests`` and ``max_requests_in_one_second``, which ``Emulator.state`` explains."""
         return {
             "counts": self.store.counts(),
             "requests": self.store.totals(),

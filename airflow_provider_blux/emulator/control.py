@@ -97,7 +97,7 @@ class Control:
                 "latest_requests": backend.store.newest_requests(20),
                 "newest_users": backend.store.newest("users", 10),
                 "newest_profiles": backend.store.newest("profiles", 10),
-                "connection": json.dumps(backend.connection()),
+                "connection": json.dumps(backend.credentials.connection(backend.address)),
             }
         )
 

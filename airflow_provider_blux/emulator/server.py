@@ -122,7 +122,7 @@ class Emulator:
 
     def connection(self) -> dict[str, Any]:
         """Return the Airflow connection to this emulator."""
-        return self._backend.connection()
+        return self._backend.credentials.connection(self._backend.address)
 
     def connection_json(self) -> str:
         """Return the Airflow connection to this emulator as JSON, the value for ``AIRFLOW_CONN_BLUX_DEFAULT``."""
