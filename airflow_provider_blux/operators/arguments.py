@@ -148,10 +148,6 @@ class SnapshotArguments(SuppressionArguments, total=False):
     max_absent: float | None
 
 
-class SuppressibleOperatorArguments(OperatorArguments, SuppressionArguments, total=False):
-    """The arguments of an operator that takes ``suppression_path``, since it could create a deleted user again."""
-
-
 class SnapshotOperatorArguments(OperatorArguments, SnapshotArguments, total=False):
     """The arguments of an operator that can send only changed records."""
 

@@ -13,7 +13,6 @@ from airflow_provider_blux.operators.arguments import (
     OperatorArguments,
     Reference,
     SnapshotOperatorArguments,
-    SuppressibleOperatorArguments,
     Text,
 )
 from airflow_provider_blux.operators.base import TEMPLATED, BluxOperator
@@ -23,22 +22,10 @@ from airflow_provider_blux.operators.templating import is_template
 __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevicesOperator", "BluxUpsertUsersOperator"]
 
 
-class _SuppressibleOperator(BluxOperator):
-    """Base class of operators that could create a deleted user again.
-
-    :param suppression_path: (templated) files of user ids, or receipts of deletions; the users in them are not sent.
-    """
-
-    def __init__(
-        self, *, suppression_path: str | Sequence[str] | Reference | None = None, **kwargs: Unpack[OperatorArguments]
-    ) -> None:
-        self.suppression_path = suppression_path
-        super().__init__(**kwargs)
-
-
-class _SnapshotOperator(_SuppressibleOperator):
+class _SnapshotOperator(BluxOperator):
     """Base class of operators that can send only changed records.
 
+    :param suppression_path: (templated) files of user ids, or receipts of deletions; the users in them are not sent.
     :param snapshot_path: (templated) folder of the snapshot; an unchanged row is not sent again.
     :param full_refresh: (templated) send everything and start a new snapshot.
     :param max_absent: how many users or devices of the snapshot (an int), or which share of them (a float), may be
@@ -51,8 +38,10 @@ class _SnapshotOperator(_SuppressibleOperator):
         snapshot_path: Text | None = None,
         full_refresh: Flag = False,
         max_absent: float | None = None,
-        **kwargs: Unpack[SuppressibleOperatorArguments],
+        suppression_path: str | Sequence[str] | Reference | None = None,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
+        self.suppression_path = suppression_path
         self.snapshot_path = snapshot_path
         self.full_refresh = full_refresh
         self.max_absent = max_absent
@@ -140,7 +129,7 @@ class BluxDeleteUsersOperator(BluxOperator):
             check_max_users(max_users)
 
 
-class BluxSendEventsOperator(_SuppressibleOperator):
+class BluxSendEventsOperator(BluxOperator):
     """Send events.
 
     The other arguments are those of :class:`~airflow_provider_blux.operators.base.BluxOperator`.
@@ -160,9 +149,15 @@ class BluxSendEventsOperator(_SuppressibleOperator):
     events = HiddenField()
 
     def __init__(
-        self, *, events: Any = None, on_unknown: OnUnknown = "resend", **kwargs: Unpack[SuppressibleOperatorArguments]
+        self,
+        *,
+        events: Any = None,
+        on_unknown: OnUnknown = "resend",
+        suppression_path: str | Sequence[str] | Reference | None = None,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         self.events = events
+        self.suppression_path = suppression_path
         self.on_unknown = on_unknown_of(on_unknown, stacklevel=4)
         super().__init__(**kwargs)
 
