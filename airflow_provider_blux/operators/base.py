@@ -265,7 +265,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
     def _run_options(self, context: Context) -> RunOptions:
         """Return the arguments for the hook that depend on the task run: its ids, watchers, and the checkpoint's place.
 
-        If there is no place for the checkpoint, a message is stored; it is logged when the delivery starts.
+        If there is no place for the checkpoint, a message is logged.
 
         :raises BluxConfigError: ``on_unknown`` is ``keep``, which needs a checkpoint, but there is no place for one.
         """
@@ -281,7 +281,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
                     "on_unknown='keep' promises that nothing is sent twice, so what was sent must be kept for a retry: "
                     "set checkpoint_path (Airflow before 3.3 keeps no task state)."
                 )
-            self._notice = (
+            self.log.info(
                 "No progress is kept for a retry: there is no task state (Airflow 3.3 or later) and no checkpoint_path."
             )
         return options

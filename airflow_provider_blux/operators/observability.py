@@ -45,8 +45,6 @@ class ObservedOperator(BaseOperator):
     _standing: Standing | None = None
     #: The URLs of the links of this try; None until the try has ended.
     links_of_this_try: Mapping[type[StoredLink], str] | None = None
-    #: A message to log after the first progress report of the delivery.
-    _notice: str | None = None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002
         """Return the inputs and outputs of the task; called by Airflow's OpenLineage provider at the end."""
@@ -74,9 +72,6 @@ class ObservedOperator(BaseOperator):
 
     def _look(self, standing: Standing) -> None:
         self._standing = standing
-        if self._notice:
-            self.log.info(self._notice)
-            self._notice = None
 
     def _check_outlets(self) -> None:
         """Check the ``blux://`` assets among the outlets.
