@@ -24,7 +24,7 @@ from airflow_provider_blux.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+    from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
 
     from airflow_provider_blux.api.endpoints import Operation
 
@@ -106,19 +106,6 @@ class BluxDocumentationLink(StoredLink):
 
     name = "Documentation"
     xcom_key = "blux_documentation_link"
-
-
-def store_links(context: Context, links: Mapping[type[StoredLink], str]) -> None:
-    """Store the URLs of the links as XComs, at the end of a try.
-
-    :param links: the URL of each link; an empty URL means that there is nothing to link to, and is not stored.
-    """
-    instance: Any = context.get("ti")
-    if instance is None:  # `execute` called outside of Airflow
-        return
-    for link, url in links.items():
-        if url:
-            instance.xcom_push(key=link.xcom_key, value=url)
 
 
 def console_url(folder: str | None, files: Sequence[str] | None) -> str:

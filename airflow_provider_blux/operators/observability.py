@@ -18,7 +18,6 @@ from airflow_provider_blux.operators.links import (
     StoredLink,
     console_url,
     documentation_url,
-    store_links,
 )
 
 if TYPE_CHECKING:
@@ -110,19 +109,22 @@ class ObservedOperator(BaseOperator):
                 events[outlet].add(changed, extra=_without_lists(extra))
 
     def _store_links(self, context: Context, error: BluxError | None) -> None:
-        """Store the URLs of the links of this try. If storing fails, this is logged and not raised.
+        """Store the URLs of the links of this try, also as XComs. If storing fails, this is logged and not raised.
 
         :param error: the error with which the try failed; ``None`` if it succeeded.
         """
         links: dict[type[StoredLink], str] = {}
         self.links_of_this_try = links
+        instance = context.get("ti")  # None if `execute` is called outside of Airflow
         try:
             links[BluxDocumentationLink] = documentation_url(self.operation, error)
             if self._standing:
                 report = self._standing.report
                 links[BluxRejectsLink] = console_url(self.rejects_path, report.rejects)
                 links[BluxReceiptsLink] = console_url(getattr(self, "receipts_path", None), report.receipts)
-            store_links(context, links)
+            for link, url in links.items():
+                if url and instance is not None:
+                    instance.xcom_push(key=link.xcom_key, value=url)
         except Exception as failed:  # noqa: BLE001 - it must not hide how the delivery ended
             self.log.warning("The links of the task could not be stored (%s).", type(failed).__name__)
 
