@@ -95,10 +95,10 @@ class _Values:
         whole |= {_in_one_line(_TAGS.sub(" ", value)) for value in whole if "<" in value}  # as in an answer in HTML
         whole.discard("")
         words = {word for value in whole if " " in value for word in _words(value)}
-        inside = {value for value in whole if _is_long(value)} | {word for word in words if not word.isascii()}
-        self._inside, self._alone = "\n".join(inside), "\n".join((whole | words) - inside)
-        self._anywhere = set(self._inside.translate(_FOLDED_LETTERS).split("\n")) - {""}
-        self._as_words = set(self._alone.translate(_FOLDED_LETTERS).split("\n")) - {""}
+        self._inside = {value for value in whole if _is_long(value)} | {word for word in words if not word.isascii()}
+        self._alone = (whole | words) - self._inside
+        self._anywhere = {value.translate(_FOLDED_LETTERS) for value in self._inside}
+        self._as_words = {value.translate(_FOLDED_LETTERS) for value in self._alone}
         self._in_order = sorted(self._anywhere | self._as_words)
         lengths: dict[str, set[int]] = defaultdict(set)
         for value in self._in_order:
@@ -137,8 +137,8 @@ class _Values:
         Unlike :meth:`end`, this also finds a value whose length changes in capitals (``Weiß``, ``WEISS``).
         """
         folded = _folded(text)
-        alone = [value for value in _folded(self._alone).split("\n") if value and value in folded]
-        return any(value and value in folded for value in _folded(self._inside).split("\n")) or any(
+        alone = [value for value in map(_folded, self._alone) if value in folded]
+        return any(_folded(value) in folded for value in self._inside) or any(
             re.search(rf"(?<!\w){re.escape(value)}(?!\w)", folded) for value in alone
         )
 
