@@ -80,7 +80,7 @@ def create_asset(*, application: str, kind: str, extra: dict[str, Any] | None = 
             "as text."
         )
     uri = f"{SCHEME}://{quote(application, safe='')}/{kind}"
-    check_uri(uri)  # Airflow 2.11 only warns of a wrong one
+    sanitize_uri(urlsplit(uri))  # Airflow 2.11 only warns of a wrong one
     return Asset(uri=uri, extra=extra)
 
 
@@ -101,14 +101,6 @@ def is_reference(outlet: Any) -> bool:
         and isinstance(named, str)
         and named.lower().startswith(f"{SCHEME}://")
     )
-
-
-def check_uri(uri: str) -> None:
-    """Check the URI of an asset in Blux.
-
-    :raises ValueError: the URI is not that of an asset in Blux, or it may hold a secret.
-    """
-    sanitize_uri(urlsplit(uri))
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

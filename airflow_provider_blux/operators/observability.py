@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AssetAlias, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Operation
-from airflow_provider_blux.assets.blux import check_uri, is_blux, is_reference
+from airflow_provider_blux.assets.blux import is_blux, is_reference, sanitize_uri
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.operators.links import (
     BluxDocumentationLink,
@@ -85,7 +86,7 @@ class ObservedOperator(BaseOperator):
             )
         for outlet in filter(is_blux, self.outlets):
             try:
-                check_uri(outlet.uri)
+                sanitize_uri(urlsplit(outlet.uri))
             except ValueError as error:
                 raise BluxConfigError(f"outlets: {error}") from None
 
