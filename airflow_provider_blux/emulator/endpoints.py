@@ -24,6 +24,7 @@ class Endpoint:
     """One endpoint.
 
     :param list_key: the key of the body that holds the list of records; ``None`` if the body holds one ``user_id``.
+    :param max_rate: maximum number of requests a second. The Open API publishes no rates; clients should assume these.
     :param shape: checks one record; raises ``RefusedError`` if the API does not allow it.
     """
 
@@ -32,6 +33,7 @@ class Endpoint:
     path: str
     list_key: str | None
     max_records: int
+    max_rate: int
     shape: shapes.Check
 
     @property
@@ -47,12 +49,12 @@ class Endpoint:
 # No page states max_records of devices and of the Open API's deletions in bulk, and the list key of devices: they are
 # the client's choices.
 ENDPOINTS: Final = (
-    # api, operation, path, list_key, max_records, shape
-    Endpoint("application", "upsert_users", f"{_USERS}/update-properties/bulk", "users", 100, shapes.user),
-    Endpoint("application", "delete_users", f"{_USERS}/delete/bulk", "user_ids", 3000, shapes.identifier),
-    Endpoint("open", "upsert_users", "/v1/api/profile/user", "profiles", 1000, shapes.profile),
-    Endpoint("open", "send_events", "/v1/api/events", "events", 1000, shapes.event),
-    Endpoint("open", "delete_users", "/v1/api/profile/user/deletion-job", None, 1, shapes.identifier),
-    Endpoint("open", "delete_users", "/v1/api/profile/user/deletion-job/bulk", "user_ids", 1000, shapes.identifier),
-    Endpoint("open", "update_devices", "/v1/api/profile/user/device/bulk", "devices", 1000, shapes.device),
+    # api, operation, path, list_key, max_records, max_rate, shape
+    Endpoint("application", "upsert_users", f"{_USERS}/update-properties/bulk", "users", 100, 20, shapes.user),
+    Endpoint("application", "delete_users", f"{_USERS}/delete/bulk", "user_ids", 3000, 100, shapes.identifier),
+    Endpoint("open", "upsert_users", "/v1/api/profile/user", "profiles", 1000, 20, shapes.profile),
+    Endpoint("open", "send_events", "/v1/api/events", "events", 1000, 20, shapes.event),
+    Endpoint("open", "delete_users", "/v1/api/profile/user/deletion-job", None, 1, 20, shapes.identifier),
+    Endpoint("open", "delete_users", "/v1/api/profile/user/deletion-job/bulk", "user_ids", 1000, 20, shapes.identifier),
+    Endpoint("open", "update_devices", "/v1/api/profile/user/device/bulk", "devices", 1000, 20, shapes.device),
 )

@@ -7,15 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-# Published for the Application API. The Open API publishes no rates; clients should assume these.
-DEFAULT_RATES: Final[Mapping[str, int]] = {
-    "application.upsert_users": 20,
-    "application.delete_users": 100,
-    "open.upsert_users": 20,
-    "open.delete_users": 20,
-    "open.send_events": 20,
-    "open.update_devices": 20,
-}
+from airflow_provider_blux.emulator.endpoints import ENDPOINTS
+
+DEFAULT_RATES: Final[Mapping[str, int]] = {endpoint.rate_key: endpoint.max_rate for endpoint in ENDPOINTS}
 
 LimitKind = Literal["sliding_second", "spacing", "token_bucket"]
 """The kind of a limiter. At a rate of n requests a second, a limiter refuses these requests:
