@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,25 +96,6 @@ class Slot:
         """Report that the request was written. If that took long, the time of sending becomes the end of writing."""
         self.at = max(self.at, self._clock() - _LATE_CALLBACK)
         self._tell()
-
-
-class Limiter(Protocol):
-    """The interface of a rate limiter, in this process or shared through Redis."""
-
-    def wait(self, before: Callable[[], None] | None = None) -> Slot:
-        """Wait for a slot and return it.
-
-        :param before: called once before the slot is granted. If it raises, no slot is granted.
-        """
-
-    def pause(self, seconds: float) -> None:
-        """Grant no slot for a number of seconds."""
-
-    def throttled(self, retry_after: float | None) -> None:
-        """Adapt the rate to an answer with status 429.
-
-        :param retry_after: seconds that the API asked to wait; ``None`` if it named no time.
-        """
 
 
 class RateLimiter:

@@ -189,6 +189,10 @@ class RedisRateLimiter:
         return self._fallback.wait()
 
 
+Limiter = RateLimiter | RedisRateLimiter
+"""A rate limiter, in this process or shared through Redis."""
+
+
 def _redis_errors() -> tuple[type[Exception], ...]:
     from redis.exceptions import RedisError
 

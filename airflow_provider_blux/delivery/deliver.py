@@ -11,7 +11,8 @@ from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.rate_limiter import Limiter, RateLimiter
+from airflow_provider_blux.api.rate_limiter import RateLimiter
+from airflow_provider_blux.api.redis_rate_limiter import Limiter
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.batches import Batch, Place, Reading, cut, place_in
 from airflow_provider_blux.delivery.checkpoint import Checkpoint

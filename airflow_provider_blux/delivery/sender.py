@@ -11,7 +11,8 @@ from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.rate_limiter import Limiter, Slot
+from airflow_provider_blux.api.rate_limiter import Slot
+from airflow_provider_blux.api.redis_rate_limiter import Limiter
 from airflow_provider_blux.api.retry import LONGEST_RETRY_AFTER, retrying
 from airflow_provider_blux.delivery.audit import ReceiptsFile
 from airflow_provider_blux.delivery.batches import Batch, Record, Reject
