@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections import deque
@@ -189,7 +188,7 @@ class RateLimiter:
         limit = self.rules.limit
         if len(self._slots) < limit:
             return float("-inf")
-        oldest = heapq.nlargest(limit, (slot.at for slot in self._slots))[-1]
+        oldest = sorted(slot.at for slot in self._slots)[-limit]
         return oldest + 1 + self.rules.counted_headroom * self._headroom_now(now)
 
     def _space_ends(self, now: float) -> float:
