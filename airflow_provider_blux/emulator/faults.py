@@ -21,7 +21,7 @@ import json
 import random
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -232,31 +232,28 @@ class FaultPlan:
         with self._lock:
             return [fault.as_json() for fault in self._faults]
 
-    def strike(
-        self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool] = lambda _: True
-    ) -> Fault | None:
+    def strike(self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool]) -> Fault | None:
         """Return the first fault that strikes a request to ``endpoint`` at ``moment``; ``None`` if none does.
 
         The request is counted by all matching faults up to the returned one.
 
-        :param applies: returns whether a fault matches the size and the records of the request; by default, all match.
+        :param applies: returns whether a fault matches the size and the records of the request.
         """
         with self._lock:
-            for fault in self._faults:
-                if fault.moment != moment or not fault.concerns(endpoint) or not applies(fault):
-                    continue
-                if fault.strikes(self._rng):
-                    return fault
-        return None
+            return next(self._striking(moment, endpoint, applies), None)
 
     def delay(self, endpoint: Endpoint) -> float:
         """Count a request to ``endpoint`` and return how many seconds it must wait.
 
         All ``delay`` faults for the endpoint count the request. The delays of those that strike it are added up.
         """
-        seconds = 0.0
         with self._lock:
-            for fault in self._faults:
-                if fault.kind == "delay" and fault.concerns(endpoint) and fault.strikes(self._rng):
-                    seconds += self._rng.uniform(fault.seconds, fault.seconds_max or fault.seconds)
-        return seconds
+            return sum(
+                self._rng.uniform(fault.seconds, fault.seconds_max or fault.seconds)
+                for fault in self._striking("delay", endpoint, lambda _: True)
+            )
+
+    def _striking(self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool]) -> Iterator[Fault]:
+        for fault in self._faults:
+            if fault.moment == moment and fault.concerns(endpoint) and applies(fault) and fault.strikes(self._rng):
+                yield fault
