@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from airflow_provider_blux.emulator.backend import DEMO, Address, Backend, Credentials, Settings
 from airflow_provider_blux.emulator.faults import fault_from
+from airflow_provider_blux.emulator.http_server import Server
 from airflow_provider_blux.emulator.rates import LimitKind
-from airflow_provider_blux.emulator.serving import Server
 
 _EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 - only compared with `host`
 

@@ -73,7 +73,7 @@ print(sorted(name for name in set(sys.modules) - before if not name.startswith("
 def test_the_emulator_imports_nothing_of_the_client() -> None:
     code = """
 import sys
-import airflow_provider_blux.emulator.__main__, airflow_provider_blux.emulator.serving
+import airflow_provider_blux.emulator.__main__, airflow_provider_blux.emulator.http_server
 print(sorted(name for name in sys.modules if name == "airflow" or name.startswith("airflow_provider_blux")
              and not name.startswith("airflow_provider_blux.emulator")))
 """
