@@ -60,14 +60,15 @@ _OPEN = "/v1/api"
 
 # Choices of this package, since no page states them: the rates of the Open API; max_records of devices and of its
 # deletions in bulk; the list key of devices.
+# An operation with two endpoints has the one with the most records per request first.
 ENDPOINTS: tuple[Endpoint, ...] = (
     # operation, api, path, list_key, max_records, max_rate
     Endpoint("upsert_users", "application", f"{_APPLICATION}/update-properties/bulk", "users", 100, 20),
     Endpoint("delete_users", "application", f"{_APPLICATION}/delete/bulk", "user_ids", 3000, 100),
     Endpoint("upsert_users", "open", f"{_OPEN}/profile/user", "profiles", 1000, 20),
     Endpoint("send_events", "open", f"{_OPEN}/events", "events", 1000, 20),
-    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job", None, 1, 20),
     Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job/bulk", "user_ids", 1000, 20),
+    Endpoint("delete_users", "open", f"{_OPEN}/profile/user/deletion-job", None, 1, 20),
     Endpoint("update_devices", "open", f"{_OPEN}/profile/user/device/bulk", "devices", 1000, 20),
 )
 
@@ -77,15 +78,11 @@ def endpoints_for(operation: Operation, api: Api) -> tuple[Endpoint, ...]:
 
     :raises BluxConfigError: when ``api`` has no such operation.
     """
-    found = sorted(
-        (row for row in ENDPOINTS if row.operation == operation and row.api == api),
-        key=lambda row: row.max_records,
-        reverse=True,
-    )
+    found = tuple(row for row in ENDPOINTS if row.operation == operation and row.api == api)
     if not found:
         others = sorted({row.api for row in ENDPOINTS if row.operation == operation})
         raise BluxConfigError(f"The {api} API has no {operation}. Set api={others[0]!r}.")
-    return tuple(found)
+    return found
 
 
 def apis_of(operation: Operation) -> tuple[Api, ...]:

@@ -55,8 +55,8 @@ def test_there_are_the_seven_endpoints_of_the_pages():
         ("application", "delete_users", 3000, 100),
         ("open", "upsert_users", 1000, 20),
         ("open", "send_events", 1000, 20),
-        ("open", "delete_users", 1, 20),
         ("open", "delete_users", 1000, 20),
+        ("open", "delete_users", 1, 20),
         ("open", "update_devices", 1000, 20),
     ]
 
