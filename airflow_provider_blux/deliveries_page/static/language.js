@@ -21,12 +21,19 @@ export class Language {
     this.words = words;
     // The region of the browser, such as en-GB, decides how dates look.
     const locale = navigator.languages.find((name) => name.toLowerCase().startsWith(tag)) ?? tag;
-    this.numbers = new Intl.NumberFormat(locale);
-    this.shortNumbers = new Intl.NumberFormat(locale, { notation: "compact" });
-    this.percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
-    this.times = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-    this.exactTimes = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" });
-    this.days = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
+    // `format` is bound to its object, so it can be called as a method of this class.
+    this.number = new Intl.NumberFormat(locale).format;
+    this.shortNumber = new Intl.NumberFormat(locale, { notation: "compact" }).format;
+    /** Formats a share, of which 1 is all. */
+    this.percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format;
+    this.time = new Intl.DateTimeFormat(locale, {
+      month: "short",
+      day: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+    }).format;
+    this.exactTime = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" }).format;
+    this.day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" }).format;
   }
 
   /** Load the words of the browser's language. */
@@ -45,36 +52,6 @@ export class Language {
       const value = values[place];
       return typeof value === "number" ? this.number(value) : value;
     });
-  }
-
-  /** @param {number} value */
-  number(value) {
-    return this.numbers.format(value);
-  }
-
-  /** @param {number} value */
-  shortNumber(value) {
-    return this.shortNumbers.format(value);
-  }
-
-  /** @param {number} share 1 is all */
-  percent(share) {
-    return this.percents.format(share);
-  }
-
-  /** @param {Date} moment */
-  time(moment) {
-    return this.times.format(moment);
-  }
-
-  /** @param {Date} moment */
-  exactTime(moment) {
-    return this.exactTimes.format(moment);
-  }
-
-  /** @param {Date} moment */
-  day(moment) {
-    return this.days.format(moment);
   }
 
   /** @param {number} seconds */
