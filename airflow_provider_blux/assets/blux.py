@@ -84,12 +84,12 @@ def create_asset(*, application: str, kind: str, extra: dict[str, Any] | None = 
     return Asset(uri=uri, extra=extra)
 
 
-def is_blux(outlet: Any) -> bool:
+def is_blux_asset(outlet: Any) -> bool:
     """Return whether an outlet is an asset in Blux."""
     return isinstance(outlet, Asset) and urlsplit(outlet.uri).scheme == SCHEME
 
 
-def is_reference(outlet: Any) -> bool:
+def is_blux_reference(outlet: Any) -> bool:
     """Return whether an outlet only refers to an asset in Blux: ``Asset.ref`` (Airflow 3), or the URI as text.
 
     Airflow ignores text among the outlets. A reference by name counts if the name starts with ``blux://``, because

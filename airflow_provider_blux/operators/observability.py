@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AssetAlias, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Operation
-from airflow_provider_blux.assets.blux import is_blux, is_reference, sanitize_uri
+from airflow_provider_blux.assets.blux import is_blux_asset, is_blux_reference, sanitize_uri
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.operators.links import (
     BluxDocumentationLink,
@@ -79,12 +79,12 @@ class ObservedOperator(BaseOperator):
         :raises BluxConfigError: an asset is unknown, its URI may hold a secret, or it is a reference (``Asset.ref``
             or text), to which no report can be attached.
         """
-        if any(map(is_reference, self.outlets)):
+        if any(map(is_blux_reference, self.outlets)):
             raise BluxConfigError(
                 "outlets holds a reference to an asset in Blux (Asset.ref, or text). Declare the asset itself, such as "
                 "Asset('blux://my-app/users')."
             )
-        for outlet in filter(is_blux, self.outlets):
+        for outlet in filter(is_blux_asset, self.outlets):
             try:
                 sanitize_uri(urlsplit(outlet.uri))
             except ValueError as error:
@@ -96,7 +96,7 @@ class ObservedOperator(BaseOperator):
         With ``validate_only``, remove the ``blux://`` assets from the outlets, so that they get no event.
         """
         if self.validate_only:  # nothing has changed, so no event is created
-            self.outlets = [outlet for outlet in self.outlets if not is_blux(outlet)]
+            self.outlets = [outlet for outlet in self.outlets if not is_blux_asset(outlet)]
             return
         events = context.get("outlet_events")
         if events is None or self._standing is None:  # `execute` called outside of Airflow
@@ -104,7 +104,7 @@ class ObservedOperator(BaseOperator):
         endpoint = self._standing.endpoint
         extra = {"api": endpoint.api, "operation": endpoint.operation, **report}
         for outlet in self.outlets:
-            if is_blux(outlet):
+            if is_blux_asset(outlet):
                 events[outlet].extra = extra
             elif isinstance(outlet, AssetAlias) and (changed := self._changed()):
                 events[outlet].add(changed, extra=_without_lists(extra))

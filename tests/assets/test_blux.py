@@ -83,7 +83,8 @@ def test_an_asset_of_airflow_never_holds_who_may_reach_it(uri: str) -> None:
 
 def test_an_asset_elsewhere_is_none_in_blux() -> None:
     found = [
-        blux.is_blux(outlet) for outlet in (blux.users("my-app"), Asset("file:///data/users.csv"), "blux://a/users")
+        blux.is_blux_asset(outlet)
+        for outlet in (blux.users("my-app"), Asset("file:///data/users.csv"), "blux://a/users")
     ]
 
     assert found == [True, False, False]
