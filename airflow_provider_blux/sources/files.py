@@ -7,12 +7,15 @@ import os
 import re
 import stat
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, ObjectStoragePath
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import unreadable
@@ -223,7 +226,10 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
     :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
     """
     if fs.isdir(place):
-        return _below(place, fs.find(place), warn)
+        found = fs.find(place)
+        if isinstance(fs, LocalFileSystem):  # its `find` leaves out a folder that cannot be listed
+            deque(os.walk(place, onerror=partial(_check_listed, place)), maxlen=0)
+        return _below(place, found, warn)
     if fs.exists(place):
         return [place]
     if not _GLOB.search(place):
@@ -255,6 +261,18 @@ def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> li
     if hidden := [path for path in set(found).difference(files) if PurePosixPath(path).suffix in SUFFIXES]:
         warn(f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot.")
     return files
+
+
+def _check_listed(place: str, error: OSError) -> None:
+    """Raise an error for a folder that cannot be listed, unless it was removed meanwhile or its files are not read.
+
+    :param place: the folder that is read, with the folder that cannot be listed in it.
+    """
+    if not isinstance(error, FileNotFoundError) and not _is_marker(error.filename, place):
+        raise BluxSourceError(
+            f"{error.filename} cannot be read ({type(error).__name__}: {error.strerror}), so that records may be "
+            "missing. Let the worker read this folder, or name the files beside it by a glob."
+        )
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -399,3 +401,48 @@ def test_folders_beside_files_that_a_glob_matches_are_warned_of(
     assert len(list(StorageSource(f"{tmp_path}/*"))) == 1
     (warning,) = [record.getMessage() for record in caplog.records]
     assert warning.startswith(f"{tmp_path}/* matches folders, and a glob does not read the files in them.")
+
+
+def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    closed, scandir = str(folder), os.scandir
+
+    def denied(path: Any) -> Any:  # root may list every folder, so its mode is not enough
+        if path == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), closed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines(tmp_path / "2026" / "users.jsonl", "a")
+    close(tmp_path / "2025", monkeypatch)
+
+    with pytest.raises(BluxSourceError, match=r"/2025 cannot be read \(PermissionError: Permission denied\), so that"):
+        list(StorageSource(str(tmp_path)))
+    assert list(StorageSource(f"{tmp_path}/2026/*")) == ["a"]
+
+
+def test_a_folder_whose_files_are_not_read_need_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines(tmp_path / "users.jsonl", "a")
+    close(tmp_path / ".Trash-1000", monkeypatch)
+
+    assert list(StorageSource(str(tmp_path))) == ["a"]
+
+
+def test_a_folder_that_is_removed_while_its_files_are_looked_for_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines(tmp_path / "users.jsonl", "a")
+    write_lines(tmp_path / "_temporary" / "users.jsonl", "b")
+    removed, scandir = tmp_path / "_temporary", os.scandir
+
+    def late(path: Any) -> Any:
+        if path == str(removed):
+            shutil.rmtree(removed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+
+    assert list(StorageSource(str(tmp_path))) == ["a"]
