@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.csv_text import dialect_of
-from airflow_provider_blux.sources.formats import SUFFIXES, FileFormat, layout_of, records
+from airflow_provider_blux.sources.formats import FileFormat, format_by_suffix, layout_of, records
 from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, AnyPath, partition_folders, partitions_of, urls_of
 from airflow_provider_blux.sources.rows import LineRow
 
@@ -49,7 +49,8 @@ class StorageSource:
     :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
         argument is a row with the cells of this line as column names, and nulls as values. It raises a
         :class:`BluxConfigError` if the names are wrong.
-    :param argument: the name of the argument that gives ``path``, for messages.
+    :param argument: the name of the argument that gives ``path``, for messages. If it is ``suppression_path``, no file
+        may be left out.
     """
 
     def __init__(
@@ -198,7 +199,14 @@ class StorageSource:
             )
 
     def _warn(self, warning: str) -> None:
-        """Log a warning, but only once: a task may look for its files and read them several times."""
+        """Log a warning, but only once: a task may look for its files and read them several times.
+
+        :raises BluxConfigError: the files are a suppression list, of which no part may be left out.
+        """
+        if self._argument == "suppression_path":
+            raise BluxConfigError(
+                f"suppression_path: {warning} This try sent nothing, since a user could be missing from the list."
+            )
         if warning not in self._warned:
             self._warned.add(warning)
             log.warning("%s", warning)
@@ -258,8 +266,11 @@ def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> li
             "since. Read the table with a tool that knows its format, and send the result or an export."
         )
     files = sorted(path for path in found if not _is_marker(path, folder))
-    if hidden := [path for path in set(found).difference(files) if PurePosixPath(path).suffix in SUFFIXES]:
-        warn(f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot.")
+    if hidden := [path for path in set(found).difference(files) if format_by_suffix(path)]:
+        warn(
+            f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot. If it should be "
+            "read, rename it; otherwise move it elsewhere."
+        )
     return files
 
 

@@ -51,6 +51,13 @@ class Layout(NamedTuple):
     dialect: Dialect = Dialect()
 
 
+def format_by_suffix(name: str) -> FileFormat | None:
+    """Return the format that the suffix of a file stands for; ``None`` for any other suffix."""
+    path = PurePosixPath(name)
+    is_compressed = path.suffix.lower() in COMPRESSIONS
+    return SUFFIXES.get((path.with_suffix("") if is_compressed else path).suffix.lower())
+
+
 def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dialect()) -> Layout:  # noqa: B008 - frozen
     """Return format, compression and CSV dialect of a file, and check that the needed libraries are installed.
 
@@ -58,10 +65,8 @@ def layout_of(name: str, file_format: FileFormat | None, dialect: Dialect = Dial
     :param file_format: the format; ``None`` to detect it by the suffix.
     :raises BluxConfigError: the format is unknown, a library is missing, or a Parquet file is in a compressed file.
     """
-    path = PurePosixPath(name)
-    compression = COMPRESSIONS.get(path.suffix.lower())
-    suffix = (path.with_suffix("") if compression else path).suffix.lower()
-    found = file_format or SUFFIXES.get(suffix)
+    compression = COMPRESSIONS.get(PurePosixPath(name).suffix.lower())
+    found = file_format or format_by_suffix(name)
     if found is None:
         raise BluxConfigError(
             f"The format of {name} cannot be told from its suffix. Set file_format to one of {', '.join(FORMATS)}, or "

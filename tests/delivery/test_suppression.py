@@ -198,3 +198,24 @@ def test_the_error_names_the_list_without_the_column(blux_emulator, tmp_path, co
 
 def test_a_list_of_a_header_alone_leaves_nobody_out(blux_emulator, tmp_path):
     assert of_a_file(tmp_path / "erased.csv", "user_id\n").delivered == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "end", "words"),
+    [
+        ("_old/erased.csv", "", "begins with _ or a dot. If it should be read, rename it"),
+        (".erased.csv", "", "begins with _ or a dot"),
+        ("old/erased.csv", "/*", "a glob does not read the files in them"),
+    ],
+)
+def test_a_file_that_a_list_leaves_out_suppresses_nobody_and_stops_everything(
+    blux_emulator, tmp_path, file, end, words
+):
+    (tmp_path / "none.jsonl").touch()
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("user_id\nkim\n", "utf-8")
+
+    with pytest.raises(BluxConfigError, match=rf"^suppression_path: .*{words}.*This try sent nothing"):
+        BluxHook().upsert_users([{"user_id": "kim"}], suppression_path=f"{tmp_path}{end}")
+
+    assert not list(blux_emulator.users())

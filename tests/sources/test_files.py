@@ -377,7 +377,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path: P
     assert len(list(records)) == 49_999
 
 
-@pytest.mark.parametrize("file", ["_old/users.jsonl", ".users.jsonl", "new/_users.jsonl"])
+@pytest.mark.parametrize("file", ["_old/users.jsonl", ".users.jsonl", "new/_users.jsonl", "_old/users.JSONL.gz"])
 def test_a_file_of_records_that_is_named_like_a_marker_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str
 ) -> None:
@@ -389,7 +389,10 @@ def test_a_file_of_records_that_is_named_like_a_marker_is_warned_of(
     assert not source.has_no_file()
     assert len(list(source)) == len(list(source)) == 1
     (warning,) = [record.getMessage() for record in caplog.records]
-    assert warning == f"{tmp_path / file} is not read, since its name or that of its folder begins with _ or a dot."
+    assert warning == (
+        f"{tmp_path / file} is not read, since its name or that of its folder begins with _ or a dot. If it should be "
+        "read, rename it; otherwise move it elsewhere."
+    )
 
 
 def test_folders_beside_files_that_a_glob_matches_are_warned_of(
