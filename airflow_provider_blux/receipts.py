@@ -7,10 +7,12 @@ from the environment variable ``BLUX_RECEIPT_KEY`` or from a file, never from th
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from airflow_provider_blux.delivery.audit import Hashes, by_try, verified
 from airflow_provider_blux.exceptions import BluxReceiptError
@@ -96,8 +98,22 @@ def _path(text: str) -> Path:
 
 
 def _files(path: Path) -> list[str]:
+    """Return the files of receipts at a path.
+
+    :raises OSError: there is no such path, or a folder below it cannot be listed: its receipts would be missing.
+    """
     path.stat()  # raises for a path that is not there
-    return [str(found) for found in path.rglob("*__receipts*.jsonl")] if path.is_dir() else [str(path)]
+    if not path.is_dir():
+        return [str(path)]
+    return [
+        os.path.join(folder, name)
+        for folder, folders, files in os.walk(path, onerror=_raise, followlinks=True)
+        for name in fnmatch.filter([*folders, *files], "*__receipts*.jsonl")
+    ]
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _key(file: Path | None) -> str | None:

@@ -388,6 +388,32 @@ def test_receipts_that_cannot_be_read_are_an_error_and_no_fault_of_the_chain(tmp
     assert "a__receipts.jsonl: Is a directory" in capsys.readouterr().err
 
 
+def test_receipts_in_a_folder_that_cannot_be_listed_are_not_passed_over(written, tmp_path, capsys, monkeypatch):
+    """The folders of receipts are open to the account of the worker only."""
+    (tmp_path / "of another worker").mkdir()
+    scandir = os.scandir
+
+    def denied(path):  # root may list every folder, so its mode is not enough
+        if os.fspath(path).endswith("of another worker"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+
+    assert main(["verify", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "of another worker: Permission denied" in said.err
+    assert "VERIFIED" not in said.out
+
+
+def test_receipts_in_a_linked_folder_are_verified(written, tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("links")
+    (folder / "receipts").symlink_to(written.parent)
+
+    assert main(["verify", str(folder), "--user-id", IDS[0]]) == 0
+    assert "The id was accepted" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "change",
     [*({name: ...} for name in ("time", "number", "dag_id", "ids")), {"ids": None}, {"ids": [1]}, {"number": 2}],
