@@ -224,7 +224,8 @@ class BluxHook(BaseHook):
             )
         hashes = Hashes(self.credentials.receipt_key)
         accepted = accepted_hashes(files, hashes)
-        return [user_id for user_id in ids if hashes.of(str(user_id).encode()) in accepted]
+        # An id with a lone surrogate is never sent, so it is in no receipt.
+        return [user_id for user_id in ids if hashes.of(str(user_id).encode(errors="surrogatepass")) in accepted]
 
     def asset(self, operation: Operation) -> Asset:
         """Return the Airflow asset that an operation changes in the application or project of the connection.

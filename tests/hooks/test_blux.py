@@ -419,6 +419,14 @@ def test_ids_that_are_numbers_are_found_as_they_were_sent(blux_emulator: Emulato
     assert BluxHook().accepted_ids([1, 3, " no id", "2"], report.receipts) == [1, "2"]
 
 
+def test_an_id_that_cannot_be_sent_is_not_among_the_accepted_ones(blux_emulator: Emulator, tmp_path: Path) -> None:
+    ids = ["a", "half of a character \ud83d"]
+    options: dict[str, Any] = {"max_rejects": 1, "rejects_path": str(tmp_path / "rejects")}
+    report = BluxHook().delete_users(ids, receipts_path=str(tmp_path / "receipts"), **options)
+
+    assert BluxHook().accepted_ids(ids, report.receipts) == ["a"]
+
+
 def test_a_run_that_deleted_nobody_has_no_accepted_ids(blux_emulator: Emulator, tmp_path: Path) -> None:
     report = BluxHook().delete_users([], receipts_path=str(tmp_path))
 
