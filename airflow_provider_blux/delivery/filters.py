@@ -58,8 +58,9 @@ class Suppression:
             for number, row in enumerate(rows, 1):
                 self._add_at(number, row, place_of)
         except BluxRecordError as error:
+            entry = place_of(number) or f"entry {number} of {name}"
             raise BluxConfigError(
-                f"suppression_path: entry {number} of {name} cannot be understood ({error}). This try sent nothing, "
+                f"suppression_path: {entry} cannot be understood ({error}). This try sent nothing, "
                 "since a user could be missing from the list. Fix the list."
             ) from None
         except BluxConfigError as error:  # its message recommends an argument that does not apply to this list

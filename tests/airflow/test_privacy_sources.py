@@ -169,7 +169,7 @@ AWKWARD = {
     ),
     "events_of_deleted_users": Awkward(events_of_deleted_users, "number of users to leave out: 2", "success"),
     "events_with_a_damaged_list": Awkward(
-        jsonl(lambda canaries: [canaries.deletion(), f"{canaries.deletion()['user_id']} "]), "entry 2 of"
+        jsonl(lambda canaries: [canaries.deletion(), f"{canaries.deletion()['user_id']} "]), "record 2 of"
     ),
     "hook_with_invalid_users": Awkward(jsonl(invalid_users), "BluxRejectLimitError"),
     "hook_with_refused_events": Awkward(

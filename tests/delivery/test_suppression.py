@@ -196,6 +196,14 @@ def test_the_error_names_the_list_without_the_column(blux_emulator, tmp_path, co
         BluxHook().upsert_users([{"user_id": "kim"}], suppression_path=str(tmp_path))
 
 
+def test_the_error_names_the_file_of_an_entry(blux_emulator, tmp_path):
+    (tmp_path / "a.csv").write_text("user_id\nlee\n", "utf-8")
+    (tmp_path / "b.csv").write_text("user_id\nkim\npark \n", "utf-8")
+
+    with pytest.raises(BluxConfigError, match=r"^suppression_path: record 2 of .*/b\.csv cannot be understood"):
+        BluxHook().upsert_users([{"user_id": "kim"}], suppression_path=str(tmp_path))
+
+
 def test_a_list_of_a_header_alone_leaves_nobody_out(blux_emulator, tmp_path):
     assert of_a_file(tmp_path / "erased.csv", "user_id\n").delivered == 1
 

@@ -226,7 +226,7 @@ def test_a_suppression_list_follows_check_ids(blux_hook: BluxHook, tmp_path: Any
     path.write_text("user_id\n123.0\n", "utf-8")
     arguments: dict[str, Any] = {"suppression_path": str(path)}
 
-    with pytest.raises(BluxConfigError, match=r"entry 1 of .* cannot be understood .*check_ids=False"):
+    with pytest.raises(BluxConfigError, match=r"record 1 of .* cannot be understood .*check_ids=False"):
         blux_hook.upsert_users([{"user_id": "123"}], **arguments)
     report = blux_hook.upsert_users([{"user_id": "123"}, {"user_id": "123.0"}], check_ids=False, **arguments)
     assert (report.suppressed, report.delivered) == (1, 1)

@@ -50,7 +50,7 @@ def missing_suppression(scene: Scene) -> None:
     BluxHook().upsert_users(USERS, suppression_path=str(scene.folder / "receipts"))
 
 
-@says("suppression_path: entry")
+@says("suppression_path: record")
 def unreadable_suppression(scene: Scene) -> None:
     BluxHook().upsert_users(USERS, suppression_path=scene.file("erased.csv", b"user_id\n1\n\x20\n"))
 
