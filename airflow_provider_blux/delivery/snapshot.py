@@ -315,11 +315,18 @@ class Forgetting(Snapshot):
         """Check that the folder is empty, or that at least one file can be used; write the first file of the run.
 
         A file can be used if it is readable and was written for this application. Other files are ignored: a full
-        refresh may have replaced an unreadable file, and replaced files stay in the folder.
+        refresh may have replaced an unreadable file, and replaced files stay in the folder. An empty folder is warned
+        of, since its name may be wrong.
 
         :raises BluxSnapshotError: there are files, but none that can be used.
         """
         names = list(self._folder.sizes())
+        if not names:
+            log.warning(
+                "Snapshot %s: there is none yet. If a task that sends these users has another snapshot_path, name that "
+                "one here: otherwise it does not send a deleted user who registers again with the same row.",
+                self._folder,
+            )
         fault: BluxSnapshotError | None = None
         for name in names:
             try:

@@ -266,6 +266,21 @@ def test_a_deletion_is_forgotten_before_its_request_leaves(blux: Any, folder: Fo
     assert outcomes(send(blux, folder, USERS)) == {"delivered": 1, "unchanged": 249}
 
 
+def test_a_deletion_warns_of_a_folder_without_a_snapshot(
+    blux: Any, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(blux, folder, ["u1"], "delete_users")
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning == (
+        f"Snapshot {folder}: there is none yet. If a task that sends these users has another snapshot_path, name that "
+        "one here: otherwise it does not send a deleted user who registers again with the same row."
+    )
+
+    caplog.clear()
+    send(blux, folder, ["u1"], "delete_users")
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 @pytest.mark.parametrize("number", [3, 250], ids=["merged at the end", "not merged"])
 def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longer(
     blux: Any, folder: Folder, number: int
