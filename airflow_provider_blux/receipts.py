@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from airflow_provider_blux.delivery.audit import Hashes, by_try, verified
-from airflow_provider_blux.exceptions import BluxReceiptError
+from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
+from airflow_provider_blux.records.ids import identifier
 
 __all__ = ["main"]
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         hashes = Hashes(_key(options.key_file))
         tries = by_try(_files(options.path))
-        wanted = hashes.of(_utf_8(options.user_id, "--user-id")) if options.user_id is not None else None
+        wanted = _hash_of_user(options.user_id, hashes) if options.user_id is not None else None
     except (OSError, ValueError) as error:
         return _unreadable(error)
     receipts, found, is_valid = 0, 0, True
@@ -128,6 +129,19 @@ def _key(file: Path | None) -> str | None:
     if not key:
         raise ValueError(f"{file} is empty. Write the receipt_key of the connection into it, or leave --key-file out.")
     return key
+
+
+def _hash_of_user(user_id: str, hashes: Hashes) -> str:
+    """Return the hash of an id.
+
+    :raises ValueError: no receipt can have the id, since it is never sent: it is empty, or has whitespace around it.
+    """
+    content = _utf_8(user_id, "--user-id")
+    try:
+        identifier(user_id, "--user-id", check=False)
+    except BluxRecordError as error:
+        raise ValueError(f"{error}. No such id is ever sent.") from None
+    return hashes.of(content)
 
 
 def _utf_8(text: str, name: str) -> bytes:

@@ -346,6 +346,14 @@ def test_arguments_that_are_not_utf_8_are_named(written, capsys, monkeypatch):
     assert capsys.readouterr().err == f"--user-id is not text in UTF-8.\n{KEY_VARIABLE} is not text in UTF-8.\n"
 
 
+@pytest.mark.parametrize(("user_id", "words"), [("", "is empty"), ("canary-1 ", "has whitespace around it")])
+def test_an_id_that_is_never_sent_is_not_looked_for(written, capsys, user_id, words):
+    assert main(["verify", str(written), "--user-id", user_id]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"--user-id: {words}")
+    assert "in none of these receipts" not in said.out
+
+
 def test_a_missing_key_is_told(written, capsys, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE)
 
