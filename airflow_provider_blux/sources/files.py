@@ -242,6 +242,8 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
         return [place]
     if not _GLOB.search(place):
         return []
+    if isinstance(fs, LocalFileSystem):
+        _check_folders_of_glob(fs, place)
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
     files = [path for path in matches if not fs.isdir(path)]
     if "**" in place:
@@ -282,8 +284,24 @@ def _check_listed(place: str, error: OSError) -> None:
     if not isinstance(error, FileNotFoundError) and not _is_marker(error.filename, place):
         raise BluxSourceError(
             f"{error.filename} cannot be read ({type(error).__name__}: {error.strerror}), so that records may be "
-            "missing. Let the worker read this folder, or name the files beside it by a glob."
+            "missing. Let the worker read this folder, or give a path that leaves it out."
         )
+
+
+def _check_folders_of_glob(fs: Any, place: str) -> None:
+    """Check that each folder in which a glob may match files can be listed: ``fs.glob`` leaves out any other folder.
+
+    :raises BluxSourceError: a folder cannot be listed.
+    """
+    for pattern in (place, *map(str, PurePosixPath(place).parents)):
+        if pattern != place or "**" in place:
+            for folder in filter(fs.isdir, fs.glob(pattern)):
+                try:
+                    os.scandir(folder).close()
+                except OSError as error:
+                    _check_listed(place.partition("**")[0], error)
+        if not _GLOB.search(pattern):
+            return
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:

@@ -427,6 +427,28 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch:
     assert list(StorageSource(f"{tmp_path}/2026/*")) == ["a"]
 
 
+@pytest.mark.parametrize("glob", ["20*/*.jsonl", "**", "**/*.jsonl", "*/users.jsonl", "2025/*.jsonl", "20*/**"])
+def test_a_folder_that_a_glob_matches_and_that_cannot_be_listed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, glob: str
+) -> None:
+    write_lines(tmp_path / "2026" / "users.jsonl", "a")
+    close(tmp_path / "2025", monkeypatch)
+
+    with pytest.raises(BluxSourceError, match=r"/2025 cannot be read \(PermissionError: Permission denied\), so that"):
+        list(StorageSource(f"{tmp_path}/{glob}"))
+
+
+@pytest.mark.parametrize("glob", ["2026/*", "2026*/*.jsonl", "20[0-9]6/**", "*.jsonl"])
+def test_a_folder_that_a_glob_does_not_match_need_not_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, glob: str
+) -> None:
+    write_lines(tmp_path / "2026" / "users.jsonl", "a")
+    write_lines(tmp_path / "users.jsonl", "a")
+    close(tmp_path / "2025", monkeypatch)
+
+    assert list(StorageSource(f"{tmp_path}/{glob}")) == ["a"]
+
+
 def test_a_folder_whose_files_are_not_read_need_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lines(tmp_path / "users.jsonl", "a")
     close(tmp_path / ".Trash-1000", monkeypatch)
