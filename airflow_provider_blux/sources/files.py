@@ -9,6 +9,7 @@ import stat
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from glob import escape
 from pathlib import Path, PurePosixPath
@@ -238,6 +239,9 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
         if isinstance(fs, LocalFileSystem):  # its `find` leaves out a folder that cannot be listed
             deque(os.walk(place, onerror=partial(_check_listed, place)), maxlen=0)
         return _below(place, found, warn)
+    if isinstance(fs, LocalFileSystem):  # its `exists` is false for a file that the worker may not look for
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(place)
     if fs.exists(place):
         return [place]
     if not _GLOB.search(place):

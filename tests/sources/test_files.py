@@ -456,6 +456,20 @@ def test_a_folder_whose_files_are_not_read_need_not_be_listed(tmp_path: Path, mo
     assert list(StorageSource(str(tmp_path))) == ["a"]
 
 
+def test_a_file_that_may_not_be_looked_for_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stat = str(write_lines(tmp_path / "users.jsonl", "a")), os.stat
+
+    def denied(looked_for: Any, **options: Any) -> Any:  # root may look into every folder
+        if looked_for == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return stat(looked_for, **options)
+
+    monkeypatch.setattr(os, "stat", denied)
+
+    with pytest.raises(BluxSourceError, match=r"users\.jsonl cannot be read \(PermissionError: Permission denied\)"):
+        StorageSource(path).has_no_file()
+
+
 def test_a_folder_that_is_removed_while_its_files_are_looked_for_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
