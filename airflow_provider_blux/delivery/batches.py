@@ -141,7 +141,8 @@ class Reading:
     :param merges: whether records with the same key are merged into one.
     :param is_suppressed: returns whether the user of a record is on the suppression list; ``None`` without a list.
     :param key_is_user: whether the key of a record is its user id.
-    :param check: called with the key and the row of each record in order; raises if the record cannot be sent.
+    :param check: called with the key and the row of each record in order, except suppressed ones; raises if the record
+        cannot be sent.
     :param snapshot: looks up each row; ``None`` without a snapshot.
     :param keeps_rows: whether rows are copied for the rejects file.
     :param is_stopped: returns whether reading must stop.
@@ -189,11 +190,11 @@ class Reading:
                 self.check(mark.user_id, row)
             return Record(number, mark=mark, is_unchanged=True)
         key, record = self.shape(row)
-        if self.check is not None:
+        suppressed = self.is_suppressed is not None and self.is_suppressed(record)
+        if self.check is not None and not suppressed:
             self.check(key, row)
         if self.snapshot and (mark is None or mark.user_id != key):
             mark = self.snapshot.mark_of(key)
-        suppressed = self.is_suppressed is not None and self.is_suppressed(record)
         unchanged = mark is not None and mark.is_in_snapshot and not suppressed
         return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.delivery.filters import Freshness
+from airflow_provider_blux.delivery.audit import Hashes
+from airflow_provider_blux.delivery.filters import Freshness, Suppression
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxRejectLimitError, BluxUnavailable
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.sources.files import StorageSource
@@ -79,6 +80,16 @@ def test_a_retry_knows_how_new_the_records_of_a_file_are_that_it_passes_over(blu
 def test_a_record_that_does_not_say_how_old_it_is_is_rejected(blux, moment, why):
     with pytest.raises(BluxRejectLimitError, match=f"1 rejected(?s:.*)record 1, changed: .*{why}"):
         push(blux, "upsert_users", [row("a", moment)], updated_at_field="changed")
+
+
+def test_outdated_records_of_a_suppressed_user_are_suppressed_and_not_rejected(blux):
+    newer, older = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+    rows = [row("gone", newer), row("gone", older), row("gone", None), row("here", older)]
+    suppression = Suppression(["gone"], Hashes(None), "the list")
+
+    report = push(blux, "upsert_users", rows, updated_at_field="changed", suppression=suppression)
+
+    assert (report.delivered, report.suppressed, report.rejected) == (1, 3, 0)
 
 
 def test_a_table_without_the_column_of_the_update_is_refused_as_a_whole(blux, tmp_path):
