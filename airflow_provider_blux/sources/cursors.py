@@ -23,10 +23,15 @@ _DUCKDB = ("duckdb", "_duckdb")
 _MYSQL = ("MySQLdb", "pymysql")
 _POSTGRES_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb")
 _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL")
-# The array types of a PostgreSQL database, each with the type of its items: for a domain, the type below it.
+# The array types of a PostgreSQL database, each with the type of its items: for a domain, also for one of another
+# domain, the type at the bottom.
 _POSTGRES_ARRAYS = """
-    SELECT typname::text, CASE typtype WHEN 'd' THEN typbasetype ELSE oid END::bigint, typarray::bigint
-    FROM pg_type WHERE typarray <> 0 AND typtype IN ('b', 'd', 'e') AND typdelim = ','
+    WITH RECURSIVE known (oid, item) AS (
+        SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+        UNION ALL SELECT pg_type.oid, item FROM pg_type JOIN known ON typtype = 'd' AND typbasetype = known.oid
+    )
+    SELECT typname::text, item::bigint, typarray::bigint FROM pg_type JOIN known USING (oid)
+    WHERE typarray <> 0 AND typtype IN ('b', 'd', 'e') AND typdelim = ','
 """
 
 

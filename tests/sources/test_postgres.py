@@ -266,12 +266,13 @@ def plain(value: Any) -> Any:
 
 @pytest.fixture
 def types_of_the_database() -> Iterator[None]:
-    """An enum, and domains of numbers and of dates."""
-    made = "blux_test_points, blux_test_days, blux_test_mood"
+    """An enum, and domains of numbers and of dates, one of them of another domain."""
+    made = "blux_test_few_points, blux_test_points, blux_test_days, blux_test_mood"
     with closing(psycopg2.connect(**SERVER)) as database, database.cursor() as cursor:
         cursor.execute(f"DROP TYPE IF EXISTS {made}")
         cursor.execute("CREATE TYPE blux_test_mood AS ENUM ('sad', 'o,k')")
         cursor.execute("CREATE DOMAIN blux_test_points AS int; CREATE DOMAIN blux_test_days AS date")
+        cursor.execute("CREATE DOMAIN blux_test_few_points AS blux_test_points CHECK (value < 10)")
         database.commit()
         yield
         cursor.execute(f"DROP TYPE {made}")
@@ -284,6 +285,7 @@ def types_of_the_database() -> Iterator[None]:
     [
         ("array['sad', 'o,k', null]::blux_test_mood[]", ["sad", "o,k", None]),
         ("array[array[1], array[2]]::blux_test_points[]", [[1], [2]]),
+        ("array[1, 2]::blux_test_few_points[]", [1, 2]),
         ("array['2026-01-31']::blux_test_days[]", [date(2026, 1, 31)]),
         ("array['1.1.0.0/16']::cidr[]", [IPv4Network("1.1.0.0/16")]),
         ("array['<a/>']::xml[]", ["<a/>"]),
