@@ -61,8 +61,8 @@ def reading(connect: Callable[[], Any]) -> Iterator[Any]:
 def reading_cursor(connection: Any) -> Any:
     """Configure a connection for reading, and return a cursor that fetches rows on demand.
 
-    PostgreSQL, SQLite and DuckDB then refuse statements that write. The drivers of PostgreSQL and MySQL then return
-    :class:`Unreadable` for a value that Python cannot hold.
+    PostgreSQL, MySQL, SQLite and DuckDB then refuse statements that write. The drivers of PostgreSQL and MySQL then
+    return :class:`Unreadable` for a value that Python cannot hold. MySQL then sends text in ``utf8mb4``.
 
     :param connection: a new connection, on which no statement has been executed.
     """
@@ -79,6 +79,8 @@ def reading_cursor(connection: Any) -> Any:
             _read_arrays_in_psycopg2(connection)
         return connection.cursor(name="airflow_provider_blux")
     if driver in (*_MYSQL, "mysql"):
+        # In a smaller character set, such as latin1 or utf8, the server would replace other characters by "?".
+        (connection.set_charset_collation if driver == "mysql" else connection.set_character_set)("utf8mb4")
         with closing(connection.cursor()) as cursor:
             cursor.execute("SET SESSION TRANSACTION READ ONLY")
     if driver in _MYSQL:

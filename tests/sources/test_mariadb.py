@@ -37,21 +37,21 @@ def server() -> None:
         pytest.skip(f"no MariaDB answers at {SERVER['host']}:{SERVER['port']} (MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER)")
 
 
-def connect_pymysql() -> Any:
-    return pymysql.connect(**SERVER)
+def connect_pymysql(**fields: Any) -> Any:
+    return pymysql.connect(**SERVER, **fields)
 
 
-def connect_mysqlclient() -> Any:
-    return pytest.importorskip("MySQLdb").connect(**SERVER)
+def connect_mysqlclient(**fields: Any) -> Any:
+    return pytest.importorskip("MySQLdb").connect(**SERVER, **fields)
 
 
-def connect_connector() -> Any:
-    return pytest.importorskip("mysql.connector").connect(**SERVER)
+def connect_connector(**fields: Any) -> Any:
+    return pytest.importorskip("mysql.connector").connect(**SERVER, **fields)
 
 
 @pytest.fixture(params=[connect_pymysql, connect_mysqlclient, connect_connector])
-def connect(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    opens: Callable[[], Any] = request.param
+def connect(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    opens: Callable[..., Any] = request.param
     opens().close()
     return opens
 
@@ -75,6 +75,16 @@ def test_values_are_pythons(connect: Callable[[], Any]) -> None:
         "t": timedelta(days=1),
         "name": "한글",
     }
+
+
+@pytest.mark.parametrize("charset", ["utf8", "latin1"])
+def test_text_arrives_whole_whatever_character_set_the_connection_names(
+    connect: Callable[..., Any], charset: str
+) -> None:
+    # The bytes in hexadecimal, since the statement could not hold the characters either.
+    sql = "SELECT CONVERT(x'ED959CEAB880F09F9880' USING utf8mb4) AS name"
+
+    assert list(rows_of(lambda: connect(charset=charset), sql)) == [{"name": "한글😀"}]
 
 
 @pytest.mark.parametrize("value", ["DATE '0000-00-00'", "DATE '2026-00-15'", "TIMESTAMP '0000-00-00 00:00:00'"])
