@@ -94,6 +94,22 @@ def reading_cursor(connection: Any) -> Any:
     return cursor
 
 
+def has_another_result(cursor: Any) -> bool:
+    """Return whether a statement has returned rows after those that have been read, as a procedure with two SELECTs.
+
+    :param cursor: a cursor whose rows have all been read.
+    """
+    try:
+        while cursor.nextset():
+            if cursor.description:  # a result without columns is the number of rows that a statement has changed
+                return True
+    except Exception as error:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if "DatabaseError" in names and "NotSupportedError" not in names:
+            raise  # for any other error, the driver has no `nextset`, which is optional in PEP 249
+    return False
+
+
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
     """Yield the values of each row, whether the driver returns rows as tuples or as dicts.
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError, BluxSourceError
-from airflow_provider_blux.sources.cursors import reading, rows_of
+from airflow_provider_blux.sources.cursors import has_another_result, reading, rows_of
 from airflow_provider_blux.sources.rows import TableRow, named_twice, readable_rows
 
 log = logging.getLogger(__name__)
@@ -152,6 +152,11 @@ class SqlSource:
         while rows:
             yield from readable_rows(columns, rows_of(cursor, rows))
             rows = cursor.fetchmany(_ROWS_A_FETCH)
+        if has_another_result(cursor):
+            raise BluxConfigError(
+                f"{self} returns several results, as a procedure with several SELECTs does, and only the first has "
+                "been read. Use one SELECT, or a task for each."
+            )
 
     def _hook(self) -> Any:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_blux.exceptions import BluxRecordError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.cursors import reading
 from airflow_provider_blux.sources.sql import SqlSource
 
@@ -85,6 +85,23 @@ def test_text_arrives_whole_whatever_character_set_the_connection_names(
     sql = "SELECT CONVERT(x'ED959CEAB880F09F9880' USING utf8mb4) AS name"
 
     assert list(rows_of(lambda: connect(charset=charset), sql)) == [{"name": "한글😀"}]
+
+
+@pytest.fixture
+def procedures() -> Iterator[None]:
+    """Two procedures, one with one result and one with two."""
+    with closing(pymysql.connect(**SERVER)) as database, database.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE PROCEDURE blux_test_one() SELECT 1 AS i")
+        cursor.execute("CREATE OR REPLACE PROCEDURE blux_test_two() BEGIN SELECT 1 AS i; SELECT 2 AS i; END")
+        yield
+        cursor.execute("DROP PROCEDURE blux_test_one")
+        cursor.execute("DROP PROCEDURE blux_test_two")
+
+
+def test_a_procedure_may_have_one_result_only(procedures: None, connect: Callable[..., Any]) -> None:
+    assert list(rows_of(connect, "CALL blux_test_one()")) == [{"i": 1}]
+    with pytest.raises(BluxConfigError, match="returns several results"):
+        list(rows_of(connect, "CALL blux_test_two()"))
 
 
 @pytest.mark.parametrize("value", ["DATE '0000-00-00'", "DATE '2026-00-15'", "TIMESTAMP '0000-00-00 00:00:00'"])
