@@ -131,7 +131,7 @@ class Header:
                     raise self._reversed(row, column) or missing_column(row, column, argument)
         for field in self._fields.required:
             if not self._has(row, field):
-                raise missing_field(row, field, self._misspelt_in(row))
+                raise missing_field(row, field, self._misspelt_in(row, self._shaping.field_mapping))
 
     def _reversed(self, row: Row, column: str) -> BluxConfigError | None:
         """Return the error for a ``field_mapping`` that is the wrong way round: ``{field: column}``; else ``None``.
@@ -148,13 +148,15 @@ class Header:
         return any(mapping.get(column, column) == field for column in row)
 
     def _check_spelling(self, row: Row, group: str = "") -> None:
-        wrong = self._misspelt_in(row)
+        # `field_mapping` renames columns, and no name inside an object.
+        mapping = {} if group else self._shaping.field_mapping
+        wrong = self._misspelt_in(row, mapping)
         if self._fields.properties is None:  # a deletion: only the id is read
             wrong = {column: field for column, field in wrong.items() if not self._has(row, field)}
         if not wrong:
             return
         for column, field in wrong.items():
-            same = [name for name in row if wrong.get(name, self._shaping.field_mapping.get(name, name)) == field]
+            same = [name for name in row if wrong.get(name, mapping.get(name, name)) == field]
             if len(same) > 1:
                 error = alike(same, None if group else self._fields.own_group)
                 raise error if is_table_row(row) else BluxRecordError(f"{group}{column}", error.message)
@@ -235,11 +237,11 @@ class Header:
     def _is_own(self, name: str) -> bool:
         return not (name in self._fields.names or name in self._shaping.field_mapping or name in self._shaping.excluded)
 
-    def _misspelt_in(self, row: Row) -> dict[str, str]:
-        return {column: field for column in row if (field := self._misspelt(column))}
+    def _misspelt_in(self, row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
+        return {column: field for column in row if column not in mapping and (field := self._misspelt(column))}
 
     def _misspelt(self, column: Any) -> str | None:
-        if not isinstance(column, str) or column in self._fields.names or column in self._shaping.field_mapping:
+        if not isinstance(column, str) or column in self._fields.names:
             return None
         return self._by_letters.get(letters_of(column))
 

@@ -133,6 +133,16 @@ def test_a_group_that_is_mapped_or_comes_as_json_is_checked_as_well(shaping: Any
     check(RowShape(*PROFILE, Shaping(**shaping)), row, Rejected(field, "is phone_number in another spelling"))
 
 
+def test_a_name_inside_a_group_is_no_column_that_field_mapping_renames() -> None:
+    shape = shape_of(*PROFILE, Shaping(field_mapping={"Marketing_Notification_Consent": CONSENTS[1]}))
+    group = {"Marketing_Notification_Consent": False}
+
+    check(shape, {"user_id": "u", **group}, ("u", {"user_id": "u", "properties": {CONSENTS[1]: False}}))
+    for name in ("properties", "custom_user_properties"):
+        field = f"{name}.Marketing_Notification_Consent"
+        check(shape, {"user_id": "u", name: group}, Rejected(field, f"is {CONSENTS[1]} in another spelling"))
+
+
 @pytest.mark.parametrize("kind", [USER, PROFILE])
 def test_a_column_that_is_mapped_may_be_called_anything(kind: tuple[str, str]) -> None:
     shaping = Shaping(field_mapping={"PHONE_NUMBER": "custom_user_properties.PHONE_NUMBER"})
