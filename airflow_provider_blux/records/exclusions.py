@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
@@ -31,6 +31,8 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
             "exclude_fields must be the word 'consents' or a list of properties; user_id cannot be excluded."
         )
     mapped = set(map(property_of, field_mapping.values()))
+    if "custom_user_properties" in names:
+        _check_targets(field_mapping.values())
     for name in names:
         if property_of(name) in mapped:
             continue
@@ -39,6 +41,19 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
         else:
             _check_in_group(name, property_of(name))
     return frozenset(one for name in names for one in (CONSENTS if name == _CONSENTS else (property_of(name),)))
+
+
+def _check_targets(targets: Iterable[str]) -> None:
+    """Check the targets of ``field_mapping`` if all custom properties are excluded.
+
+    :raises BluxConfigError: a standard field is named with the group ``properties``, so it would be excluded too.
+    """
+    for target in targets:
+        if target.startswith("properties.") and (plain := property_of(target)) in STANDARD_FIELDS:
+            raise BluxConfigError(
+                f"exclude_fields leaves out all custom_user_properties, and field_mapping names the field {target!r}, "
+                f"which would be left out too. Map it to 'user_properties.{plain}'."
+            )
 
 
 def property_of(name: str) -> str:

@@ -474,6 +474,16 @@ def test_names_without_a_letter_are_not_the_same() -> None:
     }
 
 
+def test_a_field_is_not_mapped_into_a_group_that_is_left_out() -> None:
+    mapping = {"ok": f"properties.{CONSENTS[1]}", "lv": "properties.grade"}
+
+    with pytest.raises(BluxConfigError, match=f"Map it to 'user_properties.{CONSENTS[1]}'"):
+        Shaping(exclude_fields=["custom_user_properties"], field_mapping=mapping)
+    mapping["ok"] = f"user_properties.{CONSENTS[1]}"
+    shape = RowShape(*PROFILE, Shaping(exclude_fields=["custom_user_properties"], field_mapping=mapping))
+    check(shape, {"user_id": "u", "ok": False, "lv": 3}, ("u", {"user_id": "u", "properties": {CONSENTS[1]: False}}))
+
+
 def excluded_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if "exclude_fields" in record.getMessage()]
 
