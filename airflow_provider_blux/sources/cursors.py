@@ -156,7 +156,9 @@ def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
 
 
 def _tolerate_in_psycopg(connection: Any) -> None:
-    import_module("psycopg.types.json").set_json_loads(quick_loads, connection)
+    # psycopg passes JSON as bytes in the encoding of the connection, such as EUC_KR.
+    encoding = connection.info.encoding
+    import_module("psycopg.types.json").set_json_loads(lambda data: quick_loads(data.decode(encoding)), connection)
     adapters = connection.adapters
     for name in _POSTGRES_TYPES:
         oid = adapters.types[name].oid

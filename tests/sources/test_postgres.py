@@ -187,12 +187,12 @@ def test_the_connection_is_closed_however_far_it_was_read(how_far: str) -> None:
         assert left == 0
 
 
-def connect_psycopg2() -> Any:
-    return psycopg2.connect(**SERVER)
+def connect_psycopg2(**fields: Any) -> Any:
+    return psycopg2.connect(**SERVER, **fields)
 
 
-def connect_psycopg3() -> Any:
-    return pytest.importorskip("psycopg").connect(**SERVER)
+def connect_psycopg3(**fields: Any) -> Any:
+    return pytest.importorskip("psycopg").connect(**SERVER, **fields)
 
 
 @pytest.fixture(params=[connect_psycopg2, connect_psycopg3])
@@ -255,6 +255,15 @@ def test_values_that_python_can_hold_stay_as_they_are(connect: Callable[[], Any]
         {"a": ["infinity"]},
         "infinity",
     )
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize("text", ["é", "Ã©"])  # in Latin-1, the bytes of the second are the first in UTF-8
+def test_json_is_read_in_the_encoding_of_the_connection(connect: Callable[..., Any], text: str) -> None:
+    sql = f"SELECT '{text}'::text AS t, '[\"{text}\"]'::json AS j, array['\"{text}\"'::jsonb] AS a ORDER BY 1"
+
+    with reading(lambda: connect(client_encoding="LATIN1")) as cursor:
+        assert list(query(sql)._rows(cursor)) == [{"t": text, "j": [text], "a": [text]}]
 
 
 def plain(value: Any) -> Any:
