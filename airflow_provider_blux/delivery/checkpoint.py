@@ -56,10 +56,13 @@ class _State:
             "settings": self.settings,
             "records": self.records,
             "digest": self.digest,
-            "ahead": {str(first): list(end) for first, end in self.ahead.items()},
-            "doubt": {str(first): list(end) for first, end in self.doubt.items()},
+            "ahead": self._after_records(self.ahead),
+            "doubt": self._after_records(self.doubt),
             "counts": self.counts,
         }
+
+    def _after_records(self, ranges: _Ranges) -> dict[str, Any]:
+        return {str(first): list(end) for first, end in ranges.items() if first > self.records}
 
 
 Cut = Callable[..., Iterator[Batch]]
@@ -184,6 +187,11 @@ class Checkpoint:
     def _digest(self) -> str:
         return self._source.hexdigest()[:_DIGEST_DIGITS]
 
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The counts of all settled batches; empty if there are none."""
+        return self._state.counts
+
     def intend(self, batch: Batch) -> None:
         """Save that a batch is about to be sent, and return when this is durable."""
         with self._lock:
@@ -210,11 +218,13 @@ class Checkpoint:
         """
         with self._lock:
             state = self._state
+            # In this order, the state is right after each line: Airflow's signal handler may raise anywhere
+            # (`execution_timeout`). A range that is left behind is not saved, as it is not after `records`.
+            state.ahead[batch.first], state.counts = (batch.last, batch.digest), counts
             state.doubt.pop(batch.first, None)
-            state.ahead[batch.first] = batch.last, batch.digest
-            state.counts = counts
-            while end := state.ahead.pop(state.records + 1, None):
+            while end := state.ahead.get(first := state.records + 1):
                 state.records, state.digest = end
+                del state.ahead[first]
             if self._clock() >= self._due:
                 self.save()
 

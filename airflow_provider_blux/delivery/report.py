@@ -221,7 +221,7 @@ class Traffic:
 
 
 _SHOWN = 10
-_IN_CHECKPOINT = ("read", "batches", *OUTCOMES)
+_IN_CHECKPOINT = ("read", "batches", "valid", *OUTCOMES)
 
 
 class OutcomeCounter:
@@ -275,14 +275,21 @@ class OutcomeCounter:
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
         self._add_rejects(rejects)  # this may fail, so it comes before the counting
-        report.read += batch.read
-        report.unknown += unknown
-        report.rejected += len(rejects) - unknown
-        for name in ("delivered", "merged", "valid"):
-            setattr(report, name, getattr(report, name) + getattr(outcome, name))
-        report.suppressed += batch.suppressed
-        report.unchanged += batch.unchanged
-        report.batches += 1
+        added = {
+            "read": batch.read,
+            "delivered": outcome.delivered,
+            "rejected": len(rejects) - unknown,
+            "suppressed": batch.suppressed,
+            "unchanged": batch.unchanged,
+            "merged": outcome.merged,
+            "unknown": unknown,
+            "valid": outcome.valid,
+            "batches": 1,
+        }
+        # Added to the counts of the settled batches, not to those of the report: Airflow's signal handler may have
+        # raised (`execution_timeout`) while the batch before was counted, which is then not settled.
+        for name, number in added.items():
+            setattr(report, name, self._checkpoint.counts.get(name, 0) + number)
         self._checkpoint.settle(batch, self._counts())
 
     def close(self, max_rejects: float) -> None:

@@ -88,8 +88,9 @@ def test_the_report_continues_the_counts_of_an_earlier_try():
     first.settle(batch(1, 10, suppressed=1, rejects=[reject(1)]), Outcome(delivered=7, rejects=[reject(2, "unknown")]))
     checkpoint.save()
 
-    later = counter_of()
-    later.resume(store.load()["counts"])
+    second = Checkpoint(store, "settings")
+    later = OutcomeCounter(Report(), second)
+    later.resume(second.load())
     later.settle(batch(2, 10), Outcome(delivered=10))
 
     report = later.report

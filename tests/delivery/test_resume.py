@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -358,3 +362,47 @@ def test_however_often_it_fails_the_crm_ends_as_if_sent_one_by_one(blux, rows, b
 
     assert held(blux) == in_order(rows)
     assert report.read == len(rows) == report.delivered + report.merged
+
+
+class TaskTimeout(BaseException):
+    """What Airflow's signal handler raises, in the main thread and at any line (``execution_timeout``)."""
+
+
+@contextmanager
+def raising_at(number: int) -> Iterator[None]:
+    """Raise a :class:`TaskTimeout` at a line of the functions named ``settle``: at the line that is run as this one."""
+    lines = count(1)
+
+    def line(_frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line" and next(lines) == number:
+            raise TaskTimeout
+        return line
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, *_: line if frame.f_code.co_name == "settle" else None)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def test_a_task_that_times_out_while_it_counts_a_batch_counts_and_sends_it_once(blux, tmp_path):
+    events = [*EVENTS[:3], {"user_id": "u"}, *EVENTS[3:7]]
+    options: Any = {"batch_size": 2, "on_unknown": "keep", "max_rejects": 8, "concurrency": 2}
+    folder = Folder(LocalFileSystem(), str(tmp_path), "folder")
+    for number in count(1):
+        store, is_over = Memory(), False
+        rejects = RejectsFile(folder, "try1", "send_events")
+        blux.reset()
+        with suppress(TaskTimeout), raising_at(number):
+            push(blux, "send_events", events, store=store, rejects=rejects, **options)
+            is_over = True
+        if is_over:
+            break
+
+        report = push(blux, "send_events", events, store=store, **options)
+
+        arrived = [event["id"] for event in blux.all_events()]
+        assert len(arrived) == len(set(arrived)) >= report.delivered
+        assert (report.read, report.delivered + report.unknown, report.rejected) == (8, 7, 1)
+    assert number > 40
