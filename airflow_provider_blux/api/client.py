@@ -31,8 +31,9 @@ _MOST_OF_AN_ANSWER = 65_536
 _ACCEPTED = frozenset({200, 201, 202, 204})
 # Statuses that a gateway or a proxy may send for a temporary fault. The documentation of the APIs lists only 500.
 _TRANSIENT_4XX = frozenset({408, 409, 423, 425, 429})
-# With these statuses of a gateway it is unknown whether the API behind it has processed the request.
-_BY_THE_GATEWAY = frozenset({502, 504})
+# With these statuses of a gateway it is unknown whether the API behind it has processed the request. 520 and 524 are
+# Cloudflare's: the server behind it gave an unreadable answer, or none in time.
+_BY_THE_GATEWAY = frozenset({502, 504, 520, 524})
 # The connection field with the URL of each API.
 _WHERE: dict[Api, str] = {"application": "host (Application API URL)", "open": "extra open_api_url (Open API URL)"}
 NOT_FOUND: dict[Api, str] = {

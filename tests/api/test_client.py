@@ -95,7 +95,7 @@ def test_every_status_has_its_class_and_leaves_nothing_in_doubt_but_a_gateways_o
     )
     assert (caught.value.status, caught.value.endpoint) == (status, "application.upsert_users")
     assert getattr(caught.value, "api_message", "as it is") == "as it is"
-    assert getattr(caught.value, "in_doubt", False) == (status in (502, 504))
+    assert getattr(caught.value, "in_doubt", False) == (status in (502, 504, 520, 524))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

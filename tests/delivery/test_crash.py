@@ -117,7 +117,7 @@ def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_t
     assert report.delivered + report.unknown == 3000
 
 
-@pytest.mark.parametrize("status", [502, 504])
+@pytest.mark.parametrize("status", [502, 504, 520, 524])
 def test_an_answer_of_the_gateways_own_leaves_in_doubt_what_became_of_the_request_behind_it(blux, tmp_path, status):
     blux.fault(kind="status", status=status, processed=True, times=3)
 
