@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -224,6 +225,15 @@ def test_a_proxy_that_cannot_be_one_is_a_fault_of_the_configuration(monkeypatch,
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with client_at("http://127.0.0.1:9") as client, pytest.raises(BluxConfigError, match="proxies"):
         send(client)
+
+
+def test_the_password_of_a_proxy_that_cannot_be_one_is_in_no_traceback(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:{PROXY_PASSWORD}@127.0.0.1:99999")
+    with client_at("http://127.0.0.1:9") as client, pytest.raises(BluxConfigError, match="proxies") as caught:
+        send(client)
+
+    assert PROXY_PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
 def test_an_interim_answer_is_not_taken_for_that_of_the_next_request():
