@@ -36,6 +36,9 @@ def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
 def alert_text(context: Mapping[str, Any]) -> str:
     """Return a few lines for a person: the task, the error, the counts, the most frequent reasons, the rejects files.
 
+    Of an error that is neither Airflow's nor of this package only the type is named, since its message may quote a
+    record: ``ValueError`` of a function with ``@task.blux_upsert_users``, or of a database's driver.
+
     The text may contain column names and an API's error message, so it must not be rendered as a template.
 
     :param context: see :func:`report_of`.
@@ -51,7 +54,7 @@ def _lines(context: Mapping[str, Any]) -> Iterator[str]:
         number = "" if instance.map_index in (None, -1) else f"[{instance.map_index}]"
         yield f"{instance.dag_id}.{instance.task_id}{number}, run {instance.run_id}, try {instance.try_number}"
     if error is not None:
-        yield str(error).partition("\n")[0] or type(error).__name__
+        yield _said(error)
     elif reason := context.get("reason"):  # only in the callback of a whole DAG
         yield reason
     if report is None:
@@ -63,3 +66,12 @@ def _lines(context: Mapping[str, Any]) -> Iterator[str]:
         yield f"- and {len(reasons) - _SHOWN} other reasons"
     if report["rejects"]:
         yield f"Rejects: {files_in_words(report['rejects'])}"
+
+
+def _said(error: Any) -> str:
+    """Return the first line of an error's message; of other code's errors, only the type.
+
+    :param error: an exception, or text if Airflow has only that.
+    """
+    is_known = isinstance(error, str) or type(error).__module__.startswith(("airflow.", "airflow_provider_blux."))
+    return (str(error).partition("\n")[0] if is_known else "") or type(error).__name__

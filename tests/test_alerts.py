@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, task
 
 from airflow_provider_blux.alerts import alert_text, report_of
 from airflow_provider_blux.backfill import summarize_reports
@@ -131,3 +131,15 @@ def test_a_task_without_a_delivery_has_no_report_and_says_why(error: Any) -> Non
 
 def test_no_value_of_a_record_is_in_an_alert(blux_emulator: Emulator) -> None:
     assert "1012345678" not in alert_text(failed(BAD, AirflowFailException))
+
+
+def test_the_error_of_a_function_is_named_without_its_message_which_may_quote_a_record(
+    blux_emulator: Emulator,
+) -> None:
+    def users() -> Any:
+        yield {"user_id": int("canary@example.com")}
+
+    with pytest.raises(ValueError, match="canary") as caught:
+        task.blux_upsert_users(users)().operator.execute({})
+
+    assert alert_text({"ti": TaskInstance(), "exception": caught.value}).splitlines()[1:] == ["ValueError"]
