@@ -83,7 +83,8 @@ class TemplatedOperator(BaseOperator):
                 self._warn_of_an_empty_interval(content, context)
             if all(kind == "data" for _, kind, _ in environment.lex(content)):
                 return content
-            if isinstance(environment, NativeEnvironment):
+            # What a mapped task took from upstream is in `seen_oids`: it is data, and Airflow does not render it.
+            if isinstance(environment, NativeEnvironment) and id(content) not in (seen_oids or ()):
                 return _native_value(environment.from_string(content), context)
         return super().render_template(content, context, jinja_env, seen_oids)
 

@@ -68,6 +68,21 @@ def test_arguments_of_a_mapped_task_are_hidden(name: str) -> None:
     assert '"records"' in serialized(one)
 
 
+@pytest.mark.parametrize("native", [False, True])
+@any_decorator
+def test_a_template_in_text_that_a_task_is_expanded_over_is_data(name: str, native: bool) -> None:
+    user_id = "{{ 7 * 7 }}"
+    with dag(render_template_as_native_obj=native) as one:
+        decorated(name, records).partial(note="{{ ds }}").expand(user_id=Upstream(task_id="ids").output)
+
+    # As `render_template_fields` of a mapped operator does it: what it pulled is listed as not to be rendered.
+    instance = cast("Any", one.get_task("records")).unmap({"op_kwargs": {"user_id": user_id}})
+    fields, environment = instance.template_fields, one.get_template_env()
+    instance._do_render_template_fields(instance, fields, {"ds": "2026-01-31"}, environment, {id(user_id)})
+
+    assert instance.op_kwargs.value == {"note": "2026-01-31", "user_id": user_id}
+
+
 @any_decorator
 def test_a_template_inside_what_an_upstream_task_gave_to_expand_kwargs_is_data(name: str) -> None:
     users = [{"user_id": "{{ 7 * 7 }}", "note": "{% broken"}]

@@ -89,17 +89,18 @@ def test_a_template_inside_a_record_of_an_upstream_task_is_data(blux_emulator: E
     }
 
 
-def test_a_template_inside_a_record_that_a_mapped_operator_is_expanded_over_is_data() -> None:
-    users = [{"user_id": "{{ 7 * 7 }}"}]
-    with dag() as one:
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("users", [[{"user_id": "{{ 7 * 7 }}"}], '[{"user_id": "{{ 7 * 7 }}"}]'], ids=["list", "JSON"])
+def test_a_template_inside_a_record_that_a_mapped_operator_is_expanded_over_is_data(users: Any, native: bool) -> None:
+    with dag(render_template_as_native_obj=native) as one:
         BluxUpsertUsersOperator.partial(task_id="push").expand(users=Upstream(task_id="rows").output)
 
     # As `render_template_fields` of a mapped operator does it: what it pulled is listed as not to be rendered.
     instance = cast("Any", one.get_task("push")).unmap({"users": users})
     instance._do_render_template_fields(instance, instance.template_fields, {}, one.get_template_env(), {id(users)})
 
-    assert instance.users.value == [{"user_id": "{{ 7 * 7 }}"}]
-    assert shown(instance)["users"] == "<list of 1>"
+    assert instance.users.value == users
+    assert shown(instance)["users"] in ("<list of 1>", "<str of 28>")
 
 
 @any_operator
