@@ -81,10 +81,11 @@ class TemplatedOperator(BaseOperator):
                 content = self._query(content, environment)
             if is_of_the_query:
                 self._warn_of_an_empty_interval(content, context)
-            if all(kind == "data" for _, kind, _ in environment.lex(content)):
-                return content
             # What a mapped task took from upstream is in `seen_oids`: it is data, and Airflow does not render it.
-            if isinstance(environment, NativeEnvironment) and id(content) not in (seen_oids or ()):
+            is_data = id(content) in (seen_oids or ())
+            if not is_data and all(kind == "data" for _, kind, _ in environment.lex(content)):
+                return content
+            if not is_data and isinstance(environment, NativeEnvironment):
                 return _native_value(environment.from_string(content), context)
         return super().render_template(content, context, jinja_env, seen_oids)
 

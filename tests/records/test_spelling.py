@@ -134,7 +134,7 @@ def test_a_group_that_is_mapped_or_comes_as_json_is_checked_as_well(shaping: Any
 
 
 def test_a_name_inside_a_group_is_no_column_that_field_mapping_renames() -> None:
-    shape = shape_of(*PROFILE, Shaping(field_mapping={"Marketing_Notification_Consent": CONSENTS[1]}))
+    shape = RowShape(*PROFILE, Shaping(field_mapping={"Marketing_Notification_Consent": CONSENTS[1]}))
     group = {"Marketing_Notification_Consent": False}
 
     check(shape, {"user_id": "u", **group}, ("u", {"user_id": "u", "properties": {CONSENTS[1]: False}}))
