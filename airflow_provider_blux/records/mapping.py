@@ -102,7 +102,7 @@ class Fields:
                 f"property of that name is {self.own_group}.<name>.)"
             )
 
-    def property_of(self, target: str) -> str:
+    def full_name(self, target: str) -> str:
         """Return a ``field_mapping`` target in one form, so that two targets for the same property are equal.
 
         A property gets its group, as in ``properties.grade``. A field outside the groups stays as it is.
@@ -125,7 +125,7 @@ def check_targets(field_mapping: Mapping[str, str], fields: Fields) -> None:
     """
     taken: dict[str, str] = {}
     for column, target in field_mapping.items():
-        place = fields.property_of(target)
+        place = fields.full_name(target)
         if place in taken:
             raise BluxConfigError(f"field_mapping maps both {quoted(taken[place])} and {quoted(column)} to {place}.")
         taken[place] = column
