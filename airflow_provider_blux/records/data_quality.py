@@ -10,7 +10,8 @@ from typing import Any
 
 from airflow_provider_blux.records.fields import CONSENTS, MARKETING, NIGHTTIME
 
-# Number of distinct telephone numbers kept for comparison; about 40 MB.
+# Number of different telephone numbers that are kept, as digests, to find users who share a number; about 40 MB.
+# Further numbers are not compared.
 REMEMBERED = 100_000
 # A family may share a telephone number; this many users probably do not.
 MANY_USERS = 10
@@ -43,13 +44,9 @@ class Suspicions:
     """Counts values of users that an API accepts but that are probably unintended.
 
     The users may be records of the Application API or of the Open API.
-
-    :param remembered: maximum number of different telephone numbers that are kept, as digests, to find users who share
-        a number; further numbers are not compared.
     """
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._remembered = remembered
+    def __init__(self) -> None:
         self._key = secrets.token_bytes(16)
         self._users = 0
         self._with_consent = 0
@@ -88,7 +85,7 @@ class Suspicions:
         if phone in self._shared:
             self._shared[phone].add(number)
             return
-        if phone not in self._users_of and len(self._users_of) >= self._remembered:
+        if phone not in self._users_of and len(self._users_of) >= REMEMBERED:
             return
         users = self._users_of.setdefault(phone, {})
         users.setdefault(user, number)
@@ -107,11 +104,11 @@ class Suspicions:
     def _numbers(self, place_of: Place) -> Iterator[str]:
         if self._shared:
             most = max(self._shared.values(), key=lambda seen: seen.count)
-            full = len(self._users_of) >= self._remembered
+            full = len(self._users_of) >= REMEMBERED
             yield (
                 f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
                 f"most stands in {most.count:,} records ({most.in_words(place_of)})."
-                f"{f' Only the first {self._remembered:,} different numbers were compared.' if full else ''}"
+                f"{f' Only the first {REMEMBERED:,} different numbers were compared.' if full else ''}"
             )
 
     def _consents(self) -> Iterator[str]:

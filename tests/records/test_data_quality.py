@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.records.data_quality import MANY_USERS, Suspicions
+from airflow_provider_blux.records.data_quality import MANY_USERS, REMEMBERED, Suspicions
 from tests.delivery.pushing import push
 
 NIGHT, MESSAGES = "nighttime_notification_consent", "marketing_notification_consent"
@@ -19,8 +19,8 @@ def user(number: int, **properties: Any) -> dict[str, Any]:
     return {"user_id": f"u-{number}", "user_properties": properties}
 
 
-def suspicions(users: Iterable[dict[str, Any]], **arguments: Any) -> list[str]:
-    looking = Suspicions(**arguments)
+def suspicions(users: Iterable[dict[str, Any]]) -> list[str]:
+    looking = Suspicions()
     for number, one in enumerate(users, 1):
         looking.look(number, one)
     return looking.found()
@@ -78,17 +78,17 @@ def test_a_number_without_digits_is_no_number() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    users = [user(n, phone_number=f"010{n:08}", **{MESSAGES: True}) for n in range(30)]
-    looking = Suspicions(remembered=20)
+    users = [user(n, phone_number=f"010{n:08}", **{MESSAGES: True}) for n in range(REMEMBERED + 10)]
+    looking = Suspicions()
     for number, one in enumerate(users):
         looking.look(number, one)
-    for number in range(100, 120):
-        looking.look(number, user(number, phone_number=f"010{29:08}"))  # came too late
+    for number in range(REMEMBERED + 100, REMEMBERED + 120):
+        looking.look(number, user(number, phone_number=f"010{REMEMBERED + 9:08}"))  # came too late
         looking.look(number, user(number, phone_number=f"010{3:08}"))
 
     (found,) = looking.found()
     assert "stands in 21 records" in found
-    assert found.endswith("Only the first 20 different numbers were compared.")
+    assert found.endswith(f"Only the first {REMEMBERED:,} different numbers were compared.")
 
 
 def test_the_first_records_are_named() -> None:
