@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
+from airflow_provider_blux.records.fields import CONSENTS, MOST_NAMES, STANDARD_FIELDS
 from airflow_provider_blux.records.spelling import meant_by
 
 GROUPS = ("user_properties", "custom_user_properties", "properties")
 _CONSENTS = "consents"
 _BETWEEN_NAMES = re.compile(r"[,;\s]")
 _OWN = "custom_user_properties."
-# This many names are remembered: rows of JSON may have any number of them.
-MOST_NAMES = 4096
 
 
 def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[str]:

@@ -20,3 +20,6 @@ CONSENTS = (
 )
 TEXTS = ("phone_number", "email_address")
 STANDARD_FIELDS = (*TEXTS, *CONSENTS)
+
+# JSON objects may have any keys, so no more than this many names of columns are remembered.
+MOST_NAMES = 4096

@@ -23,8 +23,8 @@ from airflow_provider_blux.records.columns import (
     renaming,
     reversed_mapping,
 )
-from airflow_provider_blux.records.exclusions import GROUPS, MOST_NAMES, property_of
-from airflow_provider_blux.records.fields import STANDARD_FIELDS
+from airflow_provider_blux.records.exclusions import GROUPS, property_of
+from airflow_provider_blux.records.fields import MOST_NAMES, STANDARD_FIELDS
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.spelling import letters_of, meant_by_column

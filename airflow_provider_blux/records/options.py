@@ -18,8 +18,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.exclusions import MOST_NAMES, excluded_names, is_name, property_of
-from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS, Check
+from airflow_provider_blux.records.exclusions import excluded_names, is_name, property_of
+from airflow_provider_blux.records.fields import CONSENTS, MOST_NAMES, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import present_text
 from airflow_provider_blux.records.phone_numbers import check_region, phone_number
 from airflow_provider_blux.records.timestamps import MICROSECONDS, Unit

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.columns import is_table_row, missing_field
-from airflow_provider_blux.records.exclusions import MOST_NAMES
-from airflow_provider_blux.records.fields import Check
+from airflow_provider_blux.records.fields import MOST_NAMES, Check
 from airflow_provider_blux.records.values import PROPERTY_CHECKS, json_value, text
 
 OBJECTS = (dict, Mapping)  # `dict` first: nearly all rows are dicts, and this check is fast

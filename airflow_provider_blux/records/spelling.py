@@ -8,6 +8,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from unicodedata import normalize
 
+from airflow_provider_blux.records.fields import MOST_NAMES
+
 _SEPARATORS = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"\d+")
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -34,7 +36,7 @@ _IN_KOREAN = {
 }
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MOST_NAMES)
 def letters_of(name: str) -> str:
     """Return a name reduced to its letters and digits, so that two spellings of the name are equal.
 

@@ -11,8 +11,7 @@ from types import NoneType
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.exclusions import MOST_NAMES
-from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS, Check
+from airflow_provider_blux.records.fields import CONSENTS, MOST_NAMES, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
