@@ -178,11 +178,9 @@ def _find(shaping: Shaping, aside: frozenset[str]) -> Find:
 
     @lru_cache(maxsize=MOST_NAMES)
     def find(column: Any) -> Place | None:
-        if column in aside or column in shaping.excluded:
-            return None
         if column in _GROUPS:
-            return Place(column)
-        if shaping.is_excluded(column):
+            return None if column in shaping.excluded else Place(column)
+        if column in aside or shaping.is_excluded(column):
             return None
         return standard.get(column) or own_property(column)
 

@@ -104,7 +104,7 @@ def json_value(value: Any, field: str, depth: int = 0) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if check := _CHECKS.get(kind):
+    if check := PROPERTY_CHECKS.get(kind):
         return check(value, field)
     if isinstance(value, float):  # numpy has a subclass
         return _finite(value, field)
@@ -190,6 +190,5 @@ _CONVERSIONS: dict[type, Check] = {
     Decimal: _number,
     UUID: lambda value, _field: str(value),
 }
-_CHECKS: dict[type, Check] = {**_CONVERSIONS, int: _whole, float: _finite}
-PROPERTY_CHECKS: dict[type, Check | None] = {**_CHECKS, **dict.fromkeys(_PLAIN)}
+PROPERTY_CHECKS: dict[type, Check | None] = {**_CONVERSIONS, int: _whole, float: _finite, **dict.fromkeys(_PLAIN)}
 """For each type: the check of property values; ``None`` if they need none. All others need :func:`json_value`."""
