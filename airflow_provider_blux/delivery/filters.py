@@ -51,7 +51,7 @@ class Suppression:
     def __init__(self, rows: Iterable[Any], hashes: Hashes, name: str, *, check_ids: bool = True) -> None:
         self._hashes = hashes
         self._shaping = Shaping(check_ids=check_ids)
-        self._ids, self._receipted = DigestMap(_DIGEST_BYTES), DigestMap(_DIGEST_BYTES)
+        self._users = DigestMap(_DIGEST_BYTES)
         self._has_receipts = False
         number, place_of = 0, place_in(rows)
         try:
@@ -71,18 +71,18 @@ class Suppression:
             ) from None
 
     def __len__(self) -> int:
-        return len(self._ids) + len(self._receipted)
+        return len(self._users)
 
     def covers(self, record: Any) -> bool:
         """Return whether the user of a record is on the suppression list."""
         user_id = record.get("user_id")
         if user_id is None:
             return False
-        if digest_of(normalize("NFC", user_id)) in self._ids:
+        if digest_of(normalize("NFC", user_id)) in self._users:
             return True
         # A receipt holds the hash of the id as it was sent, in any Unicode form.
         return self._has_receipts and any(
-            _digest_of_receipt(self._hashes.of(form.encode())) in self._receipted for form in _forms(user_id)
+            _digest_of_receipt(self._hashes.of(form.encode())) in self._users for form in _forms(user_id)
         )
 
     def _add_at(self, number: int, row: Any, place_of: Place) -> None:
@@ -95,7 +95,7 @@ class Suppression:
         if isinstance(row, BluxRecordError):
             raise row
         if not (isinstance(row, Mapping) and "ids" in row and "previous" in row):
-            self._ids.put(digest_of(normalize("NFC", deletion(row, self._shaping)[0])))
+            self._users.put(digest_of(normalize("NFC", deletion(row, self._shaping)[0])))
             return
         if not self._hashes.fits(row):
             made = "without a receipt_key, but the connection has one"
@@ -105,7 +105,7 @@ class Suppression:
         self._has_receipts = True
         try:
             for receipted in row["ids"]:
-                self._receipted.put(_digest_of_receipt(receipted))
+                self._users.put(_digest_of_receipt(receipted))
         except (TypeError, ValueError):
             raise BluxRecordError("ids", "this receipt has been changed") from None
 
