@@ -9,7 +9,6 @@ refused. A host that accepts any key, or is not Blux, fails this step and never 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from airflow_provider_blux.api.auth import Access
@@ -35,17 +34,6 @@ _WITHOUT: dict[Api, str] = {
 }
 
 
-class Finding(NamedTuple):
-    """The test result of one API.
-
-    :param works: whether the API accepts the credentials.
-    :param words: the result as text; the message puts the name of the API in front of it.
-    """
-
-    works: bool
-    words: str
-
-
 def probe(client: BluxClient) -> tuple[bool, str]:
     """Return whether all APIs with credentials accept them, and a message with the result for each API.
 
@@ -55,22 +43,24 @@ def probe(client: BluxClient) -> tuple[bool, str]:
     if not found:
         fields = ", or ".join(f"{_ID[api]} and {_KEY[api]} for the {api.capitalize()} API" for api in APIS)
         return False, f"No credentials of either API. Fill in {fields}."
-    words = [f"{api.capitalize()} API{found[api].words if api in found else f': {_WITHOUT[api]}'}." for api in APIS]
-    return all(finding.works for finding in found.values()), " ".join(words)
+    words = {api: found[api][1] if api in found else f": {_WITHOUT[api]}" for api in APIS}
+    message = " ".join(f"{api.capitalize()} API{words[api]}." for api in APIS)
+    return all(works for works, _ in found.values()), message
 
 
-def _probed(client: BluxClient, api: Api) -> Finding:
+def _probed(client: BluxClient, api: Api) -> tuple[bool, str]:
+    """Return whether an API accepts its credentials, and the result as text to be put behind the name of the API."""
     access = client.access[api]
     at = f" ({urlsplit(access.url).netloc})"
     answer = _answer(client, api, replace(access, key=MADE_UP_KEY))
     if not isinstance(answer, BluxAuthError):
-        return Finding(False, f"{at}: {_unlike_blux(answer, api)}")
+        return False, f"{at}: {_unlike_blux(answer, api)}"
     answer = _answer(client, api, access)
     if isinstance(answer, BluxAuthError):
-        return Finding(False, f"{at}: the credentials are refused ({answer.status}). Check {_ID[api]} and {_KEY[api]}")
+        return False, f"{at}: the credentials are refused ({answer.status}). Check {_ID[api]} and {_KEY[api]}"
     if answer is None or _is_about_the_list(answer):
-        return Finding(True, f"{at}: the credentials are accepted")
-    return Finding(False, f"{at}: {_way_out(answer, api)}")
+        return True, f"{at}: the credentials are accepted"
+    return False, f"{at}: {_way_out(answer, api)}"
 
 
 def _answer(client: BluxClient, api: Api, access: Access) -> BluxError | None:
