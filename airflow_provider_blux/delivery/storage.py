@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from io import BufferedReader
 from typing import Any, Protocol
 
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
@@ -91,12 +92,13 @@ class Folder:
             return {}
         return {file["name"].rpartition("/")[2]: file["size"] or 0 for file in found if file["type"] == "file"}
 
-    def open(self, name: str) -> Any:
+    def open(self, name: str) -> BufferedReader:
         """Open a file for reading.
 
         :raises FileNotFoundError: there is no such file.
         """
-        return self._fs.open(f"{self._path}/{name}", "rb")
+        # A file of fsspec in object storage cannot read a line up to a number of bytes.
+        return BufferedReader(self._fs.open(f"{self._path}/{name}", "rb"))
 
     def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
         """Write a file as a whole: a reader sees the old content or the new one, never a part.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch, Record
@@ -249,6 +250,33 @@ def test_a_listing_during_a_merge_loses_nothing(tmp_path: Path) -> None:
     folder = Folder(Torn(), str(tmp_path), "snapshot_path")
 
     assert len(load(SnapshotFolder(folder, target_of())).rows) == 30
+
+
+class Ranges(MemoryFileSystem):
+    """Object storage whose files are read in ranges, by the class that fsspec has for S3, GCS and Azure."""
+
+    cachable = False
+
+    class File(AbstractBufferedFile):
+        def _fetch_range(self, start: int, end: int) -> bytes:
+            return self.fs.cat_file(self.path, start, end)
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        return self.File(self, path, mode) if mode == "rb" else super()._open(path, mode, **options)
+
+
+def test_a_merged_snapshot_is_read_from_object_storage(blux: Any) -> None:
+    fs = Ranges()
+    fs.store.clear()
+    folder = Folder(fs, "/ranges", "snapshot_path")
+    send(blux, folder)
+    assert [name for name in folder.sizes() if name.endswith(MERGED)]
+
+    assert send(blux, folder).unchanged == 30
+    snapshot = snapshot_in(folder, "delete_users")
+    assert push(blux, "delete_users", ["u3"], snapshot=snapshot).delivered == 1
+    assert send(blux, folder).unchanged == 29
+    fs.store.clear()
 
 
 class Interrupted(MemoryFileSystem):
