@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from io import BytesIO
+from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 
@@ -195,7 +196,7 @@ class SnapshotFolder:
             content = self._folder.read(name)
         if content is None:
             raise FileNotFoundError(name)
-        header, body = self._unpacked(name, iter([content]))
+        header, body = self._unpacked(name, BytesIO(content))
         entries = b"".join(body)
         end = header.stored * SIZE
         return Piece(header, entries[:end], entries[end:])
@@ -209,7 +210,7 @@ class SnapshotFolder:
         :raises FileNotFoundError: there is no such file any more.
         """
         with self._reading(name), self._folder.open(name) as file:
-            header, body = self._unpacked(name, iter(lambda: file.read(_BLOCK), b""))
+            header, body = self._unpacked(name, file)
             rest = b""
             for block in body:
                 entries = rest + block
@@ -224,8 +225,7 @@ class SnapshotFolder:
         :raises BluxSnapshotError: the header cannot be read, or the file was written for another application.
         """
         with self._reading(name), self._folder.open(name) as file:
-            first, line = file.readline(_LONGEST_HEADER), file.readline(_LONGEST_HEADER)
-        return self._unpacked(name, iter([first + line]))[0]
+            return self._unpacked(name, file)[0]
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
@@ -244,28 +244,20 @@ class SnapshotFolder:
                 "runs, and the next run sends everything and begins a new snapshot."
             ) from error
 
-    def _unpacked(self, name: str, blocks: Iterator[bytes]) -> tuple[Header, Iterator[bytes]]:
+    def _unpacked(self, name: str, file: BinaryIO) -> tuple[Header, Iterator[bytes]]:
         """Return the header of a file, and an iterator of the content after the header.
 
         At its end, the iterator raises a :class:`BluxSnapshotError` if the checksum of the file is wrong.
-
-        :param blocks: the content of the file, in parts of any size.
         """
-        start = b""
-        while start.count(b"\n") < 2 and (block := next(blocks, None)):
-            start += block
-        first, _, rest = start.partition(b"\n")
-        line, _, body = rest.partition(b"\n")
-        header = self._understood(name, first, line)
-        return header, self._verified(name, first.split()[-1], [line + b"\n", body], blocks)
+        first, line = file.readline(_LONGEST_HEADER), file.readline(_LONGEST_HEADER)
+        return self._understood(name, first, line), self._verified(name, first, line, file)
 
-    def _verified(self, name: str, checksum: bytes, begun: list[bytes], blocks: Iterator[bytes]) -> Iterator[bytes]:
-        digest = blake2b(begun[0] + begun[1], digest_size=_CHECKSUM_BYTES)
-        yield begun[1]
-        for block in blocks:
+    def _verified(self, name: str, first: bytes, line: bytes, file: BinaryIO) -> Iterator[bytes]:
+        digest = blake2b(line, digest_size=_CHECKSUM_BYTES)
+        while block := file.read(_BLOCK):
             digest.update(block)
             yield block
-        if digest.hexdigest().encode() != checksum:
+        if digest.hexdigest().encode() != first.split()[-1]:
             raise self._damaged(name)
 
     def _damaged(self, name: str) -> BluxSnapshotError:
