@@ -209,7 +209,7 @@ def check(options: DeliveryOptions) -> None:
     shaping_of(options)
 
 
-def check_tolerance(max_rejects: Any, rejects_path: Any) -> None:
+def check_rejects_path(max_rejects: Any, rejects_path: Any) -> None:
     """Check that ``rejects_path`` is given if ``max_rejects`` allows rejects.
 
     :raises BluxConfigError: rejects are allowed, but ``rejects_path`` is missing.

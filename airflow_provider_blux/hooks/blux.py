@@ -17,7 +17,7 @@ from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import (
     Settings,
     check_list_key,
-    check_tolerance,
+    check_rejects_path,
     resolved_settings,
     shaping_of,
 )
@@ -277,7 +277,7 @@ class BluxHook(BaseHook):
         check_run_options(given)
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         settings = resolved_settings(given, endpoints, self.credentials.rate_limits.get(operation))
-        check_tolerance(settings.max_rejects, given.get("rejects_path"))
+        check_rejects_path(settings.max_rejects, given.get("rejects_path"))
         if operation == "send_events" and given.get("snapshot_path") is not None:
             raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         self._log_start(records, endpoints[0], settings)

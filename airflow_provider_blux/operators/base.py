@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
-from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_tolerance, shaping_of
+from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_rejects_path, shaping_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, check_api
 from airflow_provider_blux.operators.arguments import BaseArguments, CheckedOperator, Flag, Number, Reference, Text
@@ -361,7 +361,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         check(cast("DeliveryOptions", checkable(self._options())))
         check_mapping(self.operation, self.api, self.field_mapping or {})
         if not is_template(self.max_rejects):
-            check_tolerance(self.max_rejects, self.rejects_path)
+            check_rejects_path(self.max_rejects, self.rejects_path)
         self._check_outlets()
 
 

@@ -16,7 +16,7 @@ from airflow_provider_blux.delivery import checkpoint
 from airflow_provider_blux.delivery.audit import RejectsFile
 from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.filters import guarded
-from airflow_provider_blux.delivery.settings import check, check_tolerance
+from airflow_provider_blux.delivery.settings import check, check_rejects_path
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
 from airflow_provider_blux.sources.files import StorageSource
@@ -130,10 +130,10 @@ def test_a_tolerance_that_means_nothing_is_refused(value):
 
 
 def test_a_tolerance_needs_a_folder():
-    check_tolerance(0, None)
-    check_tolerance(5, "folder")
+    check_rejects_path(0, None)
+    check_rejects_path(5, "folder")
     with pytest.raises(BluxConfigError, match="rejects_path must name a folder"):
-        check_tolerance(0.1, None)
+        check_rejects_path(0.1, None)
 
 
 def test_a_folder_that_cannot_be_written_is_found_out_at_once(tmp_path):
