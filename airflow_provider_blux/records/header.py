@@ -56,6 +56,7 @@ class Header:
         self._excluded = {letters: name for name in shaping.excluded if (letters := letters_of(name))}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
         self._checked: set[tuple[Any, ...]] = set()
+        self._checked_groups: set[tuple[Any, ...]] = set()
         self._lower = lru_cache(MOST_NAMES)(lambda name: shaping.column(name) if isinstance(name, str) else name)
         self._compared: set[str] = set()
         #: The columns named by ``field_mapping`` and ``json_columns`` that no row has had so far.
@@ -72,7 +73,7 @@ class Header:
         if (names := tuple(row)) not in self._checked:
             self.unread.difference_update(names)
             self._check(row)
-            self._remember(names)
+            self._remember(names, self._checked)
         return self._parsed(row) if self._shaping.json_names else row
 
     def check_groups(self, row: Row) -> None:
@@ -83,12 +84,12 @@ class Header:
             ``Phone-Number``.
         """
         for group in GROUPS:
-            if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked:
+            if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked_groups:
                 own = {name: None for name in held if name not in self._mapped}
                 if group in self._fields.flat_groups:
                     self._check_spelling(own, f"{group}.")
                 self._check_excluded(own, f"{group}.")
-                self._remember(names)
+                self._remember(names, self._checked_groups)
 
     def lowered(self, row: Row) -> Row:
         """Return the row with its columns trimmed and in lower case if ``lowercase_columns`` is set; else unchanged.
@@ -107,9 +108,9 @@ class Header:
             raise error if is_table_row(row) else BluxRecordError(twice, error.message)
         return _kind_of(row)(lowered)
 
-    def _remember(self, names: tuple[Any, ...]) -> None:
-        if len(self._checked) < _MOST_SETS:
-            self._checked.add(names)
+    def _remember(self, names: tuple[Any, ...], checked: set[tuple[Any, ...]]) -> None:
+        if len(checked) < _MOST_SETS:
+            checked.add(names)
 
     def _check(self, row: Row) -> None:
         if is_table_row(row):

@@ -683,3 +683,13 @@ def test_columns_that_differ_in_the_form_of_unicode_alone_are_alike() -> None:
     assert RowShape(*USER, Shaping(field_mapping=own))(TableRow(row))
     assert RowShape(*DELETION)(TableRow(row)) == ("u", "u")
     assert RowShape(*USER)(TableRow({**WHOLE, COMPOSED: 1, "ete": 2}))
+
+
+def test_a_row_is_checked_although_an_object_had_the_names_of_its_columns() -> None:
+    shape = RowShape(*USER, Shaping(exclude_fields=["ssn"]))
+    own = {"user_id": "u", "Phone Number": "x"}
+
+    check(
+        shape, {"user_id": "u", "custom_user_properties": own}, ("u", {"user_id": "u", "custom_user_properties": own})
+    )
+    check(shape, {"custom_user_properties": {}, **own}, Rejected("Phone Number", "is phone_number in another spelling"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.backfill import split_files
+from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxError, BluxSourceError
 from airflow_provider_blux.hooks.blux import BluxHook
@@ -153,6 +154,37 @@ def test_files_that_a_report_names_are_read_with_the_connection_that_wrote_them(
     assert hook.accepted_ids(["a", "b"], deleted.receipts) == ["a"]
     [rejected] = StorageSource(report.rejects or [], file_format="rejects")
     assert rejected == {}
+
+
+def test_a_snapshot_is_read_written_and_merged_by_many_runs(blux_emulator: Emulator) -> None:
+    hook, path = BluxHook(), "s3://lake@crm/snapshots/users"
+    for number in range(4):
+        changed = [{**user, "grade": number} if index == number else user for index, user in enumerate(USERS)]
+        report = hook.upsert_users(changed, snapshot_path=path)
+        assert report.delivered == (2 if number else len(USERS))
+    assert hook.delete_users([USERS[7]["user_id"]], snapshot_path=path).delivered == 1
+
+    assert hook.upsert_users(changed, snapshot_path=path).delivered == 1
+    assert hook.upsert_users(changed, snapshot_path=path, full_refresh=True).delivered == len(USERS)
+    assert hook.upsert_users(changed, snapshot_path=path).unchanged == len(USERS)
+
+
+def test_who_has_a_receipt_is_suppressed_and_a_retry_goes_on(blux_emulator: Emulator) -> None:
+    hook, users = BluxHook(), [{"user_id": f"u{number}"} for number in range(1, 301)]
+    options: dict[str, Any] = {
+        "suppression_path": "s3://lake@crm/erased",
+        "checkpoint_path": "s3://lake@crm/checkpoints",
+        "run": Run(dag_id="sync", task_id="push", run_id="one", map_index=-1, try_number=1),
+    }
+    hook.delete_users(["u1"], receipts_path="s3://lake@crm/erased")
+    blux_emulator.fault(kind="status", status=401, operation="upsert_users", skip=1)
+    with pytest.raises(BluxError, match="401"):
+        hook.upsert_users(users, concurrency=1, **options)
+    blux_emulator.clear_faults()
+
+    report = hook.upsert_users(users, **options)
+
+    assert (report.delivered, report.suppressed, report.resumed) == (299, 1, 100)
 
 
 def test_receipts_on_a_server_that_is_not_there_are_one_of_our_errors(blux_emulator: Emulator, gone: None) -> None:
