@@ -83,13 +83,20 @@ class Sender:
         return outcome
 
     def _deliver(
-        self, batch: Batch, keys: Collection[Any], outcome: Outcome, on_left: Callable[[], None] = lambda: None
+        self,
+        batch: Batch,
+        keys: Collection[Any],
+        outcome: Outcome,
+        on_left: Callable[[], None] = lambda: None,
+        *,
+        counts: bool = True,
     ) -> None:
         """Send some records of a batch in one request; split the request if the API refuses it.
 
         :param keys: the keys of these records.
         :param outcome: the result of the batch, to which the results of these records are added.
         :param on_left: called when a request has been written to the network.
+        :param counts: whether a refusal counts towards those in a row that show a wrong schema.
         """
         endpoint = next(row for row in reversed(self._endpoints) if row.max_records >= len(keys))
         request = Request(endpoint, endpoint.body([batch.records[key].content for key in keys]))
@@ -101,10 +108,11 @@ class Sender:
         except BluxRequestError as error:
             if error.status in _REFUSED:
                 with self._refusals.search:
-                    self._refusals.count(error, len(batch.records))
+                    if counts:
+                        self._refusals.count(error, len(batch.records))
                     self._cut(batch, keys, error, outcome)
             elif error.status == TOO_LARGE:
-                if len(keys) == 1:
+                if len(keys) == 1 and counts:
                     self._refusals.count(error, len(batch.records))
                 self._cut(batch, keys, error, outcome)
             else:
@@ -147,10 +155,10 @@ class Sender:
             outcome.rejects.append(_rejected(parts[0], error))
             return
         # Perhaps only one of the merged records is invalid, so each is sent on its own, in the order of the source.
-        # The copy of the batch has all of its records, since their number limits how many refusals in a row are normal.
+        # The refusal of the merged record has been counted; a user with many rows that are all bad is one bad user.
         for part in parts:
-            alone = replace(batch, records={**batch.records, key: part}, merged={})
-            self._deliver(alone, [key], outcome)
+            alone = replace(batch, records={key: part}, merged={})
+            self._deliver(alone, [key], outcome, counts=False)
 
     def _attempt(self, batch: Batch, request: Request, outcome: Outcome, on_left: Callable[[], None]) -> int:
         """Wait for a slot of the rate limiter, send a request once and count it; return the HTTP status.

@@ -105,11 +105,23 @@ def test_of_two_merged_records_only_the_one_at_fault_is_rejected(blux):
 
 
 @pytest.mark.parametrize(("api", "number"), [("application", 100), ("open", 1000)])
-def test_a_bad_user_with_two_rows_at_the_start_is_no_wrong_schema(blux, api, number):
-    blux.fault(kind="refuse", ids=["user-0"])
+@pytest.mark.parametrize("rows", [2, 20])
+def test_bad_users_with_several_rows_at_the_start_are_no_wrong_schema(blux, api, number, rows):
+    bad = ["user-0", "user-1"]
+    blux.fault(kind="refuse", ids=bad)
+    more = [{"user_id": user, "a": row} for user in bad for row in range(1, rows)]
 
-    with pytest.raises(BluxRejectLimitError, match=f"{number - 1:,} were delivered, 2 rejected"):
-        push(blux, "upsert_users", [{"user_id": "user-0", "a": 1}, *users(number)], api=api)
+    with pytest.raises(BluxRejectLimitError, match=f"{number - 2:,} were delivered, {rows * 2} rejected"):
+        push(blux, "upsert_users", [*more, *users(number)], api=api)
+
+
+def test_where_all_rows_of_all_users_are_refused_it_stops_soon(blux):
+    blux.fault(kind="status", status=400)
+
+    with pytest.raises(BluxRequestError, match="all records probably have the same error"):
+        push(blux, "upsert_users", [{"user_id": f"user-{row // 5}", "a": row} for row in range(5000)], concurrency=1)
+
+    assert len(blux.requests()) <= 30
 
 
 @pytest.mark.parametrize("status", [404, 405, 410, 451])

@@ -132,7 +132,7 @@ def refused_as_such(scene: Scene) -> str:
 @says("Blux refused")
 def wrong_schema(scene: Scene) -> None:
     scene.blux.fault(kind="status", status=400, body={"message": "grade must be a number"})
-    BluxHook().upsert_users(USERS * 10)
+    BluxHook().upsert_users([{"user_id": str(number)} for number in range(30)])
 
 
 @says("Blux answered 429")
