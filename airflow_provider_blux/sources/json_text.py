@@ -25,6 +25,9 @@ _WINDOW = 256 * 1024
 # Length of the longest token that the parser refuses if its end is missing: an escaped surrogate pair.
 _LONGEST_TOKEN = 12
 _BLANKS = b" \t\r\n"
+_ENDS_OF_NUMBER = frozenset(" \t\r\n,]")
+# What a file may have after the last digit if it is cut off within a number.
+_STARTS_OF_REST = frozenset(("", ".", "e", "e+", "e-"))
 
 
 def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
@@ -173,9 +176,19 @@ class _Array:
                 raise self._fault(self._at) from None
             # A number at the end of the window may continue after it, as 1 does in `1e+5`.
             if len(self._text) - end >= len("e+5") or not self._grow():
+                self._check_number(item, end)
                 self._at = end
                 self._items += 1
                 return _rejected(self._repeated) if self._repeated else item
+
+    def _check_number(self, item: Any, end: int) -> None:
+        """Check that a number is complete. It may be another number that was cut off, and so the id of another user.
+
+        :param end: the position after the item.
+        :raises BluxSourceError: the item is a number, and the text after it neither ends it nor the array.
+        """
+        if isinstance(item, int | float) and self._text[end : end + 1] not in _ENDS_OF_NUMBER:
+            raise self._fault(end, is_cut_off=self._text[end:].lower() in _STARTS_OF_REST)
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
         """Return whether an error of the parser may be due to the end of the window, not to wrong JSON."""
