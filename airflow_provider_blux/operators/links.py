@@ -75,9 +75,9 @@ class StoredLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the URL; an empty text if there is nothing to link to."""
-        links: Mapping[type[StoredLink], str] | None = getattr(operator, "links_of_this_try", None)
+        links: Mapping[str, str] | None = getattr(operator, "links_of_this_try", None)
         if links is not None:  # Airflow 3 logs an error for every XCom that is looked for and is not there
-            return links.get(type(self), "")
+            return links.get(self.xcom_key, "")
         try:
             from airflow.providers.common.compat.sdk import XCom
 

@@ -16,7 +16,6 @@ from airflow_provider_blux.operators.links import (
     BluxDocumentationLink,
     BluxReceiptsLink,
     BluxRejectsLink,
-    StoredLink,
     console_url,
     documentation_url,
 )
@@ -43,8 +42,9 @@ class ObservedOperator(BaseOperator):
     rejects_path: Any
     _hook: BluxHook | None = None
     _standing: Standing | None = None
-    #: The URLs of the links of this try; None until the try has ended.
-    links_of_this_try: Mapping[type[StoredLink], str] | None = None
+    #: The URLs of the links of this try, by their ``xcom_key``; None until the try has ended. The keys are text, since
+    #: OpenLineage may write all attributes of an operator as JSON (``include_full_task_info``).
+    links_of_this_try: Mapping[str, str] | None = None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002
         """Return the inputs and outputs of the task; called by Airflow's OpenLineage provider at the end."""
@@ -114,18 +114,18 @@ class ObservedOperator(BaseOperator):
 
         :param error: the error with which the try failed; ``None`` if it succeeded.
         """
-        links: dict[type[StoredLink], str] = {}
+        links: dict[str, str] = {}
         self.links_of_this_try = links
         instance = context.get("ti")  # None if `execute` is called outside of Airflow
         try:
-            links[BluxDocumentationLink] = documentation_url(self.operation, error)
+            links[BluxDocumentationLink.xcom_key] = documentation_url(self.operation, error)
             if self._standing:
                 report = self._standing.report
-                links[BluxRejectsLink] = console_url(self.rejects_path, report.rejects)
-                links[BluxReceiptsLink] = console_url(getattr(self, "receipts_path", None), report.receipts)
-            for link, url in links.items():
+                links[BluxRejectsLink.xcom_key] = console_url(self.rejects_path, report.rejects)
+                links[BluxReceiptsLink.xcom_key] = console_url(getattr(self, "receipts_path", None), report.receipts)
+            for key, url in links.items():
                 if url and instance is not None:
-                    instance.xcom_push(key=link.xcom_key, value=url)
+                    instance.xcom_push(key=key, value=url)
         except Exception as failed:  # noqa: BLE001 - it must not hide how the delivery ended
             self.log.warning("The links of the task could not be stored (%s).", type(failed).__name__)
 

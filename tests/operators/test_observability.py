@@ -71,6 +71,14 @@ def test_a_database_without_lineage_costs_the_inputs_and_nothing_else(
     assert inputs == []
 
 
+def test_all_attributes_of_a_task_that_has_ended_can_be_written_as_json(blux_emulator: Emulator) -> None:
+    """OpenLineage does so with ``include_full_task_info``, and writes no event at all if a key is no text."""
+    operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}])
+    operator.execute({})
+
+    assert json.dumps(vars(operator), sort_keys=True, default=str)
+
+
 def test_a_task_that_never_came_to_its_delivery_has_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", json.dumps({"conn_type": "blux"}))
     operator = BluxUpsertUsersOperator(task_id="push", path="s3://bucket/users.csv")
