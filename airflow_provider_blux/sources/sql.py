@@ -84,6 +84,7 @@ class SqlSource:
         self._conn_id = conn_id
         self._parameters = parameters
         self._has_warned = not order_matters
+        self._is_connected = self._is_executed = False
 
     def __str__(self) -> str:
         return f"the query on connection {self._conn_id}"
@@ -133,6 +134,8 @@ class SqlSource:
     def _advice(self, error: Exception) -> str:
         if not self._is_connected:
             return "(No connection was opened: check its host, port, schema, login and password, and the server.)"
+        if self._is_executed and not _is_of_the_statement(error):
+            return "(It failed while its rows were read: see the log of the database server.)"
         if self._parameters and _LONE_PERCENT.search(self._sql):
             return "(With sql_parameters, write %% for a % that is not a placeholder, as in LIKE '%%.kr'.)"
         found = _NAMED_PLACEHOLDER.search(_NO_STATEMENT.sub(" ", self._sql))
