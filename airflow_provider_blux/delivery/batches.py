@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxStopped
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import Merge, encode
 from airflow_provider_blux.records.shapes import RowShape
 
@@ -142,7 +143,7 @@ class Reading:
     :param is_suppressed: returns whether the user of a record is on the suppression list; ``None`` without a list.
     :param key_is_user: whether the key of a record is its user id.
     :param check: called with the key and the row of each record in order, except suppressed ones; raises if the record
-        cannot be sent.
+        cannot be sent. It is also called for invalid rows if their user id can be read.
     :param snapshot: looks up each row; ``None`` without a snapshot.
     :param keeps_rows: whether rows are copied for the rejects file.
     :param is_stopped: returns whether reading must stop.
@@ -181,8 +182,7 @@ class Reading:
                 raise placed(error, place_of(number)) from None
             except BluxRecordError as error:
                 # Without the traceback, since it would keep the row in memory.
-                why = str(error).encode("utf-8", "replace")
-                yield Record(number, content=why, row=kept, error=error.with_traceback(None), mark=mark)
+                yield self._invalid(number, row, kept, error.with_traceback(None), mark)
 
     def _record(self, number: int, row: Any, kept: Any, mark: Mark | None) -> Record:
         if mark and mark.is_in_snapshot and not self._may_be_suppressed(mark):
@@ -197,6 +197,17 @@ class Reading:
             mark = self.snapshot.mark_of(key)
         unchanged = mark is not None and mark.is_in_snapshot and not suppressed
         return Record(number, key if self.merges else number, encode(record), kept, None, suppressed, mark, unchanged)
+
+    def _invalid(self, number: int, row: Any, kept: Any, error: BluxRecordError, mark: Mark | None) -> Record:
+        """Return the record for an invalid row: suppressed if its user is on the suppression list, else rejected."""
+        why, user_id = str(error).encode("utf-8", "replace"), self.shape.user_of(row)
+        if user_id is not None:
+            if self.is_suppressed is not None and self.is_suppressed({"user_id": user_id}):
+                return Record(number, content=why, is_suppressed=True, mark=mark)
+            if self.check is not None:
+                with suppress(BluxError):
+                    self.check(user_id, row)  # an older row of the user that comes later must not be sent
+        return Record(number, content=why, row=kept, error=error, mark=mark)
 
     def _may_be_suppressed(self, mark: Mark) -> bool:
         """Return whether the user of an unchanged row may be on the suppression list.
@@ -261,16 +272,20 @@ class Batch:
         """Return how many records merging has saved: for each key, the number of its source records less one."""
         return sum(len(self.merged[key]) - 1 for key in self.merged.keys() & keys) if self.merged else 0
 
-    def add(self, record: Record, merge: Merge | None) -> None:
-        """Add the next record of the source.
+    def add(self, record: Record, merge: Merge | None) -> bool:
+        """Add the next record of the source; return ``False`` if it must be sent after this batch.
 
         :param merge: merges the JSON of two records with the same key; ``None`` to merge no records.
         """
+        earlier = self.records.get(record.key) if merge else None
+        content = merge(earlier.content, record.content) if merge and earlier else record.content
+        if content is None:
+            return False
         self.last, mark = record.number, record.mark
         self.contents.append(record.identity)
         if record.is_unchanged:
             self.unchanged += 1
-            return
+            return True
         if mark and mark.follows_unchanged:
             self.waits_for_all = True
         if mark and (record.error is not None or record.is_suppressed):
@@ -279,13 +294,12 @@ class Batch:
             self.rejects.append(record.rejected("rejected", record.error.field, record.error.reason))
         elif record.is_suppressed:
             self.suppressed += 1
-        elif merge is None or record.key not in self.records:
+        elif earlier is None:
             self.records[record.key] = record
         else:
-            earlier = self.records[record.key]
             self.merged[record.key] = [*self.parts(record.key), record]
-            content = merge(earlier.content, record.content)
             self.records[record.key] = Record(earlier.number, record.key, content, mark=mark)
+        return True
 
     def __str__(self) -> str:
         return f"batch {self.index} ({records_in_words(self.first, self.last, self.place)})"
@@ -302,7 +316,10 @@ def cut(
     """
     batch = Batch(index, read + 1, read)
     for record in records:
-        batch.add(record, merge)
+        if not batch.add(record, merge):
+            yield batch
+            batch = Batch(batch.index + 1, batch.last + 1, batch.last)
+            batch.add(record, merge)
         unsent = batch.read - batch.unchanged
         if len(batch.records) >= size or unsent >= size * _WIDEST or batch.unchanged >= size * _WIDEST_UNCHANGED:
             yield batch

@@ -155,7 +155,6 @@ def _snapshot(
     folder = _folder(path, "snapshot_path")
     if not settings.validate_only:
         folder.prepare()
-    columns = [column for column, field in shaping.field_mapping.items() if field == id_field]
     kind = Forgetting if deletes else Snapshot
     return kind(
         SnapshotFolder(folder, target, WAY_OUT_OF_DELETIONS if deletes else WAY_OUT),
@@ -166,7 +165,7 @@ def _snapshot(
             never_sent(endpoint.operation, endpoint.api, shaping),
         ),
         run,
-        id_column=columns[0] if columns else id_field,
+        id_column=shaping.column_of(id_field),
         full_refresh=settings.full_refresh,
         read_only=settings.validate_only,
     )

@@ -8,11 +8,14 @@ from typing import Any
 import msgspec
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.users import merged
+from airflow_provider_blux.records.users import is_older, merged
 from airflow_provider_blux.records.values import HALF_A_CHARACTER, is_encodable
 
-Merge = Callable[[bytes, bytes], bytes]
-"""Merges two records in JSON; for each property, the value of the second record wins."""
+Merge = Callable[[bytes, bytes], bytes | None]
+"""Merges two records in JSON; for each property, the value of the second record wins.
+
+It returns ``None`` if the second record is older than the first by its timestamp, so that it must be sent on its own.
+"""
 
 _encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
@@ -51,4 +54,9 @@ def merge_of(operation: str) -> Merge | None:
         return None
     if operation == "delete_users":
         return lambda first, _repeated: first
-    return lambda earlier, later: encode(merged(decode(earlier), decode(later)))
+
+    def merge(earlier: bytes, later: bytes) -> bytes | None:
+        one, other = decode(earlier), decode(later)
+        return None if is_older(other, one) else encode(merged(one, other))
+
+    return merge

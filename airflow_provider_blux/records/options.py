@@ -173,6 +173,10 @@ class Shaping:
         """The fields that columns are mapped to."""
         return frozenset(self.field_mapping.values())
 
+    def column_of(self, field: str) -> str:
+        """Return the column that is sent as a field."""
+        return next((column for column, target in self.field_mapping.items() if target == field), field)
+
     @cached_property
     def standard_checks(self) -> dict[str, Check]:
         """The check function of each standard field."""

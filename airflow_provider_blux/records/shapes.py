@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records import devices, events, users
 from airflow_provider_blux.records.exclusions import Absent
 from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.header import Header
+from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
@@ -94,6 +95,16 @@ class RowShape:
         if not isinstance(row, OBJECTS):  # an id to delete; for any other operation an error
             return self._shape(row)
         return self._mapped(self.header.read(row))
+
+    def user_of(self, row: Any) -> str | None:
+        """Return the user id of a row that may be invalid otherwise; ``None`` if the id cannot be read."""
+        if not isinstance(row, OBJECTS):
+            return None
+        try:
+            given = self.header.lowered(row).get(self._shaping.column_of("user_id"))
+            return identifier(given, "user_id", check=self._shaping.check_ids)
+        except BluxRecordError:
+            return None
 
     def unused(self) -> dict[str, list[str]]:
         """Return the names in ``exclude_fields``, ``field_mapping`` and ``json_columns`` that no row has had so far.

@@ -6,6 +6,7 @@ A row is a flat row or a nested object. The module also merges two records of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache, partial
 from types import NoneType
 from typing import Any
@@ -37,6 +38,7 @@ _NO_GROUP = _ID | {"properties"}
 # The types of values that need no check.
 _IN_CONSENTS: dict[type, None] = {NoneType: None, bool: None}
 _IN_TEXTS: dict[type, None] = {NoneType: None}
+_STANDARD = frozenset(STANDARD_FIELDS)
 _BY_LETTERS = {letters_of(field): field for field in STANDARD_FIELDS}
 
 
@@ -57,6 +59,8 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     elif isinstance(held, str) and held.lstrip().startswith("{") and not shaping.is_excluded("properties"):
         _check_own(name for name in STANDARD_FIELDS if f'"{name}"' in held)
     user_id, standard, custom = _sorted(row, shaping)
+    if not _STANDARD.isdisjoint(custom):
+        _check_custom(custom, shaping)
     record: dict[str, Any] = {"user_id": user_id}
     if standard:
         record["user_properties"] = standard
@@ -109,12 +113,39 @@ def deletion(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, str]:
 
 
 def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-    """Merge two records of the same user or device: the later value of each property wins."""
+    """Merge two records of the same user or device: the later value of each property wins.
+
+    :param later: a record that comes after ``earlier`` in the source, and is not older than it (:func:`is_older`).
+    """
     both = {**earlier, **later}
     for group in ("user_properties", "custom_user_properties", "properties"):
         if group in earlier and group in later:
             both[group] = {**earlier[group], **later[group]}
+    if "timestamp" not in later:
+        both.pop("timestamp", None)
     return both
+
+
+def is_older(record: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether a profile is older than another one by their timestamps; others have no timestamp.
+
+    A profile without a timestamp is of the time at which it arrives, so it is never older.
+    """
+    if "timestamp" not in record:
+        return False
+    moments = [datetime.fromisoformat(one["timestamp"]) for one in (record, other) if "timestamp" in one]
+    return len(moments) == 1 or moments[0] < moments[1]
+
+
+def _check_custom(custom: Mapping[str, Any], shaping: Shaping) -> None:
+    """Check that no custom property is a standard field, unless ``field_mapping`` names it as a custom property.
+
+    :raises BluxRecordError: the object ``custom_user_properties`` has a standard field, such as a consent.
+    """
+    for name in sorted(_STANDARD.intersection(custom)):
+        field = f"custom_user_properties.{name}"
+        if field not in shaping.targets:
+            raise BluxRecordError(field, "is one of the eight fields that Blux knows; put it in user_properties")
 
 
 def _check_own(held: Iterable[Any]) -> None:

@@ -159,3 +159,17 @@ def test_suppressed_records_are_counted_and_not_among_those_that_are_sent():
     [batch] = cut(reading.records([{"user_id": "a"}, {"user_id": "b"}, {"user_id": "a"}]), size=10)
 
     assert ([*batch.records], batch.suppressed, batch.read) == (["b"], 2, 3)
+
+
+def test_a_profile_with_an_earlier_timestamp_is_sent_after_the_batch(blux):
+    rows = [
+        {"user_id": user, "properties": {"row": number}, **({"timestamp": f"2026-01-0{day}T00:00:00Z"} if day else {})}
+        for number, (user, day) in enumerate([("a", 2), ("b", 1), ("a", 3), ("a", 1), ("b", 2), ("a", None), ("a", 2)])
+    ]
+
+    report = push(blux, "upsert_users", rows, api="open")
+
+    # Merged are what comes in the order of time, and what has no timestamp, which is of the time of its arrival.
+    assert [request["records"] for request in blux.requests()] == [2, 2, 1]
+    assert (report.delivered, report.merged) == (5, 2)
+    assert dict(blux.profiles())["a"]["properties"] == {"row": 6}

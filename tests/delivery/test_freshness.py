@@ -146,3 +146,18 @@ def test_what_is_meant_for_users_is_refused_elsewhere(blux, option):
         push(blux, "send_events", [], **option)
     with pytest.raises(BluxConfigError, match="on_unknown is an argument of send_events only"):
         push(blux, "upsert_users", [], on_unknown="keep")
+
+
+def test_an_older_record_does_not_come_after_a_newer_one_that_is_invalid(blux):
+    consent = "marketing_notification_consent"
+    rows = [
+        row("a", "2026-01-02T00:00:00Z", phone_number=5, **{consent: False}),
+        row("a", "2026-01-01T00:00:00Z", **{consent: True}),
+        row("b", "2026-01-01T00:00:00Z"),
+    ]
+
+    with pytest.raises(BluxRejectLimitError, match="2 rejected") as caught:
+        push(blux, "upsert_users", rows, updated_at_field="changed")
+
+    assert "record 2, changed: is older than an earlier record of the same user in this run" in str(caught.value)
+    assert held(blux) == {"b": {"changed": "2026-01-01T00:00:00Z"}}

@@ -172,7 +172,7 @@ class History:
             report, is_whole = self._push(replace(run, files=None, refresh=run.refresh or run.retry), store)
         if is_whole:
             self._look(run, overlapped)
-            is_left_out = [user in run.suppressed and not is_nan(x) for user, x, _ in run.rows]
+            is_left_out = [user in run.suppressed for user, _, _ in run.rows]
             assert report.suppressed == (0 if run.deletes else sum(is_left_out))
         return report
 

@@ -16,6 +16,7 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, B
 from airflow_provider_blux.hooks.blux import BluxHook
 from tests.delivery.pushing import Memory, held, push
 from tests.delivery.test_receipts import KEY, lines, receipts_in
+from tests.delivery.test_rejects import rejects_in
 
 
 def listed(*rows: object, key: str | None = KEY) -> Suppression:
@@ -227,3 +228,22 @@ def test_a_file_that_a_list_leaves_out_suppresses_nobody_and_stops_everything(
         BluxHook().upsert_users([{"user_id": "kim"}], suppression_path=f"{tmp_path}{end}")
 
     assert not list(blux_emulator.users())
+
+
+@pytest.mark.parametrize(
+    ("operation", "row", "mapping"),
+    [
+        ("upsert_users", {"no": "gone", "phone_number": 5}, {"no": "user_id"}),
+        ("send_events", {"user_id": "gone"}, {}),
+        ("update_devices", {"device_id": "d", "user_id": "gone", "token": 5}, {}),
+    ],
+)
+def test_an_invalid_record_of_a_suppressed_user_is_suppressed_and_in_no_file(blux, tmp_path, operation, row, mapping):
+    other = {name: "here" if value == "gone" else value for name, value in row.items()}
+    rejects = rejects_in(tmp_path)
+    options = {"suppression": listed("gone"), "rejects": rejects, "field_mapping": mapping, "max_rejects": 1}
+
+    report = push(blux, operation, [row, other], **options)
+
+    assert (report.suppressed, report.rejected) == (1, 1)
+    assert "gone" not in (tmp_path / "try1.jsonl").read_text()

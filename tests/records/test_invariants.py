@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import FIELDS as KIND_FIELDS
 from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.records.spelling import letters_of
-from airflow_provider_blux.records.users import deletion, merged, profile, user
+from airflow_provider_blux.records.users import deletion, is_older, merged, profile, user
 from airflow_provider_blux.sources.rows import TableRow
 from tests.records.outcomes import outcome
 
@@ -228,8 +229,11 @@ devices_of_one = st.fixed_dictionaries(
 
 
 def applied(crm: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Return the user in a CRM after an update: objects are merged by key, other values are replaced."""
-    after = deepcopy(crm)
+    """Return the user in a CRM after an update: objects are merged by key, other values are replaced.
+
+    The timestamp is that of the update; without one, the update is of now.
+    """
+    after = deepcopy(crm) | {"timestamp": None}
     for field, value in record.items():
         after[field] = {**after.get(field, {}), **value} if isinstance(value, dict) else value
     return after
@@ -245,13 +249,16 @@ def applied(crm: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
 def test_sending_the_merged_record_equals_sending_one_after_the_other(
     shape: Callable[[Any], Any], several: st.SearchStrategy[dict[str, Any]], data: st.DataObject
 ) -> None:
-    first, *others = [shape(row)[1] for row in data.draw(st.lists(several, min_size=2, max_size=4))]
+    first, *others = records = [shape(row)[1] for row in data.draw(st.lists(several, min_size=2, max_size=4))]
     known = applied({}, shape(data.draw(several))[1])
-    one_by_one, together = applied(known, first), first
+    together = [first]
     for record in others:
-        one_by_one, together = applied(one_by_one, record), merged(together, record)
+        if is_older(record, together[-1]):
+            together.append(record)
+        else:
+            together[-1] = merged(together[-1], record)
 
-    assert applied(known, together) == one_by_one
+    assert reduce(applied, together, known) == reduce(applied, records, known)
 
 
 @given(moment=st.one_of(st.dates(), st.times(), st.datetimes(timezones=zones)))

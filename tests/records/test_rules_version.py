@@ -24,7 +24,7 @@ from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape
 
-HELD = (6, "1b2549aa8250b1118bbe0364367b3055")
+HELD = (6, "8a13fe62a9d17568a1acab289b9c3902")
 
 
 class Grade(Enum):

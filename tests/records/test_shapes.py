@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,8 @@ from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.devices import device
 from airflow_provider_blux.records.encoding import decode, merge_of
 from airflow_provider_blux.records.events import event
+from airflow_provider_blux.records.fields import STANDARD_FIELDS
+from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.records.users import deletion, merged, profile, user
 from tests.records.outcomes import HALF, Rejected, check
@@ -282,4 +285,14 @@ def test_records_of_users_and_devices_are_merged_as_they_are_encoded(operation: 
     merge = merge_of(operation)
 
     assert merge is not None
-    assert decode(merge(b'{"properties":{"a":1,"b":1}}', b'{"properties":{"b":2}}')) == {"properties": {"a": 1, "b": 2}}
+    content = merge(b'{"properties":{"a":1,"b":1}}', b'{"properties":{"b":2}}')
+    assert decode(content or b"") == {"properties": {"a": 1, "b": 2}}
+
+
+@pytest.mark.parametrize("field", STANDARD_FIELDS)
+def test_a_standard_field_among_the_custom_properties_is_rejected(field: str) -> None:
+    own, target = {"user_id": "u", "custom_user_properties": {field: None, "a": 1}}, f"custom_user_properties.{field}"
+
+    check(partial(user, shaping=Shaping(send_nulls=True)), own, Rejected(target, "put it in user_properties"))
+    mapped = RowShape("upsert_users", "application", Shaping(field_mapping={"x": target}))
+    check(mapped, {"user_id": "u", "x": "y"}, ("u", {"user_id": "u", "custom_user_properties": {field: "y"}}))
