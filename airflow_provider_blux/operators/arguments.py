@@ -203,7 +203,10 @@ class CheckedOperator(BaseOperator):
         """
         if error := cls._misnamed(f"{cls.__name__}.partial", kwargs):
             raise error
-        return super().partial(**kwargs)
+        # Of the task's own `default_args`, Airflow keeps only those that all operators have.
+        defaults = kwargs.get("default_args") or {}
+        own = {name: value for name, value in defaults.items() if name in signature(cls).parameters}
+        return super().partial(**{**own, **kwargs})
 
     @classmethod
     def _misnamed(cls, owner: str, given: Iterable[str]) -> BluxConfigError | None:

@@ -213,6 +213,17 @@ def test_a_mapped_operator_is_built_from_partial_and_expand(kind: type[BluxOpera
     assert kinds == ["MappedOperator"] * 3
 
 
+def test_a_mapped_task_has_the_arguments_of_its_own_default_args() -> None:
+    defaults = {"suppression_path": "/erased", "batch_size": 5, "retries": 7, "of_another_operator": 1}
+    with dag(default_args={"api": "open", "batch_size": 3}) as one:
+        BluxUpsertUsersOperator.partial(task_id="push", default_args=defaults, batch_size=9).expand(path=["a.csv"])
+
+    instance = cast("Any", one.get_task("push")).unmap({"path": "a.csv"})
+
+    found = (instance.suppression_path, instance.batch_size, instance.retries, instance.api)
+    assert found == ("/erased", 9, 7, "open")
+
+
 @any_operator
 def test_an_instance_of_a_mapped_operator_is_checked_like_any_other(kind: type[BluxOperator]) -> None:
     with dag() as one:
