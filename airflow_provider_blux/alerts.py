@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_blux.delivery.reasons import in_words
+from airflow_provider_blux.delivery.reasons import SHOWN, in_words
 from airflow_provider_blux.delivery.report import Report, files_in_words, is_report
 
 __all__ = ["alert_text", "report_of"]
@@ -62,8 +62,10 @@ def _lines(context: Mapping[str, Any]) -> Iterator[str]:
     yield Report(**report).in_words()
     reasons = report["reasons"] or []
     yield from (f"- {line}" for line in in_words(reasons[:_SHOWN]))
-    if len(reasons) > _SHOWN:
-        yield f"- and {len(reasons) - _SHOWN} other reasons"
+    if (others := len(reasons) - _SHOWN) > 0:
+        # The last entry of a full list may stand for many reasons.
+        at_least = "at least " if len(reasons) == SHOWN else ""
+        yield f"- and {at_least}{others} other reason{'s' if others > 1 else ''}"
     if report["rejects"]:
         yield f"Rejects: {files_in_words(report['rejects'])}"
 

@@ -95,6 +95,20 @@ def test_of_many_reasons_five_are_named(blux_emulator: Emulator) -> None:
     assert "\n- and 3 other reasons" in alert_text(context)
 
 
+@pytest.mark.parametrize(("number", "said"), [(6, "1 other reason"), (19, "14 other reasons")], ids=str)
+def test_the_other_reasons_are_counted(number: int, said: str) -> None:
+    reasons = [{"field": f"column_{index}", "reason": "is wrong", "number": 1} for index in range(number)]
+    report = Report(read=number, rejected=number, reasons=reasons).as_dict()
+
+    assert alert_text({"ti": TaskInstance(report)}).splitlines()[-1] == f"- and {said}"
+
+
+def test_an_entry_that_stands_for_many_reasons_is_not_counted_as_one(blux_emulator: Emulator) -> None:
+    context = failed([{"user_id": "a", f"column_{number}": float("nan")} for number in range(40)], AirflowFailException)
+
+    assert alert_text(context).splitlines()[-1] == "- and at least 15 other reasons"
+
+
 @pytest.mark.parametrize("result", [{}, {"rows": 5}, summarize_reports([]), ["text"], None], ids=str)
 def test_a_callback_of_all_tasks_of_a_dag_may_meet_a_task_of_another_kind(result: Any) -> None:
     context = {"ti": TaskInstance(result)}
