@@ -58,23 +58,34 @@ def _judged(line: bytes, number: int, name: str) -> list[Any]:
     :param number: the line number (1-based), for the error.
     :raises BluxSourceError: the line holds several objects. If it were rejected, only one record would be counted.
     """
-    not_json = BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
+    fault = BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
     try:
         # In a file concatenated from several files, a byte order mark may come at the start of any line.
         text = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS).decode()
+    except UnicodeDecodeError:
+        return [fault]
+    try:
         return [loads(text)] if text else []
     except RepeatedKeyError as error:
-        return [_rejected(error)]
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data" and error.doc.startswith("{", error.pos):
-            raise BluxSourceError(
-                f"Line {number} of {name} holds several objects, so their number is unknown. Write each on a line of "
-                "its own; Amazon Data Firehose does so with the new line delimiter.",
-                retry_helps=False,
-            ) from None
-        return [not_json]
+        fault = _rejected(error)
     except (ValueError, RecursionError):
-        return [not_json]
+        pass
+    if _holds_several(text):
+        raise BluxSourceError(
+            f"Line {number} of {name} holds several objects, so their number is unknown. Write each on a line of "
+            "its own; Amazon Data Firehose does so with the new line delimiter.",
+            retry_helps=False,
+        )
+    return [fault]
+
+
+def _holds_several(text: str) -> bool:
+    """Return whether an object follows the first value of a line, whatever keys that value has."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip(" \t\r").startswith("{")
 
 
 def _rejected(error: RepeatedKeyError) -> BluxRecordError:

@@ -83,9 +83,10 @@ def test_an_awkward_line_is_what_the_standard_library_takes_it_for(line: bytes) 
     assert told(among_others) == told([{"n": 1}, *expected, {"n": 2}])
 
 
+@pytest.mark.parametrize("first", ['{"n":2}', '{"n":2,"n":5}'], ids=["an object", "a key twice"])
 @pytest.mark.parametrize("between", ["", " ", "\t"])
-def test_several_objects_in_a_line_are_not_counted_as_one_reject(between: str) -> None:
-    lines = io.BytesIO(f'{{"n":1}}\n{{"n":2}}{between}{{"n":3}}{between}{{"n":4}}\n'.encode())
+def test_several_objects_in_a_line_are_not_counted_as_one_reject(first: str, between: str) -> None:
+    lines = io.BytesIO(f'{{"n":1}}\n{first}{between}{{"n":3}}{between}{{"n":4}}\n'.encode())
 
     with pytest.raises(BluxSourceError, match=r"^Line 2 of a file holds several objects, .* its own") as raised:
         list(json_lines(lines, "a file"))
