@@ -3,6 +3,7 @@
 A task with a ``rejects_path`` writes the records that it could not deliver to a file, with the reasons. Copy the file,
 correct the records in it, remove the lines that should not be sent, and trigger this DAG with the path of the copy. The
 arguments that say how a record is read must be those of the task that rejected it; here both would use ``READING``.
+Users who were deleted since are not sent (``sync_users_from_files`` explains how to start with an empty list).
 
 Nobody watches a DAG that is triggered by hand, so its callbacks report how the task ended: in Slack if Airflow's
 provider for Slack is installed (connection ``slack_api_default``), otherwise in the log.
@@ -69,6 +70,7 @@ def replay_rejects() -> None:
         api="application",
         # Not the folder that is read, because the next run would send the records that this run rejects.
         rejects_path=f"{OUTPUT}/rejects",
+        suppression_path=f"{OUTPUT}/receipts",
         # The snapshot of the task that sends these users each night, so that it knows which row was sent last.
         snapshot_path=f"{OUTPUT}/snapshots/users",
         max_rejects=1,
