@@ -170,8 +170,9 @@ def _numbered_days(first: Any, last: Any, key: str) -> tuple[int, int, Callable[
     if not is_time:
         latest = date.max.toordinal()
         return first.toordinal(), last.toordinal(), lambda number: date.fromordinal(min(max(number, 1), latest))
-    # In UTC, which has no daylight saving time and so no missing hour.
-    base = (first.astimezone(UTC) if first.tzinfo else first).replace(microsecond=0)
+    # In UTC, which has no daylight saving time and so no missing hour. Counted from midnight, not from the first key,
+    # which could then not be rounded.
+    base = (first.astimezone(UTC) if first.tzinfo else first).replace(hour=0, minute=0, second=0, microsecond=0)
     second = timedelta(seconds=1)
     most = (datetime.max.replace(tzinfo=base.tzinfo) - base) // second
 
@@ -180,7 +181,7 @@ def _numbered_days(first: Any, last: Any, key: str) -> tuple[int, int, Callable[
         time: datetime = base + min(number, most) * second
         return time if time.tzinfo else time.isoformat()
 
-    return 0, (last - base) // second, time_of
+    return (first - base) // second, (last - base) // second, time_of
 
 
 def _check_parts(parts: Any) -> None:

@@ -90,6 +90,18 @@ def test_ranges_end_at_round_values_rather_than_at_real_keys():
     assert cut[-1]["end"] > 987_654_321
 
 
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_ranges_of_times_end_at_round_values_rather_than_at_real_keys(zone):
+    registered, last = datetime(2026, 3, 1, 1, 2, 3, tzinfo=zone), datetime(2026, 6, 9, 10, 11, 12, tzinfo=zone)
+    outer = ranges(found([registered, last]), 4, "registered_at")
+    first, end = outer[0]["first"], outer[-1]["end"]
+    if zone is None:
+        first, end = datetime.fromisoformat(first), datetime.fromisoformat(end)
+
+    assert registered - timedelta(hours=3) < first < registered
+    assert last < end < last + timedelta(hours=3)
+
+
 def test_ranges_of_times_are_whole_seconds_in_utc_where_they_have_a_zone():
     seoul = datetime(2026, 1, 1, tzinfo=UTC).astimezone()
     cut = ranges(found([seoul, seoul + timedelta(days=2, microseconds=5)]), 2, "at")
