@@ -30,6 +30,7 @@ import { ApiError, get } from "./api.js";
  * @property {number} rejected
  * @property {number} unknown
  * @property {number} [valid] number of records that a dry run would have sent
+ * @property {boolean} [validate_only] whether it was a dry run; only in the report of an operator
  * @property {number} requests
  * @property {number} seconds
  * @property {number} records_per_second
@@ -224,6 +225,15 @@ function parsed(text) {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Return whether a delivery has sent nothing on purpose. Only the progress of a dry run has `valid`.
+ *
+ * @param {Report} report
+ */
+export function isDryRun(report) {
+  return report.validate_only ?? report.valid !== undefined;
 }
 
 /** @param {any} value */

@@ -1,10 +1,10 @@
 /**
- * Users by day: sent, unchanged and rejected, added up from the reports of the last thirty days.
+ * Users by day: sent, unchanged and rejected, added up from the reports of the last thirty days, without dry runs.
  *
  * Each report is a request, so they are read in steps of a fixed size, the newest first.
  */
 import { forEach } from "./api.js";
-import { DAYS, firstDay } from "./deliveries.js";
+import { DAYS, firstDay, isDryRun } from "./deliveries.js";
 
 const PAGE = 100; // the maximum of Airflow's API
 const STEP = 200;
@@ -98,6 +98,9 @@ export class History {
       return;
     }
     const { report } = reading;
+    if (isDryRun(report)) {
+      return;
+    }
     day.sent += report.delivered; // of all tries, because the API lists only the last try
     day.unchanged += report.unchanged ?? 0;
     day.rejected += report.rejected;

@@ -27,7 +27,8 @@ def report(**counts: Any) -> dict[str, Any]:
     empty = dict.fromkeys(("delivered", "rejected", "suppressed", "merged", "unknown", "resumed", "valid"), 0)
     read = sum(number for name, number in counts.items() if name in {*empty, "unchanged"} - {"resumed"})
     speed = {"batches": 10, "requests": 190, "retries": 0, "seconds": 10.0, "rate_limit": 20.0}
-    return {"read": read, **empty, **speed, "records_per_second": read / 10, "rejects": None, "receipts": None} | counts
+    others = {"records_per_second": read / 10, "rejects": None, "receipts": None, "validate_only": False}
+    return {"read": read, **empty, **speed, **others} | counts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ DELIVERIES = [
     Delivery(dag_id="crm_deletions", operation="delete_users", hours_ago=2),
     Delivery(dag_id="crm_failed", state="failed", hours_ago=3, report=None),
     Delivery(dag_id="crm_without_xcom", hours_ago=4, report=None),
-    Delivery(dag_id="crm_dry_run", hours_ago=5, report=report(valid=321)),
+    Delivery(dag_id="crm_dry_run", hours_ago=5, report=report(valid=321, unchanged=7, rejected=2, validate_only=True)),
     Delivery(dag_id=RESTRICTED_DAG, hours_ago=6, report=report(delivered=77)),
     Delivery(dag_id="crm_at_work", state="running", hours_ago=0.1, report=None),
     *(Delivery(dag_id="crm_parts", hours_ago=24 * days, parts=PARTS) for days in (2, 3)),
