@@ -149,8 +149,7 @@ class Header:
         return any(mapping.get(column, column) == field for column in row)
 
     def _check_spelling(self, row: Row, group: str = "") -> None:
-        # `field_mapping` renames columns, and no name inside an object.
-        mapping = {} if group else self._shaping.field_mapping
+        mapping = self._mapping_in(group)
         wrong = self._misspelt_in(row, mapping)
         if self._fields.properties is None:  # a deletion: only the id is read
             wrong = {column: field for column, field in wrong.items() if not self._has(row, field)}
@@ -167,13 +166,18 @@ class Header:
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
         raise BluxRecordError(f"{group}{column}", f"is {field} in another spelling; {way_out}")
 
+    def _mapping_in(self, group: str) -> Mapping[str, str]:
+        """Return ``field_mapping`` for a row; nothing for a group, since no name inside an object is renamed."""
+        return {} if group else self._shaping.field_mapping
+
     def _check_excluded(self, row: Row, group: str = "") -> None:
         """Check that no column is a name in ``exclude_fields`` in another spelling: it would be sent.
 
         :param group: the group that is checked instead of a row, with a full stop.
         """
+        mapping = self._mapping_in(group)
         for name in row:
-            if not isinstance(name, str) or name in self._shaping.field_mapping or self._shaping.is_excluded(name):
+            if not isinstance(name, str) or name in mapping or self._shaping.is_excluded(name):
                 continue
             excluded = self._excluded.get(letters_of(property_of(name)))
             if excluded is not None and excluded not in row:

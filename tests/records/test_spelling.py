@@ -458,6 +458,15 @@ def test_a_column_that_is_excluded_but_for_its_spelling_is_not_sent(
         assert RowShape(*kind, kept)(TableRow(row))[0] == "u"
 
 
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+def test_a_name_inside_a_group_is_excluded_although_a_column_of_that_name_is_mapped(kind: tuple[str, str]) -> None:
+    shape = RowShape(*kind, Shaping(exclude_fields=["ssn"], field_mapping={"SSN": "custom_user_properties.kept"}))
+
+    for group in ("custom_user_properties", "properties"):
+        row = {"user_id": "u", group: {"SSN": "secret"}}
+        check(shape, row, Rejected(f"{group}.SSN", "so it would be sent"))
+
+
 def test_a_column_beside_the_excluded_one_is_another() -> None:
     row = TableRow({"user_id": "u", "home_address": "secret", "home-address": "x"})
 
