@@ -37,7 +37,8 @@ def alert_text(context: Mapping[str, Any]) -> str:
     """Return a few lines for a person: the task, the error, the counts, the most frequent reasons, the rejects files.
 
     Of an error that is neither Airflow's nor of this package only the type is named, since its message may quote a
-    record: ``ValueError`` of a function with ``@task.blux_upsert_users``, or of a database's driver.
+    record. Examples are a ``ValueError`` of a function with ``@task.blux_upsert_users``, or an error of a database's
+    driver.
 
     The text may contain column names and an API's error message, so it must not be rendered as a template.
 

@@ -176,15 +176,16 @@ def guarded(
 ) -> Iterable[Any]:
     """Return the rows if they have at most ``max_users`` different users.
 
-    Rows that can be read only once are returned as a list in memory. Other rows are counted now and read again for the
-    delivery. They are checked again then, since a query may return more rows the second time.
+    An iterator is read into a list, which is returned. Other rows are counted now and read again for the delivery. They
+    are checked again then, since a query may return more rows the second time.
 
     :param max_users: ``None`` for no limit.
     :param shape: returns the id and the record of a row.
     :param is_stopped: returns whether reading must stop.
-    :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again. In
-        the second reading, it is also raised if there were at most ``max_users`` rows before, and there are more now.
-    :raises BluxSourceError: there are no rows when they are read again.
+    :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again.
+        Users are counted only if the first reading finds more than ``max_users`` rows. If it does not, the second
+        reading raises the error at the first row beyond ``max_users``, whoever its user is.
+    :raises BluxSourceError: there were rows when they were counted, and there are none when they are read again.
     :raises BluxStopped: the run was asked to stop.
     """
     if max_users is None:

@@ -274,5 +274,5 @@ def _rejected(part: Record, error: BluxRequestError) -> Reject:
 
 
 def _said(error: BluxRequestError) -> str:
-    """Return the API's message in quotes; a text in its place if there is none, or none without values."""
+    """Return the API's message in quotes; if it is empty, a text that says that there is none to show."""
     return f'"{error.api_message}"' if error.api_message else f"its answer {error.status} has no message to show"

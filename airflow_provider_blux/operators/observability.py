@@ -110,9 +110,11 @@ class ObservedOperator(BaseOperator):
                 events[outlet].add(changed, extra=_without_lists(extra))
 
     def _store_links(self, context: Context, error: BluxError | None) -> None:
-        """Store the URLs of the links of this try, also as XComs. If storing fails, this is logged and not raised.
+        """Keep the URLs of the operator's links in ``links_of_this_try``, and push those that are not empty as XComs.
 
-        :param error: the error with which the try failed; ``None`` if it succeeded.
+        If this fails, it is logged and not raised.
+
+        :param error: the error of this package with which the try failed; ``None`` if there is none.
         """
         links: dict[str, str] = {}
         self.links_of_this_try = links
