@@ -4,8 +4,9 @@
 reports. A part that fails is retried alone and continues where it stopped. To send one part again, clear only its task.
 Trigger the DAG by hand, with ``{"pattern": "2026-09-0[1-3]"}`` for a few days only.
 
-Old files may contain users who have been deleted since. They are not sent, because ``suppression_path`` is the folder
-with the receipts of their deletion (``sync_users_from_files`` explains how to start with an empty list).
+Consents are not sent, because they may have been withdrawn since. Old files may also contain users who have been
+deleted since. They are not sent, because ``suppression_path`` is the folder with the receipts of their deletion
+(``sync_users_from_files`` explains how to start with an empty list).
 
 Tasks that run at the same time must share one rate limit. Here at most two run, and each uses half of the limit. If
 you have Redis, set ``rate_limit_conn_id`` instead: then a task that runs alone uses the whole limit.
@@ -51,6 +52,7 @@ def backfill_users() -> None:
     sent = BluxUpsertUsersOperator.partial(
         task_id="send_part",
         api="application",
+        exclude_fields="consents",
         suppression_path=f"{OUTPUT}/receipts",
         rate_limit_share=1 / 2,
         max_active_tis_per_dag=2,

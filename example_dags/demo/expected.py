@@ -117,8 +117,9 @@ class Expected:
         return Source(0)
 
     def backfill_users(self, _shop: Path) -> Source:
-        """Upsert the users of every partition."""
-        return self._upsert(_json_lines("partitions/*/users.jsonl"))
+        """Upsert the users of every partition, without their consents."""
+        rows = _json_lines("partitions/*/users.jsonl")
+        return self._upsert([{key: row[key] for key in row.keys() - CONSENTS} for row in rows])
 
     def backfill_customers(self, shop: Path) -> Source:
         """Upsert, without their consents, the customers that changed in July and August 2026: one run sends a month."""
