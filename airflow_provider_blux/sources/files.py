@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -237,7 +236,7 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
     if fs.isdir(place):
         found = fs.find(place)
         if isinstance(fs, LocalFileSystem):  # its `find` leaves out a folder that cannot be listed
-            deque(os.walk(place, onerror=partial(_check_listed, place)), maxlen=0)
+            deque(os.walk(place, onerror=lambda error: _check_listed(place, error.filename, error)), maxlen=0)
         return _below(place, found, warn)
     if isinstance(fs, LocalFileSystem):  # its `exists` is false for a file that the worker may not look for
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -246,7 +245,7 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
         return [place]
     if not _GLOB.search(place):
         return []
-    if isinstance(fs, LocalFileSystem):
+    if isinstance(fs, LocalFileSystem) or "**" not in place:  # object storage lists all below ** at once, or fails
         _check_folders_of_glob(fs, place)
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
     files = [path for path in matches if not fs.isdir(path)]
@@ -280,32 +279,36 @@ def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> li
     return files
 
 
-def _check_listed(place: str, error: OSError) -> None:
+def _check_listed(place: str, folder: str, error: OSError) -> None:
     """Raise an error for a folder that cannot be listed, unless it was removed meanwhile or its files are not read.
 
-    :param place: the folder that is read, with the folder that cannot be listed in it.
+    :param place: the folder that is read, with ``folder`` in it.
     """
-    if not isinstance(error, FileNotFoundError) and not _is_marker(error.filename, place):
+    if not isinstance(error, FileNotFoundError) and not _is_marker(folder, place):
+        words = f": {error.strerror}" if error.strerror else ""
         raise BluxSourceError(
-            f"{error.filename} cannot be read ({type(error).__name__}: {error.strerror}), so that records may be "
-            "missing. Let the worker read this folder, or give a path that leaves it out."
+            f"{folder} cannot be read ({type(error).__name__}{words}), so that records may be missing. Let the worker "
+            "read this folder, or give a path that leaves it out."
         )
 
 
 def _check_folders_of_glob(fs: Any, place: str) -> None:
     """Check that each folder in which a glob may match files can be listed: ``fs.glob`` leaves out any other folder.
 
+    The outermost folders come first, so that ``fs.glob`` uses the checked lists if the file system caches them.
+
     :raises BluxSourceError: a folder cannot be listed.
     """
-    for pattern in (place, *map(str, PurePosixPath(place).parents)):
-        if pattern != place or "**" in place:
-            for folder in filter(fs.isdir, fs.glob(pattern)):
-                try:
-                    os.scandir(folder).close()
-                except OSError as error:
-                    _check_listed(place.partition("**")[0], error)
-        if not _GLOB.search(pattern):
-            return
+    patterns = [place, *map(str, PurePosixPath(place).parents)]
+    outermost = next(at for at, pattern in enumerate(patterns) if not _GLOB.search(pattern))
+    for pattern in reversed(patterns[0 if "**" in place else 1 : outermost + 1]):
+        found = fs.glob(pattern, detail=True) if _GLOB.search(pattern) else {pattern: {"type": "directory"}}
+        folders = [path for path, info in found.items() if info["type"] == "directory"]
+        for folder in folders:
+            try:
+                fs.ls(folder, detail=False)
+            except OSError as error:
+                _check_listed(place.partition("**")[0], folder, error)
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:

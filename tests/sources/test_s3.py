@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -128,6 +129,40 @@ def test_what_is_not_there_is_an_error_that_names_it(path: str) -> None:
     with pytest.raises(BluxSourceError) as raised:
         list(StorageSource(path, conn_id="lake"))
     assert str(raised.value).startswith(path)
+
+
+@pytest.fixture(scope="module")
+def closed(client: Any) -> Iterator[None]:
+    """The same storage at another address, which refuses to list the objects in ``crm/shops/b``."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    for key in ("shops/a/users.jsonl", "shops/b/users.jsonl"):
+        client.put_object(Bucket="crm", Key=key, Body=json.dumps(key).encode())
+    storage = DomainDispatcherApplication(create_backend_app)
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        if "prefix=shops%2Fb" not in environ["QUERY_STRING"]:
+            return storage(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/xml")])
+        return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
+
+    running = make_server("127.0.0.1", 0, answer, threaded=True)
+    Thread(target=running.serve_forever, daemon=True).start()
+    extra = {"endpoint_url": f"http://127.0.0.1:{running.server_port}", "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIRFLOW_CONN_CLOSED", json.dumps(connection))
+        yield
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.mark.parametrize("path", ["shops/*/*.jsonl", "shops/*/users.jsonl", "shop*/*/*"])
+def test_a_folder_that_a_glob_matches_and_that_cannot_be_listed_is_an_error(closed: None, path: str) -> None:
+    assert len(list(StorageSource(f"s3://lake@crm/{path}", file_format="jsonl"))) == 2
+    with pytest.raises(BluxSourceError, match=r"shops/b cannot be read \(PermissionError.*, so that records may be"):
+        list(StorageSource(f"s3://closed@crm/{path}", file_format="jsonl"))
 
 
 @pytest.fixture
