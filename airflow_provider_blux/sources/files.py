@@ -237,6 +237,7 @@ def _paths(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
         found = fs.find(place)
         if isinstance(fs, LocalFileSystem):  # its `find` leaves out a folder that cannot be listed
             deque(os.walk(place, onerror=lambda error: _check_listed(place, error.filename, error)), maxlen=0)
+            _check_links(place, found, folders=())
         return _below(place, found, warn)
     if isinstance(fs, LocalFileSystem):  # its `exists` is false for a file that the worker may not look for
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -309,6 +310,27 @@ def _check_folders_of_glob(fs: Any, place: str) -> None:
                 fs.ls(folder, detail=False)
             except OSError as error:
                 _check_listed(place.partition("**")[0], folder, error)
+        if isinstance(fs, LocalFileSystem):
+            _check_links(place.partition("**")[0], found, folders)
+
+
+def _check_links(place: str, found: Iterable[str], folders: Iterable[str]) -> None:
+    """Raise an error for a link to a folder, in which ``fs.find`` and ``fs.glob`` find no file on a local disk.
+
+    A link to one of ``folders``, such as ``latest``, is no error: the files in these folders are read.
+
+    :param place: the folder that is read, or a glob of folders, as for :func:`_is_marker`.
+    :param found: the paths of files, folders and links.
+    """
+    targets = {os.path.realpath(folder) for folder in folders}
+    for path in found:
+        is_other = os.path.islink(path) and os.path.isdir(path) and os.path.realpath(path) not in targets
+        if is_other and not _is_marker(path, place):
+            raise BluxSourceError(
+                f"{path} is a link to a folder, and files in such a folder are not found here, so that records would "
+                "be missing. Name the link itself, as an item of a list, and leave it out of this path.",
+                retry_helps=False,
+            )
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:

@@ -449,6 +449,26 @@ def test_a_folder_that_a_glob_does_not_match_need_not_be_listed(
     assert list(StorageSource(f"{tmp_path}/{glob}")) == ["a"]
 
 
+@pytest.mark.parametrize("path", ["2026", "2026/**", "2026/*/*.jsonl", "20*/*/*.jsonl", "2026/l*/users.jsonl"])
+def test_a_link_to_a_folder_is_an_error_since_its_files_are_not_found(tmp_path: Path, path: str) -> None:
+    write_lines(tmp_path / "2026" / "01" / "users.jsonl", "a")
+    write_lines(tmp_path / "elsewhere" / "users.jsonl", "b")
+    (tmp_path / "2026" / "link").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(BluxSourceError, match="/2026/link is a link to a folder, and files in such a folder are not"):
+        list(StorageSource(f"{tmp_path}/{path}"))
+    assert list(StorageSource([f"{tmp_path}/2026/01", f"{tmp_path}/2026/link"])) == ["a", "b"]
+
+
+@pytest.mark.parametrize("glob", ["2026/**", "2026/*/*.jsonl", "link/*/*.jsonl"])
+def test_a_link_to_a_folder_that_is_read_is_no_error(tmp_path: Path, glob: str) -> None:
+    write_lines(tmp_path / "2026" / "01" / "users.jsonl", "a")
+    (tmp_path / "2026" / "latest").symlink_to("01")
+    (tmp_path / "link").symlink_to("2026")
+
+    assert list(StorageSource(f"{tmp_path}/{glob}")) == ["a"]
+
+
 def test_a_folder_whose_files_are_not_read_need_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lines(tmp_path / "users.jsonl", "a")
     close(tmp_path / ".Trash-1000", monkeypatch)
