@@ -26,7 +26,7 @@ from airflow_provider_blux.hooks.options import HookOptions
 from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape, never_sent
 from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.files import StorageSource
-from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, url_of
+from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, for_airflow, url_of
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
 
     def lines(urls: list[str]) -> Iterator[bytes]:
         for url in urls:
-            place = ObjectStoragePath(url)
+            place = ObjectStoragePath(for_airflow(url))
             try:
                 with place.fs.open(place.path, "rb") as file:
                     yield from file
@@ -179,7 +179,7 @@ def _folder(path: str, argument: str) -> Folder:
     if not isinstance(url, str):  # render_template_as_native_obj makes a number of 20260131
         raise BluxConfigError(f"{argument} is of type {type(path).__name__}; it must be the path of a folder, as text.")
     try:
-        place = ObjectStoragePath(url)
+        place = ObjectStoragePath(for_airflow(url))
         before = BEFORE_THE_PATH.match(url)  # `None` for a local path without a scheme
         return Folder(place.fs, place.path, argument, (before and before[1]) or "")
     except (ImportError, ValueError, TypeError) as error:

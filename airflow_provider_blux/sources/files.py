@@ -21,7 +21,14 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.csv_text import dialect_of
 from airflow_provider_blux.sources.formats import FileFormat, format_by_suffix, layout_of, records
-from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, AnyPath, partition_folders, partitions_of, urls_of
+from airflow_provider_blux.sources.paths import (
+    BEFORE_THE_PATH,
+    AnyPath,
+    for_airflow,
+    partition_folders,
+    partitions_of,
+    urls_of,
+)
 from airflow_provider_blux.sources.rows import LineRow
 
 log = logging.getLogger(__name__)
@@ -214,7 +221,7 @@ class StorageSource:
     def _root(self, url: str) -> tuple[Any, Any]:
         try:
             # In Airflow before 3.3, an explicit `conn_id=None` would override the connection in the URL.
-            root = ObjectStoragePath(url, **({"conn_id": self._conn_id} if self._conn_id else {}))
+            root = ObjectStoragePath(for_airflow(url), **({"conn_id": self._conn_id} if self._conn_id else {}))
             fs = root.fs
         except (ImportError, ValueError) as error:
             raise BluxConfigError(

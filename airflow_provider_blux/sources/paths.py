@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -29,6 +29,16 @@ def url_of(path: Any) -> Any:
 def urls_of(path: Any) -> list[Any]:
     """Return one path, or a list of paths, as a list, in which each path object has become text."""
     return [url_of(one) for one in path] if isinstance(path, list | tuple) else [url_of(path)]
+
+
+def for_airflow(url: str) -> str:
+    """Return a URL or local path in a form of which ``ObjectStoragePath`` changes nothing.
+
+    It drops a ``?`` or ``#`` with nothing after it. In Airflow 2, it lets a relative local path begin at ``/``.
+    """
+    if not urlsplit(url).scheme and not url.startswith("/"):
+        url = os.path.join(os.getcwd(), url)
+    return f"{url}/" if url.endswith(("?", "#")) else url
 
 
 def partition_folders(path: str) -> list[tuple[str, str]]:

@@ -166,6 +166,14 @@ def test_a_glob_that_matches_only_folders_is_warned_of(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("path", ["2026/users-1", "2026/users-?", "./2026", "*/users-1", "file://{}/2026/users-?"])
+def test_a_path_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    write_lines(tmp_path / "2026" / "users-1", "a")
+    monkeypatch.chdir(tmp_path)
+
+    assert list(StorageSource(path.format(tmp_path), file_format="jsonl")) == ["a"]
+
+
 def test_a_missing_file_with_a_relative_path_is_an_error_that_names_where_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
