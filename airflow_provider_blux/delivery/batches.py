@@ -297,7 +297,7 @@ class Batch:
         elif earlier is None:
             self.records[record.key] = record
         else:
-            self.merged[record.key] = [*self.parts(record.key), record]
+            self.merged.setdefault(record.key, [earlier]).append(record)
             self.records[record.key] = Record(earlier.number, record.key, content, mark=mark)
         return True
 
