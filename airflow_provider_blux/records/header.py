@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -69,7 +70,7 @@ class Header:
         :raises BluxRecordError: the row is a single object, and its keys are wrong; or a column in ``json_columns``
             does not hold valid JSON.
         """
-        row = self.lowered(row) if self._shaping.lowercase_columns else row
+        row = self.lowered(row)
         if (names := tuple(row)) not in self._checked:
             self.unread.difference_update(names)
             self._check(row)
@@ -102,8 +103,7 @@ class Header:
         lower = self._lower
         lowered = {lower(name): value for name, value in row.items()}
         if len(lowered) < len(row):
-            names = list(map(lower, row))
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = next(name for name, number in Counter(map(lower, row)).items() if number > 1)
             error = alike([name for name in row if lower(name) == twice])
             raise error if is_table_row(row) else BluxRecordError(twice, error.message)
         return _kind_of(row)(lowered)
