@@ -184,7 +184,7 @@ def guarded(
     :param is_stopped: returns whether reading must stop.
     :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again.
         Users are counted only if the first reading finds more than ``max_users`` rows. If it does not, the second
-        reading raises the error at the first row beyond ``max_users``, whoever its user is.
+        reading raises the error at the first row beyond ``max_users``, also if that row is of a user who came before.
     :raises BluxSourceError: there were rows when they were counted, and there are none when they are read again.
     :raises BluxStopped: the run was asked to stop.
     """
