@@ -1,0 +1,141 @@
+"""Finds the files that a path stands for: one file, the files of a folder, or the files that a glob matches."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.sources.formats import format_by_suffix
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+def files_at(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
+    """Return the sorted paths of the files at a path; an empty list if there are none.
+
+    :param place: the path of a file, of a folder, or a glob. A folder stands for all files in it at any depth, except
+        those that :func:`_is_marker` excludes; so does ``**`` in a glob. A path that exists is not treated as a glob,
+        even with wildcards in it.
+    :param warn: called with a warning about files that are not read.
+    :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
+    """
+    if fs.isdir(place):
+        found = fs.find(place)
+        if isinstance(fs, LocalFileSystem):  # its `find` leaves out a folder that cannot be listed
+            deque(os.walk(place, onerror=lambda error: _check_listed(place, error.filename, error)), maxlen=0)
+            _check_links(place, found, folders=())
+        return _below(place, found, warn)
+    if isinstance(fs, LocalFileSystem):  # its `exists` is false for a file that the worker may not look for
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(place)
+    if fs.exists(place):
+        return [place]
+    if not _GLOB.search(place):
+        return []
+    if isinstance(fs, LocalFileSystem) or "**" not in place:  # object storage lists all below ** at once, or fails
+        _check_folders_of_glob(fs, place)
+    matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
+    files = [path for path in matches if not fs.isdir(path)]
+    if "**" in place:
+        return _below(place.partition("**")[0], files, warn)
+    if len(files) < len(matches):
+        warn(
+            f"{place} matches folders, and a glob does not read the files in them. To read these files, add /** to it."
+        )
+    return files
+
+
+def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> list[str]:
+    """Return the sorted paths of the files with records among the files that were found below a folder.
+
+    :param folder: the path of the folder, or a glob of folders.
+    :param warn: called with a warning about files that are not read.
+    :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
+    """
+    if any("/_delta_log/" in path or "/.hoodie/" in path for path in found):
+        raise BluxConfigError(
+            f"{folder} holds a table of Delta Lake or Hudi, whose files also have rows that were changed or deleted "
+            "since. Read the table with a tool that knows its format, and send the result or an export."
+        )
+    files = sorted(path for path in found if not _is_marker(path, folder))
+    if hidden := [path for path in set(found).difference(files) if format_by_suffix(path)]:
+        warn(
+            f"{min(hidden)} is not read, since its name or that of its folder begins with _ or a dot. If it should be "
+            "read, rename it; otherwise move it elsewhere."
+        )
+    return files
+
+
+def _check_listed(place: str, folder: str, error: OSError) -> None:
+    """Raise an error for a folder that cannot be listed, unless it was removed meanwhile or its files are not read.
+
+    :param place: the folder that is read, with ``folder`` in it.
+    """
+    if not isinstance(error, FileNotFoundError) and not _is_marker(folder, place):
+        words = f": {error.strerror}" if error.strerror else ""
+        raise BluxSourceError(
+            f"{folder} cannot be read ({type(error).__name__}{words}), so that records may be missing. Let the worker "
+            "read this folder, or give a path that leaves it out."
+        )
+
+
+def _check_folders_of_glob(fs: Any, place: str) -> None:
+    """Check that each folder in which a glob may match files can be listed: ``fs.glob`` leaves out any other folder.
+
+    The outermost folders come first, so that ``fs.glob`` uses the checked lists if the file system caches them.
+
+    :raises BluxSourceError: a folder cannot be listed.
+    """
+    patterns = [place, *map(str, PurePosixPath(place).parents)]
+    outermost = next(at for at, pattern in enumerate(patterns) if not _GLOB.search(pattern))
+    for pattern in reversed(patterns[0 if "**" in place else 1 : outermost + 1]):
+        found = fs.glob(pattern, detail=True) if _GLOB.search(pattern) else {pattern: {"type": "directory"}}
+        folders = [path for path, info in found.items() if info["type"] == "directory"]
+        for folder in folders:
+            try:
+                fs.ls(folder, detail=False)
+            except OSError as error:
+                _check_listed(place.partition("**")[0], folder, error)
+        if isinstance(fs, LocalFileSystem):
+            _check_links(place.partition("**")[0], found, folders)
+
+
+def _check_links(place: str, found: Iterable[str], folders: Iterable[str]) -> None:
+    """Raise an error for a link to a folder, in which ``fs.find`` and ``fs.glob`` find no file on a local disk.
+
+    A link to one of ``folders``, such as ``latest``, is no error: the files in these folders are read.
+
+    :param place: the folder that is read, or a glob of folders, as for :func:`_is_marker`.
+    :param found: the paths of files, folders and links.
+    """
+    targets = {os.path.realpath(folder) for folder in folders}
+    for path in found:
+        is_other = os.path.islink(path) and os.path.isdir(path) and os.path.realpath(path) not in targets
+        if is_other and not _is_marker(path, place):
+            raise BluxSourceError(
+                f"{path} is a link to a folder, and files in such a folder are not found here, so that records would "
+                "be missing. Name the link itself, as an item of a list, and leave it out of this path.",
+                retry_helps=False,
+            )
+
+
+def _is_marker(path: str, folder: str) -> bool:
+    """Return whether a file has no records, by its name: ``_SUCCESS``, ``.part-0.crc``, ``_temporary/0.json``.
+
+    Engines such as Spark start the names of such files and folders with ``_`` or ``.``. A path that ends with ``/`` is
+    the empty object with which an S3 console represents a folder.
+
+    :param folder: the folder that is read, or a glob of such folders; its own name does not count.
+    """
+    if path.endswith("/"):  # the empty object that represents a folder in S3
+        return True
+    below = PurePosixPath(path).parts[len(PurePosixPath(folder).parts) :]
+    return any(part.startswith(("_", ".")) for part in below)
