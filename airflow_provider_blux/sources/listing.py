@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
@@ -26,12 +25,13 @@ def files_at(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
         even with wildcards in it.
     :param warn: called with a warning about files that are not read.
     :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
+    :raises BluxSourceError: a folder in which there may be files cannot be read.
     """
     if fs.isdir(place):
-        found = fs.find(place)
-        if isinstance(fs, LocalFileSystem):  # its `find` leaves out a folder that cannot be listed
-            deque(os.walk(place, onerror=lambda error: _check_listed(place, error.filename, error)), maxlen=0)
-            _check_links(place, found, folders=())
+        if not isinstance(fs, LocalFileSystem):
+            return _below(place, fs.find(place), warn)
+        found = list(_walk(fs, place, place))
+        _check_links(place, found, folders=())
         return _below(place, found, warn)
     if isinstance(fs, LocalFileSystem):  # its `exists` is false for a file that the worker may not look for
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -74,25 +74,46 @@ def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> li
     return files
 
 
-def _check_listed(place: str, folder: str, error: OSError) -> None:
-    """Raise an error for a folder that cannot be listed, unless it was removed meanwhile or its files are not read.
+def _walk(fs: Any, folder: str, place: str) -> Iterator[str]:
+    """Yield the paths of all files and links below a folder on a disk, where ``fs.find`` would pass over errors.
 
     :param place: the folder that is read, with ``folder`` in it.
+    :raises BluxSourceError: a folder cannot be read.
     """
-    if not isinstance(error, FileNotFoundError) and not _is_marker(folder, place):
+    for entry in _listed(fs, folder, place):
+        if entry["type"] == "directory":
+            yield from _walk(fs, entry["name"], place)
+        else:
+            yield entry["name"]
+
+
+def _listed(fs: Any, folder: str, place: str) -> list[dict[str, Any]]:
+    """Return the entries of a folder, each with its path (``name``) and ``type``.
+
+    The list is empty if the folder was removed meanwhile, or if it cannot be read and no file in it would be read.
+
+    :param place: the folder that is read, or a glob of folders, as for :func:`_is_marker`.
+    :raises BluxSourceError: the worker may not list the folder, or may not look at its entries.
+    """
+    try:
+        entries: list[dict[str, Any]] = fs.ls(folder, detail=True)
+    except OSError as error:
+        if _is_marker(folder, place) or (isinstance(error, FileNotFoundError) and not fs.exists(folder)):
+            return []
         words = f": {error.strerror}" if error.strerror else ""
         raise BluxSourceError(
             f"{folder} cannot be read ({type(error).__name__}{words}), so that records may be missing. Let the worker "
             "read this folder, or give a path that leaves it out."
-        )
+        ) from error
+    return entries
 
 
 def _check_folders_of_glob(fs: Any, place: str) -> None:
-    """Check that each folder in which a glob may match files can be listed: ``fs.glob`` leaves out any other folder.
+    """Check that each folder in which a glob may match files can be read: ``fs.glob`` leaves out any other folder.
 
     The outermost folders come first, so that ``fs.glob`` uses the checked lists if the file system caches them.
 
-    :raises BluxSourceError: a folder cannot be listed.
+    :raises BluxSourceError: a folder cannot be read.
     """
     patterns = [place, *map(str, PurePosixPath(place).parents)]
     outermost = next(at for at, pattern in enumerate(patterns) if not _GLOB.search(pattern))
@@ -100,10 +121,7 @@ def _check_folders_of_glob(fs: Any, place: str) -> None:
         found = fs.glob(pattern, detail=True) if _GLOB.search(pattern) else {pattern: {"type": "directory"}}
         folders = [path for path, info in found.items() if info["type"] == "directory"]
         for folder in folders:
-            try:
-                fs.ls(folder, detail=False)
-            except OSError as error:
-                _check_listed(place.partition("**")[0], folder, error)
+            _listed(fs, folder, place.partition("**")[0])
         if isinstance(fs, LocalFileSystem):
             _check_links(place.partition("**")[0], found, folders)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -482,6 +484,48 @@ def test_a_folder_whose_files_are_not_read_need_not_be_listed(tmp_path: Path, mo
     close(tmp_path / ".Trash-1000", monkeypatch)
 
     assert list(StorageSource(str(tmp_path))) == ["a"]
+
+
+@pytest.fixture
+def folder_of_nobody() -> Iterator[Path]:
+    """A folder, read by an account that is not root: root may read everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        account = os.geteuid()
+        if account == 0:
+            os.chown(folder, 65534, -1)
+            os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(account)
+
+
+@pytest.mark.parametrize("glob", ["", "**", "**/*.jsonl", "*/users.jsonl", "2025*/*"])
+def test_a_folder_whose_files_may_not_be_looked_at_is_an_error(folder_of_nobody: Path, glob: str) -> None:
+    write_lines(folder_of_nobody / "2026" / "users.jsonl", "a")
+    write_lines(folder_of_nobody / "2025" / "users.jsonl", "b")
+    (folder_of_nobody / "2025").chmod(0o400)  # it can be listed
+
+    try:
+        with pytest.raises(
+            BluxSourceError, match=r"/2025 cannot be read \(PermissionError: Permission denied\), so that"
+        ):
+            list(StorageSource(f"{folder_of_nobody}/{glob}"))
+    finally:
+        (folder_of_nobody / "2025").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "path", ["users", "./users", "users/", "users/**", "users/**/*.jsonl", "../.data/users", "us*/**"]
+)
+def test_a_path_in_a_working_directory_below_a_hidden_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    write_lines(tmp_path / ".data" / "users" / "new" / "a.jsonl", "a")
+    write_lines(tmp_path / ".data" / "users" / "_old" / "a.jsonl", "b")
+    monkeypatch.chdir(tmp_path / ".data")
+
+    assert list(StorageSource(path)) == ["a"]
 
 
 def test_a_file_that_may_not_be_looked_for_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
