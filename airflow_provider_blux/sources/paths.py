@@ -35,9 +35,10 @@ def for_airflow(url: str) -> str:
     """Return a URL or local path in a form of which ``ObjectStoragePath`` changes nothing.
 
     It drops a ``?`` or ``#`` with nothing after it. In Airflow 2, it lets a relative local path begin at ``/``.
+    A path that begins with ``~`` is below the home folder.
     """
     if not urlsplit(url).scheme and not url.startswith("/"):
-        url = os.path.join(os.getcwd(), url)
+        url = os.path.join(os.getcwd(), os.path.expanduser(url))
     return f"{url}/" if url.endswith(("?", "#")) else url
 
 

@@ -176,6 +176,14 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(StorageSource(path.format(tmp_path), file_format="jsonl")) == ["a"]
 
 
+@pytest.mark.parametrize("path", ["~/users.jsonl", "~/*.jsonl", "~"])
+def test_a_path_below_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    write_lines(tmp_path / "users.jsonl", "a")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert list(StorageSource(path)) == ["a"]
+
+
 def test_a_missing_file_with_a_relative_path_is_an_error_that_names_where_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
