@@ -27,6 +27,7 @@ KINDS: dict[Operation, str] = {
     "send_events": "events",
     "update_devices": "devices",
 }
+_RIGHT = f"Write it as {SCHEME}://{{application id}}/ and one of {', '.join(KINDS.values())}."
 
 
 def users(application: str) -> Asset:
@@ -108,15 +109,31 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
     :raises ValueError: the URI is not that of an asset in Blux, or it may hold a secret. The message does not show it.
     """
-    right = f"Write it as {SCHEME}://{{application id}}/ and one of {', '.join(KINDS.values())}."
+    _check_only_names(uri)
+    if not uri.netloc or uri.path.removeprefix("/") not in KINDS.values():
+        raise ValueError(f"The URI of an asset in Blux names no application, or an unknown kind. {_RIGHT}")
+    return uri
+
+
+def check_asset(asset: Asset) -> None:
+    """Check the URI of an asset in Blux, and its name, which is the URI as the DAG author wrote it.
+
+    Airflow drops a password and a fragment from the URI, but keeps them in the name, which it stores and shows, too.
+
+    :raises ValueError: see :func:`sanitize_uri`.
+    """
+    sanitize_uri(urlsplit(asset.uri))
+    name = urlsplit(getattr(asset, "name", asset.uri))  # an asset of Airflow 2 has no name
+    if name.scheme == SCHEME:
+        _check_only_names(name)
+
+
+def _check_only_names(uri: SplitResult) -> None:
     if "@" in uri.netloc or ":" in uri.netloc or uri.query or uri.fragment:
         raise ValueError(
             "The URI of an asset in Blux holds more than an application and a kind. It is stored and shown as plain "
-            f"text, so it must hold no key, port, query or fragment. {right}"
+            f"text, so it must hold no key, port, query or fragment. {_RIGHT}"
         )
-    if not uri.netloc or uri.path.removeprefix("/") not in KINDS.values():
-        raise ValueError(f"The URI of an asset in Blux names no application, or an unknown kind. {right}")
-    return uri
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:  # noqa: ARG001 - Airflow's signature

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AssetAlias, BaseOperator
 
 from airflow_provider_blux.api.endpoints import Operation
-from airflow_provider_blux.assets.blux import is_blux_asset, is_blux_reference, sanitize_uri
+from airflow_provider_blux.assets.blux import check_asset, is_blux_asset, is_blux_reference
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.operators.links import (
     BluxDocumentationLink,
@@ -86,7 +85,7 @@ class ObservedOperator(BaseOperator):
             )
         for outlet in filter(is_blux_asset, self.outlets):
             try:
-                sanitize_uri(urlsplit(outlet.uri))
+                check_asset(outlet)
             except ValueError as error:
                 raise BluxConfigError(f"outlets: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import warnings
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -97,6 +98,26 @@ def test_an_outlet_that_may_hold_a_secret_is_refused_when_the_dag_is_parsed() ->
         BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=[outlet])
 
     assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.skipif(not hasattr(Asset, "ref"), reason="Airflow 2 has no names of assets")
+@pytest.mark.parametrize("uri", ["blux://my-app:s3cr3t@my-app/users", "blux://my-app/users#s3cr3t"])
+def test_an_outlet_whose_name_may_hold_a_secret_is_refused_when_the_dag_is_parsed(uri: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow says that it drops the password from the URI
+        outlet = Asset(uri)
+    assert "s3cr3t" in outlet.name
+    with pytest.raises(BluxConfigError, match="must hold no key") as refused:
+        BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=[outlet])
+
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["users of the shop", "blux://my-app/users/"])
+def test_an_outlet_in_blux_may_have_another_name(name: str) -> None:
+    outlet = Asset(name=name, uri="blux://my-app/users") if hasattr(Asset, "ref") else Asset(uri="blux://my-app/users")
+
+    assert BluxUpsertUsersOperator(task_id="push", users=USERS, outlets=[outlet]).outlets == [outlet]
 
 
 @pytest.mark.skipif(not hasattr(Asset, "ref"), reason="Airflow 2 has no references to assets")
