@@ -58,6 +58,16 @@ def test_every_step_of_a_version_has_a_row() -> None:
     assert named == {step for step in STEPS if step.startswith(("Airflow ", "Python "))} | {"make test", "make demo"}
 
 
+def test_what_is_left_out_with_the_earliest_versions_is_named() -> None:
+    words = {"delivery": "deliveries", "records": "records", "emulator": "emulator", "test_bench": "benchmark"}
+    left_out = set(re.findall(r"--ignore tests/(\w+)", ARRAYS["AS_ON_3_3"])) - {"docs"}
+    (named,) = re.findall(r"in every other row; those of ([^;]+) with 3\.0 and 2\.11;", " ".join(PAGE.prose.split()))
+
+    assert set(re.findall(r"\w+", named)) & {*words.values(), "memory"} == {
+        words.get(folder, "memory") for folder in left_out
+    }
+
+
 def test_the_versions_are_those_of_the_steps_and_the_pins() -> None:
     for airflow, python, steps, *_ in ROWS:
         minor = airflow.rpartition(".")[0]
