@@ -41,7 +41,7 @@ class Report:
     :param unknown: records that may have arrived, and are not sent again.
     :param resumed: how many of the ``delivered`` records an earlier try has delivered.
     :param absent: users of the snapshot that are not in the source; ``None`` without a snapshot, after an early stop,
-        and for a mapped task, which reads only a part of the source.
+        for deletions, and for a mapped task, which reads only a part of the source.
     :param valid: with ``validate_only``, records that would have been sent.
     :param requests: requests of this try, including ``retries``. ``retries``, ``seconds`` and ``records_per_second``
         are those of this try as well.
