@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow_provider_blux.api.endpoints import Api
 from airflow_provider_blux.exceptions import BluxConfigError
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,9 @@ class Access:
 
 
 def checked_url(url: str, name: str) -> str:
-    """Return a base URL without its trailing slash.
+    """Return a base URL without its trailing slash, and without the port that its scheme implies.
+
+    Snapshots, checkpoints and shared rates belong to a URL, so the same address must give the same URL.
 
     :param name: the name of the URL in the connection, for the error message.
     :raises BluxConfigError: the URL has no host, or holds credentials, a query or a fragment; or it is an ``http://``
@@ -57,7 +61,7 @@ def checked_url(url: str, name: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise BluxConfigError(f"{name} is not a URL. Write it as https://host/path.") from None
     if parts.scheme not in ("http", "https") or not host:
@@ -69,6 +73,8 @@ def checked_url(url: str, name: str) -> str:
             f"{name} is plain http://, which would send keys and personal data unencrypted. "
             "Use https:// (plain http is accepted for loopback addresses only)."
         )
+    if port == _DEFAULT_PORTS[parts.scheme]:
+        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition(":")[0]))
     return url.rstrip("/")
 
 

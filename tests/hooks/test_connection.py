@@ -82,9 +82,30 @@ def test_host_schema_and_port_make_the_url(read: Any, connection: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    ("connection", "url"),
+    [
+        ({"host": "api.example.com", "port": 443}, "https://api.example.com/prod"),
+        ({"host": "https://api.example.com/stg", "port": 443}, "https://api.example.com/stg"),
+        ({"host": "https://api.example.com:443/stg/"}, "https://api.example.com/stg"),
+        ({"host": "https://api.example.com:443"}, "https://api.example.com"),
+        ({"host": "http://[::1]:80/prod"}, "http://[::1]/prod"),
+        ({"host": "https://api.example.com:80/stg"}, "https://api.example.com:80/stg"),
+    ],
+)
+def test_the_port_of_the_scheme_makes_no_other_url(read: Any, connection: dict[str, Any], url: str) -> None:
+    assert read({**APPLICATION, **connection}).access["application"].url == url
+
+
+def test_the_port_of_the_scheme_makes_no_other_url_of_the_open_api(read: Any) -> None:
+    extra = {"open_api_url": "https://open.example.com:443/", "project_id": "p-1", "open_api_key": OPEN_KEY}
+
+    assert read({"extra": extra}).access["open"].url == "https://open.example.com"
+
+
+@pytest.mark.parametrize(
     ("uri", "url"),
     [
-        (f"blux://app:{SECRET}@api.example.com:443/stg", "https://api.example.com:443/stg"),
+        (f"blux://app:{SECRET}@api.example.com:8443/stg", "https://api.example.com:8443/stg"),
         (f"blux://app:{SECRET}@api.example.com", "https://api.example.com/prod"),
         (f"blux://app:{SECRET}@", "https://api.blux.ai/prod"),
         (f"blux://app:{SECRET}@http%3A%2F%2F127.0.0.1%3A8080%2Fprod", "http://127.0.0.1:8080/prod"),
