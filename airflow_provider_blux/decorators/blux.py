@@ -17,6 +17,7 @@ from airflow_provider_blux.operators.arguments import (
     SendEventsArguments,
     UpdateDevicesArguments,
     UpsertUsersArguments,
+    with_defaults,
 )
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.operators.blux import (
@@ -192,10 +193,12 @@ def _decorator(
     # Checked here too, because the operator of a mapped task is made only when the task runs.
     _check(kind, python_callable, kwargs)
     given = kwargs.keys() - {kind.records_field, *_ELSEWHERE}
-    if error := misnamed(kind.custom_operator_name, given, [argument.name for argument in kind.arguments()]):
+    known = [argument.name for argument in kind.arguments()]
+    if error := misnamed(kind.custom_operator_name, given, known):
         raise error
     if python_callable is None:
         return cast("TaskDecorator", partial(_decorator, kind, **kwargs))
+    kwargs = with_defaults(kwargs, known)
     # Without multiple_outputs Airflow infers it from the function's return annotation; the XCom holds the report.
     kwargs.setdefault("multiple_outputs", False)
     return task_decorator_factory(python_callable=python_callable, decorated_operator_class=kind, **kwargs)

@@ -185,6 +185,18 @@ class UpdateDevicesArguments(TaskArguments, SnapshotArguments, total=False):
     list_key: str
 
 
+def with_defaults(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return the arguments of a task with those that its own ``default_args`` adds.
+
+    Of the ``default_args`` of a mapped task, Airflow keeps only the arguments that all operators have.
+
+    :param given: the arguments, maybe with ``default_args``.
+    :param known: the names of the arguments that are added; any other name in ``default_args`` is for other operators.
+    """
+    defaults = given.get("default_args") or {}
+    return {**{name: defaults[name] for name in known if name in defaults}, **given}
+
+
 class CheckedOperator(BaseOperator):
     """An operator with a signature that lists all arguments, also the inherited ones, for editors and help.
 
@@ -203,10 +215,7 @@ class CheckedOperator(BaseOperator):
         """
         if error := cls._misnamed(f"{cls.__name__}.partial", kwargs):
             raise error
-        # Of the task's own `default_args`, Airflow keeps only those that all operators have.
-        defaults = kwargs.get("default_args") or {}
-        own = {name: value for name, value in defaults.items() if name in signature(cls).parameters}
-        return super().partial(**{**own, **kwargs})
+        return super().partial(**with_defaults(kwargs, signature(cls).parameters))
 
     @classmethod
     def _misnamed(cls, owner: str, given: Iterable[str]) -> BluxConfigError | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import DecoratedOperator, task
@@ -172,6 +172,18 @@ def test_only_what_a_function_task_has_is_a_template(name: str) -> None:
 
     assert fields[:5] == ("op_args", "op_kwargs", "blux_conn_id", "rejects_path", "checkpoint_path")
     assert fields[5:] == ("rate_limit_conn_id", "max_rejects", "resume", "validate_only", *own)
+
+
+@any_decorator
+def test_a_mapped_function_has_the_arguments_of_its_own_default_args(name: str) -> None:
+    defaults = {"rejects_path": "/rejects", "batch_size": 5, "retries": 7}
+    with dag(default_args={"api": "open", "batch_size": 3}) as one:
+        decorated(name, records, default_args=defaults, batch_size=9).expand(page=[1, 2])
+
+    instance = cast("Any", one.get_task("records")).unmap({"op_kwargs": {"page": 1}})
+
+    found = (instance.rejects_path, instance.batch_size, instance.retries, instance.api)
+    assert found == ("/rejects", 9, 7, "open")
 
 
 @any_decorator
