@@ -34,6 +34,8 @@ _TRANSIENT_4XX = frozenset({408, 409, 423, 425, 429})
 # With these statuses of a gateway it is unknown whether the API behind it has processed the request. 520 and 524 are
 # Cloudflare's: the server behind it gave an unreadable answer, or none in time.
 _BY_THE_GATEWAY = frozenset({502, 504, 520, 524})
+# Errors of opening a connection. The time-out of a TLS handshake, or of a proxy's answer, is that of a read.
+_WITHOUT_CONNECTION = (requests.ConnectionError, requests.Timeout)
 # The connection field with the URL of each API.
 _WHERE: dict[Api, str] = {"application": "host (Application API URL)", "open": "extra open_api_url (Open API URL)"}
 NOT_FOUND: dict[Api, str] = {
@@ -217,7 +219,7 @@ class BluxClient:
                 f"The certificate of {host} (the {endpoint.api} API) is not trusted. Name the CA bundle to trust in "
                 "the connection extra 'verify'; verification cannot be switched off."
             )
-        if isinstance(error, requests.ConnectionError):
+        if isinstance(error, _WITHOUT_CONNECTION):
             proxied = self._route(endpoint).is_proxied
             proxy = " through the proxy that the environment names" if proxied else ""
             reason = next((cause for cause in reversed(causes) if isinstance(cause, HTTPError | OSError)), error)

@@ -305,6 +305,21 @@ def test_a_body_that_nobody_reads_is_given_up_at_the_timeout_and_leaves_nothing_
     assert took < SECONDS
 
 
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["a server", "a proxy"])
+def test_a_tls_connection_that_is_not_answered_in_time_is_a_fault_that_may_pass(monkeypatch, through, is_proxy):
+    monkeypatch.setattr("airflow_provider_blux.api.client.CONNECT_TIMEOUT", 0.2)
+    with ignoring() as port:
+        if is_proxy:
+            through("https", port)
+        with (
+            client_at(f"https://127.0.0.1:{9 if is_proxy else port}") as client,
+            pytest.raises(BluxUnavailable, match=r"^No connection to 127.0.0.1:.* \(TimeoutError\)\.") as caught,
+        ):
+            send(client)
+
+    assert not caught.value.in_doubt
+
+
 @pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["its first line", "its headers"])
 def test_an_answer_that_drips_ends_at_the_deadline(piece):
     with dripping(piece) as port, client_at(f"http://127.0.0.1:{port}", timeout=0.3) as client:
