@@ -164,9 +164,9 @@ class BluxClient:
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             if departure.has_begun:
                 raise self._no_answer(error, endpoint, route, in_doubt=departure.has_ended) from error
-            refused = self._no_connection(error, endpoint)
-            # The error of a proxy URL that cannot be parsed quotes the URL, which may hold a password.
-            raise refused from (None if isinstance(refused, exceptions.BluxConfigError) else error)
+            # Any other error may be that of a proxy URL that cannot be parsed: it quotes the URL and its password.
+            cause = error if isinstance(error, _WITHOUT_CONNECTION) else None
+            raise self._no_connection(error, endpoint) from cause
         if answer.status in _ACCEPTED and not answer.is_html:
             return answer.status
         message = redacted_message(answer.body, json.loads(body), self._secrets)

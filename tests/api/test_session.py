@@ -169,11 +169,12 @@ def test_a_host_is_trusted_by_nothing_else(tmp_path):
     with (
         answering(OK, tls=tls) as wire,
         client_at(f"https://127.0.0.1:{wire.port}") as client,
-        pytest.raises(BluxConfigError, match=r"not trusted\. Name the CA bundle"),
+        pytest.raises(BluxConfigError, match=r"not trusted\. Name the CA bundle") as caught,
     ):
         send(client)
 
     assert wire.requests == []
+    assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.__cause__)
 
 
 def test_a_proxy_carries_what_it_cannot_read(tmp_path, through):
