@@ -215,7 +215,8 @@ class _Refusals:
     """Counts refused requests, to tell single invalid records from a wrong schema, for which all requests are refused.
 
     Only one batch at a time is split to search for invalid records. Until the API has accepted a request, no other
-    request starts during a search. So a wrong schema costs about a dozen requests.
+    request starts during a search. So a wrong schema costs about a dozen requests, and one more for each row of a
+    merged user that the search comes to.
     """
 
     _AFTER_SUCCESS = 5
