@@ -106,11 +106,13 @@ def _files(path: Path) -> list[str]:
     path.stat()  # raises for a path that is not there
     if not path.is_dir():
         return [str(path)]
-    return [
-        os.path.join(folder, name)
-        for folder, folders, files in os.walk(path, onerror=_raise, followlinks=True)
-        for name in fnmatch.filter([*folders, *files], "*__receipts*.jsonl")
-    ]
+    found: dict[str, list[str]] = {}
+    for folder, folders, files in os.walk(path, onerror=_raise, followlinks=True):
+        if (place := os.path.realpath(folder)) in found:  # a link to it, maybe from within: it would have no end
+            folders.clear()
+            continue
+        found[place] = [os.path.join(folder, name) for name in fnmatch.filter([*folders, *files], "*__receipts*.jsonl")]
+    return [file for files in found.values() for file in files]
 
 
 def _raise(error: OSError) -> NoReturn:

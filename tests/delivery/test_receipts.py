@@ -422,6 +422,14 @@ def test_receipts_in_a_linked_folder_are_verified(written, tmp_path_factory, cap
     assert "The id was accepted" in capsys.readouterr().out
 
 
+def test_a_folder_that_is_linked_within_itself_is_read_once(written, tmp_path, capsys):
+    (tmp_path / "again").symlink_to(tmp_path)
+
+    assert main(["verify", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out.count(": receipts ") == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [*({name: ...} for name in ("time", "number", "dag_id", "ids")), {"ids": None}, {"ids": [1]}, {"number": 2}],
