@@ -166,7 +166,8 @@ class Folder:
 
     def _make(self, path: str) -> None:
         if not self.is_local:
-            self._fs.makedirs(path, exist_ok=True)
+            if path.startswith("/"):  # otherwise it begins with a bucket, which would be created if its name is wrong
+                self._fs.makedirs(path, exist_ok=True)
         elif path and not os.path.isdir(path):
             self._make(os.path.dirname(path))  # `os.makedirs` gives its mode to the last folder only
             with suppress(FileExistsError):  # another task has made it meanwhile

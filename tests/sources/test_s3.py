@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_blux.backfill import split_files
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxSourceError
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS
@@ -225,3 +225,10 @@ def test_who_has_a_receipt_is_suppressed_and_a_retry_goes_on(blux_emulator: Emul
 def test_receipts_on_a_server_that_is_not_there_are_one_of_our_errors(blux_emulator: Emulator, gone: None) -> None:
     with pytest.raises(BluxError, match=r"^s3://gone@crm/a\.jsonl cannot be read \(EndpointConnectionError"):
         BluxHook().accepted_ids(["a"], ["s3://gone@crm/a.jsonl"])
+
+
+def test_a_bucket_is_not_created(blux_emulator: Emulator, client: Any) -> None:
+    with pytest.raises(BluxConfigError, match=r"^rejects_path: nothing can be written to s3://lake@crm-typo/rejects "):
+        BluxHook().upsert_users([{}], rejects_path="s3://lake@crm-typo/rejects")
+
+    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["crm"]
