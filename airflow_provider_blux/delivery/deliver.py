@@ -237,7 +237,7 @@ class Delivery:
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
                 log.warning(
                     "The progress could not be saved (%s); the next try sends more records again.",
-                    type(failed).__name__,
+                    type(failed.__cause__ or failed).__name__,
                 )
 
     def _sender(self, traffic: Traffic) -> Sender:

@@ -291,7 +291,7 @@ class Snapshot:
         )
         try:
             self._folder.append(beginning, bytes(self._stored), bytes(self._forgotten))
-        except OSError as error:
+        except Exception as error:  # of boto, not every error is an OSError
             raise BluxError(
                 f"snapshot_path: {self._folder} cannot be written to ({type(error).__name__}), so nothing more is "
                 "sent. What was sent since the last write is sent again by the next run."

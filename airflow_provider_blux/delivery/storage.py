@@ -8,12 +8,12 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from typing import Any, Protocol
 
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxError
 
 PART = re.compile(r"\.part(\d+)\.jsonl$")
 """The end of the name of a numbered part, with the number; see :class:`Lines`."""
@@ -21,6 +21,15 @@ PART = re.compile(r"\.part(\d+)\.jsonl$")
 _UNFINISHED = ".unfinished"
 # No write takes a day, so an older unfinished file was left by a killed process.
 _LEFT_AFTER_SECONDS = 24 * 60 * 60
+# With these errors of a storage, the name of a folder or the rights of the worker are wrong.
+_WRONG_FOLDER = (
+    PermissionError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    ValueError,
+    NotImplementedError,
+)
 
 
 class Folder:
@@ -58,16 +67,33 @@ class Folder:
         """Create the folder and check that it is writable.
 
         :raises BluxConfigError: the folder cannot be created or written to.
+        :raises BluxError: the storage does not answer, or with an error that may be gone at the next try.
         """
         probe = f"{self._path}/.probe-{secrets.token_hex(8)}"
         try:
             self._make(self._path)
             self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)
-        except (OSError, ValueError, NotImplementedError) as error:
-            raise BluxConfigError(
+        except Exception as error:  # of boto, not every error is an OSError
+            kind = BluxConfigError if isinstance(error, _WRONG_FOLDER) else BluxError
+            raise kind(
                 f"{self._argument}: nothing can be written to {self} ({type(error).__name__}). Name a folder that the "
                 "worker may write to."
+            ) from error
+
+    @contextmanager
+    def named_in_errors(self, name: str, done: str) -> Iterator[None]:
+        """Convert an error of the storage into a :class:`BluxError` that names the argument and a file.
+
+        :param done: what is done with the file in this context, for the message, such as ``read``.
+        """
+        try:
+            yield
+        except Exception as error:
+            words = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+            raise BluxError(
+                f"{self._argument}: {self.url(name)} cannot be {done} ({type(error).__name__}{words}). Check the "
+                "storage, and that the worker may read, write, list and delete the files of the folder."
             ) from error
 
     def read(self, name: str) -> bytes | None:
@@ -222,6 +248,8 @@ class Lines:
         """Write all added lines; return when they are durable.
 
         Lines that other threads add during a write are written together by the next flush.
+
+        :raises BluxError: the lines cannot be written; the next flush tries again.
         """
         with self._writing:
             with self._state:
@@ -229,10 +257,11 @@ class Lines:
             if not lines:
                 return
             content = b"".join(line + b"\n" for line in lines)
-            if self._folder.is_local:
-                self._folder.append(file, content)
-            else:
-                self._folder.write(file, content)
+            with self._folder.named_in_errors(file, "written"):
+                if self._folder.is_local:
+                    self._folder.append(file, content)
+                else:
+                    self._folder.write(file, content)
             with self._state:
                 del self._new[: len(lines)]
                 if self._files[-1:] != [file]:
@@ -289,8 +318,10 @@ class FileStore:
         """Return the state in the file; ``None`` if there is no file.
 
         :raises BluxCheckpointError: the content of the file is not JSON.
+        :raises BluxError: the file cannot be read.
         """
-        content = self._folder.read(self._name)
+        with self._folder.named_in_errors(self._name, "read"):
+            content = self._folder.read(self._name)
         if content is None:
             return None
         try:
@@ -299,12 +330,20 @@ class FileStore:
             raise BluxCheckpointError(f"The checkpoint {self} cannot be read: it is not JSON. {WAY_OUT}") from None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the content of the file with the state."""
-        self._folder.write(self._name, json.dumps(state).encode())
+        """Replace the content of the file with the state.
+
+        :raises BluxError: the file cannot be written.
+        """
+        with self._folder.named_in_errors(self._name, "written"):
+            self._folder.write(self._name, json.dumps(state).encode())
 
     def clear(self) -> None:
-        """Remove the file."""
-        self._folder.remove(self._name)
+        """Remove the file.
+
+        :raises BluxError: the file cannot be removed.
+        """
+        with self._folder.named_in_errors(self._name, "removed"):
+            self._folder.remove(self._name)
 
 
 class TaskStateStore:

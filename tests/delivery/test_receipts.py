@@ -20,7 +20,7 @@ from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, verified
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxReceiptError, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxError, BluxReceiptError, BluxUnavailable
 from airflow_provider_blux.hooks.delivery import accepted_hashes
 from airflow_provider_blux.receipts import KEY_VARIABLE, main
 from tests.delivery.pushing import Memory, push
@@ -132,7 +132,7 @@ def test_a_file_is_named_once_it_is_written(tmp_path):
     folder, run = Folder(FullAtFirst(), str(tmp_path), "receipts_path"), Run(dag_id="d", run_id="r", task_id="t")
     receipts = ReceiptsFile(folder, run, Hashes(KEY))
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(BluxError, match=r"^receipts_path: .* cannot be written \(OSError: No space left"):
         receipts.write(endpoint, "https://blux.example", 200, ["a"])
     assert receipts.urls == []
 

@@ -18,7 +18,13 @@ from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.filters import guarded
 from airflow_provider_blux.delivery.settings import check, check_rejects_path
 from airflow_provider_blux.delivery.storage import Folder, Lines
-from airflow_provider_blux.exceptions import BluxAuthError, BluxConfigError, BluxRejectLimitError, BluxUnavailable
+from airflow_provider_blux.exceptions import (
+    BluxAuthError,
+    BluxConfigError,
+    BluxError,
+    BluxRejectLimitError,
+    BluxUnavailable,
+)
 from airflow_provider_blux.sources.files import StorageSource
 from tests.delivery.pushing import Memory, push
 
@@ -375,7 +381,7 @@ def test_half_a_line_of_a_full_disk_does_not_spoil_the_lines_around_it(tmp_path,
         rejects.flush()
     rejects.add_rejects([Reject(3, "rejected", None, "broken", None)])
     disk.full = True
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(BluxError, match=r"^rejects_path: .*/try1\.jsonl cannot be written \(OSError\)\. Check"):
         rejects.flush()
     rejects.flush()
 

@@ -21,6 +21,7 @@ from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
     BluxCheckpointError,
     BluxConfigError,
+    BluxError,
     BluxRejectLimitError,
     BluxUnavailable,
 )
@@ -116,7 +117,7 @@ def test_a_checkpoint_outlives_rejects_that_cannot_be_written(blux, tmp_path):
     tmp_path.joinpath("rejects").rmdir()
     tmp_path.joinpath("rejects").write_text("a file in place of the folder")
 
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(BluxError, match=r"rejects_path: .*try2\.jsonl cannot be written \(NotADirectoryError"):
         push(blux, "upsert_users", rows, store=store, rejects=rejects, max_rejects=1)
 
     assert store.text is not None

@@ -227,6 +227,18 @@ def test_receipts_on_a_server_that_is_not_there_are_one_of_our_errors(blux_emula
         BluxHook().accepted_ids(["a"], ["s3://gone@crm/a.jsonl"])
 
 
+@pytest.mark.parametrize("argument", ["rejects_path", "receipts_path", "checkpoint_path", "snapshot_path"])
+def test_a_folder_on_a_server_that_is_not_there_is_one_of_our_errors(
+    blux_emulator: Emulator, gone: None, argument: str
+) -> None:
+    run = Run(dag_id="sync", task_id="push", run_id="one")
+    with pytest.raises(BluxError, match=f"^{argument}: nothing can be written to s3://gone@crm/a ") as raised:
+        BluxHook().delete_users(["a"], run=run, **{argument: "s3://gone@crm/a"})  # type: ignore[arg-type]
+
+    assert raised.value.retry_helps
+    assert not blux_emulator.requests()
+
+
 def test_a_bucket_is_not_created(blux_emulator: Emulator, client: Any) -> None:
     with pytest.raises(BluxConfigError, match=r"^rejects_path: nothing can be written to s3://lake@crm-typo/rejects "):
         BluxHook().upsert_users([{}], rejects_path="s3://lake@crm-typo/rejects")
