@@ -97,6 +97,7 @@ def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
         for url in urls:
             place = ObjectStoragePath(for_airflow(url))
             try:
+                place.fs.invalidate_cache()  # another process may have written the file since its folder was listed
                 with place.fs.open(place.path, "rb") as file:
                     yield from file
             except Exception as error:  # of boto, not every error is an OSError

@@ -191,6 +191,16 @@ def test_files_that_a_report_names_are_read_with_the_connection_that_wrote_them(
     assert rejected == {}
 
 
+def test_receipts_that_another_process_has_written_meanwhile_are_read(blux_emulator: Emulator, client: Any) -> None:
+    hook = BluxHook()
+    [first] = hook.delete_users(["a"], receipts_path="s3://lake@crm/meanwhile").receipts or []
+    assert hook.upsert_users([{"user_id": "a"}], suppression_path="s3://lake@crm/meanwhile").suppressed == 1
+    copied = first.replace("part00000001", "copy").removeprefix("s3://lake@crm/")
+    client.copy_object(Bucket="crm", Key=copied, CopySource=first.removeprefix("s3://lake@"))
+
+    assert hook.accepted_ids(["a"], [f"s3://lake@crm/{copied}"]) == ["a"]
+
+
 def test_a_snapshot_is_read_written_and_merged_by_many_runs(blux_emulator: Emulator) -> None:
     hook, path = BluxHook(), "s3://lake@crm/snapshots/users"
     for number in range(4):
