@@ -206,4 +206,6 @@ def _description(error: Exception) -> str:
         # The text starts with a Redis error code, unless the client has a class of its own for this code.
         code = str(error).partition(" ")[0]
         return f"Redis refuses ({code if code.isupper() else type(error).__name__})"
-    return f"Redis does not answer ({type(error).__name__})"
+    # The client raises the same error for a refused connection, an unknown host and a certificate that is not trusted.
+    cause = error.__context__ if isinstance(error.__context__, OSError) else error
+    return f"Redis does not answer ({type(cause).__name__})"

@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from airflow_provider_blux.api.rate_limiter import RateLimiter, Slot
 from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
+from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxPaceError
 from tests.api.limiting import Clock, most_in_any_second
 from tests.api.redis_limiting import RATE, interrupted
@@ -290,10 +292,21 @@ def test_what_is_to_be_done_before_a_start_is_done_once(key):
 
 
 def test_without_redis_nothing_is_sent_and_the_message_says_how_to_go_on(nobody):
-    with pytest.raises(BluxPaceError, match=r"ConnectionError.*Check the Redis of x, .*fallback='share'") as raised:
+    with pytest.raises(
+        BluxPaceError, match=r"ConnectionRefusedError.*Check the Redis of x, .*fallback='share'"
+    ) as raised:
         RedisRateLimiter(nobody, "nobody", RATE, place="the Redis of x").wait()
 
     assert raised.value.retry_helps
+
+
+def test_a_certificate_that_is_not_trusted_is_named(tmp_path):
+    with Emulator(certificate=tmp_path) as server:  # not a Redis, but TLS comes first
+        port = urlsplit(server.url).port
+        client = redis.Redis(host="127.0.0.1", port=port, ssl=True, retry=Retry(NoBackoff(), 0))
+        with pytest.raises(BluxPaceError, match=r"Redis does not answer \(SSLCertVerificationError\)"):
+            RedisRateLimiter(client, "nobody", RATE).wait()
+        client.close()
 
 
 def alone(client: redis.Redis, name: str) -> tuple[RedisRateLimiter, Clock]:
@@ -311,7 +324,7 @@ def test_without_redis_a_task_keeps_to_its_own_share(nobody, caplog):
 
     assert starts[-1].at - starts[0].at >= 30 / 5
     warning = "until Redis answers again, this task sends at most 5 requests/s (its own share)."
-    assert caplog.messages == [f"Redis does not answer (ConnectionError): {warning}"]
+    assert caplog.messages == [f"Redis does not answer (ConnectionRefusedError): {warning}"]
 
 
 def test_without_redis_a_pause_holds_this_task_all_the_same(nobody):
