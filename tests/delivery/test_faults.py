@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
 from airflow_provider_blux.delivery.run import Run, Stop
 from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxAuthError, BluxSourceError, BluxStopped, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxSourceError, BluxStopped, BluxUnavailable
 from tests.delivery.pushing import Impatient, Memory, held, in_order, own_threads, push
 from tests.emulator.client import until
 
@@ -160,7 +160,7 @@ class FullDisk(LocalFileSystem):
 @pytest.mark.parametrize(
     ("fault", "attempts", "raised", "cause"),
     [
-        ({"kind": "status", "status": 200}, 1, OSError, type(None)),
+        ({"kind": "status", "status": 200}, 1, BluxError, OSError),
         ({"kind": "status", "status": 401}, 1, BluxAuthError, type(None)),
         ({"kind": "reset"}, 6, BluxUnavailable, requests.ConnectionError),
     ],
