@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from linecache import getline
 from types import FrameType
 from typing import Any
 
@@ -374,8 +375,10 @@ def raising_at(number: int) -> Iterator[None]:
     """Raise a :class:`TaskTimeout` at a line of the functions named ``settle``: at the line that is run as this one."""
     lines = count(1)
 
-    def line(_frame: FrameType, event: str, _argument: Any) -> Any:
-        if event == "line" and next(lines) == number:
+    def line(frame: FrameType, event: str, _argument: Any) -> Any:
+        # The line of a `with` is run again at its end. No signal handler is called there before the lock is released.
+        is_with = getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with ")
+        if event == "line" and not is_with and next(lines) == number:
             raise TaskTimeout
         return line
 
