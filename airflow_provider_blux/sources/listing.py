@@ -117,7 +117,9 @@ def _check_folders_of_glob(fs: Any, place: str) -> None:
     """
     patterns = [place, *map(str, PurePosixPath(place).parents)]
     outermost = next(at for at, pattern in enumerate(patterns) if not _GLOB.search(pattern))
-    for pattern in reversed(patterns[0 if "**" in place else 1 : outermost + 1]):
+    # An object storage lists only the names that begin like the first pattern; if that fails, so does ``fs.glob``.
+    is_whole = isinstance(fs, LocalFileSystem) or _GLOB.match(PurePosixPath(patterns[outermost - 1]).name) is not None
+    for pattern in reversed(patterns[0 if "**" in place else 1 : outermost + is_whole]):
         found = fs.glob(pattern, detail=True) if _GLOB.search(pattern) else {pattern: {"type": "directory"}}
         folders = [path for path, info in found.items() if info["type"] == "directory"]
         for folder in folders:

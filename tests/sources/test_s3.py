@@ -18,7 +18,7 @@ from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS
 
 boto3 = pytest.importorskip("boto3")
-pytest.importorskip("s3fs")
+s3fs = pytest.importorskip("s3fs")
 pytest.importorskip("airflow.providers.amazon")
 server = pytest.importorskip("moto.server")
 
@@ -142,7 +142,7 @@ def closed(client: Any) -> Iterator[None]:
     storage = DomainDispatcherApplication(create_backend_app)
 
     def answer(environ: Any, start_response: Any) -> Any:
-        if "prefix=shops%2Fb" not in environ["QUERY_STRING"]:
+        if "prefix=shops%2Fb%2F&" not in environ["QUERY_STRING"]:
             return storage(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "application/xml")])
         return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
@@ -163,6 +163,11 @@ def test_a_folder_that_a_glob_matches_and_that_cannot_be_listed_is_an_error(clos
     assert len(list(StorageSource(f"s3://lake@crm/{path}", file_format="jsonl"))) == 2
     with pytest.raises(BluxSourceError, match=r"shops/b cannot be read \(PermissionError.*, so that records may be"):
         list(StorageSource(f"s3://closed@crm/{path}", file_format="jsonl"))
+
+
+@pytest.mark.skipif(s3fs.__version__ < "2026.9", reason="lists the whole folder itself")
+def test_only_the_names_that_begin_like_a_glob_are_listed(closed: None) -> None:
+    assert list(StorageSource("s3://closed@crm/shops/b/use*.jsonl")) == ["shops/b/users.jsonl"]
 
 
 @pytest.fixture
