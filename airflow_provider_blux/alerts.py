@@ -17,8 +17,7 @@ def report_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the report of the task whose callback is called, whether the task succeeded or failed.
 
     A failed task pushes no XCom; its error carries the report. ``None`` if there is no report: the task failed before
-    it read anything or by an error of the DAG author's own function, its process was killed, or it is a task of another
-    kind.
+    its delivery began or after it had ended, its process was killed, or it is a task of another kind.
 
     :param context: the argument of ``on_failure_callback``, ``on_retry_callback`` and ``on_success_callback``.
     """

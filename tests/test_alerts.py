@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from airflow_provider_blux.backfill import summarize_reports
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
+from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxUpsertUsersOperator
 
 BAD = [{"user_id": None}, {"user_id": "a", "phone_number": 1012345678}, {"user_id": "b", "phone_number": 1012345678}]
@@ -66,6 +68,25 @@ def test_what_a_retry_may_help_carries_the_report_too(blux_emulator: Emulator) -
     report = report_of(context)
     assert report is not None
     assert report["requests"] == 1
+
+
+class TaskTimeout(BaseException):
+    """Like Airflow's error of ``execution_timeout``."""
+
+
+@pytest.mark.parametrize("error", [TaskTimeout("Timeout"), ValueError("kim@example.com"), OSError("kim@example.com")])
+def test_an_error_of_other_code_carries_the_report_and_no_message(
+    blux_emulator: Emulator, error: BaseException
+) -> None:
+    def users() -> Iterator[dict[str, Any]]:
+        yield from ({"user_id": str(number)} for number in range(150))
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        BluxHook().upsert_users(users())
+
+    text = alert_text({"ti": TaskInstance(), "exception": caught.value})
+    assert text.splitlines()[1:] == [type(error).__name__, "100 read = 100 delivered"]
 
 
 def test_a_green_task_tells_its_report_and_what_was_tolerated(blux_emulator: Emulator, tmp_path: Any) -> None:
@@ -156,4 +177,5 @@ def test_the_error_of_a_function_is_named_without_its_message_which_may_quote_a_
     with pytest.raises(ValueError, match="canary") as caught:
         task.blux_upsert_users(users)().operator.execute({})
 
-    assert alert_text({"ti": TaskInstance(), "exception": caught.value}).splitlines()[1:] == ["ValueError"]
+    text = alert_text({"ti": TaskInstance(), "exception": caught.value})
+    assert text.splitlines()[1:] == ["ValueError", "0 read = 0 delivered"]

@@ -25,7 +25,7 @@ from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.snapshot import Snapshot, Totals, check_absent
 from airflow_provider_blux.delivery.storage import Store
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxError, BluxStopped
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
 from airflow_provider_blux.records.encoding import decode, merge_of
 from airflow_provider_blux.records.shapes import RowShape
@@ -116,15 +116,15 @@ class Delivery:
         return self._reported(rows, {})
 
     def _reported(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
-        """Run the delivery and return the report; a :class:`BluxError` carries the report so far.
+        """Run the delivery and return the report; every error carries the report so far, as ``report``.
 
         :param counts: the counts in the checkpoint of an earlier try; empty if there are none.
         """
         report = Report(validate_only=self._settings.validate_only, rate_limit=self._settings.rate_limit)
         try:
             self._run(rows, counts, report)
-        except BluxError as error:
-            error.report = report.as_dict()
+        except BaseException as error:  # also Airflow's time-out, and an error of the function that gives the records
+            vars(error)["report"] = report.as_dict()
             raise
         return report
 

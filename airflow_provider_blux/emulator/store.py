@@ -1,6 +1,7 @@
 """Stores what the emulator has received in a SQLite database: a temporary one, or a state file that is kept.
 
-Each record has a ``kind``: ``users`` (of the Application API), ``profiles`` (the users of the Open API) or ``devices``.
+Events, deletions and requests have tables of their own. Everything else is a record of a ``kind``: ``users`` (of the
+Application API), ``profiles`` (the users of the Open API) or ``devices``.
 """
 
 from __future__ import annotations

@@ -127,9 +127,10 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_older(record: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Return whether a profile is older than another one by their timestamps; others have no timestamp.
+    """Return whether ``record`` is older than ``other`` by their timestamps, which only profiles of the Open API have.
 
-    A profile without a timestamp is of the time at which it arrives, so it is never older.
+    A record without a timestamp is of the time at which it arrives, so it is never older, and a record with a timestamp
+    is older than it.
     """
     if "timestamp" not in record:
         return False
