@@ -156,9 +156,10 @@ def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
 
 
 def _tolerate_in_psycopg(connection: Any) -> None:
-    # psycopg passes JSON as bytes in the encoding of the connection, such as EUC_KR.
-    encoding = connection.info.encoding
-    import_module("psycopg.types.json").set_json_loads(lambda data: quick_loads(data.decode(encoding)), connection)
+    # psycopg passes JSON as bytes in the encoding of the connection, such as EUC_KR. JSON is read as UTF-8 here.
+    if connection.info.encoding != "utf-8":
+        connection.execute("SET client_encoding TO 'UTF8'")
+    import_module("psycopg.types.json").set_json_loads(quick_loads, connection)
     adapters = connection.adapters
     for name in _POSTGRES_TYPES:
         oid = adapters.types[name].oid

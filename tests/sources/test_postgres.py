@@ -259,11 +259,24 @@ def test_values_that_python_can_hold_stay_as_they_are(connect: Callable[[], Any]
 
 @pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
 @pytest.mark.parametrize("text", ["é", "Ã©"])  # in Latin-1, the bytes of the second are the first in UTF-8
-def test_json_is_read_in_the_encoding_of_the_connection(connect: Callable[..., Any], text: str) -> None:
+def test_json_is_read_in_the_encoding_of_the_connection(
+    connect: Callable[..., Any], text: str, caplog: pytest.LogCaptureFixture
+) -> None:
     sql = f"SELECT '{text}'::text AS t, '[\"{text}\"]'::json AS j, array['\"{text}\"'::jsonb] AS a ORDER BY 1"
 
     with reading(lambda: connect(client_encoding="LATIN1")) as cursor:
         assert list(query(sql)._rows(cursor)) == [{"t": text, "j": [text], "a": [text]}]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "EUC_KR", "UTF8"])
+def test_json_is_read_whatever_the_encoding_of_the_connection(encoding: str, caplog: pytest.LogCaptureFixture) -> None:
+    # Written with escapes, since a connection in SQL_ASCII cannot hold the characters.
+    sql = r"SELECT json_build_array(U&'\D55C\AE00') AS j, array[jsonb_build_array(U&'\D55C\AE00')] AS a ORDER BY 2"
+
+    with reading(lambda: connect_psycopg3(client_encoding=encoding)) as cursor:
+        assert list(query(sql)._rows(cursor)) == [{"j": ["한글"], "a": [["한글"]]}]
+    assert not caplog.records
 
 
 def plain(value: Any) -> Any:
