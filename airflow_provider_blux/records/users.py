@@ -132,10 +132,9 @@ def is_older(record: dict[str, Any], other: dict[str, Any]) -> bool:
     A record without a timestamp is of the time at which it arrives, so it is never older, and a record with a timestamp
     is older than it.
     """
-    if "timestamp" not in record:
-        return False
-    moments = [datetime.fromisoformat(one["timestamp"]) for one in (record, other) if "timestamp" in one]
-    return len(moments) == 1 or moments[0] < moments[1]
+    if "timestamp" not in record or "timestamp" not in other:
+        return "timestamp" in record
+    return datetime.fromisoformat(record["timestamp"]) < datetime.fromisoformat(other["timestamp"])
 
 
 def _check_custom(custom: Mapping[str, Any], shaping: Shaping) -> None:
