@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, shown
 from airflow_provider_blux.sources.json_text import json_lines
 
 _KEYS = frozenset({"outcome", "field", "reason", "record"})
@@ -27,9 +27,9 @@ def rejected_records(file: BinaryIO, name: str, operation: str | None = None) ->
                 f"Record {number:,} of {name} is no line of a rejects file, which has {', '.join(sorted(_KEYS))}. Set "
                 "file_format to that of the file, or narrow path to the rejects files."
             )
-        elif operation and line.get("operation", operation) != operation:
+        elif operation and (other := line.get("operation", operation)) != operation:
             raise BluxConfigError(
-                f"Record {number:,} of {name} was to be sent by {line['operation']}, not by {operation}. Correct path, "
+                f"Record {number:,} of {name} was to be sent by {shown(str(other))}, not by {operation}. Correct path, "
                 "or send the file with the operator that rejected its records."
             )
         else:

@@ -85,6 +85,13 @@ def test_what_one_operation_rejected_is_not_sent_by_another(
     assert blux_emulator.requests() == before
 
 
+def test_the_error_for_another_operation_shows_no_value(tmp_path: Path) -> None:
+    path = file_of(tmp_path, line({"user_id": "a"}, operation="kim@example.com 01058267341"))
+
+    with pytest.raises(BluxConfigError, match=r"was to be sent by \*\*\* \*\*\*, not by send_events"):
+        list(StorageSource(path, file_format="rejects", operation="send_events"))
+
+
 def test_a_line_that_is_no_json_any_more_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
     broken, good = read(file_of(tmp_path, '{"record_number": 1, ', line({"user_id": "b"})))
 
