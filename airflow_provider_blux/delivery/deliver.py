@@ -236,8 +236,9 @@ class Delivery:
                 step()
             except Exception as failed:  # noqa: BLE001 - it must not hide why the delivery ends
                 log.warning(
-                    "The progress could not be saved (%s); the next try sends more records again.",
+                    "The progress could not be saved (%s); the next try %s.",
                     type(failed.__cause__ or failed).__name__,
+                    "takes more events for unknown" if self._at_most_once else "sends more records again",
                 )
 
     def _sender(self, traffic: Traffic) -> Sender:

@@ -175,5 +175,12 @@ def test_a_store_that_fails_leaves_no_thread_and_hides_no_error(blux, caplog):
         push(blux, "upsert_users", [{"user_id": str(n)} for n in range(5000)], store=Failing(failing=99), concurrency=4)
 
     assert own_threads() == before
-    assert "The progress could not be saved (OSError)" in caplog.text
+    assert "The progress could not be saved (OSError); the next try sends more records again." in caplog.text
     assert "stopped early" in caplog.text
+
+
+def test_where_nothing_is_sent_twice_it_is_said_what_becomes_of_events_whose_progress_is_lost(blux, caplog):
+    with pytest.raises(OSError, match="no space"):
+        push(blux, "send_events", EVENTS, store=Failing(failing=99), on_unknown="keep")
+
+    assert "The progress could not be saved (OSError); the next try takes more events for unknown." in caplog.text
