@@ -123,6 +123,15 @@ def shown(name: str, longest: int = _LONGEST_NAME) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
+def described(error: Exception) -> str:
+    """Return the type of an error and the operating system's text for it: ``OSError: No space left on device``.
+
+    The message of the error is left out, since it may quote a value.
+    """
+    text = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class BluxApiError(BluxError):
     """The API did not accept a request.
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader
 from typing import Any, Protocol
 
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxError
+from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxError, described
 
 PART = re.compile(r"\.part(\d+)\.jsonl$")
 """The end of the name of a numbered part, with the number; see :class:`Lines`."""
@@ -75,11 +75,10 @@ class Folder:
             self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)
         except Exception as error:  # of boto, not every error is an OSError
-            kind = BluxConfigError if isinstance(error, _WRONG_FOLDER) else BluxError
-            raise kind(
-                f"{self._argument}: nothing can be written to {self} ({type(error).__name__}). Name a folder that the "
-                "worker may write to."
-            ) from error
+            said = f"{self._argument}: nothing can be written to {self} ({type(error).__name__})."
+            if isinstance(error, _WRONG_FOLDER):
+                raise BluxConfigError(f"{said} Name a folder that the worker may write to.") from error
+            raise BluxError(f"{said} This try sent nothing. Check whether the storage answers.") from error
 
     @contextmanager
     def named_in_errors(self, name: str, done: str) -> Iterator[None]:
@@ -90,10 +89,9 @@ class Folder:
         try:
             yield
         except Exception as error:
-            words = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
             raise BluxError(
-                f"{self._argument}: {self.url(name)} cannot be {done} ({type(error).__name__}{words}). Check the "
-                "storage, and that the worker may read, write, list and delete the files of the folder."
+                f"{self._argument}: {self.url(name)} cannot be {done} ({described(error)}). Check the storage, and "
+                "that the worker may read, write, list and delete the files of the folder."
             ) from error
 
     def read(self, name: str) -> bytes | None:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, Literal
 
-from airflow_provider_blux.exceptions import BluxError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxError, BluxSourceError, described
 from airflow_provider_blux.sources.extras import ZSTD, library
 
 Compression = Literal["gz", "bz2", "zst"]
@@ -142,5 +142,4 @@ def unreadable(name: str, error: Exception, where: str = "") -> BluxError:
     """
     if isinstance(error, BluxError):
         return error
-    words = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
-    return BluxSourceError(f"{name} cannot be read{where} ({type(error).__name__}{words}).")
+    return BluxSourceError(f"{name} cannot be read{where} ({described(error)}).")

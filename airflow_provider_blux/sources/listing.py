@@ -11,7 +11,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError, described
 from airflow_provider_blux.sources.formats import format_by_suffix
 
 _GLOB = re.compile(r"[*?\[]")
@@ -100,10 +100,9 @@ def _listed(fs: Any, folder: str, place: str) -> list[dict[str, Any]]:
     except OSError as error:
         if _is_marker(folder, place) or (isinstance(error, FileNotFoundError) and not fs.exists(folder)):
             return []
-        words = f": {error.strerror}" if error.strerror else ""
         raise BluxSourceError(
-            f"{folder} cannot be read ({type(error).__name__}{words}), so that records may be missing. Let the worker "
-            "read this folder, or give a path that leaves it out."
+            f"{folder} cannot be read ({described(error)}), so that records may be missing. Let the worker read this "
+            "folder, or give a path that leaves it out."
         ) from error
     return entries
 

@@ -251,6 +251,7 @@ def test_a_folder_on_a_server_that_is_not_there_is_one_of_our_errors(
         BluxHook().delete_users(["a"], run=run, **{argument: "s3://gone@crm/a"})  # type: ignore[arg-type]
 
     assert raised.value.retry_helps
+    assert str(raised.value).endswith("This try sent nothing. Check whether the storage answers.")
     assert not blux_emulator.requests()
 
 
