@@ -60,7 +60,6 @@ class Store:
         self._db = sqlite3.connect(str(path) if path else "", check_same_thread=False)
         try:
             self._prepare(durable=path is not None)
-            self._counts = self._counted()
         except BaseException:
             self._db.close()
             raise
@@ -75,7 +74,6 @@ class Store:
         with self.lock, self._db:
             for table in ("records", "events", "deletions", "requests"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - the four names above
-            self._counts = self._counted()
 
     def upsert(self, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Create or update records, in order.
@@ -84,15 +82,11 @@ class Store:
         """
         id_field = _ID_FIELD[kind]
         merged: dict[str, dict[str, Any]] = {}
-        new = 0
         with self.lock, self._db:
             for record in records:
                 key = record[id_field]
-                known = merged.get(key) or self.record(kind, key)
-                if known is None:
-                    new += 1
-                    known = {id_field: key, **{name: {} for name in _MERGED[kind]}}
-                merged[key] = known
+                new = {id_field: key, **{name: {} for name in _MERGED[kind]}}
+                known = merged[key] = merged.get(key) or self.record(kind, key) or new
                 for name, value in record.items():
                     known[name] = {**known[name], **value} if name in _MERGED[kind] else value
             # REPLACE gives a row the highest row number, so row numbers are in the order of the last updates.
@@ -100,14 +94,12 @@ class Store:
                 "REPLACE INTO records (kind, id, body) VALUES (?, ?, ?)",
                 [(kind, key, _encode(body)) for key, body in merged.items()],
             )
-            self._counts[kind] += new
 
     def append_events(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Store every event; an event that arrived twice is stored twice."""
         rows = [(event["user_id"], _encode(event)) for event in events]
         with self.lock, self._db:
             self._db.executemany("INSERT INTO events (user_id, body) VALUES (?, ?)", rows)
-            self._counts["events"] += len(rows)
 
     def delete_users(self, api: str, user_ids: Iterable[str], now: float) -> None:
         """Remove users of one API, and store a deletion for each id, even if there was no such user.
@@ -115,19 +107,13 @@ class Store:
         :param now: Unix time of the deletion.
         """
         ids = list(dict.fromkeys(user_ids))
-        kind = USERS_OF[api]
         with self.lock, self._db:
-            removed = self._db.executemany("DELETE FROM records WHERE kind = ? AND id = ?", [(kind, i) for i in ids])
-            repeated = self._db.executemany(
-                "UPDATE deletions SET times = times + 1, time = ? WHERE api = ? AND user_id = ?",
-                [(now, api, i) for i in ids],
-            )
+            self._db.executemany("DELETE FROM records WHERE kind = ? AND id = ?", [(USERS_OF[api], i) for i in ids])
             self._db.executemany(
-                "INSERT OR IGNORE INTO deletions (api, user_id, time, times) VALUES (?, ?, ?, 1)",
+                "INSERT INTO deletions (api, user_id, time, times) VALUES (?, ?, ?, 1) "
+                "ON CONFLICT (api, user_id) DO UPDATE SET time = excluded.time, times = times + 1",
                 [(api, i, now) for i in ids],
             )
-            self._counts[kind] -= removed.rowcount
-            self._counts[f"deleted_{kind}"] += len(ids) - repeated.rowcount
 
     def note_request(
         self, *, arrived: float, api: str, operation: str, records: int, status: int | None, fault: str | None
@@ -150,8 +136,16 @@ class Store:
 
         Users are those of the Application API, profiles those of the Open API.
         """
-        with self.lock:
-            return dict(self._counts)
+        with self.lock:  # all numbers are from the same moment
+            kinds = dict(self._rows("SELECT kind, count(*) FROM records GROUP BY kind"))
+            deleted = dict(self._rows("SELECT api, count(*) FROM deletions GROUP BY api"))
+            ((events,),) = self._rows("SELECT count(*) FROM events")
+        return {
+            **{kind: kinds.get(kind, 0) for kind in ("users", "profiles")},
+            "events": events,
+            "devices": kinds.get("devices", 0),
+            **{f"deleted_{kind}": deleted.get(api, 0) for api, kind in USERS_OF.items()},
+        }
 
     def record(self, kind: str, record_id: str) -> dict[str, Any] | None:
         """Return the record of a kind that has this id; ``None`` if there is none."""
@@ -217,22 +211,6 @@ class Store:
     def arrivals(self) -> list[tuple[str, float]]:
         """Return API and operation (``open.send_events``) and Unix time of each received request, earliest first."""
         return self._rows("SELECT api || '.' || operation, arrived FROM requests ORDER BY arrived")
-
-    def _counted(self) -> dict[str, int]:
-        """Count the rows of the database; return the numbers of :meth:`counts`.
-
-        This is done only when the database is opened or cleared, because counting millions of rows would delay
-        requests. All other changes update the numbers.
-        """
-        kinds = dict(self._rows("SELECT kind, count(*) FROM records GROUP BY kind"))
-        deleted = dict(self._rows("SELECT api, count(*) FROM deletions GROUP BY api"))
-        ((events,),) = self._rows("SELECT count(*) FROM events")
-        return {
-            **{kind: kinds.get(kind, 0) for kind in ("users", "profiles")},
-            "events": events,
-            "devices": kinds.get("devices", 0),
-            **{f"deleted_{kind}": deleted.get(api, 0) for api, kind in USERS_OF.items()},
-        }
 
     def _rows(self, query: str, *parameters: Any) -> list[Any]:
         with self.lock:
