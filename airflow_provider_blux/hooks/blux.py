@@ -268,8 +268,7 @@ class BluxHook(BaseHook):
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
-        from airflow_provider_blux.delivery.deliver import Delivery
-        from airflow_provider_blux.hooks.delivery import open_files, shared_limiter
+        from airflow_provider_blux.hooks.delivery import open_delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
 
         check_names(getattr(BluxHook, operation), options)
@@ -282,27 +281,20 @@ class BluxHook(BaseHook):
             raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         self._log_start(records, endpoints[0], settings)
         access = self.credentials.access[endpoints[0].api]
-        files = open_files(
-            given,
-            settings,
-            endpoints[0],
-            access,
-            receipt_key=self.credentials.receipt_key,
-            receipts_path=receipts_path,
-            suppression_path=suppression_path,
-        )
         self._stop = Stop()
-        if self._is_stopped:  # stopped while the records were counted, or the suppression list was read
+        if self._is_stopped:  # stopped before this delivery
             self._stop.set()
         with self.get_conn(pool_size=settings.concurrency) as client:
-            delivery = Delivery(
+            delivery = open_delivery(
                 client,
                 endpoints,
                 settings,
+                given,
                 stop=self._stop,
-                limiter=shared_limiter(settings, endpoints[0], access, self._stop),
                 watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
-                **files,
+                receipt_key=self.credentials.receipt_key,
+                receipts_path=receipts_path,
+                suppression_path=suppression_path,
             )
             try:
                 return delivery.run(guard(records))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Any, TypedDict
+from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_blux.api.auth import Access
+from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import RateLimiter
 from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
 from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile, by_try, verified
+from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.progress import Watcher
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.run import Run, Stop
 from airflow_provider_blux.delivery.settings import Settings, check_snapshot
@@ -31,57 +33,53 @@ from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, for_airflow, ur
 log = logging.getLogger(__name__)
 
 
-class Files(TypedDict):
-    """The opened files of a delivery; ``None`` for those that the DAG author did not ask for.
-
-    ``store`` holds the checkpoint.
-    """
-
-    store: Store | None
-    rejects: RejectsFile | None
-    receipts: ReceiptsFile | None
-    suppression: Suppression | None
-    snapshot: Snapshot | None
-
-
-def open_files(
-    options: HookOptions,
+def open_delivery(
+    client: BluxClient,
+    endpoints: Sequence[Endpoint],
     settings: Settings,
-    endpoint: Endpoint,
-    access: Access,
+    options: HookOptions,
     *,
+    stop: Stop,
+    watchers: Sequence[Watcher],
     receipt_key: str | None,
     receipts_path: str | None = None,
     suppression_path: str | Sequence[str] | None = None,
-) -> Files:
-    """Open the files of a delivery: create missing folders, check that they are writable, read the suppression list.
+) -> Delivery:
+    """Return a delivery whose files are open: missing folders are created, and the suppression list is read.
 
-    :param access: the URL and the application that the snapshot must belong to.
     :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
     :raises BluxConfigError: an argument is wrong; the message names it.
     :raises BluxSourceError: there is no suppression list at ``suppression_path``, or it cannot be read.
     """
     run, hashes = options.get("run") or Run.unnamed(), Hashes(receipt_key)
-    rejects_path = options.get("rejects_path")
-    if receipts_path is not None and receipt_key is None:
-        log.warning(
-            "The connection has no receipt_key, so a short id can be found from its receipt by trying all ids. Set "
-            "receipt_key, as docs/receipts.md describes."
-        )
-    check_ids = settings.shaping.check_ids
-    return {
-        "store": _store(options),
-        "rejects": None
-        if rejects_path is None
-        else RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file, endpoint.operation),
-        "receipts": None
-        if receipts_path is None
-        else ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes),
-        "suppression": None if suppression_path is None else _suppression(suppression_path, hashes, check_ids),
-        "snapshot": _snapshot(
-            options.get("snapshot_path"), settings, endpoint, access, run=run, receipt_key=receipt_key
+    rejects = receipts = suppression = None
+    store = _store(options)
+    if (rejects_path := options.get("rejects_path")) is not None:
+        rejects = RejectsFile(_folder(rejects_path, "rejects_path"), run.try_file, endpoints[0].operation)
+    if receipts_path is not None:
+        if receipt_key is None:
+            log.warning(
+                "The connection has no receipt_key, so a short id can be found from its receipt by trying all ids. Set "
+                "receipt_key, as docs/receipts.md describes."
+            )
+        receipts = ReceiptsFile(_folder(receipts_path, "receipts_path"), run, hashes)
+    if suppression_path is not None:
+        suppression = _suppression(suppression_path, hashes, settings.shaping.check_ids)
+    return Delivery(
+        client,
+        endpoints,
+        settings,
+        stop=stop,
+        limiter=_shared_limiter(settings, endpoints[0], client, stop),
+        store=store,
+        rejects=rejects,
+        receipts=receipts,
+        suppression=suppression,
+        snapshot=_snapshot(
+            options.get("snapshot_path"), settings, endpoints[0], client, run=run, receipt_key=receipt_key
         ),
-    }
+        watchers=watchers,
+    )
 
 
 def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
@@ -134,7 +132,7 @@ def _suppression(path: str | Sequence[str], hashes: Hashes, check_ids: bool) -> 
 
 
 def _snapshot(
-    path: str | None, settings: Settings, endpoint: Endpoint, access: Access, *, run: Run, receipt_key: str | None
+    path: str | None, settings: Settings, endpoint: Endpoint, client: BluxClient, *, run: Run, receipt_key: str | None
 ) -> Snapshot | None:
     check_snapshot(path, settings.full_refresh, settings.max_absent)
     if path is None:
@@ -145,6 +143,7 @@ def _snapshot(
             "as missing. Leave it out, or set it on a task that reads them all."
         )
     is_devices, shaping = endpoint.operation == "update_devices", settings.shaping
+    access = client.access[endpoint.api]
     target = Target(
         records="devices" if is_devices else "users",
         api=endpoint.api,
@@ -196,29 +195,21 @@ _TIMEOUT = 1.0
 _REDIS_PORT = 6379
 
 
-def shared_limiter(settings: Settings, endpoint: Endpoint, access: Access, stop: Stop) -> RedisRateLimiter | None:
-    """Return the rate limiter shared through Redis; ``None`` if the task does not share its rate limit.
-
-    :param stop: ends a wait of the rate limiter at once when the task is told to stop.
-    :raises BluxConfigError: Airflow's provider for Redis is missing, or the connection is a Redis Cluster.
-    """
+def _shared_limiter(settings: Settings, endpoint: Endpoint, client: BluxClient, stop: Stop) -> RedisRateLimiter | None:
+    """Return the rate limiter shared through Redis; ``None`` if the task does not share its rate limit."""
     if settings.rate_limit_conn_id is None:
         return None
     alone = settings.rate_limit_alone
+    # One rate limit for each endpoint of each application.
+    address = blake2b(client.address(endpoint).encode(), digest_size=8).hexdigest()
     return RedisRateLimiter(
         _redis(settings.rate_limit_conn_id),
-        _key(endpoint, access),
+        f"blux:pace:{{{endpoint}:{address}}}",  # braces: a hash tag, so that one node of a cluster holds both keys
         settings.rate_limit,
         place=f"the Redis of connection {settings.rate_limit_conn_id}",
         fallback=None if alone is None else RateLimiter(alone, sleep=stop.sleep),
         sleep=stop.sleep,
     )
-
-
-def _key(endpoint: Endpoint, access: Access) -> str:
-    """Return the prefix of the Redis keys that hold the rate limit of one endpoint of one application."""
-    address = blake2b(access.address(endpoint.path).encode(), digest_size=8).hexdigest()
-    return f"blux:pace:{{{endpoint}:{address}}}"  # braces: a hash tag, so that one node of a cluster holds both keys
 
 
 def _redis(conn_id: str) -> Any:
