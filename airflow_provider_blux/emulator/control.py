@@ -19,7 +19,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from airflow_provider_blux.emulator import shapes
 from airflow_provider_blux.emulator.backend import Backend
@@ -65,6 +65,8 @@ class Control:
         try:
             self._admit(request)
             return handler(request)
+        except ValueError as error:  # a wrong fault, or a wrong setting
+            return json_answer({"message": str(error)}, 400)
         except RefusedError as refused:
             return json_answer({"message": refused.message}, refused.status, refused.headers)
 
@@ -102,7 +104,7 @@ class Control:
         )
 
     def _requests(self, request: Request) -> Answer:
-        if unknown := parse_qs(request.query, keep_blank_values=True).keys() - {"limit", "offset"}:
+        if unknown := request.parameters().keys() - {"limit", "offset"}:
             raise RefusedError(f"{min(unknown)} is not one of the parameters limit, offset")
         limit, offset = _whole(request, "limit", -1), _whole(request, "offset", 0)
         return json_answer(self._backend.store.requests(limit, offset))
@@ -111,11 +113,7 @@ class Control:
         return json_answer(self._backend.faults.as_json())
 
     def _add_fault(self, request: Request) -> Answer:
-        try:
-            fault = fault_from(_payload(request))
-        except ValueError as error:
-            raise RefusedError(str(error)) from error
-        self._backend.faults.add(fault)
+        self._backend.faults.add(fault_from(_payload(request)))
         return json_answer(self._backend.faults.as_json(), 201)
 
     def _clear_faults(self, _: Request) -> Answer:
@@ -129,10 +127,7 @@ class Control:
         changes = _payload(request)
         if not isinstance(changes, dict):
             raise RefusedError("the settings must be an object")
-        try:
-            self._backend.change_settings(changes)
-        except ValueError as error:
-            raise RefusedError(str(error)) from error
+        self._backend.change_settings(changes)
         return self._settings(request)
 
     def _events(self, request: Request) -> Answer:
@@ -160,10 +155,9 @@ def _found(record: dict[str, Any] | None) -> Answer:
 
 
 def _whole(request: Request, name: str, default: int) -> int:
-    given = request.parameters(name)
-    if not given:
+    if name not in request.parameters():
         return default
-    text = given[-1]
+    text = request.parameters()[name][-1]
     if not (text.isascii() and text.isdecimal()) or len(text) > 15:
         raise RefusedError(f"{name} must be a whole number")
     return int(text)

@@ -30,7 +30,13 @@ from airflow_provider_blux.emulator.endpoints import APIS, ENDPOINTS, OPERATIONS
 # When a fault takes effect: before a request is answered (`delay`), on its arrival, when its size is known, when its
 # records are known, or after they were stored.
 Moment = Literal["delay", "arrival", "size", "records", "stored"]
-
+# The kinds without the field `processed`.
+_MOMENTS: Final[Mapping[str, Moment]] = {
+    "delay": "delay",
+    "truncate": "stored",
+    "refuse": "records",
+    "too_large": "size",
+}
 _NO_BODY: Final = (204, 304)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\xa0-\xff]*")
@@ -71,15 +77,7 @@ class Fault:
     @property
     def moment(self) -> Moment:
         """Return the step of a request's processing at which the fault takes effect."""
-        if self.kind in {"status", "reset"}:
-            return "stored" if self.processed else "arrival"
-        moments: dict[str, Moment] = {
-            "delay": "delay",
-            "truncate": "stored",
-            "refuse": "records",
-            "too_large": "size",
-        }
-        return moments[self.kind]
+        return _MOMENTS.get(self.kind, "stored" if self.processed else "arrival")
 
     def concerns(self, endpoint: Endpoint) -> bool:
         """Return whether the ``operation`` and ``api`` of the fault match ``endpoint``."""

@@ -42,9 +42,9 @@ class Request:
             self._body = self.read()
         return self._body
 
-    def parameters(self, name: str) -> list[str]:
-        """Return the decoded values of a query parameter, in order; an empty list if it is absent."""
-        return parse_qs(self.query, keep_blank_values=True).get(name, [])
+    def parameters(self) -> dict[str, list[str]]:
+        """Return the decoded values of each query parameter, in order."""
+        return parse_qs(self.query, keep_blank_values=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from airflow_provider_blux.emulator.backend import DEMO, Address, Backend, Credentials, Settings
@@ -107,9 +106,7 @@ class Emulator:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     @property

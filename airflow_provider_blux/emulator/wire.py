@@ -22,7 +22,6 @@ A request that is refused, or struck in step 4, continues with step 12. So the f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -139,7 +138,7 @@ class Wire:
             given: tuple[Any, ...] = request.parts["application_id"], request.headers.get("authorization")
             wanted: tuple[Any, ...] = credentials.application_id, credentials.secret_key
         else:
-            given = request.parameters("project_id"), request.headers.get("authorization")
+            given = request.parameters().get("project_id"), request.headers.get("authorization")
             wanted = [credentials.project_id], f"Bearer {credentials.open_api_key}"
         if given != wanted:
             raise RefusedError("Unauthorized", 401)
@@ -212,12 +211,5 @@ def _exceeds(number: int, limit: int | None) -> bool:
 
 
 def _carries(record: Any, fault: Fault) -> bool:
-    return any(record_id in fault.ids for record_id in _ids_of(record))
-
-
-def _ids_of(record: str | Mapping[str, Any]) -> Iterator[Any]:
-    if isinstance(record, str):
-        yield record
-    else:
-        yield record.get("user_id")
-        yield record.get("device_id")
+    ids = [record] if isinstance(record, str) else [record.get("user_id"), record.get("device_id")]
+    return any(one in fault.ids for one in ids)
