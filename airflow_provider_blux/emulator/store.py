@@ -58,6 +58,7 @@ class Store:
         self.lock = threading.RLock()
         # An empty name gives a temporary database that moves to disk when it grows, unlike ":memory:".
         self._db = sqlite3.connect(str(path) if path else "", check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
         try:
             self._prepare(durable=path is not None)
         except BaseException:
@@ -118,13 +119,7 @@ class Store:
     def note_request(
         self, *, arrived: float, api: str, operation: str, records: int, status: int | None, fault: str | None
     ) -> None:
-        """Store one request.
-
-        :param arrived: Unix time of arrival.
-        :param records: number of records in the request.
-        :param status: status of the answer; ``None`` if the connection was reset without an answer.
-        :param fault: kinds of the faults that struck the request, joined by ``+``; ``None`` without a fault.
-        """
+        """Store one request, with the fields that ``Emulator.requests`` explains."""
         with self.lock, self._db:
             self._db.execute(
                 "INSERT INTO requests (arrived, api, operation, records, status, fault) VALUES (?, ?, ?, ?, ?, ?)",
@@ -132,10 +127,7 @@ class Store:
             )
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of users, profiles, events, devices, deleted users and deleted profiles.
-
-        Users are those of the Application API, profiles those of the Open API.
-        """
+        """Return the numbers of records, events and deleted ids, as ``Emulator.counts`` explains."""
         with self.lock:  # all numbers are from the same moment
             kinds = dict(self._rows("SELECT kind, count(*) FROM records GROUP BY kind"))
             deleted = dict(self._rows("SELECT api, count(*) FROM deletions GROUP BY api"))
@@ -172,16 +164,10 @@ class Store:
         return (json.loads(body) for _, body in self._paged("SELECT seq, body FROM events WHERE seq", after=0))
 
     def deletion(self, user_id: str) -> dict[str, Any] | None:
-        """Return the ``user_id`` and the ``deletions`` of a user; ``None`` if no API accepted a deletion.
-
-        ``deletions`` is a list with one object for each API that accepted deletions: ``api``, ``time`` (Unix time of
-        the last deletion) and ``times`` (number of deletions).
-        """
+        """Return the deletions of a user, as ``Emulator.deletion`` explains."""
         # Both APIs are named, so that SQLite uses the primary key, which starts with the API.
         query = "SELECT api, time, times FROM deletions WHERE api IN ('application', 'open') AND user_id = ?"
-        found = [
-            {"api": api, "time": time, "times": times} for api, time, times in self._rows(query, _bindable(user_id))
-        ]
+        found = self._named(query, _bindable(user_id))
         return {"user_id": user_id, "deletions": found} if found else None
 
     def deleted_ids(self, api: str) -> Iterator[str]:
@@ -217,10 +203,7 @@ class Store:
             return self._db.execute(query, parameters).fetchall()
 
     def _named(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
-        with self.lock:
-            cursor = self._db.execute(query, parameters)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+        return [dict(row) for row in self._rows(query, *parameters)]
 
     def _paged(self, query: str, *parameters: Any, after: Any) -> Iterator[Any]:
         """Yield the rows of a query in the order of their first column.
@@ -240,8 +223,8 @@ class Store:
     def _prepare(self, *, durable: bool) -> None:
         db = self._db
         new = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
-        kind = db.execute("PRAGMA application_id").fetchone(), db.execute("PRAGMA user_version").fetchone()
-        if not new and kind != ((_APPLICATION_ID,), (_SCHEMA_VERSION,)):
+        kind = [*db.execute("PRAGMA application_id").fetchone(), *db.execute("PRAGMA user_version").fetchone()]
+        if not new and kind != [_APPLICATION_ID, _SCHEMA_VERSION]:
             raise sqlite3.DatabaseError("it belongs to another program or version; name another file")
         # The file must survive a killed process, but not a power failure.
         db.execute("PRAGMA synchronous = OFF")
