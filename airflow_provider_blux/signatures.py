@@ -56,26 +56,19 @@ def _nearest(name: str, known: set[str]) -> list[str]:
     return get_close_matches(name, sorted(known), n=1, cutoff=0.7)
 
 
-class ListedArguments:
-    """A ``__signature__`` that lists the arguments of a class and of its base classes.
-
-    It is for a class whose constructor takes ``**kwargs`` and passes them on to the constructor of its base class.
+def signature_of(owner: type, last: type) -> Signature:
+    """Return the arguments of a class and of its base classes, if constructors pass ``**kwargs`` on to the next one.
 
     :param last: the base class at which the list ends; its arguments are included.
     """
-
-    def __init__(self, last: type) -> None:
-        self._last = last
-
-    def __get__(self, instance: object, owner: type) -> Signature:
-        found: dict[str, Parameter] = {}
-        for kind in (kind for kind in owner.__mro__ if "__init__" in vars(kind)):
-            parameters = list(signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
-            for parameter in filter(_has_a_name, parameters):
-                found.setdefault(parameter.name, parameter.replace(kind=Parameter.KEYWORD_ONLY))
-            if kind is self._last or all(map(_has_a_name, parameters)):
-                break
-        return Signature(list(found.values()))
+    found: dict[str, Parameter] = {}
+    for kind in (kind for kind in owner.__mro__ if "__init__" in vars(kind)):
+        parameters = list(signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+        for parameter in filter(_has_a_name, parameters):
+            found.setdefault(parameter.name, parameter.replace(kind=Parameter.KEYWORD_ONLY))
+        if kind is last or all(map(_has_a_name, parameters)):
+            break
+    return Signature(list(found.values()))
 
 
 def listing(more: Iterable[Parameter]) -> Callable[[_Function], _Function]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from inspect import signature
+from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Required, TypedDict
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_blux.delivery.settings import OnUnknown, PaceOptions, ShapingOptions
 from airflow_provider_blux.operators.sources import Absence
-from airflow_provider_blux.signatures import ListedArguments, misnamed
+from airflow_provider_blux.signatures import misnamed, signature_of
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.endpoints import Api
@@ -205,7 +205,11 @@ class CheckedOperator(BaseOperator):
 
     #: The name of the record argument; set by each subclass.
     records_field: ClassVar[str]
-    __signature__ = ListedArguments(last=BaseOperator)
+    __signature__: ClassVar[Signature]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = signature_of(cls, last=BaseOperator)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:

@@ -23,14 +23,7 @@ __all__ = ["BluxDeleteUsersOperator", "BluxSendEventsOperator", "BluxUpdateDevic
 
 
 class _SnapshotOperator(BluxOperator):
-    """Base class of operators that can send only changed records.
-
-    :param suppression_path: (templated) files of user ids, or receipts of deletions; the users in them are not sent.
-    :param snapshot_path: (templated) folder of the snapshot; an unchanged row is not sent again.
-    :param full_refresh: (templated) send everything and start a new snapshot.
-    :param max_absent: how many users or devices of the snapshot (an int), or which share of them (a float), may be
-        missing in the source; if more are missing, the task fails.
-    """
+    """Base class of operators that can send only changed records; they explain its arguments."""
 
     def __init__(
         self,
