@@ -255,11 +255,7 @@ def _timeout(value: Any) -> float | None:
 def _verify(value: Any) -> str | None:
     if value is None or value is True:
         return None
-    if not isinstance(value, str):
-        raise BluxConfigError(
-            "extra verify must be the path of a CA bundle, or be left out. Verification cannot be switched off."
-        )
-    if not Path(value).exists():
+    if not isinstance(value, str) or not Path(value).exists():
         raise BluxConfigError(
             "extra verify names no file here; it must be the path of a CA bundle on every worker, or be left out. "
             "Verification cannot be switched off."
