@@ -8,7 +8,7 @@ from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_rejects_path, shaping_of
@@ -22,7 +22,6 @@ from airflow_provider_blux.operators.sources import (
     FileOptions,
     check_read,
     check_source,
-    files,
     upstream_of,
     were_skipped,
 )
@@ -303,16 +302,25 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         return self.rate_limit_share
 
     def _source(self) -> Iterable[Any]:
-        """Return the records that the DAG author chose: files, a query, or the value of the record argument."""
+        """Return the records that the DAG author chose: files, a query, or the value of the record argument.
+
+        :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
+        """
         if self._source_field == "path":
-            return files(
+            from airflow_provider_blux.sources.files import StorageSource
+
+            source = StorageSource(
                 self.path or [],
-                self.storage_conn_id,
-                self._file_options(),
-                self.on_missing,
+                conn_id=self.storage_conn_id,
+                **self._file_options(),
                 operation=self.operation,
                 check_columns_of=self._check_columns_of,
             )
+            if self.on_missing == "fail" or not source.has_no_file():  # reading raises an error if there is no file
+                return source
+            if self.on_missing == "skip":
+                raise AirflowSkipException(f"{source}: there is no such file (on_missing='skip').")
+            return ()
         if self._source_field == "sql":
             from airflow_provider_blux.sources.sql import SqlSource
 

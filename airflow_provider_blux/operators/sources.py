@@ -1,8 +1,7 @@
-"""Checks and creates the source of an operator, and handles missing files and empty sources."""
+"""Checks the arguments of an operator's source, and handles skipped upstream tasks and empty sources."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
@@ -85,35 +84,6 @@ def were_skipped(upstream: set[str], context: Context) -> bool:
         found = [one for one in run.get_task_instances() if one.task_id in upstream]
         states = [one.state for one in found if one.map_index in (-1, instance.map_index)]
     return any(str(state) == "skipped" for state in states)
-
-
-def files(
-    path: Any,
-    conn_id: str | None,
-    options: FileOptions,
-    on_missing: Absence,
-    *,
-    operation: str,
-    check_columns_of: Callable[[Any], object],
-) -> Iterable[Any]:
-    """Return the records of files; no records if there is no file and ``on_missing`` is ``succeed``.
-
-    If there is no file and ``on_missing`` is ``fail``, a :class:`BluxSourceError` is raised when the records are read.
-
-    :param operation: the operation that sends the records; rejects files of another one are refused.
-    :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
-        argument is a row with the cells of this line as column names, and nulls as values. It raises a
-        :class:`BluxConfigError` if the names are wrong.
-    :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
-    """
-    from airflow_provider_blux.sources.files import StorageSource
-
-    source = StorageSource(path, conn_id=conn_id, **options, operation=operation, check_columns_of=check_columns_of)
-    if on_missing == "fail" or not source.has_no_file():
-        return source
-    if on_missing == "skip":
-        raise AirflowSkipException(f"{source}: there is no such file (on_missing='skip').")
-    return ()
 
 
 def check_read(read: int, on_empty: Absence) -> None:
