@@ -1,13 +1,13 @@
-"""``exclude_fields``: the properties of users that are never sent, and a check whether the rows have them."""
+"""``exclude_fields``: the properties of users that are never sent."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.records.fields import CONSENTS, MOST_NAMES, STANDARD_FIELDS
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.spelling import meant_by
 
 GROUPS = ("user_properties", "custom_user_properties", "properties")
@@ -109,40 +109,3 @@ def is_name(name: Any) -> bool:
         return isinstance(name, str) and bool(name.encode())
     except UnicodeEncodeError:  # a lone surrogate
         return False
-
-
-class Absent:
-    """The properties named by ``exclude_fields`` that no row has had so far.
-
-    :param excluded: the properties that are never sent.
-    :param lowered: returns a name in lower case if ``lowercase_columns`` is set; the names in ``excluded`` are then in
-        lower case as well.
-    """
-
-    def __init__(self, excluded: frozenset[str], lowered: Callable[[str], str]) -> None:
-        self._names = set(excluded).difference(("user_properties", "custom_user_properties"))
-        self._lowered = lowered
-        self._looked_at: set[Any] = set()
-
-    def look(self, row: Mapping[str, Any]) -> None:
-        """Note which of the excluded properties a row has: :meth:`names` no longer returns them.
-
-        :param row: a row whose columns have already been renamed to field names.
-        """
-        if not self._names:
-            return
-        groups = [held for group in GROUPS if isinstance(held := row.get(group), Mapping)]
-        for names in (row, *groups):
-            if not self._looked_at.issuperset(names):
-                self._names.difference_update(names)
-                self._names.difference_update(property_of(self._lowered(name)) for name in names if is_name(name))
-                if len(self._looked_at) < MOST_NAMES:
-                    self._looked_at.update(names)
-
-    def names(self) -> list[str]:
-        """Return the excluded properties that no row has had so far, sorted.
-
-        The six consents are returned only if ``exclude_fields`` names all of them and no row had any of them.
-        """
-        consents = self._names.intersection(CONSENTS)
-        return sorted(self._names if consents == set(CONSENTS) else self._names - consents)

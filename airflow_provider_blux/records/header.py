@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from unicodedata import normalize
@@ -62,6 +62,8 @@ class Header:
         self._compared: set[str] = set()
         #: The columns named by ``field_mapping`` and ``json_columns`` that no row has had so far.
         self.unread = {*shaping.field_mapping, *shaping.json_names}
+        #: The properties named by ``exclude_fields`` that no row has had so far.
+        self.absent = set(shaping.excluded).difference(("user_properties", "custom_user_properties"))
 
     def read(self, row: Row) -> Row:
         """Return the row after ``lowercase_columns`` and ``json_columns`` have been applied.
@@ -73,6 +75,7 @@ class Header:
         row = self.lowered(row)
         if (names := tuple(row)) not in self._checked:
             self.unread.difference_update(names)
+            self._note(self._shaping.field_mapping.get(name, name) for name in names)
             self._check(row)
             self._remember(names, self._checked)
         return self._parsed(row) if self._shaping.json_names else row
@@ -86,6 +89,7 @@ class Header:
         """
         for group in GROUPS:
             if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked_groups:
+                self._note(self._shaping.lowered(name) for name in held if isinstance(name, str))
                 own = {name: None for name in held if name not in self._mapped}
                 if group in self._fields.flat_groups:
                     self._check_spelling(own, f"{group}.")
@@ -107,6 +111,9 @@ class Header:
             error = alike([name for name in row if lower(name) == twice])
             raise error if is_table_row(row) else BluxRecordError(twice, error.message)
         return _kind_of(row)(lowered)
+
+    def _note(self, names: Iterable[Any]) -> None:
+        self.absent.difference_update(property_of(name) for name in names if isinstance(name, str))
 
     def _remember(self, names: tuple[Any, ...], checked: set[tuple[Any, ...]]) -> None:
         if len(checked) < _MOST_SETS:

@@ -8,8 +8,7 @@ from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records import devices, events, users
-from airflow_provider_blux.records.exclusions import Absent
-from airflow_provider_blux.records.fields import STANDARD_FIELDS
+from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.header import Header
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_targets
@@ -79,8 +78,7 @@ class RowShape:
         kind = operation, api
         self._shape: Shape = partial(_SHAPES[kind], shaping=shaping)
         self._shaping = shaping
-        self._absent = Absent(shaping.excluded, shaping.lowered)
-        shape = self._looked_at if shaping.excluded or FIELDS[kind].flat_groups else self._shape
+        shape = self._with_checked_groups if shaping.excluded or FIELDS[kind].flat_groups else self._shape
         if shaping.field_mapping:
             shape = Mapped(shape, shaping.field_mapping, FIELDS[kind])
         self._mapped = shape
@@ -112,16 +110,15 @@ class RowShape:
         :return: the sorted names of each of these arguments that has such names. The six consents are among them only
             if ``exclude_fields`` names all of them and no row had any of them.
         """
-        unread = self.header.unread
+        unread, absent = self.header.unread, self.header.absent
         found = {
-            "exclude_fields": self._absent.names(),
+            "exclude_fields": sorted(absent if absent.issuperset(CONSENTS) else absent.difference(CONSENTS)),
             "field_mapping": sorted(unread.intersection(self._shaping.field_mapping)),
             "json_columns": sorted(unread.intersection(self._shaping.json_names)),
         }
         return {argument: names for argument, names in found.items() if names}
 
-    def _looked_at(self, row: Mapping[str, Any]) -> tuple[str, Any]:
-        self._absent.look(row)
+    def _with_checked_groups(self, row: Mapping[str, Any]) -> tuple[str, Any]:
         self.header.check_groups(row)
         return self._shape(row)
 
