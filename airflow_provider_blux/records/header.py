@@ -91,7 +91,7 @@ class Header:
             if isinstance(held := row.get(group), Mapping) and (names := (group, *held)) not in self._checked_groups:
                 self._note(self._shaping.lowered(name) for name in held if isinstance(name, str))
                 own = {name: None for name in held if name not in self._mapped}
-                if group in self._fields.flat_groups:
+                if self._fields.is_profile:
                     self._check_spelling(own, f"{group}.")
                 self._check_excluded(own, f"{group}.")
                 self._remember(names, self._checked_groups)
@@ -108,8 +108,7 @@ class Header:
         lowered = {lower(name): value for name, value in row.items()}
         if len(lowered) < len(row):
             twice = next(name for name, number in Counter(map(lower, row)).items() if number > 1)
-            error = alike([name for name in row if lower(name) == twice])
-            raise error if is_table_row(row) else BluxRecordError(twice, error.message)
+            raise _fault(row, twice, alike([name for name in row if lower(name) == twice]))
         return _kind_of(row)(lowered)
 
     def _note(self, names: Iterable[Any]) -> None:
@@ -165,13 +164,11 @@ class Header:
         for column, field in wrong.items():
             same = [name for name in row if wrong.get(name, mapping.get(name, name)) == field]
             if len(same) > 1:
-                error = alike(same, None if group else self._fields.own_group)
-                raise error if is_table_row(row) else BluxRecordError(f"{group}{column}", error.message)
-        if is_table_row(row):
-            raise misspelt(wrong, self._fields.own_group)
+                raise _fault(row, f"{group}{column}", alike(same, None if group else self._fields.own_group))
         column, field = next(iter(wrong.items()))
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
-        raise BluxRecordError(f"{group}{column}", f"is {field} in another spelling; {way_out}")
+        reason = f"is {field} in another spelling; {way_out}"
+        raise _fault(row, f"{group}{column}", misspelt(wrong, self._fields.own_group), reason)
 
     def _mapping_in(self, group: str) -> Mapping[str, str]:
         """Return ``field_mapping`` for a row; nothing for a group, since no name inside an object is renamed."""
@@ -188,19 +185,15 @@ class Header:
                 continue
             excluded = self._excluded.get(letters_of(property_of(name)))
             if excluded is not None and excluded not in row:
-                error = instead_of_excluded(f"{group}{name}", excluded, self._fields.own_group)
-                raise error if is_table_row(row) else BluxRecordError(f"{group}{name}", error.message)
+                column = f"{group}{name}"
+                raise _fault(row, column, instead_of_excluded(column, excluded, self._fields.own_group))
 
     def _check_flattened(self, row: Row) -> None:
         """Check that no column is a part of a flattened group, as ``properties.price`` is."""
         parts = {column: field for column in row if (field := self._part(column))}
-        if not parts:
-            return
-        if is_table_row(row):
-            raise flattened(parts)
-        column = next(iter(parts))
-        way_out = f"nest it, or set {mapping_to(parts)}"
-        raise BluxRecordError(column, f"would be sent as a property of its whole name; {way_out}")
+        if parts:
+            reason = f"would be sent as a property of its whole name; nest it, or set {mapping_to(parts)}"
+            raise _fault(row, next(iter(parts)), flattened(parts), reason)
 
     def _part(self, column: Any) -> str | None:
         """Return the ``field_mapping`` target for a column that names a property in a nested object; else ``None``.
@@ -217,19 +210,14 @@ class Header:
         return f"{group if has_any_name else self._fields.own_group}.{name}"
 
     def _check_forms(self, row: Row) -> None:
-        """Check that no two columns have the same name in different Unicode forms (NFC, NFD).
-
-        :raises BluxConfigError: there are such columns, and the row is from a table.
-        :raises BluxRecordError: there are such columns, and the row is a single object.
-        """
+        """Check that no two columns have the same name in different Unicode forms (NFC, NFD)."""
         forms: dict[str, list[str]] = {}
         for name in row:
             if isinstance(name, str) and not name.isascii() and name not in self._shaping.field_mapping:
                 forms.setdefault(normalize("NFC", name), []).append(name)
         for names in forms.values():
             if len(names) > 1:
-                error = alike(names, self._fields.own_group)
-                raise error if is_table_row(row) else BluxRecordError(names[0], error.message)
+                raise _fault(row, names[0], alike(names, self._fields.own_group))
 
     def _warn_of_near(self, row: Row) -> None:
         """Log a warning if custom properties are probably meant for fields that the row lacks; once for each name."""
@@ -275,6 +263,14 @@ class Header:
                         "is not JSON although json_columns names it; correct the text, or remove it from json_columns",
                     ) from None
         return _kind_of(row)({**row, **parsed}) if parsed else row
+
+
+def _fault(row: Row, name: str, error: BluxConfigError, reason: str | None = None) -> BluxConfigError | BluxRecordError:
+    """Return the error for a wrong column: ``error`` for a row of a table; for a single object, one that rejects it.
+
+    :param reason: the reason for a single object; ``None`` if it is the same as for a table.
+    """
+    return error if is_table_row(row) else BluxRecordError(name, reason or error.message)
 
 
 def _kind_of(row: Row) -> type[dict[Any, Any]]:

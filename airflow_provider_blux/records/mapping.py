@@ -58,13 +58,12 @@ class Fields:
         return "custom_user_properties" if "custom_user_properties" in self.groups else self.properties
 
     @property
-    def flat_groups(self) -> tuple[str, ...]:
-        """The groups in which property names are checked for misspelt standard fields; empty if there are none.
+    def is_profile(self) -> bool:
+        """Whether the records are users of the Open API, whose properties of both kinds are in one object.
 
-        Only user records of the Open API have such groups, which hold standard fields and custom properties together.
-        There, a misspelt field would be taken for a custom property.
+        In this object, a misspelt standard field would be taken for a custom property.
         """
-        return tuple(self.groups) if self.properties == "properties" and "user_properties" in self.groups else ()
+        return self.properties == "properties" and "user_properties" in self.groups
 
     def place(self, target: str) -> tuple[str | None, str]:
         """Return the group of a ``field_mapping`` target (``None`` without a group) and the name in that group.
@@ -91,7 +90,7 @@ class Fields:
                 f"field_mapping: {group} has no field {quoted(name)}, only {', '.join(sorted(names))}. Map a "
                 f"custom property to custom_user_properties.<name>.{_did_you_mean(meant_by(name, names))}"
             )
-        if group in self.flat_groups and group != self.own_group:
+        if self.is_profile and group != self.own_group:
             self._check_meant(target, name, self.names - {*self.groups, *self.own})
         return group, name
 
@@ -144,7 +143,7 @@ class Mapped:
         self._fields = fields
         # A row may hold all of its properties in one object, `properties`. In such a row, a column that is mapped to a
         # property, standard or custom, is put into that object.
-        self._nests = bool(fields.flat_groups)
+        self._nests = fields.is_profile
         self._places = {column: fields.place(target) for column, target in field_mapping.items()}
         self._flat = {name: column for column, (group, name) in self._places.items() if group is None}
 

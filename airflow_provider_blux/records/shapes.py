@@ -78,7 +78,7 @@ class RowShape:
         kind = operation, api
         self._shape: Shape = partial(_SHAPES[kind], shaping=shaping)
         self._shaping = shaping
-        shape = self._with_checked_groups if shaping.excluded or FIELDS[kind].flat_groups else self._shape
+        shape = self._with_checked_groups if shaping.excluded or FIELDS[kind].is_profile else self._shape
         if shaping.field_mapping:
             shape = Mapped(shape, shaping.field_mapping, FIELDS[kind])
         self._mapped = shape
