@@ -20,26 +20,11 @@ _is_fine = re.compile(
 ).fullmatch
 # An integer that became a float (`123.0`) or went through a spreadsheet (`1.2E+11`); `1E5` may be an id.
 _DAMAGED_NUMBER = re.compile(r"[+-]?\d+\.0*|[+-]?\d+([.,]\d+)?[eE]\+\d+|[+-]?\d[.,]\d+[eE]\d+", re.ASCII)
-_START_OF_NUMBER = frozenset("+-0123456789")
 # Text that data frames, databases, spreadsheets and JavaScript write for a missing value, in lower case.
 _MISSING = frozenset(
     {
-        *(
-            "nan",
-            "-nan",
-            "snan",
-            "none",
-            "null",
-            "(null)",
-            "<null>",
-            "[null]",
-            "\\n",
-            "nat",
-            "<na>",
-            "n/a",
-            "undefined",
-        ),
-        *("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "[object object]"),
+        *("nan", "-nan", "snan", "none", "null", "(null)", "<null>", "[null]", "\\n", "nat", "<na>", "n/a"),
+        *("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "[object object]", "undefined"),
         *("#n/a", "#na", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!", "#error!", "#spill!", "#calc!"),
     }
 )
@@ -77,12 +62,12 @@ def identifier(value: Any, field: str, *, check: bool = True, needed: bool = Tru
 
 def damage_of(written: str) -> str | None:
     """Return the reason and the fix if text looks like a damaged or missing id or telephone number; else ``None``."""
-    if written[:1] in _START_OF_NUMBER and _DAMAGED_NUMBER.fullmatch(written):
+    if _DAMAGED_NUMBER.fullmatch(written):
         return (
             "looks like a damaged whole number, with a decimal point or an exponent; read the column as "
             "text at the source (check_ids=False sends it as it is)"
         )
-    if (len(written) <= _LONGEST_WORD or written[0] == "#") and (missing := missing_in(written)):
+    if missing := missing_in(written):
         return missing
     if written.startswith(_MARKS_OF_TEXT):
         return (
