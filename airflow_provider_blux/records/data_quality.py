@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -76,7 +76,26 @@ class Suspicions:
 
         :param place_of: takes the number of a record; returns its position in the source, ``None`` if unknown.
         """
-        return [*self._night(place_of), *self._numbers(place_of), *self._consents()]
+        warnings = []
+        if seen := self._only_at_night.count:
+            warnings.append(
+                f"Users who consent to messages at night ({NIGHTTIME}) but not, or not in the same record, to messages "
+                f"at all ({MARKETING}): {seen:,} ({self._only_at_night.in_words(place_of)})."
+            )
+        if self._shared:
+            most = max(self._shared.values(), key=lambda seen: seen.count)
+            full = len(self._users_of) >= REMEMBERED
+            warnings.append(
+                f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
+                f"most stands in {most.count:,} records ({most.in_words(place_of)})."
+                f"{f' Only the first {REMEMBERED:,} different numbers were compared.' if full else ''}"
+            )
+        if self._users and not self._with_consent:
+            warnings.append(
+                f"No consent in any of {self._users:,} users: existing consents do not change, and new users have "
+                "none. Is the column missing, or has it another name (field_mapping)?"
+            )
+        return warnings
 
     def _digest(self, text: str) -> int:
         return int.from_bytes(blake2b(text.encode(), digest_size=8, key=self._key).digest())
@@ -93,27 +112,3 @@ class Suspicions:
             self._shared[phone] = seen = _Seen()
             for first in users.values():
                 seen.add(first)
-
-    def _night(self, place_of: Place) -> Iterator[str]:
-        if seen := self._only_at_night.count:
-            yield (
-                f"Users who consent to messages at night ({NIGHTTIME}) but not, or not in the same record, to messages "
-                f"at all ({MARKETING}): {seen:,} ({self._only_at_night.in_words(place_of)})."
-            )
-
-    def _numbers(self, place_of: Place) -> Iterator[str]:
-        if self._shared:
-            most = max(self._shared.values(), key=lambda seen: seen.count)
-            full = len(self._users_of) >= REMEMBERED
-            yield (
-                f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
-                f"most stands in {most.count:,} records ({most.in_words(place_of)})."
-                f"{f' Only the first {REMEMBERED:,} different numbers were compared.' if full else ''}"
-            )
-
-    def _consents(self) -> Iterator[str]:
-        if self._users and not self._with_consent:
-            yield (
-                f"No consent in any of {self._users:,} users: existing consents do not change, and new users have "
-                "none. Is the column missing, or has it another name (field_mapping)?"
-            )
