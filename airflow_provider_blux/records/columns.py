@@ -1,4 +1,8 @@
-"""Errors of a table as a whole, such as a missing column: one error for the table, not one reject for each row."""
+"""Errors of a table as a whole, such as a missing column: one error for the table, not one reject for each row.
+
+A parameter ``columns`` that is a mapping is ``{column: field}``. ``own_group`` is the group of custom properties, such
+as ``custom_user_properties``; ``None`` if the records have none.
+"""
 
 from __future__ import annotations
 
@@ -58,11 +62,7 @@ def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxCo
 
 
 def reversed_mapping(column: str, target: str) -> BluxConfigError:
-    """Return the error for a ``field_mapping`` that maps a field to a column, not a column to a field.
-
-    :param column: the key of the wrong entry, which is the name of a field.
-    :param target: its value, which is the name of a column.
-    """
+    """Return the error for a ``field_mapping`` whose ``column`` is a field, and whose ``target`` is a column."""
     column, target = quoted(column), quoted(target)
     return BluxConfigError(
         f"field_mapping names a column {column}, which is not there, but {target} is a column. Exchange the two names: "
@@ -71,11 +71,7 @@ def reversed_mapping(column: str, target: str) -> BluxConfigError:
 
 
 def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
-    """Return the error for a table with columns that are fields in another spelling, such as ``Phone-Number``.
-
-    :param columns: ``{column: field}``.
-    :param own_group: the group of custom properties; ``None`` if the records have no custom properties.
-    """
+    """Return the error for columns that are fields in another spelling, such as ``Phone-Number``."""
     listed = ", ".join(f"{quoted(column)} ({field})" for column, field in columns.items())
     is_own = f" (To send it as a custom property of that name, map it to {own_group}.<name>.)" if own_group else ""
     return BluxConfigError(
@@ -85,11 +81,7 @@ def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigErr
 
 
 def instead_of_excluded(column: str, excluded: str, own_group: str | None) -> BluxConfigError:
-    """Return the error for a column that is a name in ``exclude_fields`` in another spelling.
-
-    :param excluded: the name in ``exclude_fields``.
-    :param own_group: the group of custom properties.
-    """
+    """Return the error for a column that is the name ``excluded`` in ``exclude_fields`` in another spelling."""
     return BluxConfigError(
         f"exclude_fields names {quoted(excluded)}, and the column {quoted(column)} is the same in "
         "another spelling, so it would be sent. Write the name as the column has it. (To send the column, map it to "
@@ -98,10 +90,7 @@ def instead_of_excluded(column: str, excluded: str, own_group: str | None) -> Bl
 
 
 def flattened(columns: Mapping[str, str]) -> BluxConfigError:
-    """Return the error for a table whose columns are parts of flattened objects, such as ``properties.price``.
-
-    :param columns: ``{column: field}``.
-    """
+    """Return the error for columns that are parts of flattened objects, such as ``properties.price``."""
     listed = ", ".join(map(quoted, columns))
     return BluxConfigError(
         "These columns are named as parts of an object, and would be sent as properties of their whole names: "
@@ -110,11 +99,7 @@ def flattened(columns: Mapping[str, str]) -> BluxConfigError:
 
 
 def near_fields(columns: Mapping[str, str], own_group: str) -> str:
-    """Return the warning about columns that become custom properties but are probably meant to be fields.
-
-    :param columns: ``{column: field}``.
-    :param own_group: the group of custom properties, such as ``custom_user_properties``.
-    """
+    """Return the warning about columns that become custom properties but are probably meant to be fields."""
     listed = ", ".join(f"{quoted(column)} ({field}?)" for column, field in columns.items())
     column = quoted(next(iter(columns)))
     return (
@@ -125,12 +110,7 @@ def near_fields(columns: Mapping[str, str], own_group: str) -> str:
 
 
 def renaming(columns: Mapping[str, str]) -> str:
-    """Return the arguments by which misspelt columns are sent as fields, as text for an error or a warning.
-
-    For example, the text is ``field_mapping={'User-ID': 'user_id'}``.
-
-    :param columns: the field of each misspelt column, as ``{column: field}``.
-    """
+    """Return the arguments by which misspelt columns are sent as fields: :func:`mapping_to`, or a shorter one."""
     lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
     return f"{mapping_to(columns)}{lower}"
 
@@ -144,8 +124,7 @@ def mapping_to(columns: Mapping[str, str]) -> str:
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
     """Return the error for several columns that would be sent as the same field or property.
 
-    :param own_group: name of the group of custom properties; the error then suggests to map a column into it with
-        ``field_mapping``. ``None`` for no such suggestion.
+    Without ``own_group``, it does not suggest to map one of them to a custom property.
     """
     names = " and ".join(map(quoted, columns))
     return BluxConfigError(

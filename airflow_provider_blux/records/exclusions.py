@@ -42,10 +42,7 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
 
 
 def _check_targets(targets: Iterable[str]) -> None:
-    """Check the targets of ``field_mapping`` if all custom properties are excluded.
-
-    :raises BluxConfigError: a standard field is named with the group ``properties``, so it would be excluded too.
-    """
+    """If all custom properties are excluded, check that no target is a standard field in the group ``properties``."""
     for target in targets:
         if target.startswith("properties.") and (plain := property_of(target)) in STANDARD_FIELDS:
             raise BluxConfigError(
@@ -63,12 +60,9 @@ def property_of(name: str) -> str:
 def _check_in_group(name: str, plain: str) -> None:
     """Check a name of ``exclude_fields`` that is given with its group, as in ``user_properties.email``.
 
-    A name that looks like a misspelt field is an error if it is given without a group, but not in the group of custom
-    properties.
+    In the group of custom properties, a name may look like a misspelt field.
 
     :param plain: the name without its group.
-    :raises BluxConfigError: the group has no such field, or a standard field has the same plain name and would be
-        excluded too.
     """
     if name.startswith("user_properties.") and plain not in STANDARD_FIELDS:
         raise BluxConfigError(

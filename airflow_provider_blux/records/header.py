@@ -141,10 +141,7 @@ class Header:
                 raise missing_field(row, field, self._misspelt_in(row, self._shaping.field_mapping))
 
     def _reversed(self, row: Row, column: str) -> BluxConfigError | None:
-        """Return the error for a ``field_mapping`` that is the wrong way round: ``{field: column}``; else ``None``.
-
-        :param column: a key of ``field_mapping`` that is not a column of the table.
-        """
+        """Return the error for a ``field_mapping`` that is the wrong way round: ``{field: column}``; else ``None``."""
         target, names = self._shaping.field_mapping.get(column), self._fields.names
         if target is None or column not in names or target not in row or target in names:
             return None
@@ -171,7 +168,7 @@ class Header:
         raise _fault(row, f"{group}{column}", misspelt(wrong, self._fields.own_group), reason)
 
     def _mapping_in(self, group: str) -> Mapping[str, str]:
-        """Return ``field_mapping`` for a row; nothing for a group, since no name inside an object is renamed."""
+        """Return ``field_mapping``; nothing for a group, since no name inside an object is renamed."""
         return {} if group else self._shaping.field_mapping
 
     def _check_excluded(self, row: Row, group: str = "") -> None:

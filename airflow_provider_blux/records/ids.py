@@ -88,10 +88,7 @@ def damage_of(written: str) -> str | None:
 
 
 def missing_in(written: str) -> str | None:
-    """Return the text of an error, with a way out, for an id that is a word for a missing value, such as ``null``.
-
-    Return ``None`` for any other id.
-    """
+    """Return the reason and the fix if text stands for a missing value, such as ``null``; else ``None``."""
     is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
     if is_word or (written.startswith("#") and not written.strip("#")):  # "####": a spreadsheet column was too narrow
         return (

@@ -82,11 +82,7 @@ def sort_properties(
 
 
 def own_property(column: Any) -> Place:
-    """Return the :class:`Place` of a custom property.
-
-    :param column: the name of the column, which is also the name of the property.
-    :raises BluxRecordError: the name is not text, or cannot be represented in UTF-8.
-    """
+    """Return the :class:`Place` of a custom property, which has the name of its column."""
     return Place(text(column, "a column name"), json_value)
 
 

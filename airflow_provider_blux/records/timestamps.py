@@ -65,11 +65,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _counted(value: Any, field: str, unit: str | None) -> str:
-    """Convert a number since the epoch to an ISO 8601 timestamp, rounded to the microsecond.
-
-    :raises BluxRecordError: ``unit`` is ``None``; or the time is before 1971 or after 2199, so the unit is probably
-        wrong.
-    """
+    """Convert a number since the epoch to an ISO 8601 timestamp, rounded to the microsecond."""
     if unit is None:
         raise BluxRecordError(
             field,
@@ -88,11 +84,7 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
 
 
 def _offset(moment: datetime, zone: tzinfo, field: str) -> str:
-    """Return the UTC offset of a local time in a zone, as ``+09:00``.
-
-    :raises BluxRecordError: clocks are changed in the zone so that the local time is skipped or happens twice, or the
-        time is at an end of the calendar.
-    """
+    """Return the UTC offset of a local time in a zone, as ``+09:00``, if the zone has this time exactly once."""
     # A plain `datetime`: the subclasses of other libraries handle `replace(tzinfo=...)` in their own way.
     local = datetime.combine(moment.date(), moment.time().replace(fold=0))
     try:

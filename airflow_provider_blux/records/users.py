@@ -138,10 +138,7 @@ def is_older(record: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _check_custom(custom: Mapping[str, Any], shaping: Shaping) -> None:
-    """Check that no custom property is a standard field, unless ``field_mapping`` names it as a custom property.
-
-    :raises BluxRecordError: the object ``custom_user_properties`` has a standard field, such as a consent.
-    """
+    """Check that no custom property is a standard field, unless ``field_mapping`` names it as a custom property."""
     for name in sorted(_STANDARD.intersection(custom)):
         field = f"custom_user_properties.{name}"
         if field not in shaping.targets:
@@ -149,12 +146,9 @@ def _check_custom(custom: Mapping[str, Any], shaping: Shaping) -> None:
 
 
 def _check_own(held: Iterable[Any]) -> None:
-    """Check the names in the object of a column ``properties``: none may be a standard field.
+    """Check that no name in the object of a column ``properties`` is a standard field.
 
-    The Application API would take the whole object for one custom property.
-
-    :param held: the names in the object.
-    :raises BluxRecordError: a name is a standard field, so the row was probably written for the Open API.
+    Such a row was probably written for the Open API. Here the whole object would be one custom property.
     """
     for name in held:
         field = _BY_LETTERS.get(letters_of(name)) if isinstance(name, str) else None
@@ -167,10 +161,7 @@ def _check_own(held: Iterable[Any]) -> None:
 
 
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
-    """Return a flat row from a row that has all of its properties under ``properties``.
-
-    :raises BluxRecordError: a property is outside ``properties``, or the user id is inside.
-    """
+    """Return a flat row from a row that has all of its properties under ``properties``."""
     for column, value in row.items():
         if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
             continue

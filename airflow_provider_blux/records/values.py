@@ -133,10 +133,7 @@ def _key(key: Any, field: str) -> str:
 
 
 def _converted(value: Any, field: str, depth: int) -> Any:
-    """Convert a value of a subclass or of numpy to the plain Python type.
-
-    :raises BluxRecordError: JSON cannot represent the value.
-    """
+    """Convert a value of a subclass or of numpy to the plain Python type."""
     if (plain := python_value(value)) is not value:
         return json_value(plain, field, depth)
     for kind, convert in _CONVERSIONS.items():

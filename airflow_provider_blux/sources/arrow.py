@@ -78,8 +78,7 @@ def correction_of(kind: Any) -> floats.Correction | None:
 def _to_the_microsecond(column: Any) -> Any:
     """Convert the nanoseconds of a column to microseconds, at any depth; return other columns unchanged.
 
-    The times of Python have no nanoseconds, so pyarrow would return pandas types or fail. List views and run-end
-    encoded columns are also returned unchanged, since pyarrow cannot convert them correctly.
+    The times of Python have no nanoseconds, so pyarrow would return pandas types or fail.
     """
     kind = str(column.type)
     # pyarrow loses lists when it casts a list view, and it cannot cast run-end encoded columns.

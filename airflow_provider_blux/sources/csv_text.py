@@ -126,8 +126,7 @@ def _forms_of(header: Sequence[str]) -> list[list[str]]:
 def _allow_long_cells() -> None:
     """Raise Python's limit for the length of a CSV cell to the maximum length of a record.
 
-    The limit applies to all CSV readers of the process. It is not restored afterwards, since a lower limit would affect
-    other code that is reading CSV at the same time.
+    The limit is that of the process, and is not restored, since other code may be reading CSV at the same time.
     """
     if csv.field_size_limit() < LONGEST_RECORD:
         csv.field_size_limit(LONGEST_RECORD)

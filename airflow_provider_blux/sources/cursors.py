@@ -229,10 +229,7 @@ def _read_arrays_in_psycopg2(connection: Any) -> None:
 
 
 def _arrays_of(connection: Any, cursor: Any) -> list[tuple[str, int, int]]:
-    """Return each array type of the database: name and oid of the item type, and oid of the array type.
-
-    Return an empty list if the table ``pg_type`` cannot be read.
-    """
+    """Return name and oid of the item type, and oid of the array type; nothing if ``pg_type`` cannot be read."""
     with closing(cursor):
         try:
             cursor.execute(_POSTGRES_ARRAYS)
@@ -244,10 +241,7 @@ def _arrays_of(connection: Any, cursor: Any) -> list[tuple[str, int, int]]:
 
 
 def _tolerate_in_mysql(connection: Any, driver: str) -> None:
-    """Make a MySQL driver return ``Unreadable`` for dates such as 0000-00-00.
-
-    By default, the driver returns text or null for them.
-    """
+    """Make a MySQL driver return ``Unreadable`` for dates such as 0000-00-00, for which it returns text or null."""
     field_type = import_module(f"{driver}.constants.FIELD_TYPE")
     converters = connection.decoders if driver == "pymysql" else connection.converter
 

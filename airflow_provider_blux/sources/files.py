@@ -50,9 +50,7 @@ class StorageSource:
         ``False``, and a warning names such folders.
     :param operation: the operation that sends the records, such as ``upsert_users``: rejects files of another one are
         refused. ``None`` to accept all.
-    :param check_columns_of: called if a CSV file has only one line, which may be a record instead of the header. Its
-        argument is a row with the cells of this line as column names, and nulls as values. It raises a
-        :class:`BluxConfigError` if the names are wrong.
+    :param check_columns_of: checks the column names of a CSV file that has only one line; see :func:`comma_separated`.
     :param argument: the name of the argument that gives ``path``, for messages. If it is ``suppression_path``, no file
         may be left out.
     """
@@ -166,11 +164,7 @@ class StorageSource:
         return self._paths
 
     def _files(self) -> Iterator[tuple[tuple[Any, str], str]]:
-        """Yield ``((file system, path), name)`` for each file; ``name`` is for messages.
-
-        :raises BluxConfigError: no path is given, or a path is not text.
-        :raises BluxSourceError: a path matches no file.
-        """
+        """Yield ``((file system, path), name)`` for each file; ``name`` is for messages."""
         for url in self._urls():
             found = self._found(url)
             if not found:
@@ -229,11 +223,7 @@ class StorageSource:
 
 
 def _with_columns(records: Iterable[Any], columns: Mapping[str, str | None], name: str) -> Iterator[Any]:
-    """Yield the records with the columns from folder names; records that are not objects are unchanged.
-
-    :param columns: ``{column: value}`` of the folders of the file.
-    :raises BluxConfigError: a record already has such a column.
-    """
+    """Yield the records with the columns from folder names; records that are not objects are unchanged."""
     for record in records:
         if isinstance(record, dict):
             if twice := sorted(columns.keys() & record.keys()):

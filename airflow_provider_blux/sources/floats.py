@@ -43,20 +43,14 @@ half = _shortest("e", 3, 5, 2.0**-14)
 
 
 def of_items(item: Correction | None) -> Correction | None:
-    """Return a function that applies a correction of floats to each item of a list; ``None`` if ``item`` is ``None``.
-
-    :param item: the correction of one item; ``None`` if the items need none.
-    """
+    """Return the correction of a list from that of its items."""
     if item is None:
         return None
     return lambda value: list(map(item, value)) if isinstance(value, list | tuple) else value
 
 
 def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
-    """Return the function that corrects a struct (a dict); ``None`` if no field needs a correction.
-
-    :param fields: the function that corrects a field, by field name; ``None`` for a field that needs no correction.
-    """
+    """Return the correction of a struct (a dict) from those of its fields."""
     known = {name: correction for name, correction in fields.items() if correction}
 
     def corrected(value: Any) -> Any:
@@ -68,12 +62,7 @@ def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
 
 
 def of_values(item: Correction | None) -> Correction | None:
-    """Return a function that applies a correction of floats to each value of a map.
-
-    Libraries return a map as a dict or as a list of pairs.
-
-    :param item: the correction of one value; ``None`` if the values need none. The result is then ``None`` as well.
-    """
+    """Return the correction of a map (a dict or a list of pairs, depending on the library) from that of its values."""
     if item is None:
         return None
 
@@ -88,7 +77,7 @@ def of_values(item: Correction | None) -> Correction | None:
 def corrected_rows(rows: Iterable[Sequence[Any]], corrections: Sequence[Correction | None]) -> Iterable[Sequence[Any]]:
     """Return the rows with corrected values.
 
-    :param corrections: for each column, the function that corrects a value; ``None`` if the column needs no correction.
+    :param corrections: the correction of each column.
     """
     known = [(number, correction) for number, correction in enumerate(corrections) if correction]
     return (_corrected(row, known) for row in rows) if known else rows

@@ -49,7 +49,7 @@ class Frame:
 def frame_of(value: Any, name: str) -> Frame | None:
     """Return the rows of a pandas or polars DataFrame or a pyarrow Table; ``None`` for any other value.
 
-    :raises BluxSourceError: the frame has rows but no columns, or a column name is not text, is empty or is not unique.
+    :raises BluxSourceError: the columns are wrong; see :class:`Frame`.
     """
     for kind in type(value).__mro__:
         if found := _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__)):

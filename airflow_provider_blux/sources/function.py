@@ -37,10 +37,7 @@ class FunctionSource:
         return f"{self._name}()"
 
     def place_of(self, number: int) -> str:
-        """Return the position of a record as text, for messages.
-
-        :param number: the number of the record among those of the function (1-based).
-        """
+        """Return the position of a record, whose number is 1-based, as text for messages."""
         return f"record {number:,} of {self}"
 
     def __iter__(self) -> Iterator[Any]:

@@ -35,10 +35,7 @@ class InlineSource:
         return self._name
 
     def place_of(self, number: int) -> str:
-        """Return the position of a record as text, for messages.
-
-        :param number: the number of the record in this source (1-based).
-        """
+        """Return the position of a record, whose number is 1-based, as text for messages."""
         return f"record {number:,} of {self}"
 
     def __len__(self) -> int:

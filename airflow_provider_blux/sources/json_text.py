@@ -51,11 +51,8 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
 
 
 def _judged(line: bytes, number: int, name: str) -> list[Any]:
-    """Parse a line with the standard library; return a list with its record, or an empty list for a blank line.
+    """Parse a line with the standard library; return its record or error in a list, which is empty for a blank line.
 
-    If the line is not valid, the list holds a :class:`BluxRecordError`.
-
-    :param number: the line number (1-based), for the error.
     :raises BluxSourceError: the line holds several objects. If it were rejected, only one record would be counted.
     """
     fault = BluxRecordError(None, f"line {number} of {name} is not JSON (cut off, or not UTF-8)")
@@ -193,11 +190,7 @@ class _Array:
                 return _rejected(self._repeated) if self._repeated else item
 
     def _check_number(self, item: Any, end: int) -> None:
-        """Check that a number is complete. It may be another number that was cut off, and so the id of another user.
-
-        :param end: the position after the item.
-        :raises BluxSourceError: the item is a number, and the text after it neither ends it nor the array.
-        """
+        """Check that an item that ends at ``end`` is no number that was cut off, and so the id of another user."""
         if isinstance(item, int | float) and self._text[end : end + 1] not in _ENDS_OF_NUMBER:
             raise self._fault(end, is_cut_off=self._text[end:].lower() in _STARTS_OF_REST)
 
@@ -209,8 +202,6 @@ class _Array:
         """Read more text into the window, and drop the text before the position; return ``False`` at the file's end.
 
         The window grows as long as the current item does not fit into it.
-
-        :raises BluxSourceError: the item is too long for a record, or the file is not UTF-8.
         """
         ahead = len(self._text) - self._at
         if ahead > LONGEST_RECORD:

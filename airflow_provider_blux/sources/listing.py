@@ -54,12 +54,7 @@ def files_at(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
 
 
 def _below(folder: str, found: Iterable[str], warn: Callable[[str], None]) -> list[str]:
-    """Return the sorted paths of the files with records among the files that were found below a folder.
-
-    :param folder: the path of the folder, or a glob of folders.
-    :param warn: called with a warning about files that are not read.
-    :raises BluxConfigError: the folder holds a table whose files also have rows of earlier versions.
-    """
+    """Return the sorted paths of the files with records among the files found below a folder, or a glob of folders."""
     if any("/_delta_log/" in path or "/.hoodie/" in path for path in found):
         raise BluxConfigError(
             f"{folder} holds a table of Delta Lake or Hudi, whose files also have rows that were changed or deleted "
@@ -78,7 +73,6 @@ def _walk(fs: Any, folder: str, place: str) -> Iterator[str]:
     """Yield the paths of all files and links below a folder on a disk, where ``fs.find`` would pass over errors.
 
     :param place: the folder that is read, with ``folder`` in it.
-    :raises BluxSourceError: a folder cannot be read.
     """
     for entry in _listed(fs, folder, place):
         if entry["type"] == "directory":
@@ -93,7 +87,6 @@ def _listed(fs: Any, folder: str, place: str) -> list[dict[str, Any]]:
     The list is empty if the folder was removed meanwhile, or if it cannot be read and no file in it would be read.
 
     :param place: the folder that is read, or a glob of folders, as for :func:`_is_marker`.
-    :raises BluxSourceError: the worker may not list the folder, or may not look at its entries.
     """
     try:
         entries: list[dict[str, Any]] = fs.ls(folder, detail=True)
@@ -111,8 +104,6 @@ def _check_folders_of_glob(fs: Any, place: str) -> None:
     """Check that each folder in which a glob may match files can be read: ``fs.glob`` leaves out any other folder.
 
     The outermost folders come first, so that ``fs.glob`` uses the checked lists if the file system caches them.
-
-    :raises BluxSourceError: a folder cannot be read.
     """
     patterns = [place, *map(str, PurePosixPath(place).parents)]
     outermost = next(at for at, pattern in enumerate(patterns) if not _GLOB.search(pattern))

@@ -90,10 +90,7 @@ class SqlSource:
         return f"the query on connection {self._conn_id}"
 
     def place_of(self, number: int) -> str:
-        """Return the position of a record as text, for messages.
-
-        :param number: the row number in the query result (1-based).
-        """
+        """Return the position of a record, whose row number is 1-based, as text for messages."""
         return f"row {number:,} of {self}"
 
     def __iter__(self) -> Iterator[Any]:
