@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_blux.records.ids import identifier, present_text
 from airflow_provider_blux.records.options import DEFAULT, Shaping
-from airflow_provider_blux.records.properties import mapping, own_properties, required
+from airflow_provider_blux.records.properties import mapping, own_properties
 
 _TEXTS = ("platform", "token", "app_local_id")
 FIELDS = frozenset({"device_id", "user_id", *_TEXTS})
@@ -18,10 +18,9 @@ def device(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :param row: ``{"device_id", "user_id"?, "platform"?, "token"?, "app_local_id"?, "properties"?}``; every other
         column is a property.
     :raises BluxRecordError: a field is not valid; the error names the first such field.
-    :raises BluxConfigError: the row's table has no column ``device_id``.
     """
     row = mapping(row)
-    device_id = identifier(required(row, "device_id"), "device_id", check=shaping.check_ids)
+    device_id = identifier(row.get("device_id"), "device_id", check=shaping.check_ids)
     record: dict[str, Any] = {"device_id": device_id}
     if row.get("user_id") is not None:
         record["user_id"] = identifier(row["user_id"], "user_id", check=shaping.check_ids, needed=False)

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.ids import identifier, present_text
 from airflow_provider_blux.records.options import DEFAULT, Shaping
-from airflow_provider_blux.records.properties import mapping, own_properties, required
+from airflow_provider_blux.records.properties import mapping, own_properties
 from airflow_provider_blux.records.timestamps import timestamp
 
 FIELDS = frozenset({"name", "user_id", "timestamp", "id"})
@@ -19,11 +19,10 @@ def event(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :param row: ``{"name", "user_id", "timestamp"?, "properties"?, "id"?}``; every other column is a property.
         The time of an event without a timestamp is the time when it arrives at Blux.
     :raises BluxRecordError: a field is not valid; the error names the first such field.
-    :raises BluxConfigError: the row's table lacks a column that every event needs.
     """
     row = mapping(row)
-    user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
-    given = required(row, "name")
+    user_id = identifier(row.get("user_id"), "user_id", check=shaping.check_ids)
+    given = row.get("name")
     name = present_text(given, "name", check=shaping.check_ids) if given is not None else ""
     if not name.strip():
         raise BluxRecordError("name", "is missing or empty; every event needs one")

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.columns import is_table_row, missing_field
 from airflow_provider_blux.records.fields import MOST_NAMES, Check
 from airflow_provider_blux.records.values import PROPERTY_CHECKS, json_value, text
 
@@ -19,17 +18,6 @@ def mapping(row: Any) -> Mapping[str, Any]:
     if isinstance(row, OBJECTS):
         return row
     raise BluxRecordError(None, f"the record is of type {type(row).__name__}; it must be an object with named fields")
-
-
-def required(row: Mapping[str, Any], field: str) -> Any:
-    """Return the value of a required field; ``None`` if the row does not have it.
-
-    :raises BluxConfigError: the row is from a table without a column for the field.
-    """
-    value = row.get(field)
-    if value is None and field not in row and is_table_row(row):
-        raise missing_field(row, field)
-    return value
 
 
 class Place(NamedTuple):

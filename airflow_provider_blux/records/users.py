@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.records.columns import is_table_row, missing_field
 from airflow_provider_blux.records.fields import CONSENTS, MOST_NAMES, STANDARD_FIELDS, Check
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.options import DEFAULT, Shaping
@@ -22,7 +23,6 @@ from airflow_provider_blux.records.properties import (
     mapping,
     own_property,
     put_group,
-    required,
     sort_properties,
 )
 from airflow_provider_blux.records.spelling import letters_of, meant_by
@@ -48,7 +48,6 @@ def user(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :param row: ``{"user_id", "user_properties"?, "custom_user_properties"?}``, or a flat row whose columns are
         sorted into the two by name.
     :raises BluxRecordError: a field is not valid; the error names the first such field.
-    :raises BluxConfigError: the row's table has no column ``user_id``.
     """
     held = row.get("properties") if isinstance(row, OBJECTS) else None
     if isinstance(held, OBJECTS) and not shaping.is_excluded("properties"):
@@ -75,7 +74,6 @@ def profile(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, dict[str, Any]]:
     :param row: as for :func:`user`, or ``{"user_id", "properties", "timestamp"?}``, the form of the Open API. In a flat
         row a column ``timestamp`` is a property, unless ``field_mapping`` maps it to the timestamp of the profile.
     :raises BluxRecordError: a field is not valid; the error names the first such field.
-    :raises BluxConfigError: the row's table has no column ``user_id``.
     """
     moment, aside = None, _ID
     if isinstance(row, Mapping):
@@ -107,8 +105,11 @@ def deletion(row: Any, shaping: Shaping = DEFAULT) -> tuple[str, str]:
     :raises BluxRecordError: there is no id, or one that may be damaged.
     :raises BluxConfigError: the row's table has no column ``user_id``.
     """
-    given = required(row, "user_id") if isinstance(row, OBJECTS) else row
-    user_id = identifier(given, "user_id", check=shaping.check_ids)
+    if isinstance(row, OBJECTS):
+        if is_table_row(row) and "user_id" not in row:
+            raise missing_field(row, "user_id")
+        row = row.get("user_id")
+    user_id = identifier(row, "user_id", check=shaping.check_ids)
     return user_id, user_id
 
 
@@ -170,7 +171,7 @@ def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
     held = {} if "properties" in shaping.excluded else row["properties"]
     if held.get("user_id") is not None:
         raise BluxRecordError("properties.user_id", "is inside 'properties'; put it beside 'properties'")
-    return {**held, "user_id": required(row, "user_id")}
+    return {**held, "user_id": row.get("user_id")}
 
 
 def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -179,7 +180,7 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
     :param aside: the columns that are not properties, such as ``user_id``.
     """
     row = mapping(row)
-    user_id = identifier(required(row, "user_id"), "user_id", check=shaping.check_ids)
+    user_id = identifier(row.get("user_id"), "user_id", check=shaping.check_ids)
     standard, custom, groups = sort_properties(row, _find(shaping, aside), nulls=shaping.send_nulls)
     for column, value in groups:
         group = _without(value, shaping)
