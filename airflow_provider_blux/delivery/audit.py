@@ -57,24 +57,22 @@ def _line(operation: str, reject: Reject, source: str | None) -> bytes:
         "record_number": reject.record_number,
         "source": source,
         **reject._asdict(),
+        "record": None,
     }
-    # An error in place of the record means that the row could not be read.
-    record = None if isinstance(reject.record, BluxRecordError) else reject.record
+    if isinstance(reject.record, BluxRecordError):  # the row could not be read
+        return _json(line)
+    as_text: list[str] = []
     try:
-        as_text: list[str] = []
-        written = _written({**line, "record": _plain(record, as_text)}, as_text)
+        whole = {**line, "record": _plain(reject.record, as_text)}
+        if as_text:
+            whole["as_text"] = as_text
+        return _json(whole)
     except (RecursionError, ValueError):  # nested too deep, or an integer with too many digits
-        written = _written({**line, "record": None}, [])
-    return written
+        return _json(line)
 
 
-def _written(line: dict[str, Any], as_text: list[str]) -> bytes:
-    """Return a line as JSON in UTF-8. Non-ASCII text is not escaped, except for a lone surrogate.
-
-    :param as_text: the columns whose values were converted to text, for the key ``as_text`` of the line; if the list is
-        empty, the line does not have this key.
-    """
-    line = {**line, "as_text": as_text} if as_text else line
+def _json(line: dict[str, Any]) -> bytes:
+    """Return a line as JSON in UTF-8. Non-ASCII text is not escaped, except for a lone surrogate."""
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
