@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
@@ -32,13 +32,13 @@ class AcceptedRows(DigestMap):
         #: Number of users read from the source that were in the snapshot, and of those that were not.
         self.met_old, self.met_new = 0, 0
 
-    def packed(self) -> Iterator[bytes]:
-        """Yield the entries of all users, in blocks that :meth:`unpack` reads.
+    def packed(self) -> Collection[bytearray]:
+        """Return the entries of all users, in blocks that :meth:`unpack` reads.
 
         Call it only before the source is read or after :meth:`settle`. In between, the entries also tell which users
         were read in this run, and that must not get into a file.
         """
-        return map(bytes, self._buckets.values())
+        return self._buckets.values()
 
     def unpack(self, entries: bytes) -> None:
         """Add entries.

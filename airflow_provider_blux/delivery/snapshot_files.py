@@ -8,7 +8,7 @@ and neither found the files of the other, the snapshot does not have that user, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from io import BytesIO
@@ -172,11 +172,11 @@ class SnapshotFolder:
 
         :param stored: see :class:`Piece`; likewise ``forgotten``.
         """
-        self._folder.write(header.name, b"".join(_packed(header, lambda: [stored, forgotten])))
+        self._folder.write(header.name, b"".join(_packed(header, [stored, forgotten])))
 
     def write_merged(self, header: Header, rows: AcceptedRows) -> None:
         """Write a merged file with all rows."""
-        self._folder.write(header.name, _packed(header, rows.packed))
+        self._folder.write(header.name, _packed(header, rows.packed()))
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -290,15 +290,12 @@ class SnapshotFolder:
         )
 
 
-def _packed(header: Header, entries: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
-    """Yield the bytes of a new file: the line with the checksum, the header, and the entries.
-
-    :param entries: returns the content after the header; called twice, first to compute the checksum.
-    """
+def _packed(header: Header, entries: Collection[bytes | bytearray]) -> Iterator[bytes]:
+    """Yield the bytes of a new file: the line with the checksum, the header, and the entries."""
     line = msgspec.json.encode(header) + b"\n"
     digest = blake2b(line, digest_size=_CHECKSUM_BYTES)
-    for part in entries():
+    for part in entries:
         digest.update(part)
     yield b" ".join([_MAGIC, _VERSION, digest.hexdigest().encode()]) + b"\n"
     yield line
-    yield from entries()
+    yield from map(bytes, entries)
