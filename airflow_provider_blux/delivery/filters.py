@@ -242,12 +242,7 @@ class _GuardedRows:
 
         :raises BluxGuardError: the rows have too many users.
         """
-        number = 0
-        for _ in self._rows:
-            if self._is_stopped():
-                raise _stopped()
-            number += 1
-        self._number = number
+        self._number = number = sum(1 for _ in self._read())
         if number <= self._max_users:
             return
         users = DigestMap(_DIGEST_BYTES)
@@ -288,31 +283,27 @@ class _GuardedRows:
             yield row
 
     def _with_users(self) -> Iterator[tuple[Any, str | None]]:
-        """Yield each row with its user id."""
+        """Yield each row with its user id; with ``None`` if it is invalid: it is rejected later and deletes no user."""
         place_of = place_in(self._rows)
-        for number, row in enumerate(self._rows, 1):
-            if self._is_stopped():
-                raise _stopped()
-            yield row, self._user_of(number, row, place_of)
+        for number, row in enumerate(self._read(), 1):
+            user: str | None = None
+            try:
+                if not isinstance(row, BluxRecordError):
+                    user = self._shape(row)[0]
+            except BluxRecordError:
+                pass
+            except BluxConfigError as error:
+                raise placed(error, place_of(number)) from None
+            yield row, user
 
-    def _user_of(self, number: int, row: Any, place_of: Place) -> str | None:
-        """Return the user id of a row; ``None`` for an invalid row, which is rejected later and deletes no user."""
-        if isinstance(row, BluxRecordError):
-            return None
-        try:
-            user: str = self._shape(row)[0]
-        except BluxRecordError:
-            return None
-        except BluxConfigError as error:
-            raise placed(error, place_of(number)) from None
-        return user
+    def _read(self) -> Iterator[Any]:
+        for row in self._rows:
+            if self._is_stopped():
+                raise BluxStopped("The task was told to stop while its records were counted; this try sent nothing.")
+            yield row
 
     def _too_many(self, state: str) -> BluxGuardError:
         return BluxGuardError(
             f"More than {self._max_users:,} different users would be deleted; {state}. If that is meant, raise "
             "max_users above their number (max_users=None switches the guard off)."
         )
-
-
-def _stopped() -> BluxStopped:
-    return BluxStopped("The task was told to stop while its records were counted; this try sent nothing.")
