@@ -28,19 +28,16 @@ Fallback = Literal["fail", "share"]
 CONCURRENCY = 32
 # Each request in flight needs a thread and a connection.
 MOST_CONCURRENCY = 256
-_ONLY_FOR: dict[str, Operation] = {
-    "on_unknown": "send_events",
-    "exclude_fields": "upsert_users",
-    "updated_at_field": "upsert_users",
+_ONLY_FOR: dict[str, tuple[Operation, ...]] = {
+    "on_unknown": ("send_events",),
+    "exclude_fields": ("upsert_users",),
+    "updated_at_field": ("upsert_users",),
+    "full_refresh": ("upsert_users", "update_devices"),
+    "max_absent": ("upsert_users", "update_devices"),
 }
-_FOR_SNAPSHOTS = ("full_refresh", "max_absent")
 # Options that become settings as they are.
 _AS_GIVEN = ("max_rejects", "on_unknown", "full_refresh", "max_absent", "resume", "validate_only")
 _SHAPING = frozenset(field.name for field in fields(Shaping))
-
-
-SNAPSHOTS: tuple[Operation, ...] = ("upsert_users", "update_devices")
-"""The operations that can use a snapshot, to send only the rows that have changed."""
 
 
 class ShapingOptions(TypedDict, total=False):
@@ -143,12 +140,10 @@ def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], r
     :raises BluxConfigError: naming the argument at fault.
     """
     check(options)
-    for name, operation in _ONLY_FOR.items():
-        if name in options and endpoints[0].operation != operation:
-            raise BluxConfigError(f"{name} is an argument of {operation} only.")
-    for name in _FOR_SNAPSHOTS:
-        if options.get(name) not in (None, False) and endpoints[0].operation not in SNAPSHOTS:
-            raise BluxConfigError(f"{name} is an argument of {' and '.join(SNAPSHOTS)} only.")
+    for name, operations in _ONLY_FOR.items():
+        value = options.get(name)
+        if value is not None and value is not False and endpoints[0].operation not in operations:
+            raise BluxConfigError(f"{name} is an argument of {' and '.join(operations)} only.")
     shaping, updated_at = shaping_of(options), options.get("updated_at_field")
     check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
     widest = endpoints[0]
