@@ -164,7 +164,8 @@ class Outcome:
 class Counted:
     """The request counts of a try at one moment.
 
-    :param statuses: number of answers by HTTP status; ``None`` stands for no answer.
+    :param requests: number of requests that have ended.
+    :param statuses: these requests by the HTTP status of the answer; ``None`` stands for no answer.
     :param waited: seconds that requests waited for the rate limiter, summed over all requests.
     """
 
@@ -179,7 +180,7 @@ class Traffic:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._requests = self._retries = 0
+        self._retries = 0
         self._statuses: Counter[int | None] = Counter()
         self._waited = 0.0
         self._lock = threading.Lock()
@@ -194,13 +195,8 @@ class Traffic:
             with self._lock:
                 self._waited += self._clock() - since
 
-    def count_request(self) -> None:
-        """Count a request, when it starts."""
-        with self._lock:
-            self._requests += 1
-
-    def count_answer(self, status: int | None) -> None:
-        """Count the answer of a request by its HTTP status; ``None`` stands for no answer."""
+    def count_request(self, status: int | None) -> None:
+        """Count a request that has ended by the HTTP status of its answer; ``None`` stands for no answer."""
         with self._lock:
             self._statuses[status] += 1
 
@@ -213,7 +209,7 @@ class Traffic:
         """Return the counts as they are now."""
         with self._lock:
             return Counted(
-                requests=self._requests,
+                requests=self._statuses.total(),
                 retries=self._retries,
                 statuses=dict(self._statuses),
                 waited=self._waited,
@@ -340,16 +336,13 @@ class OutcomeCounter:
     def _counts(self) -> dict[str, Any]:
         self.name_files()
         report = self.report
-        counts: dict[str, Any] = {name: getattr(report, name) for name in _IN_CHECKPOINT}
-        files = {"rejects": report.rejects or [], "receipts": report.receipts or []}
-        # Lists, since Airflow's task state takes nothing but JSON.
-        first = [list(reject) for reject in self._first]
         return {
-            **counts,
-            **files,
+            **{name: getattr(report, name) for name in _IN_CHECKPOINT},
+            "rejects": report.rejects or [],
+            "receipts": report.receipts or [],
             "in_no_file": self._in_no_file,
             "replaces": self.replaces,
-            "first_rejects": first,
+            "first_rejects": [list(reject) for reject in self._first],  # Airflow's task state takes nothing but JSON
             "reasons": self._reasons.counted(),
         }
 

@@ -173,7 +173,6 @@ class Sender:
             slot.left()
             on_left()
 
-        self._traffic.count_request()
         status = None
         try:
             status = self._client.send(request, on_leaving=slot.leaves, on_left=left)
@@ -189,7 +188,7 @@ class Sender:
                 error.after_acceptance = self._refusals.any_accepted
             raise
         finally:
-            self._traffic.count_answer(status)
+            self._traffic.count_request(status)
         return status
 
     def _wait_for_slot(self, batch: Batch) -> Slot:
