@@ -201,23 +201,18 @@ class SnapshotFolder:
         end = header.stored * SIZE
         return Piece(header, entries[:end], entries[end:])
 
-    def merged(self, name: str, rows: AcceptedRows) -> Header:
-        """Read a merged file, which holds the rows of several runs, into ``rows``; return the header of the file.
-
-        :param rows: an empty map, to which the entries of the file are added.
+    def merged(self, name: str) -> AcceptedRows:
+        """Return the rows in a merged file.
 
         :raises BluxSnapshotError: the file is truncated or changed, or belongs to another target.
         :raises FileNotFoundError: there is no such file any more.
         """
+        rows = AcceptedRows()
         with self._reading(name), self._folder.open(name) as file:
-            header, body = self._unpacked(name, file)
-            rest = b""
+            _, body = self._unpacked(name, file)
             for block in body:
-                entries = rest + block
-                end = len(entries) - len(entries) % SIZE
-                rows.unpack(entries[:end])
-                rest = entries[end:]
-        return header
+                rows.unpack(block[: len(block) // SIZE * SIZE])  # of a truncated file the last entry is incomplete
+        return rows
 
     def header(self, name: str) -> Header:
         """Return the header of a file without reading or verifying the rest.

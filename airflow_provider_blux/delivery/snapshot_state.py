@@ -154,12 +154,9 @@ class _Files:
 
         If several runs have merged files at the same time, return the rows that all of the merged files contain.
         """
-        rows = AcceptedRows()
-        for number, name in enumerate(self._merged):
-            others = AcceptedRows() if number else rows
-            self._folder.merged(name, others)
-            if number:
-                rows.keep_common(others)
+        rows, *others = [self._folder.merged(name) for name in self._merged] or [AcceptedRows()]
+        for other in others:
+            rows.keep_common(other)
         return rows
 
     def _in_order(self) -> list[str]:

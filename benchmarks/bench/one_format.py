@@ -55,9 +55,7 @@ class Entries:
 
     def open(self) -> Get:
         """Read the file of a merge."""
-        known = AcceptedRows()
-        self._folder.merged("whole.merged.snapshot", known)
-        return known.row_of
+        return self._folder.merged("whole.merged.snapshot").row_of
 
     def change(self, rows: list[Pair]) -> None:
         """Write the file of a run."""
