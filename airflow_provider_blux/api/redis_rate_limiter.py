@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.rate_limiter import RateLimiter, Rules, Slot
@@ -74,15 +73,12 @@ class RedisRateLimiter:
         self._sleep = sleep
         self._queue = threading.Lock()
         self._state = threading.Lock()
-        self._names = (f"{secrets.token_hex(6)}-{number}" for number in count())
         self._has_started = False
         self._held_until = self._alone_until = float("-inf")
 
     def wait(self, before: Callable[[], None] | None = None) -> Slot:
-        """Wait for a slot in the shared schedule and return it.
+        """Wait for a slot in the shared schedule and return it, as ``RateLimiter.wait`` does.
 
-        :param before: called once, when the calling thread is the next one of this task to be granted a slot. If it
-            raises, no slot is granted.
         :raises BluxPaceError: Redis does not answer, and there is no fallback.
         """
         with self._queue:
@@ -101,11 +97,7 @@ class RedisRateLimiter:
         self._tell("pause", seconds=seconds)
 
     def throttled(self, retry_after: float | None) -> None:
-        """React to an answer with status 429, for all tasks: leave more headroom, and pause or slow down.
-
-        :param retry_after: seconds to pause. ``None`` to slow down instead, by the share of recent requests that got a
-            429 (see ``episode`` of ``Rules``); the speed recovers gradually.
-        """
+        """React to an answer with status 429 as ``RateLimiter.throttled`` does, for all tasks."""
         if self._fallback:
             self._fallback.throttled(retry_after)
         if retry_after is None:
@@ -119,7 +111,7 @@ class RedisRateLimiter:
             self._held_until = max(self._held_until, self._clock() + seconds)
 
     def _shared_slot(self) -> Slot:
-        name, due, is_logged = next(self._names), _NO_RESERVATION, False
+        name, due, is_logged = secrets.token_hex(8), _NO_RESERVATION, False
         while True:
             try:
                 delay, due = self._ask_for_slot(name, due)
