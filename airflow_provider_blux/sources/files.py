@@ -9,7 +9,6 @@ import stat
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import escape
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, ObjectStoragePath
@@ -168,7 +167,8 @@ class StorageSource:
         for url in self._urls():
             found = self._found(url)
             if not found:
-                place = "" if "://" in url or PurePosixPath(url).is_absolute() else f" in {Path.cwd()}"
+                begins = os.path.expanduser(url.partition("/")[0]) if url.startswith("~") else os.getcwd()
+                place = "" if "://" in url or url.startswith("/") else f" in {begins}"
                 raise BluxSourceError(
                     f"{url}: there is no such file{place}. Check the path, or whether its producer has run."
                 )

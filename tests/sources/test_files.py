@@ -188,9 +188,10 @@ def test_a_missing_file_with_a_relative_path_is_an_error_that_names_where_it_beg
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/airflow")
 
-    for path in ("absent.csv", "~/absent.csv"):
-        with pytest.raises(BluxSourceError, match=rf"^{path}: there is no such file in {tmp_path}\. Check the path"):
+    for path, begins in (("absent.csv", tmp_path), ("~/absent.csv", "/home/airflow")):
+        with pytest.raises(BluxSourceError, match=rf"^{path}: there is no such file in {begins}\. Check the path"):
             list(StorageSource(path))
 
 
