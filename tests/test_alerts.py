@@ -145,6 +145,14 @@ def test_the_callback_of_a_whole_dag_may_have_no_task() -> None:
     assert alert_text(context) == "crm, run manual\ntimed_out"
 
 
+def test_the_callback_of_a_whole_dag_tells_why_it_is_called_where_no_xcom_can_be_read() -> None:
+    class Instance(TaskInstance):
+        def xcom_pull(self, *, task_ids: str, map_indexes: int) -> Any:
+            raise ImportError("cannot import name 'SUPERVISOR_COMMS'")  # `dags test` of Airflow 3.3
+
+    assert alert_text({"ti": Instance(), "reason": "task_failure"}).splitlines()[1:] == ["task_failure"]
+
+
 def test_the_callback_of_a_whole_dag_tells_why_it_is_called() -> None:
     assert alert_text({"ti": TaskInstance(), "reason": "task_failure"}).splitlines()[1:] == ["task_failure"]
 
