@@ -306,6 +306,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
 
         :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
         """
+        from airflow_provider_blux.sources.inline import InlineSource
+
         if self._source_field == "path":
             from airflow_provider_blux.sources.files import StorageSource
 
@@ -320,13 +322,11 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
                 return source
             if self.on_missing == "skip":
                 raise AirflowSkipException(f"{source}: there is no such file (on_missing='skip').")
-            return ()
+            return InlineSource((), str(source))
         if self._source_field == "sql":
             from airflow_provider_blux.sources.sql import SqlSource
 
             return SqlSource(self.sql or "", conn_id=self.sql_conn_id or "", parameters=self.sql_parameters)
-        from airflow_provider_blux.sources.inline import InlineSource
-
         return InlineSource(revealed(getattr(self, self.records_field)), self.records_field)
 
     def _check_columns_of(self, row: Any) -> None:

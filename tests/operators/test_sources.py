@@ -134,6 +134,15 @@ def test_on_missing_decides_what_follows_where_there_is_no_file(
             run(kind, path=path, on_missing="succeed", on_empty="skip")
 
 
+def test_the_log_names_the_path_at_which_there_is_no_file(
+    blux_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        run(BluxUpsertUsersOperator, path=f"{tmp_path}/absent.csv", on_missing="succeed")
+
+    assert f"{tmp_path}/absent.csv to http://" in caplog.text
+
+
 @pytest.mark.parametrize("on_missing", ["succeed", "skip"])
 def test_one_file_that_is_missing_beside_others_is_an_error(
     blux_emulator: Emulator, tmp_path: Path, on_missing: str
