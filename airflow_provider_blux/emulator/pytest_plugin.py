@@ -2,16 +2,16 @@
 
 ::
 
-    from crm import dag  # crm.py, in the folder of your DAGs
+    from crm import crm_dag  # crm.py, in the folder of your DAGs, ends with `crm_dag = crm()`
 
     def test_the_dag_sends_every_user_once(blux_emulator):
-        assert dag.test().state == "success"
+        assert crm_dag.test().state == "success"
         assert blux_emulator.counts()["users"] == 3
         assert blux_emulator.user("u-1")["user_properties"]["phone_number"] == "01012345678"
 
     def test_the_dag_survives_two_errors(blux_emulator):
         blux_emulator.fault(kind="status", status=503, times=2)
-        assert dag.test().state == "success"
+        assert crm_dag.test().state == "success"
         assert blux_emulator.counts()["users"] == 3
 
 ``dag.test()`` needs Airflow's database (run ``airflow db migrate`` once) and ``AIRFLOW__CORE__DAGS_FOLDER``. The import
