@@ -312,7 +312,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             from airflow_provider_blux.sources.files import StorageSource
 
             source = StorageSource(
-                self.path or [],
+                self.path,
                 conn_id=self.storage_conn_id,
                 **self._file_options(),
                 operation=self.operation,

@@ -134,6 +134,11 @@ def test_on_missing_decides_what_follows_where_there_is_no_file(
             run(kind, path=path, on_missing="succeed", on_empty="skip")
 
 
+def test_an_empty_path_is_not_called_a_list(blux_emulator: Emulator) -> None:
+    with pytest.raises(AirflowFailException, match=r"^path holds something that is .* empty text"):
+        run(BluxUpsertUsersOperator, path="")
+
+
 def test_the_log_names_the_path_at_which_there_is_no_file(
     blux_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
