@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_blux.api.endpoints import OPERATIONS
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxSourceError
 from airflow_provider_blux.hooks.blux import BluxHook
@@ -161,7 +160,7 @@ def test_the_connection_in_the_environment_leads_to_blux(monkeypatch: pytest.Mon
     credentials = BluxHook().credentials
 
     assert credentials.access["application"].url == APPLICATION_API_URL
-    assert set(credentials.rate_limits) < set(OPERATIONS)
+    assert not credentials.rate_limits  # a copied example must not slow a delivery down
     assert credentials.receipt_key == RECEIPT_KEY
 
 
