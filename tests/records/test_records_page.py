@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ NAMES = {
     "date": date,
     "datetime": datetime,
     "time": time,
+    "timedelta": timedelta,
     "float": float,
 }
 
