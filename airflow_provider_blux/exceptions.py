@@ -98,6 +98,10 @@ class BluxSourceError(BluxError):
         self.retry_helps = retry_helps
 
 
+OUTDATED = "is older than an earlier record of the same user in this run"
+"""Reason of a record that was rejected because of ``updated_at_field``. A replay of the rejects must not send it."""
+
+
 class BluxRecordError(BluxError):
     """One record is not valid.
 

@@ -14,6 +14,7 @@ from airflow_provider_blux.delivery.batches import Place, copied, place_in, plac
 from airflow_provider_blux.delivery.digest_map import DigestMap
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import (
+    OUTDATED,
     BluxConfigError,
     BluxGuardError,
     BluxRecordError,
@@ -161,9 +162,7 @@ class Freshness:
         user = digest_of(user_id)
         newest = self._newest.get(user)
         if newest is not None and moment < _MOMENT.unpack(newest)[0]:
-            raise BluxRecordError(
-                self._field, "is older than an earlier record of the same user in this run; sort the source by it"
-            )
+            raise BluxRecordError(self._field, f"{OUTDATED}; sort the source by it")
         self._newest.put(user, _MOMENT.pack(moment))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, shown
+from airflow_provider_blux.exceptions import OUTDATED, BluxConfigError, BluxRecordError, shown
 from airflow_provider_blux.sources.json_text import json_lines
 
 _KEYS = frozenset({"outcome", "field", "reason", "record"})
@@ -39,8 +39,8 @@ def rejected_records(file: BinaryIO, name: str, operation: str | None = None) ->
 def _record(line: dict[str, Any]) -> Any:
     """Return the record of a line of a rejects file, or a :class:`BluxRecordError` if the record cannot be sent.
 
-    A record cannot be sent if it is null, or if JSON could not represent one of its values, which is then written as
-    text in the rejects file.
+    A record cannot be sent if it is null; if JSON could not represent one of its values, which is then written as text
+    in the rejects file; or if it was older than another record of its user, whose values it would overwrite.
     The returned record is not a :class:`TableRow`, since a rejects file may hold rows of several tables.
     """
     field = line["field"] if isinstance(line["field"], str) else None
@@ -50,5 +50,11 @@ def _record(line: dict[str, Any]) -> Any:
         return BluxRecordError(
             str(as_text[0]) if isinstance(as_text, list) else field,
             "is text in place of a value that JSON cannot hold; correct it, and remove as_text from the line",
+        )
+    if str(line["reason"]).startswith(OUTDATED):
+        return BluxRecordError(
+            field,
+            "was older than another record of the same user, whose values it would overwrite; remove the line, or set "
+            "its reason to null to send it nevertheless",
         )
     return line["record"]

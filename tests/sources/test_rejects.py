@@ -125,6 +125,30 @@ def test_text_that_stands_for_another_value_is_not_sent_until_somebody_has_looke
     assert user["custom_user_properties"] == {"points": 5}
 
 
+def test_a_record_that_was_older_does_not_bring_a_withdrawn_consent_back(
+    blux_emulator: Emulator, tmp_path: Path
+) -> None:
+    consent = "marketing_notification_consent"
+    rows = [
+        {"user_id": "a", consent: False, "updated_at": "2026-11-02T00:00:00Z"},
+        {"user_id": "a", consent: True, "updated_at": "2026-11-01T00:00:00Z"},
+    ]
+    nightly: dict[str, Any] = {"updated_at_field": "updated_at"}
+    report = BluxHook().upsert_users(rows, **nightly, rejects_path=str(tmp_path / "rejects"), max_rejects=1)
+    (path,) = report.rejects or []
+
+    with pytest.raises(BluxRejectLimitError, match="updated_at: was older than another record of the same user"):
+        BluxHook().upsert_users(StorageSource(path, file_format="rejects"), **nightly)
+
+    user = blux_emulator.user("a")
+    assert user is not None
+    assert user["user_properties"] == {consent: False}
+
+    kept = json.loads(Path(path.removeprefix("file://")).read_text())
+    path = file_of(tmp_path, line(kept["record"], reason=None))
+    assert BluxHook().upsert_users(StorageSource(path, file_format="rejects"), **nightly).delivered == 1
+
+
 def test_the_lines_may_be_of_different_tables_and_a_misspelt_column_rejects_its_own_line(
     blux_emulator: Emulator, tmp_path: Path
 ) -> None:
