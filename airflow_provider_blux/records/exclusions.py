@@ -28,6 +28,8 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
         raise BluxConfigError(
             "exclude_fields must be the word 'consents' or a list of properties; user_id cannot be excluded."
         )
+    if isinstance(given, str) and "," in given:
+        raise BluxConfigError(f"exclude_fields: {given!r} is one name; write several as a list.")
     mapped = set(map(property_of, field_mapping.values()))
     if "custom_user_properties" in names:
         _check_targets(field_mapping.values())
