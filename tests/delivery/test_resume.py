@@ -372,7 +372,7 @@ class TaskTimeout(BaseException):
 
 @contextmanager
 def raising_at(number: int) -> Iterator[None]:
-    """Raise a :class:`TaskTimeout` at a line of the functions named ``settle``: at the line that is run as this one."""
+    """Raise a :class:`TaskTimeout` in a function with ``settle`` in its name: at the line that is run as this one."""
     lines = count(1)
 
     def line(frame: FrameType, event: str, _argument: Any) -> Any:
@@ -383,7 +383,7 @@ def raising_at(number: int) -> Iterator[None]:
         return line
 
     before = sys.gettrace()
-    sys.settrace(lambda frame, *_: line if frame.f_code.co_name == "settle" else None)
+    sys.settrace(lambda frame, *_: line if "settle" in frame.f_code.co_name else None)
     try:
         yield
     finally:
