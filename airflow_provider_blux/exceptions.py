@@ -28,6 +28,7 @@ No message contains a personal value or a secret: errors name records by number 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Self
 
 __all__ = [
@@ -98,8 +99,8 @@ class BluxSourceError(BluxError):
         self.retry_helps = retry_helps
 
 
-OUTDATED = "is older than an earlier record of the same user in this run"
-"""Reason of a record that was rejected because of ``updated_at_field``. A replay of the rejects must not send it."""
+OUTDATED = "is older than an earlier record of the same user"
+"""How the reason begins for a record that is rejected because of ``updated_at_field``. A replay must not send it."""
 
 
 class BluxRecordError(BluxError):
@@ -109,6 +110,10 @@ class BluxRecordError(BluxError):
         Email addresses and long numbers in the name are redacted, and it is cut off after 100 characters.
     :param reason: what is wrong and the way out, without the value.
     """
+
+    #: For a line of a rejects file: its ``record`` and ``as_text``, which the next rejects file must have as well.
+    record: Any = None
+    as_text: Sequence[str] = ()
 
     def __init__(self, field: str | None, reason: str) -> None:
         self.field = None if field is None else shown(field)

@@ -59,8 +59,6 @@ def _line(operation: str, reject: Reject, source: str | None) -> bytes:
         **reject._asdict(),
         "record": None,
     }
-    if isinstance(reject.record, BluxRecordError):  # the row could not be read
-        return _json(line)
     as_text: list[str] = []
     try:
         whole = {**line, "record": _plain(reject.record, as_text)}
@@ -84,6 +82,9 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
     :param as_text: list to which the column is added if a value or key becomes text, except for a date, time or UUID.
     :param column: the column of the row that holds the value; empty for the row itself.
     """
+    if isinstance(value, BluxRecordError):  # the row could not be read
+        as_text += value.as_text
+        value = value.record
     value = python_value(value)
     if isinstance(value, Mapping):
         for key in value:

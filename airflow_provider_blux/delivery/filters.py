@@ -162,7 +162,7 @@ class Freshness:
         user = digest_of(user_id)
         newest = self._newest.get(user)
         if newest is not None and moment < _MOMENT.unpack(newest)[0]:
-            raise BluxRecordError(self._field, f"{OUTDATED}; sort the source by it")
+            raise BluxRecordError(self._field, f"{OUTDATED} in this run; sort the source by it")
         self._newest.put(user, _MOMENT.pack(moment))
 
 

@@ -47,14 +47,19 @@ def _record(line: dict[str, Any]) -> Any:
     if line["record"] is None:
         return BluxRecordError(field, str(line["reason"]))
     if as_text := line.get("as_text"):
-        return BluxRecordError(
-            str(as_text[0]) if isinstance(as_text, list) else field,
+        columns = [str(column) for column in as_text] if isinstance(as_text, list) else [field or "record"]
+        error = BluxRecordError(
+            columns[0],
             "is text in place of a value that JSON cannot hold; correct it, and remove as_text from the line",
         )
-    if str(line["reason"]).startswith(OUTDATED):
-        return BluxRecordError(
+        error.as_text = columns
+    elif str(line["reason"]).startswith(OUTDATED):
+        error = BluxRecordError(
             field,
-            "was older than another record of the same user, whose values it would overwrite; remove the line, or set "
-            "its reason to null to send it nevertheless",
+            f"{OUTDATED} in the run that rejected it, whose values it would overwrite; remove the line, or set its "
+            "reason to null to send it nevertheless",
         )
-    return line["record"]
+    else:
+        return line["record"]
+    error.record = line["record"]
+    return error

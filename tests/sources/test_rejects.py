@@ -137,8 +137,10 @@ def test_a_record_that_was_older_does_not_bring_a_withdrawn_consent_back(
     report = BluxHook().upsert_users(rows, **nightly, rejects_path=str(tmp_path / "rejects"), max_rejects=1)
     (path,) = report.rejects or []
 
-    with pytest.raises(BluxRejectLimitError, match="updated_at: was older than another record of the same user"):
-        BluxHook().upsert_users(StorageSource(path, file_format="rejects"), **nightly)
+    for name in ("again", "and again"):
+        source = StorageSource(path, file_format="rejects")
+        report = BluxHook().upsert_users(source, **nightly, rejects_path=str(tmp_path / name), max_rejects=1)
+        (path,) = report.rejects or []
 
     user = blux_emulator.user("a")
     assert user is not None
@@ -147,6 +149,21 @@ def test_a_record_that_was_older_does_not_bring_a_withdrawn_consent_back(
     kept = json.loads(Path(path.removeprefix("file://")).read_text())
     path = file_of(tmp_path, line(kept["record"], reason=None))
     assert BluxHook().upsert_users(StorageSource(path, file_format="rejects"), **nightly).delivered == 1
+
+
+def test_a_line_that_nobody_has_corrected_is_as_complete_in_the_next_rejects_file(
+    blux_emulator: Emulator, tmp_path: Path
+) -> None:
+    paths = []
+    source: Any = [{"user_id": "a", "points": float("nan"), "by": b"x", "grade": "gold"}]
+    for name in ("first", "second", "third"):
+        report = BluxHook().upsert_users(source, rejects_path=str(tmp_path / name), max_rejects=1)
+        paths += report.rejects or []
+        source = StorageSource(paths[-1], file_format="rejects")
+
+    kept = [json.loads(Path(path.removeprefix("file://")).read_text()) for path in paths]
+    assert [line["as_text"] for line in kept] == [["points", "by"]] * 3
+    assert [line["record"] for line in kept] == [kept[0]["record"]] * 3
 
 
 def test_the_lines_may_be_of_different_tables_and_a_misspelt_column_rejects_its_own_line(
