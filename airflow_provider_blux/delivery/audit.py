@@ -61,7 +61,7 @@ def _line(operation: str, reject: Reject, source: str | None) -> bytes:
     }
     as_text: list[str] = []
     try:
-        whole = {**line, "record": _plain(reject.record, as_text)}
+        whole = {**line, "record": _plain(reject.record, as_text, reject.reason)}
         if as_text:
             whole["as_text"] = as_text
         return _json(whole)
@@ -74,12 +74,14 @@ def _json(line: dict[str, Any]) -> bytes:
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
+def _plain(value: Any, as_text: list[str], reason: str, column: str = "") -> Any:
     """Return a value in a form that JSON can represent.
 
     The record may have been rejected because of a value that JSON cannot represent.
 
-    :param as_text: list to which the column is added if a value or key becomes text, except for a date, time or UUID.
+    :param as_text: list to which the column is added if a value or key becomes text. A date, time or UUID counts only
+        if the record was rejected for its type: as a property it is sent as the same text, but it is no id.
+    :param reason: why the record was rejected.
     :param column: the column of the row that holds the value; empty for the row itself.
     """
     if isinstance(value, BluxRecordError):  # the row could not be read
@@ -90,9 +92,9 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
         for key in value:
             if not isinstance(key, str):
                 _note(column or str(key), as_text)
-        return {str(key): _plain(item, as_text, column or str(key)) for key, item in value.items()}
+        return {str(key): _plain(item, as_text, reason, column or str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, as_text, column) for item in value]
+        return [_plain(item, as_text, reason, column) for item in value]
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -100,7 +102,8 @@ def _plain(value: Any, as_text: list[str], column: str = "") -> Any:
     if isinstance(value, float | Decimal) and (number := _number(value)) is not None:
         return number
     written = value.isoformat() if isinstance(value, date | time) else str(value)
-    if not isinstance(value, date | time | UUID) or written == "NaT":  # what pandas calls a missing time
+    is_at_fault = written == "NaT" or reason.startswith(f"is of type {type(value).__name__};")
+    if is_at_fault or not isinstance(value, date | time | UUID):  # "NaT" is what pandas calls a missing time
         _note(column or "record", as_text)
     return written
 

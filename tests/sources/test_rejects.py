@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,20 @@ def test_a_line_that_nobody_has_corrected_is_as_complete_in_the_next_rejects_fil
     kept = [json.loads(Path(path.removeprefix("file://")).read_text()) for path in paths]
     assert [line["as_text"] for line in kept] == [["points", "by"]] * 3
     assert [line["record"] for line in kept] == [kept[0]["record"]] * 3
+
+
+@pytest.mark.parametrize("user_id", [date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC), time(3)], ids=repr)
+def test_a_date_that_is_no_id_is_none_as_the_text_of_a_rejects_file(
+    blux_emulator: Emulator, tmp_path: Path, user_id: Any
+) -> None:
+    rows = [{"no": user_id, "joined": datetime(2025, 1, 1, tzinfo=UTC) if type(user_id) is date else date(2025, 1, 1)}]
+    kept = tmp_path / "rejects"
+    report = BluxHook().upsert_users(rows, field_mapping={"no": "user_id"}, rejects_path=str(kept), max_rejects=1)
+    (path,) = report.rejects or []
+
+    with pytest.raises(BluxRejectLimitError, match="no: is text in place of a value that JSON cannot hold"):
+        BluxHook().upsert_users(StorageSource(path, file_format="rejects"), field_mapping={"no": "user_id"})
+    assert json.loads(Path(path.removeprefix("file://")).read_text())["as_text"] == ["no"]
 
 
 def test_the_lines_may_be_of_different_tables_and_a_misspelt_column_rejects_its_own_line(
