@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
+from weakref import WeakValueDictionary
 
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxError, described
 
@@ -220,13 +221,19 @@ class Lines:
     storage does not tell whether a file exists, a random number is used.
     """
 
+    #: Those of this process by the URL of their first file: of two deliveries at the same time, none has a file yet.
+    _open: ClassVar[WeakValueDictionary[str, Lines]] = WeakValueDictionary()
+    _naming = threading.Lock()
+
     def __init__(self, folder: Folder, name: str) -> None:
         folder.prepare()
         self._folder = folder
         self._name = name
         self._new: list[bytes] = []
         self._files: list[str] = []
-        self._keep_earlier()
+        with self._naming:
+            self._keep_earlier()
+            self._open[folder.url(self._next_file())] = self
         self._state = threading.Lock()
         self._writing = threading.Lock()
 
@@ -272,7 +279,7 @@ class Lines:
         """
         name, number = self._name, 1
         try:
-            while self._folder.has(self._next_file()):
+            while self._folder.url(self._next_file()) in self._open or self._folder.has(self._next_file()):
                 number += 1
                 self._name = f"{name}-{number}"
         except Exception:  # noqa: BLE001 - a storage may deny listing, each with another error

@@ -168,6 +168,23 @@ def test_receipts_of_a_run_that_was_created_again_replace_none(tmp_path, fs):
         assert main(["verify", str(copies), "--user-id", user_id]) == 0
 
 
+@pytest.mark.parametrize("fs", [MemoryFileSystem(), LocalFileSystem()], ids=["objects", "a disk"])
+def test_receipts_of_two_deletions_at_the_same_time_replace_none(tmp_path, fs):
+    folder, copies = Folder(fs, str(tmp_path / "receipts"), "receipts_path"), tmp_path / "copies"
+    run, endpoint = Run(dag_id="gdpr", run_id="at once", task_id="delete"), endpoints_for("delete_users", "open")[0]
+    both = [ReceiptsFile(folder, run, Hashes(KEY)) for _ in range(2)]
+    copies.mkdir()
+
+    for user_id in ("a", "b"):
+        for number, receipts in enumerate(both):
+            receipts.write(endpoint, "https://h", 202, [f"{user_id}{number}"])
+
+    for name in folder.sizes():
+        (copies / name).write_bytes(folder.read(name) or b"")
+    for user_id in ("a0", "b0", "a1", "b1"):
+        assert main(["verify", str(copies), "--user-id", user_id]) == 0
+
+
 @pytest.mark.parametrize("digits", [4, 8], ids=["four digits", "eight digits"])
 def test_a_chain_of_more_than_9_999_parts_is_verified(tmp_path, capsys, digits):
     memory = Folder(fsspec.filesystem("memory"), "/bucket/long", "receipts_path")
