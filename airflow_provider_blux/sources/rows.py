@@ -26,10 +26,18 @@ def yielded(items: Iterable[Any], name: str) -> Iterable[Any]:
     """Return an iterable over the items. For a generator that also returns a value, it raises an error at its end.
 
     In a function with a ``yield``, ``return rows`` yields nothing: Python drops the rows, and the task would be green.
+    It would also be green if a delivery that has failed were repeated with the same generator, which ends then.
 
     :param name: the generator and what it does, for the message (``users() yields records``).
+    :raises BluxConfigError: the generator has ended before.
     """
-    return _yielded(items, name) if isinstance(items, Generator) else items
+    if not isinstance(items, Generator):
+        return items
+    if getattr(items, "gi_frame", items) is None:
+        raise BluxConfigError(
+            f"{name}, but the generator ended in an earlier call and has no records left. Make a new one for each call."
+        )
+    return _yielded(items, name)
 
 
 def _yielded(items: Generator[Any, Any, Any], name: str) -> Iterator[Any]:

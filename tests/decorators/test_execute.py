@@ -209,6 +209,17 @@ def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator:
     assert operator("blux_upsert_users", users, False).execute({})["delivered"] == 1
 
 
+def test_a_function_that_returns_a_generator_twice_does_not_lose_its_records(blux_emulator: Emulator) -> None:
+    records: Any = ({"user_id": one} for one in "ab")
+
+    def users() -> Any:
+        return records
+
+    assert operator("blux_upsert_users", users).execute({})["delivered"] == 2
+    with pytest.raises(AirflowFailException, match=r"yields records, but the generator ended in an earlier call"):
+        operator("blux_upsert_users", users).execute({})
+
+
 def test_text_that_is_no_json_may_be_better_at_the_next_try(blux_emulator: Emulator) -> None:
     def page() -> str:
         return "<h1>Bad gateway</h1>"

@@ -140,6 +140,20 @@ def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
     assert dict(blux_emulator.users()).keys() == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["ended", "failed"])
+def test_a_generator_of_an_earlier_call_is_not_taken_for_an_empty_one(blux_emulator: Emulator, fails: bool) -> None:
+    records: Any = ({"user_id": str(number)} for number in range(250))
+    if fails:
+        blux_emulator.fault(kind="status", status=401, skip=1, times=1)
+    try:
+        BluxHook().upsert_users(records, concurrency=1)
+    except BluxAuthError:
+        assert fails
+
+    with pytest.raises(BluxConfigError, match=r"^records is a generator, but the generator ended in an earlier call"):
+        BluxHook().upsert_users(records)
+
+
 def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator) -> None:
     def users() -> Any:
         yield {"user_id": "a"}
