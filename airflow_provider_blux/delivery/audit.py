@@ -248,7 +248,7 @@ def by_try(files: Iterable[str]) -> dict[str, list[str]]:
     :return: the files of each try in order, by their common name without the part number.
     """
     tries: dict[str, list[str]] = defaultdict(list)
-    for file in sorted(files, key=_part_number):
+    for file in sorted(dict.fromkeys(files), key=_part_number):  # several reports may name the same file
         tries[PART.sub(".jsonl", file)].append(file)
     return tries
 

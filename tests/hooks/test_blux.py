@@ -527,7 +527,9 @@ def test_two_deletions_of_one_run_have_receipts_of_their_own(blux_emulator: Emul
     assert profiles.receipts
     assert BluxHook().accepted_ids(["a", "b"], application.receipts) == ["a"]
     assert BluxHook().accepted_ids(["a", "b"], profiles.receipts) == ["b"]
-    assert BluxHook().accepted_ids(["a", "b"], [*application.receipts, *profiles.receipts]) == ["a", "b"]
+    both = [*application.receipts, *profiles.receipts]
+    assert BluxHook().accepted_ids(["a", "b"], both) == ["a", "b"]
+    assert BluxHook().accepted_ids(["a", "b"], [*both, *application.receipts]) == ["a", "b"]
 
 
 def test_the_hook_takes_a_data_frame(blux_emulator: Emulator) -> None:
