@@ -121,7 +121,7 @@ def _raise(error: OSError) -> NoReturn:
 
 def _key(file: Path | None) -> str | None:
     if file is None:
-        key = os.environ.get(KEY_VARIABLE) or None
+        key = os.environ.get(KEY_VARIABLE, "").strip() or None
         _utf_8(key or "", KEY_VARIABLE)
         return key
     try:

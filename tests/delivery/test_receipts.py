@@ -338,6 +338,8 @@ def test_another_key_is_told_from_a_broken_chain(written, capsys, monkeypatch, t
     for encoding in ("utf-8", "utf-8-sig"):
         key_file.write_text(f"{KEY}\n", encoding=encoding)
         assert main(["verify", str(written), "--key-file", str(key_file)]) == 0
+    monkeypatch.setenv(KEY_VARIABLE, f"{KEY}\n")  # as a mounted secret ends
+    assert main(["verify", str(written)]) == 0
 
 
 @pytest.mark.parametrize(
