@@ -46,6 +46,15 @@ def _blux_emulator_server() -> Iterator[Emulator]:
 @pytest.fixture
 def blux_emulator(_blux_emulator_server: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """Give the test an empty emulator; during the test, the connection ``blux_default`` leads to it."""
+    from airflow.providers.common.compat.sdk import BaseHook
+
     _blux_emulator_server.reset()
     monkeypatch.setenv("AIRFLOW_CONN_BLUX_DEFAULT", _blux_emulator_server.connection_json())
+    # Airflow asks a secrets backend first. The test would send its records to Blux, and delete users there.
+    if BaseHook.get_connection("blux_default").host != _blux_emulator_server.connection()["host"]:
+        pytest.fail(
+            "The secrets backend of Airflow has a connection blux_default, which comes before that of the emulator. "
+            "Run tests without a secrets backend: set AIRFLOW__SECRETS__BACKEND to empty text.",
+            pytrace=False,
+        )
     return _blux_emulator_server

@@ -51,6 +51,26 @@ def test_the_fixture_is_there_without_any_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_test_does_not_run_if_a_secrets_backend_leads_its_connection_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_theirs.py").write_text("def test_one(blux_emulator):\n    raise RuntimeError('it has run')")
+    (tmp_path / "connections.json").write_text(
+        '{"blux_default": {"conn_type": "blux", "host": "https://real.example"}}'
+    )
+    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", '{"connections_file_path": "connections.json"}')
+
+    stopped = pytest_run(tmp_path, "-q").stdout
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "")  # as the message says
+
+    assert "set AIRFLOW__SECRETS__BACKEND to empty text" in stopped
+    assert "it has run" not in stopped
+    assert "it has run" in pytest_run(tmp_path, "-q").stdout
+
+
+@pytest.mark.slow
 def test_the_fixture_is_listed_with_what_it_does(tmp_path: Path) -> None:
     assert "Give the test an empty emulator" in pytest_run(tmp_path, "--fixtures").stdout
 
