@@ -140,6 +140,12 @@ def test_what_is_no_report_is_named_by_its_place_and_type(value, kind):
         summarize_reports([report(read=1, delivered=1), value])
 
 
+def test_the_report_of_the_hook_is_passed_as_a_dict():
+    with pytest.raises(BluxConfigError, match=r"of type Report .* or report\.as_dict\(\) of the hook"):
+        summarize_reports([Report()])
+    assert summarize_reports([Report().as_dict()])["tasks"] == 1
+
+
 @pytest.mark.parametrize("reports", [None, 5])
 def test_reports_are_a_list_or_an_output(reports):
     with pytest.raises(BluxConfigError, match=rf"^reports is of type {type(reports).__name__}; it must be a list"):

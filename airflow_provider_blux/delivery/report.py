@@ -111,7 +111,8 @@ def _report(number: int, value: Any) -> Report:
     if not is_report(value):
         raise BluxConfigError(
             f"reports: value {number} is of type {type(value).__name__} and is not the report of a task with an "
-            "operator or a decorator of Blux. Pass what such tasks returned, and leave out a task that was skipped."
+            "operator or a decorator of Blux. Pass what such tasks returned, or report.as_dict() of the hook, and "
+            "leave out a task that was skipped."
         )
     return Report(**value)
 
