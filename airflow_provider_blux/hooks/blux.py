@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from inspect import signature
@@ -270,6 +270,7 @@ class BluxHook(BaseHook):
     ) -> Report:
         from airflow_provider_blux.hooks.delivery import open_delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
+        from airflow_provider_blux.sources.rows import close
 
         check_names(getattr(BluxHook, operation), options)
         given = cast("HookOptions", options)
@@ -300,6 +301,9 @@ class BluxHook(BaseHook):
                 return delivery.run(guard(records))
             except BluxError as error:
                 raise self._located(error, endpoints[0]) from error.__cause__
+            finally:
+                if isinstance(records, Generator):  # what it has left would be taken for all by a next call with it
+                    close(records, "records")
 
     def _log_start(self, records: Iterable[Any], endpoint: Endpoint, settings: Settings) -> None:
         shared = f" shared through {settings.rate_limit_conn_id}" if settings.rate_limit_conn_id else ""

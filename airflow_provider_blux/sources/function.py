@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import frame_of
 from airflow_provider_blux.sources.json_text import json_text
-from airflow_provider_blux.sources.rows import ONE_RECORD, items_of, yielded
+from airflow_provider_blux.sources.rows import ONE_RECORD, close, items_of, yielded
 
 _ACCEPTED = (
     "It must return or yield records: a list or another iterable of them, a DataFrame of pandas or polars, a Table of "
     "pyarrow, or a JSON string of a list. For the path of a file or a query, use the operator, with path or sql."
 )
-log = logging.getLogger(__name__)
 
 
 class FunctionSource:
@@ -62,10 +60,7 @@ class FunctionSource:
         """
         made, self._made = self._made, None
         if isinstance(made, Iterator) and hasattr(made, "close"):
-            try:
-                made.close()
-            except Exception as error:  # noqa: BLE001 - must not hide how the delivery ended
-                log.warning("%s could not be closed (%s).", self, type(error).__name__)
+            close(made, str(self))
 
     def _records(self, made: Any) -> Iterable[Any]:
         if isinstance(made, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,6 +12,8 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, B
 # Types of items that are always one record.
 ONE_RECORD = (dict, str, int)
 NO_SEQUENCE = (str, bytes, bytearray, memoryview)
+
+log = logging.getLogger(__name__)
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
@@ -47,6 +50,17 @@ def _yielded(items: Generator[Any, Any, Any], name: str) -> Iterator[Any]:
             f"{name}, so the value of type {type(returned).__name__} that it returns would be lost. Yield these "
             "records as well (yield from), or return nothing."
         )
+
+
+def close(items: Any, name: str) -> None:
+    """Close a generator or the like; an error is only logged.
+
+    :param name: what it is, for the message.
+    """
+    try:
+        items.close()
+    except Exception as error:  # noqa: BLE001 - must not hide how the delivery ended
+        log.warning("%s could not be closed (%s).", name, type(error).__name__)
 
 
 class _Items:

@@ -141,17 +141,35 @@ def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["ended", "failed"])
-def test_a_generator_of_an_earlier_call_is_not_taken_for_an_empty_one(blux_emulator: Emulator, fails: bool) -> None:
-    records: Any = ({"user_id": str(number)} for number in range(250))
-    if fails:
-        blux_emulator.fault(kind="status", status=401, skip=1, times=1)
-    try:
-        BluxHook().upsert_users(records, concurrency=1)
-    except BluxAuthError:
-        assert fails
+def test_a_generator_of_an_earlier_call_is_not_taken_for_a_new_one(blux_emulator: Emulator, fails: bool) -> None:
+    closed: list[str] = []
 
+    def users() -> Any:
+        try:
+            yield from ({"user_id": str(number)} for number in range(2_000))
+        finally:
+            closed.append("users")
+
+    records, errors = users(), []
+    if fails:
+        blux_emulator.fault(kind="status", status=401, times=1)
+    try:
+        BluxHook().upsert_users(records, rate_limit=1000)
+    except BluxAuthError as error:
+        errors.append(error)  # keeps what it came through alive, as tenacity does
+
+    assert (len(errors), closed) == (fails, ["users"])
     with pytest.raises(BluxConfigError, match=r"^records is a generator, but the generator ended in an earlier call"):
         BluxHook().upsert_users(records)
+
+
+def test_a_generator_that_was_not_read_is_taken_by_the_next_call(blux_emulator: Emulator, tmp_path: Path) -> None:
+    records: Any = ({"user_id": one} for one in "ab")
+
+    with pytest.raises(BluxSourceError, match="suppression_path: there is no list"):
+        BluxHook().upsert_users(records, suppression_path=str(tmp_path))
+
+    assert BluxHook().upsert_users(records).delivered == 2
 
 
 def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator) -> None:
