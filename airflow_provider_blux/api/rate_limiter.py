@@ -107,7 +107,7 @@ class RateLimiter:
 
     :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.
-    :param sleep: waits for a number of seconds; raises when the task is being stopped.
+    :param sleep: waits for a number of seconds; raises when the task is being stopped. The next delivery replaces it.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class RateLimiter:
     ) -> None:
         self.rules = Rules(rate=rate)
         self._clock = clock
-        self._sleep = sleep
+        self.sleep = sleep
         self._queue = threading.Lock()
         self._state = threading.Lock()
         self._due = float("-inf")
@@ -132,11 +132,11 @@ class RateLimiter:
             is granted.
         """
         with self._queue:
-            self._sleep(0)  # raises if the task is being stopped, so that no slot is granted
+            self.sleep(0)  # raises if the task is being stopped, so that no slot is granted
             if before is not None:
                 before()
             while (delay := self._delay_or_grant()) > 0:
-                self._sleep(delay)
+                self.sleep(delay)
             return self._slots[-1]
 
     def pause(self, seconds: float) -> None:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset
 
     from airflow_provider_blux.api.client import BluxClient
+    from airflow_provider_blux.api.rate_limiter import RateLimiter
     from airflow_provider_blux.delivery.report import Report
 
 __all__ = ["BluxHook"]
@@ -62,7 +63,7 @@ log = logging.getLogger(__name__)
 
 
 class BluxHook(BaseHook):
-    """Push records to Blux.
+    """Push records to Blux. Calls of one hook, one after another, keep to the rate limit together.
 
     :param blux_conn_id: the Airflow connection, of type ``blux``; ``blux_default`` unless given.
     :param api: ``"application"`` or ``"open"``. By default, the API that has the operation and for which the connection
@@ -82,6 +83,7 @@ class BluxHook(BaseHook):
         self.api = check_api(api)
         self._stop: Stop | None = None
         self._is_stopped = False
+        self._limiters: dict[Any, RateLimiter] = {}  # of earlier calls, which the next ones continue
 
     @staticmethod
     def get_connection_form_widgets() -> dict[str, Any]:
@@ -268,6 +270,7 @@ class BluxHook(BaseHook):
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
+        from airflow_provider_blux.api.rate_limiter import RateLimiter
         from airflow_provider_blux.hooks.delivery import open_delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
         from airflow_provider_blux.sources.rows import close
@@ -282,16 +285,21 @@ class BluxHook(BaseHook):
             raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         self._log_start(records, endpoints[0], settings)
         access = self.credentials.access[endpoints[0].api]
-        self._stop = Stop()
+        stop = self._stop = Stop()
         if self._is_stopped:  # stopped before this delivery
-            self._stop.set()
+            stop.set()
+        key = endpoints[0].api, operation, settings.rate_limit
+        # Taken away while it is used: a call in another thread gets one of its own.
+        limiter = self._limiters.pop(key, None) or RateLimiter(settings.rate_limit)
+        limiter.sleep = stop.sleep
         with self.get_conn(pool_size=settings.concurrency) as client:
             delivery = open_delivery(
                 client,
                 endpoints,
                 settings,
                 given,
-                stop=self._stop,
+                stop=stop,
+                limiter=limiter,
                 watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
                 receipt_key=self.credentials.receipt_key,
                 receipts_path=receipts_path,
@@ -302,6 +310,7 @@ class BluxHook(BaseHook):
             except BluxError as error:
                 raise self._located(error, endpoints[0]) from error.__cause__
             finally:
+                self._limiters[key] = limiter
                 if isinstance(records, Generator):  # what it has left would be taken for all by a next call with it
                     close(records, "records")
 

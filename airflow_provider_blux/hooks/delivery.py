@@ -40,6 +40,7 @@ def open_delivery(
     options: HookOptions,
     *,
     stop: Stop,
+    limiter: RateLimiter,
     watchers: Sequence[Watcher],
     receipt_key: str | None,
     receipts_path: str | None = None,
@@ -47,6 +48,7 @@ def open_delivery(
 ) -> Delivery:
     """Return a delivery whose files are open: missing folders are created, and the suppression list is read.
 
+    :param limiter: used if the task does not share its rate limit through Redis.
     :param receipt_key: key of the hashes in receipts and snapshots; ``None`` for hashes without a key.
     :raises BluxConfigError: an argument is wrong; the message names it.
     :raises BluxSourceError: there is no suppression list at ``suppression_path``, or it cannot be read.
@@ -70,7 +72,7 @@ def open_delivery(
         endpoints,
         settings,
         stop=stop,
-        limiter=_shared_limiter(settings, endpoints[0], client, stop),
+        limiter=_shared_limiter(settings, endpoints[0], client, stop) or limiter,
         store=store,
         rejects=rejects,
         receipts=receipts,

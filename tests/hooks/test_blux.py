@@ -131,6 +131,16 @@ def test_the_error_for_a_checkpoint_of_other_settings_names_the_argument_of_devi
         BluxHook().update_devices(devices, **options, **{argument: value})
 
 
+def test_the_calls_of_one_hook_keep_one_rate(blux_emulator: Emulator) -> None:
+    hook = BluxHook()
+
+    for number in range(8):
+        hook.upsert_users([{"user_id": str(number)}], rate_limit=5)
+
+    assert blux_emulator.counts()["users"] == 8
+    assert blux_emulator.state()["max_requests_in_one_second"]["application.upsert_users"] <= 5
+
+
 def test_records_come_from_any_iterable(blux_emulator: Emulator) -> None:
     hook = BluxHook()
 
