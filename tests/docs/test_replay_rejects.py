@@ -36,3 +36,22 @@ def test_the_command_leaves_out_unknown_events_and_changes_no_number(blux_emulat
     assert (report.rejected, report.unknown) == (2, 1)
     left = [json.loads(line) for line in (tmp_path / "corrected.jsonl").read_text().splitlines()]
     assert [(line["outcome"], line["record"]) for line in left] == [("rejected", record) for record in rejected]
+
+
+@pytest.mark.slow
+def test_the_command_leaves_out_what_was_older(blux_emulator: Emulator, tmp_path: Path) -> None:
+    note = '"reason": "is older than an earlier record'
+    rows = [
+        {"user_id": "a", "updated_at": "2026-11-02T00:00:00Z"},
+        {"user_id": "a", "updated_at": "2026-11-01T00:00:00Z"},
+        {"user_id": "b", "updated_at": "2026-11-01T00:00:00Z", "phone_number": 1, "note": note},
+    ]
+    report = BluxHook().upsert_users(rows, updated_at_field="updated_at", rejects_path=str(tmp_path), max_rejects=2)
+    [url] = report.rejects or []
+    Path(url.removeprefix("file://")).rename(tmp_path / "rejects.jsonl")
+    [command] = re.findall("`(grep -v '[^`]+)`", PAGE.text)
+
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)  # noqa: S602 - the command of our own page
+
+    left = [json.loads(line) for line in (tmp_path / "corrected.jsonl").read_text().splitlines()]
+    assert [line["record"] for line in left] == rows[2:]
