@@ -148,12 +148,17 @@ class Folder:
             return
         unfinished = f"{path}.{secrets.token_hex(8)}{_UNFINISHED}"
         self._make(os.path.dirname(path))
-        _make_private(unfinished)
-        with self._fs.open(unfinished, "wb") as file:
-            for part in parts:
-                file.write(part)
-            _sync(file)
-        os.replace(unfinished, path)
+        try:
+            _make_private(unfinished)
+            with self._fs.open(unfinished, "wb") as file:
+                for part in parts:
+                    file.write(part)
+                _sync(file)
+            os.replace(unfinished, path)
+        except BaseException:  # a full disk would stay full
+            with suppress(OSError):
+                os.remove(unfinished)
+            raise
 
     def append(self, name: str, content: bytes) -> None:
         """Append to a local file; return when the content is on the disk. After an error, the file is as before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -96,3 +97,17 @@ def test_a_folder_may_be_named_relative_to_where_the_task_runs(
     folder.write("x", b"y")
 
     assert (tmp_path / path / "x").read_bytes() == b"y"
+
+
+def test_a_write_that_fails_takes_no_room_on_the_disk(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"new"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = Folder(LocalFileSystem(), str(tmp_path), "snapshot_path")
+    folder.write("x", b"old")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        folder.write("x", parts())
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x": b"old"}
