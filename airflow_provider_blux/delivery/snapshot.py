@@ -24,7 +24,7 @@ from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name
 from airflow_provider_blux.delivery.snapshot_state import EXPIRES_AFTER, State, load, merge_if_due
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
-from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxRecordError, BluxSnapshotError
+from airflow_provider_blux.exceptions import BluxAbsentError, BluxError, BluxRecordError, BluxSnapshotError, described
 from airflow_provider_blux.records.ids import identifier
 from airflow_provider_blux.records.properties import OBJECTS
 
@@ -204,7 +204,7 @@ class Snapshot:
             try:
                 merge_if_due(self._folder, self._target, self._after())
             except Exception as error:  # noqa: BLE001 - all is delivered and remembered; a later run merges
-                log.warning("Snapshot %s: its files could not be merged (%s).", self._folder, type(error).__name__)
+                log.warning("Snapshot %s: its files could not be merged (%s).", self._folder, described(error))
         return totals
 
     def _after(self) -> State | None:
@@ -293,7 +293,7 @@ class Snapshot:
             self._folder.append(beginning, bytes(self._stored), bytes(self._forgotten))
         except Exception as error:  # of boto, not every error is an OSError
             raise BluxError(
-                f"snapshot_path: {self._folder} cannot be written to ({type(error).__name__}), so nothing more is "
+                f"snapshot_path: {self._folder} cannot be written to ({described(error)}), so nothing more is "
                 "sent. What was sent since the last write is sent again by the next run."
             ) from error
         self._entry = msgspec.structs.replace(

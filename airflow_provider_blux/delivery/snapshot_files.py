@@ -19,7 +19,7 @@ import msgspec
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.row_digests import USER_BYTES
 from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
+from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError, described
 
 WAY_OUT = "Run the task once with full_refresh=True, which sends everything and begins a new snapshot."
 WAY_OUT_OF_DELETIONS = (
@@ -234,7 +234,7 @@ class SnapshotFolder:
             raise
         except Exception as error:
             raise BluxError(
-                f"snapshot_path: {what} in {self} cannot be read ({type(error).__name__}). Check the storage, and that "
+                f"snapshot_path: {what} in {self} cannot be read ({described(error)}). Check the storage, and that "
                 "the worker may read all files of the folder. If they are lost: remove the whole folder while no task "
                 "runs, and the next run sends everything and begins a new snapshot."
             ) from error

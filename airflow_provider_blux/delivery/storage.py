@@ -76,7 +76,7 @@ class Folder:
             self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)
         except Exception as error:  # of boto, not every error is an OSError
-            said = f"{self._argument}: nothing can be written to {self} ({type(error).__name__})."
+            said = f"{self._argument}: nothing can be written to {self} ({described(error)})."
             if isinstance(error, _WRONG_FOLDER):
                 raise BluxConfigError(f"{said} Name a folder that the worker may write to.") from error
             raise BluxError(f"{said} This try sent nothing. Check whether the storage answers.") from error
