@@ -286,17 +286,18 @@ def _refusal(answer: _Answer, message: str, endpoint: Endpoint, host: str) -> ex
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Return ``Retry-After`` in seconds; ``None`` if it is missing, unreadable or in the past.
+    """Return ``Retry-After`` in seconds; ``None`` if it is missing, unreadable, in the past, or zero.
 
-    The header holds seconds or an HTTP date in GMT (RFC 9110, 10.2.3).
+    The header holds seconds or an HTTP date in GMT (RFC 9110, 10.2.3). Some servers round a wait below a second to
+    zero, so a 429 with zero must slow requests down like one without the header.
     """
     if header is None:
         return None
     if _SECONDS.fullmatch(header.strip()):
-        return float(header)
+        return float(header) or None
     try:
         date = email.utils.parsedate_to_datetime(header)
         seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return seconds if seconds >= 0 else None
+    return seconds if seconds > 0 else None

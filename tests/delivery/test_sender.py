@@ -103,6 +103,7 @@ def test_it_is_told_that_a_batch_has_left_before_its_answer_has_come(blux):
     ("status", "headers", "told"),
     [
         (429, {"Retry-After": "7"}, [("throttled", 7.0)]),
+        (429, {"Retry-After": "0"}, [("throttled", None)]),
         (429, {}, [("throttled", None)]),
         (503, {"Retry-After": "7"}, [("pause", 7.0)]),
         (503, {"Retry-After": "3600"}, [("pause", 3600.0)]),
