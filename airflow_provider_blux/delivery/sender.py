@@ -70,7 +70,7 @@ class Sender:
         outcome = Outcome()
         try:
             if self._at_most_once and batch.in_doubt:
-                self._leave(batch, batch.records, "an earlier try was killed while it sent this", outcome)
+                self._leave(batch, batch.records, "an earlier try ended while it sent this", outcome)
             else:
                 self._deliver(batch, batch.records.keys(), outcome, on_first_left)
         except BluxError as error:

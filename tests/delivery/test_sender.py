@@ -224,7 +224,7 @@ def test_what_a_killed_try_was_about_to_send_is_unknown_and_says_why(blux, tmp_p
     assert (report.unknown, report.delivered) == (4, 4)
     assert arrived(blux) == ["4", "5", "6", "7"]
     assert {(line["outcome"], line["reason"]) for line in lines(tmp_path / "try1.jsonl")} == {
-        ("unknown", "may or may not have arrived: an earlier try was killed while it sent this")
+        ("unknown", "may or may not have arrived: an earlier try ended while it sent this")
     }
 
 
