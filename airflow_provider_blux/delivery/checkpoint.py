@@ -56,13 +56,24 @@ class _State:
             "settings": self.settings,
             "records": self.records,
             "digest": self.digest,
-            "ahead": self._after_records(self.ahead),
-            "doubt": self._after_records(self.doubt),
+            "ahead": self._ahead_joined(),
+            "doubt": {
+                str(first): list(end)
+                for first, end in self.doubt.items()
+                if first > self.records and first not in self.ahead
+            },
             "counts": self.counts,
         }
 
-    def _after_records(self, ranges: _Ranges) -> dict[str, Any]:
-        return {str(first): list(end) for first, end in ranges.items() if first > self.records}
+    def _ahead_joined(self) -> dict[str, Any]:
+        """Return ``ahead`` with neighbours joined: thousands of batches may be settled while one is sent again."""
+        joined: dict[str, Any] = {}
+        start, end = 0, -1
+        for first, (last, digest) in sorted(self.ahead.items()):
+            if first > self.records:
+                start, end = start if first == end + 1 else first, last
+                joined[str(start)] = [last, digest]
+        return joined
 
 
 Cut = Callable[..., Iterator[Batch]]

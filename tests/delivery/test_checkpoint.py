@@ -56,6 +56,16 @@ def test_what_is_settled_is_not_to_be_sent_again_wherever_it_stands(indexes):
     ]
 
 
+def test_a_checkpoint_stays_small_while_one_batch_is_sent_again_and_all_others_are_settled():
+    few, many = Memory(), Memory()
+    rows = [{"user_id": str(number)} for number in range(2000)]
+    settled(few, 2, 3, rows=rows)
+    settled(many, *range(2, 500), *range(501, 1001), rows=rows)
+
+    assert len(many.text or "") < 2 * len(few.text or "")
+    assert [number_of(batch) for batch in opened(many, rows)[1]] == [1, 500]
+
+
 @pytest.mark.parametrize("at", range(10))
 @pytest.mark.parametrize("last", [1, 3, 5])
 def test_a_change_up_to_the_last_batch_that_is_settled_is_noticed_before_anything_is_to_be_sent(at, last):
