@@ -156,6 +156,7 @@ class Delivery:
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
             engine.finish()
             self._checkpoint.save()  # if a later step fails, the next try must not send everything again
+            totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
         except BaseException as error:
             self._finish_early(engine, counter, error)
             progress.close("stopped early")
@@ -163,7 +164,6 @@ class Delivery:
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
                 raise engine.failure from engine.failure.__cause__
             raise
-        totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
         report.absent = totals.absent
         progress.close("ended")
         self._end(counter, place_of)

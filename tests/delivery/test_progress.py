@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.progress import Progress, Standing
 from airflow_provider_blux.delivery.report import Report, Traffic
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxConfigError, BluxUnavailable
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxUnavailable
 from airflow_provider_blux.hooks.observability import TaskStateDisplay
-from tests.delivery.pushing import Memory, push
+from tests.delivery.pushing import Memory, push, snapshot_in
+from tests.delivery.test_snapshot import Dying
 
 USERS = [{"user_id": f"u-{number}"} for number in range(1, 11)]
 ENDPOINT = endpoints_for("upsert_users", "application")[0]
@@ -163,6 +166,16 @@ def test_a_delivery_that_fails_is_told_as_stopped_early_with_what_was_delivered(
         push(blux, "upsert_users", USERS, batch_size=2, concurrency=1, watchers=[told.append])
 
     assert (told[-1].state, told[-1].report.delivered) == ("stopped early", 4)
+
+
+def test_a_delivery_whose_snapshot_cannot_be_ended_is_told_as_stopped_early(blux: Emulator, tmp_path: Path) -> None:
+    told: list[Standing] = []
+    snapshot = snapshot_in(Folder(Dying(2), str(tmp_path), "snapshot_path"))  # its third file is the last
+    with pytest.raises(BluxError, match="snapshot_path") as raised:
+        push(blux, "upsert_users", USERS, snapshot=snapshot, watchers=[told.append])
+
+    assert [(standing.state, standing.counted.requests) for standing in told] == [("started", 0), ("stopped early", 1)]
+    assert vars(raised.value)["report"]["requests"] == 1
 
 
 def test_a_later_try_starts_from_what_earlier_ones_delivered(blux: Emulator) -> None:
