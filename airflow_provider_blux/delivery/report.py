@@ -257,8 +257,11 @@ class OutcomeCounter:
         self.report.resumed = self.report.delivered
         self._earlier_rejects = counts.get("rejects", [])
         self._earlier_receipts = counts.get("receipts", [])
-        self._in_no_file = counts.get("in_no_file", 0)
         self.replaces = counts.get("replaces")
+        self._take_rejects_of(counts)
+
+    def _take_rejects_of(self, counts: dict[str, Any]) -> None:
+        self._in_no_file = counts.get("in_no_file", 0)
         self._first = [tuple(reject) for reject in counts.get("first_rejects", [])]
         self._reasons = Reasons(counts.get("reasons", []))
         self.report.reasons = self._reasons.most_frequent()
@@ -271,6 +274,9 @@ class OutcomeCounter:
         """
         report, rejects = self.report, [*batch.rejects, *outcome.rejects]
         unknown = sum(reject.outcome == "unknown" for reject in rejects)
+        # Added to what the settled batches have, not to what the report has: Airflow's signal handler may have raised
+        # (`execution_timeout`) while the batch before was counted, which is then not settled.
+        self._take_rejects_of(self._checkpoint.counts)
         self._add_rejects(rejects)  # this may fail, so it comes before the counting
         added = {
             "read": batch.read,
@@ -283,8 +289,6 @@ class OutcomeCounter:
             "valid": outcome.valid,
             "batches": 1,
         }
-        # Added to the counts of the settled batches, not to those of the report: Airflow's signal handler may have
-        # raised (`execution_timeout`) while the batch before was counted, which is then not settled.
         for name, number in added.items():
             setattr(report, name, self._checkpoint.counts.get(name, 0) + number)
         self._checkpoint.settle(batch, self._counts())

@@ -409,4 +409,5 @@ def test_a_task_that_times_out_while_it_counts_a_batch_counts_and_sends_it_once(
         arrived = [event["id"] for event in blux.all_events()]
         assert len(arrived) == len(set(arrived)) >= report.delivered
         assert (report.read, report.delivered + report.unknown, report.rejected) == (8, 7, 1)
+        assert sum(reason["number"] for reason in report.reasons or []) == report.rejected + report.unknown
     assert number > 40
