@@ -82,6 +82,15 @@ def test_a_record_that_does_not_say_how_old_it_is_is_rejected(blux, moment, why)
         push(blux, "upsert_users", [row("a", moment)], updated_at_field="changed")
 
 
+def test_an_object_without_the_column_is_rejected_alone(blux):
+    rows = [row("a", "2026-01-01T00:00:00Z"), {"user_id": "b"}]
+
+    with pytest.raises(BluxRejectLimitError, match=r"record 2, changed: is missing \(null\)"):
+        push(blux, "upsert_users", rows, updated_at_field="changed")
+
+    assert list(held(blux)) == ["a"]
+
+
 def test_outdated_records_of_a_suppressed_user_are_suppressed_and_not_rejected(blux):
     newer, older = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
     rows = [row("gone", newer), row("gone", older), row("gone", None), row("here", older)]
