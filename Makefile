@@ -13,8 +13,8 @@ MUTANTS := .venvs/mutants
 HOOKS := .venvs/hooks
 DIST := .venvs/dist
 UV_VERSION := 0.13.9
-# Two processes: while one waits for Airflow, the other tests. The tests of a file share what the file sets up.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# The tests of a file share what the file sets up.
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo docs hooks ci test unit lint types contract emulator cluster-test bench mutants pictures pins dist \
@@ -67,10 +67,10 @@ ci:  ## Everything that must hold before a change is merged
 	@bash .ci/run
 
 test: $(READY)  ## Run every test, real Airflow included
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	@$(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE)  # for two cores: one process usually waits for Airflow
 
 unit: $(READY)  ## Run the quick tests only
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not airflow and not slow"
+	@$(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE) -m "not airflow and not slow"
 
 lint: $(READY)  ## Lint and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
