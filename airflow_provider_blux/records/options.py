@@ -122,9 +122,10 @@ class Shaping:
     def excluded(self) -> frozenset[str]:
         """The properties that are never sent."""
         given: Any = self.exclude_fields
-        if self.lowercase_columns and isinstance(given, str | list | tuple):
-            names = [given] if isinstance(given, str) else given
-            given = [self.lowered(name) if isinstance(name, str) else name for name in names]
+        if isinstance(given, str):
+            given = self.lowered(given)
+        elif isinstance(given, list | tuple):
+            given = [self.lowered(name) if isinstance(name, str) else name for name in given]
         return excluded_names(given, self.field_mapping)
 
     @cached_property

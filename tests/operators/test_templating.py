@@ -346,9 +346,10 @@ def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
 
 
 @pytest.mark.parametrize("text", ["phone_number,email_address", "consents, grade", "grade;phone_number", "ssn,grade"])
-def test_several_excluded_names_in_one_text_are_not_one_name(text: str) -> None:
+@pytest.mark.parametrize("lowercase_columns", [False, True])
+def test_several_excluded_names_in_one_text_are_not_one_name(text: str, lowercase_columns: bool) -> None:
     with pytest.raises(BluxConfigError, match="write several as a list"):
-        BluxUpsertUsersOperator(task_id="push", users=[], exclude_fields=text)
+        BluxUpsertUsersOperator(task_id="push", users=[], exclude_fields=text, lowercase_columns=lowercase_columns)
 
 
 @native
