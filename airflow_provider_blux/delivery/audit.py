@@ -80,7 +80,7 @@ def _plain(value: Any, as_text: list[str], reason: str, column: str = "") -> Any
     The record may have been rejected because of a value that JSON cannot represent.
 
     :param as_text: list to which the column is added if a value or key becomes text. A date, time or UUID counts only
-        if the record was rejected for its type: as a property it is sent as the same text, but it is no id.
+        if the record was rejected for its type, as a date is no id: as a property it is sent as the same text.
     :param reason: why the record was rejected.
     :param column: the column of the row that holds the value; empty for the row itself.
     """

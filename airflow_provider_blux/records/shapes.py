@@ -95,7 +95,12 @@ class RowShape:
         return self._mapped(self.header.read(row))
 
     def user_of(self, row: Any) -> str | None:
-        """Return the user id of a row that may be invalid otherwise; ``None`` if the id cannot be read."""
+        """Return the user id of a row that may be invalid otherwise; ``None`` if the id cannot be read.
+
+        :param row: a row, or the error of a line of a rejects file, which has the record of the line.
+        """
+        if isinstance(row, BluxRecordError):
+            row = row.record
         if not isinstance(row, OBJECTS):
             return None
         try:

@@ -46,20 +46,19 @@ def _record(line: dict[str, Any]) -> Any:
     field = line["field"] if isinstance(line["field"], str) else None
     if line["record"] is None:
         return BluxRecordError(field, str(line["reason"]))
-    if as_text := line.get("as_text"):
-        columns = [str(column) for column in as_text] if isinstance(as_text, list) else [field or "record"]
+    as_text = line.get("as_text")
+    if str(line["reason"]).startswith(OUTDATED):
+        way_out = "remove the line, or set its reason to null to send it anyway"
         error = BluxRecordError(
-            columns[0],
-            "is text in place of a value that JSON cannot hold; correct it, and remove as_text from the line",
+            field, f"{OUTDATED} in the run that rejected it, and would overwrite newer values; {way_out}"
         )
-        error.as_text = columns
-    elif str(line["reason"]).startswith(OUTDATED):
+    elif as_text:
         error = BluxRecordError(
-            field,
-            f"{OUTDATED} in the run that rejected it, whose values it would overwrite; remove the line, or set its "
-            "reason to null to send it nevertheless",
+            str(as_text[0]) if isinstance(as_text, list) else field,
+            "is text in place of a value that JSON cannot hold; correct it, and remove as_text from the line",
         )
     else:
         return line["record"]
     error.record = line["record"]
+    error.as_text = [str(column) for column in as_text] if isinstance(as_text, list) else []
     return error

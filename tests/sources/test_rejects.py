@@ -126,30 +126,49 @@ def test_text_that_stands_for_another_value_is_not_sent_until_somebody_has_looke
     assert user["custom_user_properties"] == {"points": 5}
 
 
-def test_a_record_that_was_older_does_not_bring_a_withdrawn_consent_back(
-    blux_emulator: Emulator, tmp_path: Path
-) -> None:
+def older(folder: Path, **more: Any) -> str:
+    """Return the rejects file of a user who has given a consent, and withdrawn it later."""
     consent = "marketing_notification_consent"
     rows = [
         {"user_id": "a", consent: False, "updated_at": "2026-11-02T00:00:00Z"},
-        {"user_id": "a", consent: True, "updated_at": "2026-11-01T00:00:00Z"},
+        {"user_id": "a", consent: True, "updated_at": "2026-11-01T00:00:00Z", **more},
     ]
-    nightly: dict[str, Any] = {"updated_at_field": "updated_at"}
-    report = BluxHook().upsert_users(rows, **nightly, rejects_path=str(tmp_path / "rejects"), max_rejects=1)
-    (path,) = report.rejects or []
+    report = BluxHook().upsert_users(
+        rows, updated_at_field="updated_at", exclude_fields=list(more), rejects_path=str(folder), max_rejects=1
+    )
+    return (report.rejects or [])[0]
 
+
+@pytest.mark.parametrize("more", [{}, {"photo": b"x"}])
+def test_a_record_that_was_older_does_not_bring_a_withdrawn_consent_back(
+    blux_emulator: Emulator, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    path = older(tmp_path / "rejects", **more)
     for name in ("again", "and again"):
         source = StorageSource(path, file_format="rejects")
-        report = BluxHook().upsert_users(source, **nightly, rejects_path=str(tmp_path / name), max_rejects=1)
+        report = BluxHook().upsert_users(source, rejects_path=str(tmp_path / name), max_rejects=1)
         (path,) = report.rejects or []
 
     user = blux_emulator.user("a")
     assert user is not None
-    assert user["user_properties"] == {consent: False}
+    assert user["user_properties"] == {"marketing_notification_consent": False}
 
     kept = json.loads(Path(path.removeprefix("file://")).read_text())
+    assert kept.get("as_text", []) == list(more)
     path = file_of(tmp_path, line(kept["record"], reason=None))
-    assert BluxHook().upsert_users(StorageSource(path, file_format="rejects"), **nightly).delivered == 1
+    assert BluxHook().upsert_users(StorageSource(path, file_format="rejects")).delivered == 1
+
+
+def test_a_rejected_line_of_a_suppressed_user_is_in_no_further_file(blux_emulator: Emulator, tmp_path: Path) -> None:
+    path = older(tmp_path / "rejects")
+    erased = tmp_path / "erased.csv"
+    erased.write_text("user_id\na\n")
+
+    report = BluxHook().upsert_users(
+        StorageSource(path, file_format="rejects"), suppression_path=str(erased), rejects_path=str(tmp_path / "again")
+    )
+
+    assert (report.suppressed, report.rejected, report.rejects) == (1, 0, None)
 
 
 def test_a_line_that_nobody_has_corrected_is_as_complete_in_the_next_rejects_file(
