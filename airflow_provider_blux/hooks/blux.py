@@ -63,7 +63,9 @@ log = logging.getLogger(__name__)
 
 
 class BluxHook(BaseHook):
-    """Push records to Blux. Calls of one hook, one after another, keep to the rate limit together.
+    """Push records to Blux.
+
+    Calls of one hook for the same API, operation and ``rate_limit``, one after another, keep to the limit together.
 
     :param blux_conn_id: the Airflow connection, of type ``blux``; ``blux_default`` unless given.
     :param api: ``"application"`` or ``"open"``. By default, the API that has the operation and for which the connection
@@ -292,27 +294,29 @@ class BluxHook(BaseHook):
         # Taken away while it is used: a call in another thread gets one of its own.
         limiter = self._limiters.pop(key, None) or RateLimiter(settings.rate_limit)
         limiter.sleep = stop.sleep
-        with self.get_conn(pool_size=settings.concurrency) as client:
-            delivery = open_delivery(
-                client,
-                endpoints,
-                settings,
-                given,
-                stop=stop,
-                limiter=limiter,
-                watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
-                receipt_key=self.credentials.receipt_key,
-                receipts_path=receipts_path,
-                suppression_path=suppression_path,
-            )
-            try:
-                return delivery.run(guard(records))
-            except BluxError as error:
-                raise self._located(error, endpoints[0]) from error.__cause__
-            finally:
-                self._limiters[key] = limiter
-                if isinstance(records, Generator):  # what it has left would be taken for all by a next call with it
-                    close(records, "records")
+        try:
+            with self.get_conn(pool_size=settings.concurrency) as client:
+                delivery = open_delivery(
+                    client,
+                    endpoints,
+                    settings,
+                    given,
+                    stop=stop,
+                    limiter=limiter,
+                    watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
+                    receipt_key=self.credentials.receipt_key,
+                    receipts_path=receipts_path,
+                    suppression_path=suppression_path,
+                )
+                try:
+                    return delivery.run(guard(records))
+                except BluxError as error:
+                    raise self._located(error, endpoints[0]) from error.__cause__
+                finally:
+                    if isinstance(records, Generator):  # a next call with it would take what it has left for all
+                        close(records, "records")
+        finally:
+            self._limiters[key] = limiter
 
     def _log_start(self, records: Iterable[Any], endpoint: Endpoint, settings: Settings) -> None:
         shared = f" shared through {settings.rate_limit_conn_id}" if settings.rate_limit_conn_id else ""
