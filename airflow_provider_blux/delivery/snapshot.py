@@ -99,7 +99,7 @@ class Snapshot:
         self._before: State | None = None
         self._entry: Entry
         self._stored, self._forgotten = bytearray(), bytearray()
-        self._token, self._sequence = "", 0
+        self._token, self._sequence, self._is_closed = "", 0, False
         self._replaces: str | None = None
 
     def __str__(self) -> str:
@@ -193,13 +193,15 @@ class Snapshot:
     def end(self, *, is_whole: bool) -> Totals:
         """Write the last file of the run, merge the files if there are many, and return the numbers of users.
 
-        Called when no request is in flight. A failed merge is logged and not raised.
+        Called when no request is in flight; called again if it has raised. A failed merge is logged and not raised.
 
         :param is_whole: whether the source was read to its end and each record has its outcome. Otherwise the numbers
             are unknown and nothing is merged.
         """
         totals = self._totals() if is_whole else Totals()
-        self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
+        if not self._is_closed:
+            self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
+            self._is_closed = True
         if is_whole and not self._read_only:
             try:
                 merge_if_due(self._folder, self._target, self._after())
@@ -236,7 +238,7 @@ class Snapshot:
             return load(self._folder, is_replaced=True)
 
     def _open(self, found: Sequence[str]) -> None:
-        self._token, self._sequence = secrets.token_hex(8), 0
+        self._token, self._sequence, self._is_closed = secrets.token_hex(8), 0, False
         self._entry = Entry(at="", task=self._run.task, stored=0, forgotten=0)
         self._write(found=found)
 

@@ -227,6 +227,25 @@ def test_a_merge_that_is_interrupted_loses_nothing(blux: Any, tmp_path: Path) ->
     assert send(blux, tmp_path, [*USERS, {"user_id": "other"}]).unchanged == 31
 
 
+class Stopping(LocalFileSystem):
+    """A disk on which the task is told to stop while it writes the merged file."""
+
+    cachable = False
+
+    def open(self, path: str, *args: Any, **options: Any) -> Any:
+        if MERGED in path:
+            raise KeyboardInterrupt
+        return super().open(path, *args, **options)
+
+
+def test_a_run_that_is_stopped_while_it_merges_has_ended_once(blux: Any, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        send(blux, Folder(Stopping(), str(tmp_path), "snapshot_path"))
+
+    state = load(folder_of(tmp_path))
+    assert (len(state.rows), [entry.named for entry in state.history]) == (30, [30])
+
+
 class Torn(LocalFileSystem):
     """A disk that is listed while another run merges: the merged file and the first removed file are missing."""
 
