@@ -154,9 +154,11 @@ class _Files:
 
         If several runs have merged files at the same time, return the rows that all of the merged files contain.
         """
-        rows, *others = [self._folder.merged(name) for name in self._merged] or [AcceptedRows()]
-        for other in others:
-            rows.keep_common(other)
+        names = iter(self._merged)
+        first = next(names, None)
+        rows = AcceptedRows() if first is None else self._folder.merged(first)
+        for name in names:
+            rows.keep_common(self._folder.merged(name))
         return rows
 
     def _in_order(self) -> list[str]:

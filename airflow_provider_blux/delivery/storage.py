@@ -221,9 +221,10 @@ class Lines:
     flush with new lines writes another object: ``NAME.part00000001.jsonl``, ``NAME.part00000002.jsonl``, ...
     The number has eight digits, so that the names in sorted order give the order of the lines.
 
-    Existing files are kept: if there is a file of this name, ``NAME-2``, ``NAME-3``, ... is used in place of ``NAME``.
-    Such files are from another delivery of the same try, or from a DAG run that was deleted and created again. If the
-    storage does not tell whether a file exists, a random number is used.
+    Existing files are kept: if there is a file of this name, or another delivery of this process is about to write it,
+    ``NAME-2``, ``NAME-3``, ... is used in place of ``NAME``. Such files are from another delivery of the same try, or
+    from a DAG run that was deleted and created again. If the storage does not tell whether a file exists, a random
+    number is used.
     """
 
     #: Those of this process by the URL of their first file: of two deliveries at the same time, none has a file yet.

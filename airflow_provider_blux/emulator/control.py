@@ -65,7 +65,7 @@ class Control:
         try:
             self._admit(request)
             return handler(request)
-        except ValueError as error:  # a wrong fault, or a wrong setting
+        except ValueError as error:  # such as a wrong fault or setting
             return json_answer({"message": str(error)}, 400)
         except RefusedError as refused:
             return json_answer({"message": refused.message}, refused.status, refused.headers)

@@ -54,7 +54,8 @@ def blux_emulator(_blux_emulator_server: Emulator, monkeypatch: pytest.MonkeyPat
     if BaseHook.get_connection("blux_default").host != _blux_emulator_server.connection()["host"]:
         pytest.fail(
             "The secrets backend of Airflow has a connection blux_default, which comes before that of the emulator. "
-            "Run tests without a secrets backend: set AIRFLOW__SECRETS__BACKEND to empty text.",
+            "Run tests without a secrets backend: set AIRFLOW__SECRETS__BACKEND and AIRFLOW__WORKERS__SECRETS_BACKEND "
+            "to empty text.",
             pytrace=False,
         )
     return _blux_emulator_server
