@@ -46,19 +46,19 @@ def _record(line: dict[str, Any]) -> Any:
     field = line["field"] if isinstance(line["field"], str) else None
     if line["record"] is None:
         return BluxRecordError(field, str(line["reason"]))
-    as_text = line.get("as_text")
+    as_text = line.get("as_text") or []
+    columns = [str(column) for column in as_text] if isinstance(as_text, list) else [field or "record"]
     if str(line["reason"]).startswith(OUTDATED):
         way_out = "remove the line, or set its reason to null to send it anyway"
         error = BluxRecordError(
             field, f"{OUTDATED} in the run that rejected it, and would overwrite newer values; {way_out}"
         )
-    elif as_text:
+    elif columns:
         error = BluxRecordError(
-            str(as_text[0]) if isinstance(as_text, list) else field,
+            columns[0],
             "is text in place of a value that JSON cannot hold; correct it, and remove as_text from the line",
         )
     else:
         return line["record"]
-    error.record = line["record"]
-    error.as_text = [str(column) for column in as_text] if isinstance(as_text, list) else []
+    error.record, error.as_text = line["record"], columns
     return error
