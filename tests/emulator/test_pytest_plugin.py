@@ -63,9 +63,10 @@ def test_a_test_does_not_run_if_a_secrets_backend_leads_its_connection_elsewhere
     monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", '{"connections_file_path": "connections.json"}')
 
     stopped = pytest_run(tmp_path, "-q").stdout
-    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "")  # as the message says
+    for setting in ("AIRFLOW__SECRETS__BACKEND", "AIRFLOW__WORKERS__SECRETS_BACKEND"):  # as the message says
+        monkeypatch.setenv(setting, "")
 
-    assert "set AIRFLOW__SECRETS__BACKEND to empty text" in stopped
+    assert "set AIRFLOW__SECRETS__BACKEND and AIRFLOW__WORKERS__SECRETS_BACKEND to empty text" in stopped
     assert "it has run" not in stopped
     assert "it has run" in pytest_run(tmp_path, "-q").stdout
 
