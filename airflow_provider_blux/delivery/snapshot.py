@@ -199,9 +199,7 @@ class Snapshot:
             are unknown and nothing is merged.
         """
         totals = self._totals() if is_whole else Totals()
-        if not self._is_closed:
-            self._write(closed=True, named=totals.named, replaces=self._replaces if is_whole else None)
-            self._is_closed = True
+        self._close(named=totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
             try:
                 merge_if_due(self._folder, self._target, self._after())
@@ -273,6 +271,12 @@ class Snapshot:
                 self._rows.drop(user)
         if self._forgotten:
             self._write()
+
+    def _close(self, **header: Any) -> None:
+        """Write the last file of the run, unless an earlier call has written it."""
+        if not self._is_closed:
+            self._write(closed=True, **header)
+            self._is_closed = True
 
     def _write(self, **header: Any) -> None:
         """Write a file with the changes since the last write, unless ``read_only``; return when it is durable.
@@ -355,5 +359,5 @@ class Forgetting(Snapshot):
 
         Return :class:`Totals` with ``None`` for each number, since deletions do not count users.
         """
-        self._write(closed=True)
+        self._close()
         return Totals()
