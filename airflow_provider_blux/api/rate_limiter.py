@@ -107,8 +107,8 @@ class RateLimiter:
 
     :param rate: maximum number of requests a second.
     :param clock: returns seconds of a monotonic clock.
-    :param sleep: waits for a number of seconds; raises when the task is being stopped. It can be
-        replaced, since a hook uses a rate limiter for several deliveries, each with a stop of its own.
+    :param sleep: waits for a number of seconds; raises when the task is being stopped. It can be replaced, since
+        a hook uses a rate limiter for several deliveries, each with a stop of its own.
     """
 
     def __init__(

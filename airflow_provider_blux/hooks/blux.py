@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from inspect import signature
@@ -272,7 +273,6 @@ class BluxHook(BaseHook):
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
-        from airflow_provider_blux.api.rate_limiter import RateLimiter
         from airflow_provider_blux.hooks.delivery import open_delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
         from airflow_provider_blux.sources.rows import close
@@ -290,31 +290,40 @@ class BluxHook(BaseHook):
         stop = self._stop = Stop()
         if self._is_stopped:  # stopped before this delivery
             stop.set()
-        key = endpoints[0].api, operation, settings.rate_limit
-        # Taken away while it is used: a call in another thread gets one of its own.
+        with (
+            self.get_conn(pool_size=settings.concurrency) as client,
+            self._limiter(endpoints[0], settings, stop) as limiter,
+        ):
+            delivery = open_delivery(
+                client,
+                endpoints,
+                settings,
+                given,
+                stop=stop,
+                limiter=limiter,
+                watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
+                receipt_key=self.credentials.receipt_key,
+                receipts_path=receipts_path,
+                suppression_path=suppression_path,
+            )
+            try:
+                return delivery.run(guard(records))
+            except BluxError as error:
+                raise self._located(error, endpoints[0]) from error.__cause__
+            finally:
+                if isinstance(records, Generator):  # what it has left would be taken for all by a next call with it
+                    close(records, "records")
+
+    @contextmanager
+    def _limiter(self, endpoint: Endpoint, settings: Settings, stop: Stop) -> Iterator[RateLimiter]:
+        """Give the rate limiter of earlier calls to one call. A call at the same time in another thread has its own."""
+        from airflow_provider_blux.api.rate_limiter import RateLimiter
+
+        key = endpoint.api, endpoint.operation, settings.rate_limit
         limiter = self._limiters.pop(key, None) or RateLimiter(settings.rate_limit)
         limiter.sleep = stop.sleep
         try:
-            with self.get_conn(pool_size=settings.concurrency) as client:
-                delivery = open_delivery(
-                    client,
-                    endpoints,
-                    settings,
-                    given,
-                    stop=stop,
-                    limiter=limiter,
-                    watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
-                    receipt_key=self.credentials.receipt_key,
-                    receipts_path=receipts_path,
-                    suppression_path=suppression_path,
-                )
-                try:
-                    return delivery.run(guard(records))
-                except BluxError as error:
-                    raise self._located(error, endpoints[0]) from error.__cause__
-                finally:
-                    if isinstance(records, Generator):  # a next call with it would take what it has left for all
-                        close(records, "records")
+            yield limiter
         finally:
             self._limiters[key] = limiter
 
