@@ -155,9 +155,10 @@ def _found(record: dict[str, Any] | None) -> Answer:
 
 
 def _whole(request: Request, name: str, default: int) -> int:
-    if name not in request.parameters():
+    given = request.parameters().get(name)
+    if given is None:
         return default
-    text = request.parameters()[name][-1]
+    text = given[-1]
     if not (text.isascii() and text.isdecimal()) or len(text) > 15:
         raise RefusedError(f"{name} must be a whole number")
     return int(text)

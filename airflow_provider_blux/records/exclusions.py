@@ -29,7 +29,7 @@ def excluded_names(given: Any, field_mapping: Mapping[str, str]) -> frozenset[st
             "exclude_fields must be the word 'consents' or a list of properties; user_id cannot be excluded."
         )
     if isinstance(given, str) and "," in given:
-        raise BluxConfigError(f"exclude_fields: {given!r} is one name; write several as a list.")
+        raise _several(given)
     mapped = set(map(property_of, field_mapping.values()))
     if "custom_user_properties" in names:
         _check_targets(field_mapping.values())
@@ -91,12 +91,16 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
         )
     parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
     if len(parts) > 1 and parts.intersection((*STANDARD_FIELDS, _CONSENTS)):
-        raise BluxConfigError(f"exclude_fields: {name!r} is one name; write several as a list.")
+        raise _several(name)
     if meant := meant_by(name, (*STANDARD_FIELDS, *GROUPS, _CONSENTS), loosely=True):
         raise BluxConfigError(
             f"exclude_fields: {name!r} is not one of the fields that Blux knows. Did you mean {meant!r}? (A custom "
             f"property of that name is {_OWN + name!r}.)"
         )
+
+
+def _several(names: str) -> BluxConfigError:
+    return BluxConfigError(f"exclude_fields: {names!r} is one name; write several as a list.")
 
 
 def is_name(name: Any) -> bool:
