@@ -176,7 +176,7 @@ class Reading:
                 if isinstance(row, BluxRecordError):
                     raise row
                 if self.snapshot:
-                    mark = self.snapshot.mark(lowered(row) if isinstance(row, Mapping) else row)
+                    mark = self.snapshot.mark(lowered(row))
                 yield self._record(number, row, kept, mark)
             except BluxConfigError as error:
                 raise placed(error, place_of(number)) from None

@@ -28,6 +28,7 @@ from airflow_provider_blux.records.exclusions import GROUPS, property_of
 from airflow_provider_blux.records.fields import MOST_NAMES, STANDARD_FIELDS
 from airflow_provider_blux.records.mapping import Fields
 from airflow_provider_blux.records.options import Shaping
+from airflow_provider_blux.records.properties import OBJECTS
 from airflow_provider_blux.records.spelling import letters_of, meant_by_column
 
 log = logging.getLogger(__name__)
@@ -96,13 +97,14 @@ class Header:
                 self._check_excluded(own, f"{group}.")
                 self._remember(names, self._checked_groups)
 
-    def lowered(self, row: Row) -> Row:
+    def lowered(self, row: Any) -> Any:
         """Return the row with its columns trimmed and in lower case if ``lowercase_columns`` is set; else unchanged.
 
+        :param row: an object; what is none, as an id to delete, is returned as it is.
         :raises BluxConfigError: the row is from a table, and two of its columns become equal.
         :raises BluxRecordError: the row is a single object, and two of its keys become equal.
         """
-        if not self._shaping.lowercase_columns:
+        if not self._shaping.lowercase_columns or not isinstance(row, OBJECTS):
             return row
         lower = self._lower
         lowered = {lower(name): value for name, value in row.items()}
