@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -78,15 +79,17 @@ class Engine:
     def finish(self) -> None:
         """Cancel batches not yet begun, wait for those in flight and record their outcomes, and end all threads.
 
-        The first error of a batch in flight is stored in ``failure`` and not raised.
+        The first error of a batch in flight is stored in ``failure`` and not raised. If the outcome of a batch cannot be
+        recorded, this is raised after those of the others have been recorded.
         """
         self._pool.shutdown(cancel_futures=True)
-        while not self._events.empty():
-            batch, result = self._events.get()
-            if isinstance(result, Outcome):
-                self._settle(batch, result)
-            elif self.failure is None and result is not None and not isinstance(result, BluxStopped):
-                self.failure = result
+        with ExitStack() as outcomes:
+            while not self._events.empty():
+                batch, result = self._events.get()
+                if isinstance(result, Outcome):
+                    outcomes.callback(self._settle, batch, result)
+                elif self.failure is None and result is not None and not isinstance(result, BluxStopped):
+                    self.failure = result
 
     def _may_start(self, batch: Batch) -> bool:
         return (

@@ -60,7 +60,7 @@ An exception in a watcher is logged and does not stop the delivery.
 class Progress:
     """Logs the progress and passes it to the watchers about every ten seconds.
 
-    :param report: the report, which the delivery keeps up to date.
+    :param report: the report with the counts of earlier tries, which the delivery keeps up to date.
     :param total: number of records in the source; ``None`` if unknown.
     """
 
@@ -76,6 +76,7 @@ class Progress:
     ) -> None:
         self._endpoint = endpoint
         self._report = report
+        self._read_earlier = report.read
         self._traffic = traffic
         self._total = total
         self._watchers = watchers
@@ -121,7 +122,7 @@ class Progress:
         counted, report = self._traffic.counted(), self._report
         report.requests, report.retries = counted.requests, counted.retries
         report.seconds = round(self._clock() - self._started, 3)
-        report.records_per_second = round((report.read - report.resumed) / max(report.seconds, 0.001), 1)
+        report.records_per_second = round((report.read - self._read_earlier) / max(report.seconds, 0.001), 1)
         return Standing(state=state, endpoint=self._endpoint, report=report, counted=counted, total=self._total)
 
     def _log(self, standing: Standing) -> None:

@@ -302,9 +302,11 @@ class OutcomeCounter:
         self.name_files()
         report = self.report
         if not report.adds_up():
-            raise BluxError(
+            error = BluxError(
                 f"The counts do not add up, which is a bug in this package; please report it: {report.in_words()}."
             )
+            error.retry_helps = False  # the next try would send events a second time
+            raise error
         too_many = is_exceeded(max_rejects, report.rejected + report.unknown, report.read)
         if report.reasons and not too_many:
             log.warning("%s", self._summary(max_rejects))

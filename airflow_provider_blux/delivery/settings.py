@@ -155,13 +155,14 @@ def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], r
         )
     rate = options.get("rate_limit") or rate_limit or widest.max_rate
     own_rate, shared = rate * (options.get("rate_limit_share") or 1), options.get("rate_limit_conn_id")
+    limit = rate if shared else own_rate
     as_given: dict[str, Any] = {name: value for name, value in options.items() if name in _AS_GIVEN}
     return Settings(
         batch_size=size,
-        rate_limit=rate if shared else own_rate,
+        rate_limit=limit,
         rate_limit_conn_id=shared,
         rate_limit_alone=own_rate if options.get("rate_limit_fallback") == "share" else None,
-        concurrency=options.get("concurrency") or min(MOST_CONCURRENCY, max(CONCURRENCY, math.ceil(rate))),
+        concurrency=options.get("concurrency") or min(MOST_CONCURRENCY, max(CONCURRENCY, math.ceil(limit))),
         shaping=shaping,
         updated_at_field=None if updated_at is None else shaping.column(updated_at),
         **as_given,

@@ -33,10 +33,11 @@ def engine_of(
     ahead: int = 4,
     stop: Stop | None = None,
     clock: Callable[[], float] = time.monotonic,
+    settle: Callable[[Batch, Outcome], None] | None = None,
 ) -> Engine:
     return Engine(
         send,
-        lambda one, _: settled.append(one.index),
+        settle or (lambda one, _: settled.append(one.index)),
         progress=Progress(endpoints_for("delete_users", "application")[0], Report(), Traffic(), clock=clock),
         stop=stop or Stop(),
         concurrency=concurrency,
@@ -190,6 +191,27 @@ def test_a_failure_behind_the_one_that_ended_it_is_kept():
         run(engine, [batch(1, 1), batch(2, 2)])
 
     assert isinstance(caught.value, BluxUnavailable) or "why" in str(engine.failure)
+
+
+def test_outcomes_are_recorded_although_that_of_another_batch_cannot_be():
+    """Otherwise the report would not count what has arrived."""
+    together, tried = threading.Barrier(4), []
+
+    def settle(one: Batch, _outcome: Outcome) -> None:
+        tried.append(one.index)
+        raise OSError("disk full")
+
+    def send(_one: Batch, _left: Callable[[], None]) -> Outcome:
+        together.wait(SECONDS)
+        return Outcome()
+
+    engine = engine_of(send, [], settle=settle)
+    with pytest.raises(OSError, match="disk full"):
+        engine.run(batch(number, number) for number in range(4))
+    with pytest.raises(OSError, match="disk full"):
+        engine.finish()
+
+    assert sorted(tried) == [0, 1, 2, 3]
 
 
 def test_a_failure_is_seen_although_the_source_is_slow():

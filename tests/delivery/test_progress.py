@@ -91,12 +91,23 @@ def test_a_slow_watcher_is_told_more_rarely(clock: Clock) -> None:
 
 def test_the_time_left_follows_from_the_rate_so_far(clock: Clock) -> None:
     told: list[Standing] = []
-    report = Report(read=100)
+    report = Report()
     running = progress(clock, report, told.append, total=400)
-    clock.now = 10
+    report.read, clock.now = 100, 10
     running.log_if_due()
 
     assert told[0].seconds_left == 30
+
+
+def test_the_rate_of_a_later_try_is_that_of_its_own_records(clock: Clock) -> None:
+    """What an earlier try found unchanged, or rejected, took this one no time."""
+    told: list[Standing] = []
+    report = Report(read=90, delivered=40, resumed=40, unchanged=50)
+    running = progress(clock, report, told.append, total=400)
+    report.read, report.delivered, clock.now = 100, 50, 10
+    running.log_if_due()
+
+    assert (report.records_per_second, told[0].seconds_left) == (1, 300)
 
 
 def test_the_time_left_is_not_known_of_a_source_of_unknown_size(clock: Clock) -> None:
@@ -191,9 +202,10 @@ def test_a_later_try_starts_from_what_earlier_ones_delivered(blux: Emulator) -> 
 
 def test_the_task_state_shows_the_counts(clock: Clock) -> None:
     state = TaskState()
-    report = Report(read=100, delivered=90, rejected=10, rejects=["file:///rejects"])
+    report = Report()
     running = progress(clock, report, TaskStateDisplay(state, 2), total=400)
     running.open()
+    report.read, report.delivered, report.rejected, report.rejects = 100, 90, 10, ["file:///rejects"]
     clock.now = 10
     running.log_if_due()
 
