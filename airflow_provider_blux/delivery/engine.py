@@ -79,8 +79,8 @@ class Engine:
     def finish(self) -> None:
         """Cancel batches not yet begun, wait for those in flight and record their outcomes, and end all threads.
 
-        The first error of a batch in flight is stored in ``failure`` and not raised. If the outcome of a batch cannot be
-        recorded, this is raised after those of the others have been recorded.
+        The first error of a batch in flight is stored in ``failure`` and not raised. If an outcome cannot be recorded,
+        this is raised after the others have been recorded.
         """
         self._pool.shutdown(cancel_futures=True)
         with ExitStack() as outcomes:

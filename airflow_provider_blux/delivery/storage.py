@@ -302,7 +302,7 @@ WAY_OUT = (
 
 
 class Store(Protocol):
-    """Storage for a checkpoint between two tries."""
+    """Storage for a checkpoint between two tries. Where it does not answer, it raises a :class:`BluxError`."""
 
     def load(self) -> Any:
         """Return the state that was saved last; ``None`` if there is none."""
@@ -366,13 +366,29 @@ class TaskStateStore:
         self._store = store
 
     def load(self) -> Any:
-        """Return the state that an earlier try saved; ``None`` if there is none."""
-        return self._store.get(self._KEY, default=None)
+        """Return the state that an earlier try saved; ``None`` if there is none.
+
+        :raises BluxError: Airflow does not answer; so do :meth:`save` and :meth:`clear`.
+        """
+        with self._named_in_errors("read"):
+            return self._store.get(self._KEY, default=None)
 
     def save(self, state: dict[str, Any]) -> None:
         """Save the state and replace the previous one."""
-        self._store.set(self._KEY, state)
+        with self._named_in_errors("written"):
+            self._store.set(self._KEY, state)
 
     def clear(self) -> None:
         """Delete the state: Airflow itself would keep it even when the task is cleared."""
-        self._store.delete(self._KEY)
+        with self._named_in_errors("removed"):
+            self._store.delete(self._KEY)
+
+    @contextmanager
+    def _named_in_errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise BluxError(
+                f"The checkpoint in Airflow's task state cannot be {done} ({described(error)}). Check that the worker "
+                "reaches Airflow's API server, or keep the checkpoint in a checkpoint_path."
+            ) from error

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from linecache import getline
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -307,6 +307,18 @@ def test_a_checkpoint_is_kept_in_the_task_state_of_airflow(blux):
 
     assert report.resumed == 400
     assert state == {"other": "kept"}
+
+
+@pytest.mark.parametrize("method", ["get", "set", "delete"])
+def test_a_task_state_that_cannot_be_reached_is_named(blux, method):
+    def refused(*_arguments: Any, **_options: Any) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    others = dict.fromkeys(("get", "set", "delete"), lambda *_arguments, **_options: None)
+    state = SimpleNamespace(**{**others, method: refused})
+
+    with pytest.raises(BluxError, match=r"task state cannot be \w+ \(ConnectionRefusedError: Connection refused\)"):
+        push(blux, "upsert_users", ROWS, store=TaskStateStore(state))
 
 
 def test_a_checkpoint_holds_no_record(blux):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_blux.delivery.storage import TaskStateStore
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
 from tests.delivery.pushing import Memory
@@ -89,6 +90,14 @@ def changed_events(scene: Scene) -> None:
 @says("The checkpoint of an earlier try")
 def changed_settings(scene: Scene) -> None:
     after_a_failed_try(scene, "upsert_users", USERS, batch_size=2)
+
+
+@says("The checkpoint in Airflow's task state")
+def no_task_state(scene: Scene) -> None:
+    def refused(*_arguments: Any, **_options: Any) -> None:
+        raise ConnectionError("no route")
+
+    BluxHook().upsert_users(USERS, checkpoint=TaskStateStore(SimpleNamespace(get=refused)))
 
 
 @says("…: nothing can be written")
