@@ -9,8 +9,8 @@
     ├── BluxRecordError         one record is not valid                 reject it, deliver the others
     ├── BluxApiError            the API did not accept a request
     │   ├── BluxAuthError       401, 403                                fix the credentials
-    │   ├── BluxRequestError    any other 4xx                           fix the records
-    │   └── BluxUnavailable     429, 5xx, time-out, reset               wait, then try again
+    │   ├── BluxRequestError    a wrong request: 400, 404, 422, ...     fix the records, or the URL
+    │   └── BluxUnavailable     408, 429, 5xx, time-out, reset          wait, then try again
     ├── BluxRejectLimitError    more rejected or unknown than allowed   fix them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to continue
     ├── BluxSnapshotError       the snapshot cannot be read, or it is   nothing was sent; full_refresh starts a new one
@@ -182,7 +182,7 @@ class BluxUnavailable(BluxApiError):  # noqa: N818 - the name is part of the pub
     """408, 409, 423, 425, 429, 5xx, a time-out or a broken connection: a later try may succeed.
 
     :param retry_after: seconds that the API asked to wait for, or ``None``.
-    :param in_doubt: whether the request may have been processed although no answer arrived.
+    :param in_doubt: whether the request may have been processed: no answer arrived, or one that does not tell.
     """
 
     def __init__(

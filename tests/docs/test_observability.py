@@ -84,10 +84,10 @@ def test_the_table_of_metrics_names_all_that_are_sent() -> None:
 
 def test_the_progress_that_is_shown_has_the_keys_of_the_task_state() -> None:
     endpoint, held, now = endpoints_for("upsert_users", "application")[0], Held(), [0.0]
-    report = Report(read=20_000, delivered=19_980, rejected=20)
+    report = Report()
     watchers = [TaskStateDisplay(held, 1)]
     progress = Progress(endpoint, report, Traffic(), total=100_000, watchers=watchers, clock=lambda: now[0])
-    now[0] = 10.1
+    report.read, report.delivered, report.rejected, now[0] = 20_000, 19_980, 20, 10.1
     progress.log_if_due()
     (shown,) = PAGE.code("json")
 
