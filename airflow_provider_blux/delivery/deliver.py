@@ -11,7 +11,6 @@ from typing import Any
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.api.rate_limiter import RateLimiter
 from airflow_provider_blux.api.redis_rate_limiter import Limiter
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.batches import Batch, Place, Reading, cut, place_in
@@ -41,9 +40,9 @@ class Delivery:
     """One delivery with its settings and files; the rows are passed to :meth:`run`.
 
     :param endpoints: all endpoints of one operation of one API.
-    :param limiter: rate limiter for the requests; ``None`` for a new one with the rate of the settings.
+    :param limiter: rate limiter for the requests.
     :param store: stores the checkpoint for the next try; ``None`` for no checkpoint. If the settings say not to resume,
-        the checkpoint of an earlier try is deleted at once, except with ``validate_only``.
+        the checkpoint of an earlier try is deleted, except with ``validate_only``.
     :param rejects: file for rejected and unknown records; ``None`` for no file.
     :param receipts: file for the receipts of accepted deletions; ``None`` for no file.
     :param suppression: suppression list of users that are not sent; ``None`` for no list.
@@ -58,7 +57,7 @@ class Delivery:
         settings: Settings,
         *,
         stop: Stop,
-        limiter: Limiter | None = None,
+        limiter: Limiter,
         store: Store | None = None,
         rejects: RejectsFile | None = None,
         receipts: ReceiptsFile | None = None,
@@ -70,7 +69,7 @@ class Delivery:
         self._endpoints = endpoints
         self._settings = settings
         self._stop = stop
-        self._limiter = limiter or RateLimiter(settings.rate_limit, sleep=stop.sleep)
+        self._limiter = limiter
         self._rejects = rejects
         self._receipts = receipts
         self._suppression = suppression
@@ -80,8 +79,7 @@ class Delivery:
         self._shape = RowShape(endpoints[0].operation, endpoints[0].api, settings.shaping)
         self._operation = endpoints[0].operation
         self._at_most_once = self._operation == "send_events" and settings.on_unknown == "keep"
-        if store and not settings.resume and not settings.validate_only:
-            store.clear()
+        self._store = store
         self._checkpoint = Checkpoint(
             store if settings.resume and not settings.validate_only else None,
             self._fingerprint(),
@@ -100,6 +98,8 @@ class Delivery:
         :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.
         :raises BluxError: the delivery stopped early; requests in flight have been waited for and counted.
         """
+        if self._store and not self._settings.resume and not self._settings.validate_only:
+            self._store.clear()
         counts = self._checkpoint.load()
         if counts and self._settings.full_refresh and not counts.get("replaces"):
             log.info("An earlier try was not a full refresh, so the whole source is sent.")
@@ -150,9 +150,9 @@ class Delivery:
         )
         try:
             if settings.validate_only:
-                self._count(self._batches(rows), counter, progress)
+                self._count(self._batches(rows, place_of), counter, progress)
             else:
-                batches = self._batches(rows)
+                batches = self._batches(rows, place_of)
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
             engine.finish()
             self._checkpoint.save()  # if a later step fails, the next try must not send everything again
@@ -174,10 +174,9 @@ class Delivery:
             self._snapshot.accepted(batch.records[key] for key in outcome.accepted)
         counter.settle(batch, outcome)
 
-    def _batches(self, rows: Iterable[Any]) -> Iterator[Batch]:
+    def _batches(self, rows: Iterable[Any], place_of: Place) -> Iterator[Batch]:
         """Yield the batches that no earlier try has completed."""
         settings, merge = self._settings, merge_of(self._operation)
-        place_of = place_in(rows)
         reading = Reading(
             shape=self._shape,
             merges=merge is not None,

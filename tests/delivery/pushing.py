@@ -12,6 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation, endpoints_for
+from airflow_provider_blux.api.rate_limiter import RateLimiter
 from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
@@ -138,12 +139,14 @@ def push(
     endpoints = endpoints_for(operation, chosen)
     given: DeliveryOptions = {"rate_limit": UNPACED, **options}  # type: ignore[typeddict-item]
     settings = resolved_settings(given, endpoints, None)
+    stop = stop or Impatient()
     with client_of(blux, timeout=timeout) as client:
         delivery = Delivery(
             client,
             endpoints,
             settings,
-            stop=stop or Impatient(),
+            stop=stop,
+            limiter=RateLimiter(settings.rate_limit, sleep=stop.sleep),
             store=store,
             rejects=rejects,
             receipts=receipts,
