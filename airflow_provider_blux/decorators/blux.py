@@ -15,6 +15,7 @@ from airflow_provider_blux.hooks.compat import determine_kwargs
 from airflow_provider_blux.operators.arguments import (
     DeleteUsersArguments,
     SendEventsArguments,
+    SourceArguments,
     UpdateDevicesArguments,
     UpsertUsersArguments,
     with_defaults,
@@ -36,10 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["delete_users_task", "send_events_task", "update_devices_task", "upsert_users_task"]
 
 # Arguments of the operators for other sources, in addition to ``users``, ``user_ids``, ``events`` or ``devices``.
-_ELSEWHERE = (
-    *("path", "storage_conn_id", "file_format", "encoding", "delimiter", "hive_partitioning", "on_missing"),
-    *("sql", "sql_conn_id", "sql_parameters"),
-)
+_ELSEWHERE = tuple(SourceArguments.__annotations__)
 # Arguments that Airflow fills in when a decorated function is called.
 _OF_THE_CALL = ("python_callable", "op_args", "op_kwargs", "kwargs_to_upstream")
 

@@ -119,8 +119,8 @@ class DeliveryArguments(ShapingOptions, PaceOptions, total=False):
     validate_only: Flag
 
 
-class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
-    """The common arguments of all operators."""
+class SourceArguments(TypedDict, total=False):
+    """The arguments that say where the records come from and how they are read, without the record argument."""
 
     path: AnyPath | Sequence[AnyPath] | Reference | None
     storage_conn_id: Text | None
@@ -132,6 +132,10 @@ class OperatorArguments(BaseArguments, DeliveryArguments, total=False):
     sql: Text | None
     sql_conn_id: Text | None
     sql_parameters: Mapping[str, Any] | Sequence[Any] | Reference | None
+
+
+class OperatorArguments(BaseArguments, DeliveryArguments, SourceArguments, total=False):
+    """The common arguments of all operators."""
 
 
 class SuppressionArguments(TypedDict, total=False):

@@ -18,8 +18,8 @@ from airflow_provider_blux.operators.arguments import BaseArguments, CheckedOper
 from airflow_provider_blux.operators.observability import ObservedOperator
 from airflow_provider_blux.operators.redaction import Hidden, from_upstream, revealed
 from airflow_provider_blux.operators.sources import (
+    FILE_OPTIONS,
     Absence,
-    FileOptions,
     check_read,
     check_source,
     upstream_of,
@@ -343,8 +343,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         is_none = self._source_field == self.records_field and revealed(getattr(self, self.records_field)) is None
         return is_none and were_skipped(self._upstream, context)
 
-    def _file_options(self) -> FileOptions:
-        return cast("FileOptions", {name: getattr(self, name) for name in FileOptions.__annotations__})
+    def _file_options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in FILE_OPTIONS}
 
     def _check(self) -> None:
         """Check all arguments that contain no template, so that a wrong DAG fails when Airflow parses it.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.csv_text import dialect_of
-from airflow_provider_blux.sources.formats import FORMATS, FileFormat
+from airflow_provider_blux.sources.formats import FORMATS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -17,22 +18,20 @@ Absence = Literal["fail", "skip", "succeed"]
 """What a task does if there is nothing to send: it fails, is skipped, or succeeds."""
 
 
-class FileOptions(TypedDict):
-    """How files are read; the keys are the operators' arguments."""
-
-    file_format: FileFormat | None
-    encoding: str | None
-    delimiter: str | None
-    hive_partitioning: bool | None
+FILE_OPTIONS = ("file_format", "encoding", "delimiter", "hive_partitioning")
+"""The arguments that say how files are read."""
 
 
-def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty: Absence, parameters: Any) -> None:
+def check_source(
+    field: str, options: Mapping[str, Any], on_missing: Absence, on_empty: Absence, parameters: Any
+) -> None:
     """Check the arguments that say where the records come from and how they are read.
 
     Arguments that have no effect on the given source are refused, except for connection ids, which ``default_args`` may
     set for all tasks of a DAG.
 
     :param field: the argument that gives the records: ``path``, ``sql``, or one such as ``users``.
+    :param options: the arguments that ``FILE_OPTIONS`` names.
     :param parameters: the argument ``sql_parameters``.
     :raises BluxConfigError: an argument is wrong; the message names it.
     """
@@ -47,7 +46,7 @@ def check_source(field: str, options: FileOptions, on_missing: Absence, on_empty
     _check_options(options)
 
 
-def _check_options(options: FileOptions) -> None:
+def _check_options(options: Mapping[str, Any]) -> None:
     file_format = options["file_format"]
     if file_format is not None and file_format not in FORMATS:
         raise BluxConfigError(f"file_format must be one of {', '.join(FORMATS)}, or be left out.")
