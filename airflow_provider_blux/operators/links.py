@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
 
+from airflow_provider_blux.assets.blux import KINDS
 from airflow_provider_blux.exceptions import (
     BluxAbsentError,
     BluxApiError,
@@ -41,12 +42,7 @@ _CONSOLES = {
 }
 #: Environment variables that make the AWS SDK use another server than Amazon's.
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-OPERATOR_PAGES = {
-    "upsert_users": "operators/users.html",
-    "delete_users": "operators/deletions.html",
-    "send_events": "operators/events.html",
-    "update_devices": "operators/devices.html",
-}
+OPERATOR_PAGES = {operation: f"operators/{kind}.html" for operation, kind in KINDS.items()}
 ERROR_PAGE = "troubleshooting.html"
 #: The heading on that page for each class of errors. A class with several headings is not listed.
 HEADINGS: dict[type[BluxError], str] = {
