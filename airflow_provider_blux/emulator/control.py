@@ -31,7 +31,8 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 # The page is a single file, and sends requests only to the control plane.
 _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
-Handler = Callable[[Request], Answer]
+# Returns an answer, or the content of one in JSON; None stands for {"message": "ok"}.
+Handler = Callable[[Request], Any]
 
 
 class Control:
@@ -42,33 +43,37 @@ class Control:
 
     def routes(self) -> list[Route]:
         """Return the routes of the control plane and its page: one for each method and path."""
+        backend, store = self._backend, self._backend.store
         handlers: list[tuple[str, str, Handler]] = [
             ("GET", "/", _page),
-            ("POST", "/_emulator/reset", self._reset),
-            ("GET", "/_emulator/state", self._state),
+            ("POST", "/_emulator/reset", lambda _: backend.reset()),
+            ("GET", "/_emulator/state", lambda _: backend.state()),
             ("GET", "/_emulator/overview", self._overview),
             ("GET", "/_emulator/requests", self._requests),
-            ("GET", "/_emulator/faults", self._faults),
+            ("GET", "/_emulator/faults", lambda _: backend.faults.as_json()),
             ("POST", "/_emulator/faults", self._add_fault),
-            ("DELETE", "/_emulator/faults", self._clear_faults),
-            ("GET", "/_emulator/settings", self._settings),
+            ("DELETE", "/_emulator/faults", lambda _: backend.faults.clear()),
+            ("GET", "/_emulator/settings", lambda _: backend.settings.as_json()),
             ("PUT", "/_emulator/settings", self._change_settings),
-            ("GET", "/_emulator/users/{id:path}/events", self._events),
+            ("GET", "/_emulator/users/{id:path}/events", lambda request: store.events(request.parts["id"])),
             ("GET", "/_emulator/users/{id:path}", partial(self._record, "users")),
             ("GET", "/_emulator/profiles/{id:path}", partial(self._record, "profiles")),
             ("GET", "/_emulator/devices/{id:path}", partial(self._record, "devices")),
-            ("GET", "/_emulator/deletions/{id:path}", self._deletion),
+            ("GET", "/_emulator/deletions/{id:path}", lambda request: _found(store.deletion(request.parts["id"]))),
         ]
         return [Route(method, path, partial(self._answer, handler)) for method, path, handler in handlers]
 
     def _answer(self, handler: Handler, request: Request) -> Answer:
         try:
             self._admit(request)
-            return handler(request)
+            content = handler(request)
         except ValueError as error:  # such as a wrong fault or setting
             return json_answer({"message": str(error)}, 400)
         except RefusedError as refused:
             return json_answer({"message": refused.message}, refused.status, refused.headers)
+        if isinstance(content, Answer):
+            return content
+        return json_answer({"message": "ok"} if content is None else content)
 
     def _admit(self, request: Request) -> None:
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
@@ -81,63 +86,37 @@ class Control:
             headers = {"WWW-Authenticate": 'Basic realm="Blux emulator"'}
             raise RefusedError("the control plane asks for the application's id and secret key", 401, headers)
 
-    def _reset(self, _: Request) -> Answer:
-        self._backend.reset()
-        return _ok()
-
-    def _state(self, _: Request) -> Answer:
-        return json_answer(self._backend.state())
-
-    def _overview(self, _: Request) -> Answer:
+    def _overview(self, _: Request) -> dict[str, Any]:
         # Everything that the page shows is in one answer, so that all numbers are from the same moment.
         backend = self._backend
-        return json_answer(
-            {
-                **backend.state(),
-                "settings": backend.settings.as_json(),
-                "faults": backend.faults.as_json(),
-                "latest_requests": backend.store.newest_requests(20),
-                "newest_users": backend.store.newest("users", 10),
-                "newest_profiles": backend.store.newest("profiles", 10),
-                "connection": json.dumps(backend.credentials.connection(backend.address)),
-            }
-        )
+        return {
+            **backend.state(),
+            "settings": backend.settings.as_json(),
+            "faults": backend.faults.as_json(),
+            "latest_requests": backend.store.newest_requests(20),
+            "newest_users": backend.store.newest("users", 10),
+            "newest_profiles": backend.store.newest("profiles", 10),
+            "connection": json.dumps(backend.credentials.connection(backend.address)),
+        }
 
-    def _requests(self, request: Request) -> Answer:
+    def _requests(self, request: Request) -> list[dict[str, Any]]:
         if unknown := request.parameters().keys() - {"limit", "offset"}:
             raise RefusedError(f"{min(unknown)} is not one of the parameters limit, offset")
-        limit, offset = _whole(request, "limit", -1), _whole(request, "offset", 0)
-        return json_answer(self._backend.store.requests(limit, offset))
-
-    def _faults(self, _: Request) -> Answer:
-        return json_answer(self._backend.faults.as_json())
+        return self._backend.store.requests(_whole(request, "limit", -1), _whole(request, "offset", 0))
 
     def _add_fault(self, request: Request) -> Answer:
         self._backend.faults.add(fault_from(_payload(request)))
         return json_answer(self._backend.faults.as_json(), 201)
 
-    def _clear_faults(self, _: Request) -> Answer:
-        self._backend.faults.clear()
-        return _ok()
-
-    def _settings(self, _: Request) -> Answer:
-        return json_answer(self._backend.settings.as_json())
-
-    def _change_settings(self, request: Request) -> Answer:
+    def _change_settings(self, request: Request) -> dict[str, Any]:
         changes = _payload(request)
         if not isinstance(changes, dict):
             raise RefusedError("the settings must be an object")
         self._backend.change_settings(changes)
-        return self._settings(request)
+        return self._backend.settings.as_json()
 
-    def _events(self, request: Request) -> Answer:
-        return json_answer(self._backend.store.events(request.parts["id"]))
-
-    def _record(self, kind: str, request: Request) -> Answer:
+    def _record(self, kind: str, request: Request) -> dict[str, Any]:
         return _found(self._backend.store.record(kind, request.parts["id"]))
-
-    def _deletion(self, request: Request) -> Answer:
-        return _found(self._backend.store.deletion(request.parts["id"]))
 
 
 def _page(_: Request) -> Answer:
@@ -146,12 +125,10 @@ def _page(_: Request) -> Answer:
     return text_answer(text, "text/html; charset=utf-8", 200, headers)
 
 
-def _ok() -> Answer:
-    return json_answer({"message": "ok"})
-
-
-def _found(record: dict[str, Any] | None) -> Answer:
-    return json_answer({"message": "not received"}, 404) if record is None else json_answer(record)
+def _found(record: dict[str, Any] | None) -> dict[str, Any]:
+    if record is None:
+        raise RefusedError("not received", 404)
+    return record
 
 
 def _whole(request: Request, name: str, default: int) -> int:
