@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_blux.api.endpoints import APIS, OPERATIONS, Api, Endpoint, Operation, apis_of, endpoints_for
+from airflow_provider_blux.api.endpoints import APIS, OPERATIONS, Api, Endpoint, Operation, endpoints_for
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import (
     Settings,
@@ -364,8 +364,8 @@ class BluxHook(BaseHook):
         :param list_key: name of the list in the request body; ``None`` for the name that each endpoint defines.
         :raises BluxConfigError: the API does not have the operation, or the connection has no credentials for it.
         """
-        if self.api and self.api not in apis_of(operation):
-            endpoints_for(operation, self.api)  # raises an error that names the API with this operation
+        if self.api:
+            endpoints_for(operation, self.api)  # raises an error if this API does not have the operation
         endpoints = endpoints_for(operation, self.credentials.api_for(operation, self.api))
         if list_key is None:
             return endpoints
