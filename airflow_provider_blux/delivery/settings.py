@@ -89,23 +89,33 @@ class SharedOptions(ShapingOptions, PaceOptions, total=False):
     validate_only: bool
 
 
-class DeliveryOptions(SharedOptions, total=False):
+class SnapshotOptions(TypedDict, total=False):
+    """The arguments of ``upsert_users`` and ``update_devices`` for sending only rows that have changed.
+
+    ``snapshot_path`` (also of ``delete_users``): folder of the snapshot, which records the last accepted row of each
+    user or device. An unchanged row is not sent again. A deleted user is removed from the snapshot.
+    ``full_refresh``: send everything and start a new snapshot.
+    ``max_absent``: how many users of the snapshot (an int), or which share of them (a float), may be missing from the
+    source.
+    """
+
+    snapshot_path: str | None
+    full_refresh: bool
+    max_absent: float | None
+
+
+class DeliveryOptions(SharedOptions, SnapshotOptions, total=False):
     """The delivery arguments of any operation.
 
     ``exclude_fields`` (users): properties that are not sent, ``"consents"`` for all six consents.
     ``updated_at_field`` (users): column with the time of the last change. A record is rejected if a record of the same
     user with a later time came before it in the source.
     ``on_unknown`` (events): see :data:`OnUnknown`.
-    ``full_refresh`` (users and devices with a ``snapshot_path``): send everything and start a new snapshot.
-    ``max_absent`` (users and devices with a ``snapshot_path``): how many users of the snapshot (an int), or which share
-    of them (a float), may be missing from the source.
     """
 
     exclude_fields: str | Sequence[str]
     updated_at_field: str | None
     on_unknown: OnUnknown
-    full_refresh: bool
-    max_absent: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions
+from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions, SnapshotOptions
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.signatures import misnamed
 
@@ -37,28 +37,11 @@ class RunOptions(TypedDict, total=False):
 
 
 class HookOptions(DeliveryOptions, RunOptions, total=False):
-    """The ``**options`` of the hook's four delivery methods together; each method takes some of them.
-
-    ``snapshot_path`` (users, devices and deletions): folder of the snapshot, which records the last accepted row of
-    each user or device. An unchanged row is not sent again. A deleted user is removed from the snapshot.
-    """
-
-    snapshot_path: str | None
+    """The ``**options`` of the hook's four delivery methods together; each method takes some of them."""
 
 
 class MethodOptions(SharedOptions, RunOptions, total=False):
     """The arguments that each of the hook's four delivery methods takes."""
-
-
-class SnapshotOptions(TypedDict, total=False):
-    """The arguments of ``upsert_users`` and ``update_devices`` for sending only rows that have changed.
-
-    They are explained in :class:`HookOptions` and :class:`~airflow_provider_blux.delivery.settings.DeliveryOptions`.
-    """
-
-    snapshot_path: str | None
-    full_refresh: bool
-    max_absent: float | None
 
 
 class UserOptions(MethodOptions, SnapshotOptions, total=False):
