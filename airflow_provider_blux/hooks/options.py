@@ -40,30 +40,26 @@ class HookOptions(DeliveryOptions, RunOptions, total=False):
     """The ``**options`` of the hook's four delivery methods together; each method takes some of them."""
 
 
-class MethodOptions(SharedOptions, RunOptions, total=False):
-    """The arguments that each of the hook's four delivery methods takes."""
-
-
-class UserOptions(MethodOptions, SnapshotOptions, total=False):
+class UserOptions(SharedOptions, RunOptions, SnapshotOptions, total=False):
     """The arguments of ``upsert_users``."""
 
     exclude_fields: str | Sequence[str]
     updated_at_field: str | None
 
 
-class DeletionOptions(MethodOptions, total=False):
+class DeletionOptions(SharedOptions, RunOptions, total=False):
     """The arguments of ``delete_users``."""
 
     snapshot_path: str | None
 
 
-class EventOptions(MethodOptions, total=False):
+class EventOptions(SharedOptions, RunOptions, total=False):
     """The arguments of ``send_events``."""
 
     on_unknown: OnUnknown
 
 
-class DeviceOptions(MethodOptions, SnapshotOptions, total=False):
+class DeviceOptions(SharedOptions, RunOptions, SnapshotOptions, total=False):
     """The arguments of ``update_devices``."""
 
 
