@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
@@ -207,28 +206,26 @@ class FaultPlan:
     faults could strike a request at the same step, only the first one does, and the others do not count the request.
     ``delay`` faults are the exception: all of them strike, and their delays add up.
 
+    :meth:`strike` and :meth:`delay`, which count the request, are called with the lock of the emulator.
+
     :param rng: source of random numbers; seeded, so that a run can be repeated.
     """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
         """Add a fault at the end of the plan."""
-        with self._lock:
-            self._faults.append(fault)
+        self._faults.append(fault)
 
     def clear(self) -> None:
         """Remove all faults."""
-        with self._lock:
-            self._faults.clear()
+        self._faults.clear()
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the plan, with how many matching requests each fault has ``seen`` and ``struck``."""
-        with self._lock:
-            return [fault.as_json() for fault in self._faults]
+        return [fault.as_json() for fault in self._faults]
 
     def strike(self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool]) -> Fault | None:
         """Return the first fault that strikes a request to ``endpoint`` at ``moment``; ``None`` if none does.
@@ -237,19 +234,17 @@ class FaultPlan:
 
         :param applies: returns whether a fault matches the size and the records of the request.
         """
-        with self._lock:
-            return next(self._striking(moment, endpoint, applies), None)
+        return next(self._striking(moment, endpoint, applies), None)
 
     def delay(self, endpoint: Endpoint) -> float:
         """Count a request to ``endpoint`` and return how many seconds it must wait.
 
         All ``delay`` faults for the endpoint count the request. The delays of those that strike it are added up.
         """
-        with self._lock:
-            return sum(
-                self._rng.uniform(fault.seconds, fault.seconds_max or fault.seconds)
-                for fault in self._striking("delay", endpoint, lambda _: True)
-            )
+        return sum(
+            self._rng.uniform(fault.seconds, fault.seconds_max or fault.seconds)
+            for fault in self._striking("delay", endpoint, lambda _: True)
+        )
 
     def _striking(self, moment: Moment, endpoint: Endpoint, applies: Callable[[Fault], bool]) -> Iterator[Fault]:
         for fault in self._faults:
