@@ -151,14 +151,24 @@ def _not_of(encoding: str, where: str) -> str:
 
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
-    """Yield the lines of a file as text, without the byte order mark of UTF-8.
+    """Yield the lines of a file as text, without the byte order mark at its start.
 
-    Each line is decoded separately, so that all lines before a line with a fault are yielded. A few encodings, such as
-    UTF-16, do not allow this; with them, some lines before the fault may be missing.
+    A codec whose name tells the byte order, such as UTF-16-LE, decodes the mark to a character like any other.
 
     :raises UnicodeError: a line is not in the encoding.
     :raises BluxConfigError: the file starts with the byte order mark of UTF-8, but another encoding is given.
     :raises BluxSourceError: the last line ends in the middle of a character, or a line is too long for a record.
+    """
+    lines = _lines(file, name, encoding)
+    yield next(lines, "").lstrip(_BYTE_ORDER_MARK)
+    yield from lines
+
+
+def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
+    """Yield the lines of a file as text, as :func:`_decoded` does, but with a byte order mark.
+
+    Each line is decoded separately, so that all lines before a line with a fault are yielded. A few encodings, such as
+    UTF-16, do not allow this; with them, some lines before the fault may be missing.
     """
     # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
     if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):
@@ -169,9 +179,9 @@ def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
     if line.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
         raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")
     try:
-        yield line.removeprefix(codecs.BOM_UTF8).decode(encoding)
-        for line in lines:
+        while line:
             yield line.decode(encoding)
+            line = next(lines, b"")
     except UnicodeDecodeError as error:
         if error.end == len(error.object) and not line.endswith(b"\n"):
             raise BluxSourceError(f"{name} is cut off within a character of its last line.") from None

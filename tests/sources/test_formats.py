@@ -317,6 +317,14 @@ def test_a_csv_is_read_in_its_encoding_and_with_its_delimiter(encoding: str, end
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32-be", "gb18030", "utf-7"])
+@pytest.mark.parametrize("header", ["grade,user_id", '"grade",user_id'])
+def test_a_byte_order_mark_is_no_part_of_the_first_column(encoding: str, header: str) -> None:
+    content = f"\ufeff{header}\ngold,1\n".encode(encoding)
+
+    assert list(comma_separated(io.BytesIO(content), "f", dialect_of(encoding))) == [{"grade": "gold", "user_id": "1"}]
+
+
 @pytest.mark.parametrize("encoding", ["", "korean-ish", "rot13", 5, "utf\0"])
 def test_an_unknown_encoding_is_a_mistake_in_the_dag(encoding: Any) -> None:
     with pytest.raises(BluxConfigError, match=r"^encoding must be the name of a text encoding"):
