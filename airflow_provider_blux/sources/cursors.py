@@ -20,6 +20,7 @@ from airflow_provider_blux.sources.rows import Unreadable, tolerant
 log = logging.getLogger(__name__)
 
 _DUCKDB = ("duckdb", "_duckdb")
+_NESTED_IN_DUCKDB = ("list", "array", "struct", "map")
 _MYSQL = ("MySQLdb", "pymysql")
 _POSTGRES_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb")
 _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL")
@@ -114,7 +115,7 @@ def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
     """Yield the values of each row, whether the driver returns rows as tuples or as dicts.
 
     In rows of DuckDB, a float of four bytes becomes the shortest number with the same value, and a date that Python
-    cannot hold becomes :class:`Unreadable`.
+    cannot hold becomes :class:`Unreadable`, both also in lists, structs and the values of maps.
 
     :param cursor: the cursor that fetched the rows.
     """
@@ -127,11 +128,11 @@ def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
 
 
 def _correction_of_duckdb(kind: Any) -> floats.Correction | None:
-    if str(kind).startswith(("DATE", "TIME")):  # DuckDB returns text for a date that Python cannot hold
-        return lambda value: Unreadable() if isinstance(value, str) else value
     if str(kind) == "FLOAT":
         return floats.single
-    if "FLOAT" not in str(kind) or not hasattr(kind, "children"):
+    if getattr(kind, "id", None) not in _NESTED_IN_DUCKDB:
+        if str(kind).startswith(("DATE", "TIME")):  # DuckDB returns text for a date that Python cannot hold
+            return lambda value: Unreadable() if isinstance(value, str) else value
         return None
     children = {name: _correction_of_duckdb(child) for name, child in kind.children if hasattr(child, "id")}
     if kind.id == "map":

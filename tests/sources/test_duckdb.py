@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -65,6 +65,12 @@ def test_a_float_of_four_bytes_is_what_was_written() -> None:
     assert list(found[6]) == [1.1, None]
 
 
+def test_dates_in_lists_and_objects_that_python_can_hold_stay_as_they_are() -> None:
+    sql = "SELECT [DATE '9999-12-31', NULL] AS a, {'DATE': 'DATE', 'at': TIME '23:59'} AS b ORDER BY 1"
+
+    assert list(query(sql)) == [{"a": [date(9999, 12, 31), None], "b": {"DATE": "DATE", "at": time(23, 59)}}]
+
+
 def test_rows_are_fetched_as_they_are_read() -> None:
     records = iter(query("SELECT i AS n FROM range(1000000000) t(i)"))
 
@@ -87,6 +93,9 @@ def test_a_query_that_is_wrong_is_an_error() -> None:
         "TIMESTAMP '10000-01-01'",
         "TIMESTAMPTZ '10000-01-01'",
         "TIME '24:00'",
+        "[DATE '10000-01-01']",
+        "{'at': [NULL, TIMESTAMP '0044-01-01 (BC)']}",
+        "map {'day': DATE '10000-01-01'}",
     ],
 )
 def test_only_the_record_is_rejected_whose_value_python_cannot_hold(value: str) -> None:
