@@ -45,7 +45,8 @@ def for_airflow(url: str) -> str:
 def partition_folders(path: str) -> list[tuple[str, str]]:
     """Return the names and values of a file's folders that are named ``name=value``."""
     folders = (_PARTITION.fullmatch(folder) for folder in PurePosixPath(path).parts[:-1])
-    return [(unquote(match[1]), unquote(match[2])) for match in folders if match]
+    # Bytes that are not UTF-8 become half characters, for which a record is rejected, and not another text.
+    return [(unquote(match[1]), unquote(match[2], errors="surrogateescape")) for match in folders if match]
 
 
 def partitions_of(path: str) -> dict[str, str | None]:

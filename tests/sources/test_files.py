@@ -16,6 +16,8 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxRecordError, BluxSourceError
+from airflow_provider_blux.records.encoding import encode
+from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.sources.files import StorageSource
 from tests.sources.files import CONTENTS, USERS, write_file
 
@@ -338,6 +340,15 @@ def test_folders_that_are_no_columns_are_named_in_a_warning(
     caplog.clear()
     assert next(iter(StorageSource(str(partitioned), hive_partitioning=False))) == {"user_id": "b"}
     assert not caplog.records
+
+
+def test_a_folder_name_that_is_not_utf_8_is_not_sent_as_another_text(tmp_path: Path) -> None:
+    (tmp_path / "grade=%B1%DD").mkdir()
+    write_file(tmp_path / "grade=%B1%DD" / "users.csv", USERS[:1])
+
+    (row,) = StorageSource(str(tmp_path), hive_partitioning=True)
+    with pytest.raises(BluxRecordError, match=r"^custom_user_properties\.grade: holds half a character"):
+        encode(RowShape("upsert_users", "application")(row)[1])
 
 
 @pytest.mark.parametrize("file", ["grade-gold/users.jsonl", "users.jsonl"])
