@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -201,4 +202,4 @@ def check_columns(columns: Sequence[Any], name: str, rows: int = 0) -> None:
 
 def named_twice(columns: Sequence[str]) -> list[str]:
     """Return the names that more than one column has."""
-    return sorted({column for column in columns if columns.count(column) > 1})
+    return sorted(column for column, number in Counter(columns).items() if number > 1)

@@ -6,6 +6,7 @@ import bz2
 import csv
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -353,6 +354,15 @@ def test_a_header_that_is_one_column_names_the_delimiter(content: bytes, delimit
     assert str(raised.value) == (
         f"The header of f is one column that holds {meant}. Set delimiter={meant}, or name the column without it."
     )
+
+
+def test_a_header_of_many_columns_is_checked_in_little_time() -> None:
+    header = ",".join(f"column_{number}" for number in range(20_000))
+
+    started = time.process_time()
+    assert list(comma_separated(io.BytesIO(f"{header}\n".encode()), "f")) == []
+    # To compare each name with each other takes several seconds.
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("size", [140_000, 5_000_000])
