@@ -70,7 +70,7 @@ def correction_of(kind: Any) -> floats.Correction | None:
         return floats.of_fields({field.name: correction_of(field.type) for field in kind})
     if is_a.is_map(kind):
         return floats.of_values(correction_of(kind.item_type))
-    inner = correction_of(getattr(kind, "value_type", None) or getattr(kind, "storage_type", None))
+    inner = correction_of(getattr(kind, "storage_type", None) or getattr(kind, "value_type", None))
     is_list = is_a.is_nested(kind) and not str(kind).startswith("run_end_encoded<")
     return floats.of_items(inner) if is_list else inner
 

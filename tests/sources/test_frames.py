@@ -273,6 +273,7 @@ SMALL_FLOATS: list[tuple[Any, Any, Any]] = [
     (pa.list_view(pa.float32()), [1.1], [1.1]),
     (pa.map_(pa.string(), pa.float32()), {"a": 1.1}, {"a": 1.1}),
     (pa.dictionary(pa.int8(), pa.float32()), 1.1, 1.1),
+    (pa.fixed_shape_tensor(pa.float32(), [1]), [1.1], [1.1]),
     (ITEM, {"single": 1.1, "double": 1.100000023841858}, {"single": 1.1, "double": 1.100000023841858}),
     (pa.list_(ITEM), [{"single": 1.1, "double": None}, None], [{"single": 1.1, "double": None}, None]),
 ]
