@@ -57,6 +57,7 @@ class Header:
         self._by_letters = inside | {letters_of(name): name for name in fields.names}
         self._excluded = {letters: name for name in shaping.excluded if (letters := letters_of(name))}
         self._mapped = {target.partition(".")[2] for target in shaping.targets}
+        self._json_names = [name for name in shaping.json_names if not self._is_left_out(name)]
         self._checked: set[tuple[Any, ...]] = set()
         self._checked_groups: set[tuple[Any, ...]] = set()
         self._lower = lru_cache(MOST_NAMES)(lambda name: shaping.column(name) if isinstance(name, str) else name)
@@ -79,7 +80,7 @@ class Header:
             self._note(self._shaping.field_mapping.get(name, name) for name in names)
             self._check(row)
             self._remember(names, self._checked)
-        return self._parsed(row) if self._shaping.json_names else row
+        return self._parsed(row) if self._json_names else row
 
     def check_groups(self, row: Row) -> None:
         """Check the property names in the nested groups of a row.
@@ -112,6 +113,13 @@ class Header:
             twice = next(name for name, number in Counter(map(lower, row)).items() if number > 1)
             raise _fault(row, twice, alike([name for name in row if lower(name) == twice]))
         return _kind_of(row)(lowered)
+
+    def _is_left_out(self, column: str) -> bool:
+        """Return whether a column is never sent, because of ``exclude_fields``."""
+        target = self._shaping.field_mapping.get(column, column)
+        if target in self._fields.own or target in self._fields.groups:
+            return target in self._shaping.excluded
+        return self._shaping.is_excluded(target)
 
     def _note(self, names: Iterable[Any]) -> None:
         self.absent.difference_update(property_of(name) for name in names if isinstance(name, str))
@@ -249,7 +257,7 @@ class Header:
         from msgspec.json import decode
 
         parsed = {}
-        for column in self._shaping.json_names:
+        for column in self._json_names:
             if isinstance(value := row.get(column), _JSON):
                 try:
                     parsed[column] = decode(value)

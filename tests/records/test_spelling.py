@@ -11,7 +11,7 @@ from unicodedata import normalize
 import pytest
 
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RowShape, check_mapping, never_sent
@@ -397,6 +397,36 @@ def test_an_excluded_group_is_left_out_however_its_properties_are_given(kind: tu
         assert left_out not in record
         assert kept in record
         assert shape.unused() == {}
+
+
+@pytest.mark.parametrize("kind", [USER, PROFILE])
+@pytest.mark.parametrize(
+    ("column", "excluded", "mapping"),
+    [
+        ("x", "x", {}),
+        ("x", "custom_user_properties", {}),
+        ("x", "y", {"x": "custom_user_properties.y"}),
+        ("user_properties", "user_properties", {}),
+        ("email_address", "user_properties", {}),
+    ],
+)
+def test_an_excluded_column_need_not_be_json(
+    kind: tuple[str, str], column: str, excluded: str, mapping: dict[str, str]
+) -> None:
+    given: dict[str, Any] = {"json_columns": [column], "field_mapping": mapping}
+    row = {"user_id": "u", column: "{cut off"}
+
+    _, record = RowShape(*kind, Shaping(exclude_fields=[excluded], **given))(row)
+    assert record == RowShape(*kind)({"user_id": "u"})[1]
+    with pytest.raises(BluxRecordError, match="is not JSON although json_columns names it"):
+        RowShape(*kind, Shaping(**given))(row)
+
+
+def test_an_object_is_parsed_if_only_some_of_its_properties_are_excluded() -> None:
+    shaping = Shaping(json_columns=["properties", "user_id"], exclude_fields=["custom_user_properties"])
+    row = {"user_id": "1", "properties": '{"email_address": "a@example.com", "grade": "gold"}'}
+
+    assert RowShape(*PROFILE, shaping)(row)[1] == {"user_id": "1", "properties": {"email_address": "a@example.com"}}
 
 
 def test_the_timestamp_of_a_profile_can_be_excluded() -> None:
