@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from io import StringIO
 from pathlib import PurePath
 from token import NUMBER
@@ -109,7 +110,10 @@ class TemplatedOperator(BaseOperator):
 
 def _native_value(template: jinja2.Template, context: Any) -> Any:
     """Render a template to a value of Python as Airflow does, but keep text that would become another value."""
-    parts: list[Any] = list(template.root_render_func(template.new_context(context, shared=True)))
+    variables = copy(context)  # not a dict: Airflow 2 would warn about each deprecated variable
+    # The macros of the DAG and the functions of Jinja, such as `range`.
+    variables.update((name, value) for name, value in template.globals.items() if name not in context)
+    parts: list[Any] = list(template.root_render_func(template.new_context(variables, shared=True)))
     value = native_concat(parts)
     if len(parts) == 1 and not isinstance(parts[0], str):  # a value, which has never been text
         return value

@@ -107,6 +107,16 @@ def test_native_templates_give_lists_as_in_any_dag(ids: Any) -> None:
 
 
 @native
+def test_a_template_finds_the_macros_of_the_dag_and_the_functions_of_jinja(native: bool) -> None:
+    with dag(render_template_as_native_obj=native, user_defined_macros={"shop": lambda city: f"shop-{city}"}):
+        operator = BluxUpsertUsersOperator(
+            task_id="push", path=["{{ shop('seoul') }}.csv", "{% for day in range(2) %}{{ shop(day) }} {% endfor %}"]
+        )
+
+    assert rendered(operator).path == ["shop-seoul.csv", "shop-0 shop-1 "]
+
+
+@native
 def test_a_template_is_rendered_once(native: bool) -> None:
     pulled: list[str] = []
     with dag(render_template_as_native_obj=native):
