@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from jinja2.nativetypes import NativeEnvironment, native_concat
 
 from airflow_provider_blux.exceptions import BluxConfigError
+from airflow_provider_blux.operators.redaction import Hidden
 from airflow_provider_blux.sources.rows import items_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class TemplatedOperator(BaseOperator):
         """
         if isinstance(content, PurePath):
             content = str(content)
+        if isinstance(content, Hidden):
+            content = copy(content)  # the original operator, of which Airflow renders a copy, has the same object
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
             is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))

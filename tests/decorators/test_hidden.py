@@ -108,3 +108,15 @@ def test_a_copy_of_a_task_hides_and_keeps_its_arguments(copied: Any) -> None:
     assert rendered(copied(literal), ds="2026-01-31").op_kwargs.value == {"day": "2026-01-31"}
     assert shown(copied(literal))["op_args"] == "[<list of 2>]"
     assert rendered(copied(referring), upstream=USERS).op_kwargs.value == {"rows": USERS}
+
+
+@any_decorator
+def test_each_run_in_one_process_renders_the_arguments_anew(name: str) -> None:
+    with dag():
+        made = operator(name, records, ["{{ ds }}"], day="{{ ds }}")
+
+    for day in ("2026-01-31", "2026-02-28"):
+        instance = rendered(made.prepare_for_execution(), ds=day)
+
+        assert revealed(instance.op_args) == ([day],)
+        assert instance.op_kwargs.value == {"day": day}

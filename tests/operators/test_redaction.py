@@ -213,10 +213,11 @@ def test_a_copy_of_an_operator_hides_and_keeps_its_records(copied: Any) -> None:
     assert rendered(copied(referring), upstream=USERS).users.value == USERS
 
 
-def test_rendering_a_deep_copy_leaves_the_original_a_template() -> None:
+@pytest.mark.parametrize("copied", [deepcopy, lambda operator: operator.prepare_for_execution()])
+def test_rendering_a_copy_leaves_the_original_a_template(copied: Any) -> None:
     operator = upsert(users=[{"user_id": "{{ run_id }}"}])
 
-    rendered(deepcopy(operator), run_id="first")
+    rendered(copied(operator), run_id="first")
 
     assert rendered(operator, run_id="second").users.value == [{"user_id": "second"}]
 
