@@ -204,7 +204,7 @@ def test_arguments_of_some_operations_are_known_with_what_these_send() -> None:
 
 
 @any_operation
-@pytest.mark.parametrize("argument", ["max_users", "list_key"])
+@pytest.mark.parametrize("argument", ONLY_FOR)
 def test_an_argument_of_another_operation_is_told_from_a_typo(
     blux_emulator: Emulator, operation: str, argument: str
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import tzinfo
 from typing import Any, Literal, TypedDict, get_args
 
-from airflow_provider_blux.api.endpoints import Endpoint, Operation
+from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.options import DEFAULT, Meaning, Shaping
 from airflow_provider_blux.records.shapes import check_mapping
@@ -28,13 +28,6 @@ Fallback = Literal["fail", "share"]
 CONCURRENCY = 32
 # Each request in flight needs a thread and a connection.
 MOST_CONCURRENCY = 256
-_ONLY_FOR: dict[str, tuple[Operation, ...]] = {
-    "on_unknown": ("send_events",),
-    "exclude_fields": ("upsert_users",),
-    "updated_at_field": ("upsert_users",),
-    "full_refresh": ("upsert_users", "update_devices"),
-    "max_absent": ("upsert_users", "update_devices"),
-}
 # Options that become settings as they are.
 _AS_GIVEN = ("max_rejects", "on_unknown", "full_refresh", "max_absent", "resume", "validate_only")
 _SHAPING = frozenset(field.name for field in fields(Shaping))
@@ -150,10 +143,6 @@ def resolved_settings(options: DeliveryOptions, endpoints: Sequence[Endpoint], r
     :raises BluxConfigError: naming the argument at fault.
     """
     check(options)
-    for name, operations in _ONLY_FOR.items():
-        value = options.get(name)
-        if value is not None and value is not False and endpoints[0].operation not in operations:
-            raise BluxConfigError(f"{name} is an argument of {' and '.join(operations)} only.")
     shaping, updated_at = shaping_of(options), options.get("updated_at_field")
     check_mapping(endpoints[0].operation, endpoints[0].api, shaping.field_mapping)
     widest = endpoints[0]

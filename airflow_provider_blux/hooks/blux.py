@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Unpack, cast
 from urllib.parse import urlsplit
@@ -20,7 +20,6 @@ from airflow_provider_blux.delivery.settings import (
     check_list_key,
     check_rejects_path,
     resolved_settings,
-    shaping_of,
 )
 from airflow_provider_blux.exceptions import (
     BluxAuthError,
@@ -160,12 +159,7 @@ class BluxHook(BaseHook):
             source has grown since it was counted.
         :raises BluxError: the delivery failed; see :mod:`airflow_provider_blux.exceptions`.
         """
-        from airflow_provider_blux.delivery.filters import guarded
-
-        # Only the id of a row is read, the same for both APIs. The mapping must be applied to find the id.
-        shape = RowShape("delete_users", "application", shaping_of(cast("HookOptions", options)))
-        guard = partial(guarded, max_users=max_users, shape=shape, is_stopped=lambda: self._is_stopped)
-        return self._deliver("delete_users", records, options, guard=guard, receipts_path=receipts_path)
+        return self._deliver("delete_users", records, options, max_users=max_users, receipts_path=receipts_path)
 
     @listing(keys_of(EventOptions))
     def send_events(
@@ -268,11 +262,12 @@ class BluxHook(BaseHook):
         records: Iterable[Any],
         options: Mapping[str, Any],
         *,
-        guard: Callable[[Iterable[Any]], Iterable[Any]] = lambda rows: rows,
+        max_users: int | None = None,
         list_key: str | None = None,
         receipts_path: str | None = None,
         suppression_path: str | Sequence[str] | None = None,
     ) -> Report:
+        from airflow_provider_blux.delivery.filters import guarded
         from airflow_provider_blux.hooks.delivery import open_delivery
         from airflow_provider_blux.hooks.observability import HookLineage, Metrics
         from airflow_provider_blux.sources.rows import close
@@ -283,8 +278,6 @@ class BluxHook(BaseHook):
         records, endpoints = _checked(records), self._endpoints(operation, list_key)
         settings = resolved_settings(given, endpoints, self.credentials.rate_limits.get(operation))
         check_rejects_path(settings.max_rejects, given.get("rejects_path"))
-        if operation == "send_events" and given.get("snapshot_path") is not None:
-            raise BluxConfigError("snapshot_path is for users, devices and deletions; each event is sent.")
         self._log_start(records, endpoints[0], settings)
         access = self.credentials.access[endpoints[0].api]
         stop = self._stop = Stop()
@@ -307,7 +300,8 @@ class BluxHook(BaseHook):
                 suppression_path=suppression_path,
             )
             try:
-                return delivery.run(guard(records))
+                shape = RowShape(operation, endpoints[0].api, settings.shaping)
+                return delivery.run(guarded(records, max_users, shape=shape, is_stopped=lambda: self._is_stopped))
             except BluxError as error:
                 raise self._located(error, endpoints[0]) from error.__cause__
             finally:

@@ -66,13 +66,12 @@ class DeviceOptions(SharedOptions, RunOptions, SnapshotOptions, total=False):
 def check_names(method: Callable[..., Any], given: Iterable[str]) -> None:
     """Check the argument names of a call of the hook.
 
-    Options of the hook's other methods are accepted here. A later check refuses them with a clearer message.
-
     :param method: the called method.
     :param given: the argument names of the call.
-    :raises BluxConfigError: an argument does not exist; the message names it and the most similar one.
+    :raises BluxConfigError: the method has no such argument; the message names the most similar one, or the operations
+        that have it.
     """
-    known = {*signature(method).parameters, *HookOptions.__annotations__} - {"self", "records"}
+    known = signature(method).parameters.keys() - {"self", "records"}
     if error := misnamed(method.__qualname__, given, known):
         raise error
 

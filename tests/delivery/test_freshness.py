@@ -149,14 +149,6 @@ def test_what_cannot_be_left_out_is_refused(blux, value):
         push(blux, "upsert_users", [], exclude_fields=value)
 
 
-@pytest.mark.parametrize("option", [{"exclude_fields": "consents"}, {"updated_at_field": "x"}])
-def test_what_is_meant_for_users_is_refused_elsewhere(blux, option):
-    with pytest.raises(BluxConfigError, match="is an argument of upsert_users only"):
-        push(blux, "send_events", [], **option)
-    with pytest.raises(BluxConfigError, match="on_unknown is an argument of send_events only"):
-        push(blux, "upsert_users", [], on_unknown="keep")
-
-
 def test_an_older_record_does_not_come_after_a_newer_one_that_is_invalid(blux):
     consent = "marketing_notification_consent"
     rows = [

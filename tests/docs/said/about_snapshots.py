@@ -102,7 +102,7 @@ def refresh_of_nothing(scene: Scene) -> None:
     BluxUpsertUsersOperator(task_id="send", users=USERS, full_refresh=True)
 
 
-@says("snapshot_path is for users")
+@says("BluxHook.send_events has no argument")
 def snapshot_of_events(scene: Scene) -> None:
     folder = folder_in(scene)
     BluxHook().send_events(EVENTS, snapshot_path=str(folder))
