@@ -84,7 +84,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
             report: dict[str, Any] = super(DecoratedOperator, self).execute(context)
         return report
 
-    def _source(self) -> Iterable[Any]:
+    def _source(self, context: Context) -> Iterable[Any]:  # noqa: ARG002
         return self._function
 
     @classmethod
@@ -116,10 +116,10 @@ class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
     custom_operator_name = "@task.blux_delete_users"
     template_fields: Sequence[str] = _templated(BluxDeleteUsersOperator)
 
-    def _source(self) -> Iterable[Any]:
+    def _source(self, context: Context) -> Iterable[Any]:
         # The guard counts the ids before any is deleted. It would call the function a second time for the deletion,
         # and the function might return other ids then. With an iterator, the guard holds the ids in memory instead.
-        source = super()._source()
+        source = super()._source(context)
         return source if self.max_users is None else iter(source)
 
 

@@ -238,8 +238,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             for name in self._safeguards:
                 check_given(name, getattr(self, name))
             read_rendered(self, self.template_fields)
-            source = () if self._is_skipped(context) else self._source()
             deliver = getattr(self._hook, self.operation)
+            source = self._source(context)
             report: dict[str, Any] = deliver(source, **self._options(), **self._run_options(context)).as_dict()
             check_read(report["read"], self.on_empty)
         except BluxError as error:
@@ -301,7 +301,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             return 1 / tasks
         return self.rate_limit_share
 
-    def _source(self) -> Iterable[Any]:
+    def _source(self, context: Context) -> Iterable[Any]:
         """Return the records that the DAG author chose: files, a query, or the value of the record argument.
 
         :raises AirflowSkipException: there is no file, and ``on_missing`` is ``skip``.
@@ -327,7 +327,10 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             from airflow_provider_blux.sources.sql import SqlSource
 
             return SqlSource(self.sql or "", conn_id=self.sql_conn_id or "", parameters=self.sql_parameters)
-        return InlineSource(revealed(getattr(self, self.records_field)), self.records_field)
+        records = revealed(getattr(self, self.records_field))
+        if records is None and were_skipped(self._upstream, context):
+            records = ()
+        return InlineSource(records, self.records_field)
 
     def _check_columns_of(self, row: Any) -> None:
         """Check the columns of a CSV file with a single line, which may be a record instead of a header.
@@ -337,11 +340,6 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         """
         api = BluxHook(self.blux_conn_id).credentials.api_for(self.operation, self.api)
         RowShape(self.operation, api, shaping_of(cast("DeliveryOptions", self._options()))).header.read(row)
-
-    def _is_skipped(self, context: Context) -> bool:
-        """Return whether the record argument is ``None`` because an upstream task was skipped."""
-        is_none = self._source_field == self.records_field and revealed(getattr(self, self.records_field)) is None
-        return is_none and were_skipped(self._upstream, context)
 
     def _file_options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FILE_OPTIONS}
