@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from airflow_provider_blux.delivery.audit import Hashes, by_try, verified
+from airflow_provider_blux.delivery.receipts import Hashes, by_try, verified
 from airflow_provider_blux.exceptions import BluxReceiptError, BluxRecordError
 from airflow_provider_blux.records.ids import identifier
 

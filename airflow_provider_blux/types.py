@@ -7,11 +7,12 @@ from this module: the modules that define them may move.
 from __future__ import annotations
 
 from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation
+from airflow_provider_blux.delivery.checkpoint_store import Store
 from airflow_provider_blux.delivery.progress import Standing, State, Watcher
-from airflow_provider_blux.delivery.report import Counted, Report
+from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.settings import Fallback, OnUnknown
-from airflow_provider_blux.delivery.storage import Store
+from airflow_provider_blux.delivery.traffic import Counted
 from airflow_provider_blux.hooks.options import DeletionOptions, DeviceOptions, EventOptions, UserOptions
 from airflow_provider_blux.operators.sources import Absence
 from airflow_provider_blux.records.options import Meaning

@@ -14,8 +14,9 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import Any
 
-from airflow_provider_blux.delivery.batches import Batch, Place, Record, records_in_words
-from airflow_provider_blux.delivery.storage import WAY_OUT, Store
+from airflow_provider_blux.delivery.batches import Batch, records_in_words
+from airflow_provider_blux.delivery.checkpoint_store import WAY_OUT, Store
+from airflow_provider_blux.delivery.reading import Place, Record
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
 VERSION = 7

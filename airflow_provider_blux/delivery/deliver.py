@@ -12,18 +12,22 @@ from typing import Any
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.redis_rate_limiter import Limiter
-from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
-from airflow_provider_blux.delivery.batches import Batch, Place, Reading, cut, place_in
+from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.checkpoint_store import Store
 from airflow_provider_blux.delivery.engine import Engine
 from airflow_provider_blux.delivery.filters import Freshness, Suppression
+from airflow_provider_blux.delivery.outcomes import Outcome, OutcomeCounter
 from airflow_provider_blux.delivery.progress import Progress, Watcher
-from airflow_provider_blux.delivery.report import Outcome, OutcomeCounter, Report, Traffic
+from airflow_provider_blux.delivery.reading import Place, Reading, place_in
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
+from airflow_provider_blux.delivery.rejects import RejectsFile
+from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
 from airflow_provider_blux.delivery.snapshot import Snapshot, Totals, check_absent
-from airflow_provider_blux.delivery.storage import Store
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
 from airflow_provider_blux.records.encoding import decode, merge_of

@@ -9,8 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.outcomes import Outcome
 from airflow_provider_blux.delivery.progress import Progress
-from airflow_provider_blux.delivery.report import Outcome
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.switching import frequent_switching
 from airflow_provider_blux.exceptions import BluxStopped

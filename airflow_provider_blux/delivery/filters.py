@@ -9,9 +9,9 @@ from hashlib import blake2b, sha256
 from typing import Any
 from unicodedata import normalize
 
-from airflow_provider_blux.delivery.audit import Hashes
-from airflow_provider_blux.delivery.batches import Place, copied, place_in, placed
 from airflow_provider_blux.delivery.digest_map import DigestMap
+from airflow_provider_blux.delivery.reading import Place, copied, place_in, placed
+from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.delivery.settings import check_max_users
 from airflow_provider_blux.exceptions import (
     OUTDATED,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from airflow_provider_blux.api.endpoints import Endpoint
-from airflow_provider_blux.delivery.report import Counted, Report, Traffic
+from airflow_provider_blux.delivery.report import Report
+from airflow_provider_blux.delivery.traffic import Counted, Traffic
 
 EVERY_SECONDS = 10.0
 # With a slow watcher, progress is reported less often: at most a tenth of the time goes into it.

@@ -14,11 +14,13 @@ from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import Slot
 from airflow_provider_blux.api.redis_rate_limiter import Limiter
 from airflow_provider_blux.api.retry import LONGEST_RETRY_AFTER, retrying
-from airflow_provider_blux.delivery.audit import ReceiptsFile
-from airflow_provider_blux.delivery.batches import Batch, Record, Reject
+from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.report import Outcome, Traffic
+from airflow_provider_blux.delivery.outcomes import Outcome
+from airflow_provider_blux.delivery.reading import Record, Reject
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
 from airflow_provider_blux.delivery.run import Stop
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxRequestError, BluxStopped, BluxUnavailable
 
 TOO_LARGE = 413

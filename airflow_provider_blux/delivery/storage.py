@@ -1,8 +1,7 @@
-"""Storage that outlives the process: folders on a disk or in object storage, files of lines, and checkpoints."""
+"""Storage that outlives the process: folders on a disk or in object storage, and files of lines."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -11,10 +10,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxConfigError, BluxError, described
+from airflow_provider_blux.exceptions import BluxConfigError, BluxError, described
 
 PART = re.compile(r"\.part(\d+)\.jsonl$")
 """The end of the name of a numbered part, with the number; see :class:`Lines`."""
@@ -293,102 +292,3 @@ class Lines:
 
     def _next_file(self) -> str:
         return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:08}.jsonl"
-
-
-WAY_OUT = (
-    "To continue: undo the change, or run the task once with resume=False, which sends the whole source again, "
-    "including what earlier tries delivered."
-)
-
-
-class Store(Protocol):
-    """Storage for a checkpoint between two tries. Where it does not answer, it raises a :class:`BluxError`."""
-
-    def load(self) -> Any:
-        """Return the state that was saved last; ``None`` if there is none."""
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Save the state and replace the previous one."""
-
-    def clear(self) -> None:
-        """Delete the saved state."""
-
-
-class FileStore:
-    """Keeps a checkpoint in a file of a folder (``checkpoint_path``)."""
-
-    def __init__(self, folder: Folder, name: str) -> None:
-        self._folder = folder
-        self._name = f"{name}.checkpoint.json"
-        folder.prepare()
-
-    def __str__(self) -> str:
-        return self._folder.url(self._name)
-
-    def load(self) -> Any:
-        """Return the state in the file; ``None`` if there is no file.
-
-        :raises BluxCheckpointError: the content of the file is not JSON.
-        :raises BluxError: the file cannot be read.
-        """
-        with self._folder.named_in_errors(self._name, "read"):
-            content = self._folder.read(self._name)
-        if content is None:
-            return None
-        try:
-            return json.loads(content)
-        except ValueError:
-            raise BluxCheckpointError(f"The checkpoint {self} cannot be read: it is not JSON. {WAY_OUT}") from None
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the content of the file with the state.
-
-        :raises BluxError: the file cannot be written.
-        """
-        with self._folder.named_in_errors(self._name, "written"):
-            self._folder.write(self._name, json.dumps(state).encode())
-
-    def clear(self) -> None:
-        """Remove the file.
-
-        :raises BluxError: the file cannot be removed.
-        """
-        with self._folder.named_in_errors(self._name, "removed"):
-            self._folder.remove(self._name)
-
-
-class TaskStateStore:
-    """Keeps a checkpoint in Airflow's own task state (3.3 and later), which outlives a try but not the DAG run."""
-
-    _KEY = "blux_checkpoint"
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-
-    def load(self) -> Any:
-        """Return the state that an earlier try saved; ``None`` if there is none.
-
-        :raises BluxError: Airflow does not answer; so do :meth:`save` and :meth:`clear`.
-        """
-        with self._named_in_errors("read"):
-            return self._store.get(self._KEY, default=None)
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Save the state and replace the previous one."""
-        with self._named_in_errors("written"):
-            self._store.set(self._KEY, state)
-
-    def clear(self) -> None:
-        """Delete the state: Airflow itself would keep it even when the task is cleared."""
-        with self._named_in_errors("removed"):
-            self._store.delete(self._KEY)
-
-    @contextmanager
-    def _named_in_errors(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            raise BluxError(
-                f"The checkpoint in Airflow's task state cannot be {done} ({described(error)}). Check that the worker "
-                "reaches Airflow's API server, or keep the checkpoint in a checkpoint_path."
-            ) from error

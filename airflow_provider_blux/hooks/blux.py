@@ -211,7 +211,7 @@ class BluxHook(BaseHook):
         :raises BluxConfigError: ``user_ids`` or ``receipts`` is no list, such as one id, one path or a report; or
             ``user_ids`` holds rows, or ``receipts`` holds something that is no path.
         """
-        from airflow_provider_blux.delivery.audit import Hashes
+        from airflow_provider_blux.delivery.receipts import Hashes
         from airflow_provider_blux.hooks.delivery import accepted_hashes
 
         ids, files = _items(user_ids), [] if receipts is None else _items(receipts)

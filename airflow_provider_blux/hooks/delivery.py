@@ -13,16 +13,18 @@ from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import RateLimiter
 from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
-from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, RejectsFile, by_try, verified
+from airflow_provider_blux.delivery.checkpoint_store import FileStore, Store
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.progress import Watcher
+from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile, by_try, verified
+from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.run import Run, Stop
 from airflow_provider_blux.delivery.settings import Settings, check_snapshot
 from airflow_provider_blux.delivery.snapshot import Forgetting, Snapshot
 from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DELETIONS, SnapshotFolder, Target
-from airflow_provider_blux.delivery.storage import FileStore, Folder, Store
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.hooks.options import HookOptions
 from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape, never_sent

@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import Stats, conf
 
 from airflow_provider_blux.assets.blux import asset_of
 from airflow_provider_blux.delivery.progress import Standing
-from airflow_provider_blux.delivery.report import OUTCOMES, Counted
+from airflow_provider_blux.delivery.report import OUTCOMES
+from airflow_provider_blux.delivery.traffic import Counted
 
 if TYPE_CHECKING:
     from airflow_provider_blux.api.auth import Access

@@ -12,9 +12,9 @@ from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.signatures import misnamed
 
 if TYPE_CHECKING:
+    from airflow_provider_blux.delivery.checkpoint_store import Store
     from airflow_provider_blux.delivery.progress import Watcher
     from airflow_provider_blux.delivery.run import Run
-    from airflow_provider_blux.delivery.storage import Store
 
 
 class RunOptions(TypedDict, total=False):

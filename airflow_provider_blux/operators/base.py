@@ -271,7 +271,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         run, state = _run(context), context.get("task_state_store")
         options: RunOptions = {"run": run, "watchers": self._watchers(context, run)}
         if self.checkpoint_path is None and state is not None:
-            from airflow_provider_blux.delivery.storage import TaskStateStore
+            from airflow_provider_blux.delivery.checkpoint_store import TaskStateStore
 
             options["checkpoint"] = TaskStateStore(state)
         elif self.checkpoint_path is None and self.resume:

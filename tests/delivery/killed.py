@@ -9,8 +9,9 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.delivery.audit import RejectsFile
-from airflow_provider_blux.delivery.storage import FileStore, Folder
+from airflow_provider_blux.delivery.checkpoint_store import FileStore
+from airflow_provider_blux.delivery.rejects import RejectsFile
+from airflow_provider_blux.delivery.storage import Folder
 from tests.delivery.pushing import push
 
 EVENTS = [{"name": "viewed", "user_id": f"u{number % 7}", "id": str(number)} for number in range(3000)]

@@ -13,10 +13,11 @@ from airflow_provider_blux.api.auth import Access
 from airflow_provider_blux.api.client import BluxClient, Request
 from airflow_provider_blux.api.endpoints import Api, Endpoint, Operation, endpoints_for
 from airflow_provider_blux.api.rate_limiter import RateLimiter
-from airflow_provider_blux.delivery.audit import ReceiptsFile, RejectsFile
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.progress import Watcher
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
+from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.run import Run, Stop

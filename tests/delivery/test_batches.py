@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_blux.delivery.batches import Reading, copied, cut
+from airflow_provider_blux.delivery.batches import cut
+from airflow_provider_blux.delivery.reading import Reading, copied
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import merge_of

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.delivery.batches import Batch, Record
+from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.engine import Engine
+from airflow_provider_blux.delivery.outcomes import Outcome
 from airflow_provider_blux.delivery.progress import Progress
-from airflow_provider_blux.delivery.report import Outcome, Report, Traffic
+from airflow_provider_blux.delivery.reading import Record
+from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Stop
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxStopped, BluxUnavailable
 
 SECONDS = 10

@@ -11,7 +11,7 @@ import pytest
 import requests
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile
+from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
 from airflow_provider_blux.delivery.run import Run, Stop
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxSourceError, BluxStopped, BluxUnavailable

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.filters import Freshness, Suppression
+from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxRejectLimitError, BluxUnavailable
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.sources.files import StorageSource

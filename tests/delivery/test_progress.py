@@ -9,8 +9,9 @@ import pytest
 
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.delivery.progress import Progress, Standing
-from airflow_provider_blux.delivery.report import Report, Traffic
+from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError, BluxUnavailable
 from airflow_provider_blux.hooks.observability import TaskStateDisplay

@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.api.endpoints import endpoints_for
-from airflow_provider_blux.delivery.audit import Hashes, ReceiptsFile, verified
+from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile, verified
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError, BluxReceiptError, BluxUnavailable

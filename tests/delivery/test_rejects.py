@@ -13,9 +13,9 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_blux.delivery import checkpoint
-from airflow_provider_blux.delivery.audit import RejectsFile
-from airflow_provider_blux.delivery.batches import Reject
 from airflow_provider_blux.delivery.filters import guarded
+from airflow_provider_blux.delivery.reading import Reject
+from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.settings import check, check_rejects_path
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import (

@@ -8,11 +8,14 @@ from typing import Any
 import fsspec
 import pytest
 
-from airflow_provider_blux.delivery.audit import RejectsFile
-from airflow_provider_blux.delivery.batches import Batch, Reject
+from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.report import Outcome, OutcomeCounter, Report, Traffic, summary
+from airflow_provider_blux.delivery.outcomes import Outcome, OutcomeCounter
+from airflow_provider_blux.delivery.reading import Reject
+from airflow_provider_blux.delivery.rejects import RejectsFile
+from airflow_provider_blux.delivery.report import Report, summary
 from airflow_provider_blux.delivery.storage import Folder
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError, BluxStopped
 from tests.delivery.pushing import Memory
 

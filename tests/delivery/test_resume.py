@@ -16,8 +16,9 @@ from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_blux.delivery.audit import RejectsFile
-from airflow_provider_blux.delivery.storage import FileStore, Folder, TaskStateStore
+from airflow_provider_blux.delivery.checkpoint_store import FileStore, TaskStateStore
+from airflow_provider_blux.delivery.rejects import RejectsFile
+from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
     BluxCheckpointError,

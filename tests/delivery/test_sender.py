@@ -10,11 +10,13 @@ import pytest
 
 from airflow_provider_blux.api.endpoints import endpoints_for
 from airflow_provider_blux.api.rate_limiter import Slot
-from airflow_provider_blux.delivery.batches import Batch, Record
+from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.report import Outcome, Traffic
+from airflow_provider_blux.delivery.outcomes import Outcome
+from airflow_provider_blux.delivery.reading import Record
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
     BluxAuthError,

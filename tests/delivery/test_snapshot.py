@@ -16,8 +16,9 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_blux.delivery.audit import Hashes, RejectsFile
 from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.receipts import Hashes
+from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import (
     BluxAbsentError,

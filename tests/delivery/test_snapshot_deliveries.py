@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.settings import shaping_of

@@ -14,7 +14,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
-from airflow_provider_blux.delivery.batches import Batch, Record
+from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.reading import Record
 from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
 from airflow_provider_blux.delivery.storage import Folder

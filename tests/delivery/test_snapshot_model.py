@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_blux.delivery.batches import Batch, Record
+from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.reading import Record
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.snapshot import Snapshot
 from airflow_provider_blux.delivery.snapshot_files import MERGED, SnapshotFolder

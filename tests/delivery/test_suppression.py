@@ -9,8 +9,8 @@ from unicodedata import normalize
 
 import pytest
 
-from airflow_provider_blux.delivery.audit import Hashes
 from airflow_provider_blux.delivery.filters import Suppression
+from airflow_provider_blux.delivery.receipts import Hashes
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxUnavailable
 from airflow_provider_blux.hooks.blux import BluxHook

@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import AssetAlias
 from airflow_provider_blux.api.endpoints import OPERATIONS, endpoints_for
 from airflow_provider_blux.assets import blux as assets
 from airflow_provider_blux.delivery.progress import Progress
-from airflow_provider_blux.delivery.report import OUTCOMES, Report, Traffic
+from airflow_provider_blux.delivery.report import OUTCOMES, Report
+from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.hooks import observability
 from airflow_provider_blux.hooks.observability import KEY, TaskStateDisplay
 from airflow_provider_blux.operators import blux as operators

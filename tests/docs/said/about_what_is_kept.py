@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_blux.delivery.storage import TaskStateStore
+from airflow_provider_blux.delivery.checkpoint_store import TaskStateStore
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators.blux import BluxSendEventsOperator, BluxUpsertUsersOperator
 from tests.delivery.pushing import Memory
