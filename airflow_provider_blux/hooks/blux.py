@@ -95,7 +95,7 @@ class BluxHook(BaseHook):
     @staticmethod
     def get_ui_field_behaviour() -> dict[str, Any]:
         """Return how the connection form shows its standard fields; called by Airflow before 3.2."""
-        return connection_form.behaviour()
+        return {key.replace("-", "_"): value for key, value in connection_form.UI_FIELD_BEHAVIOUR.items()}
 
     @cached_property
     def credentials(self) -> Credentials:

@@ -98,8 +98,3 @@ def widgets() -> dict[str, Any]:
         return kind(field["label"], validators=[Optional()], widget=look(), description=field["description"])
 
     return {name: widget(field) for name, field in CONN_FIELDS.items()}
-
-
-def behaviour() -> dict[str, Any]:
-    """Return the labels and placeholders of the standard fields, and which are hidden, for Airflow before 3.2."""
-    return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
