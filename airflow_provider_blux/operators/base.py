@@ -318,11 +318,13 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
                 operation=self.operation,
                 check_columns_of=self._check_columns_of,
             )
-            if self.on_missing == "fail" or not source.has_no_file():  # reading raises an error if there is no file
+            is_empty = self.path == []  # an upstream task has found no file
+            if self.on_missing == "fail" or not (is_empty or source.has_no_file()):  # reading raises if there is none
                 return source
+            name = "path (an empty list)" if is_empty else str(source)
             if self.on_missing == "skip":
-                raise AirflowSkipException(f"{source}: there is no such file (on_missing='skip').")
-            return InlineSource((), str(source))
+                raise AirflowSkipException(f"{name}: there is no such file (on_missing='skip').")
+            return InlineSource((), name)
         if self._source_field == "sql":
             from airflow_provider_blux.sources.sql import SqlSource
 

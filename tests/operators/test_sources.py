@@ -134,6 +134,17 @@ def test_on_missing_decides_what_follows_where_there_is_no_file(
             run(kind, path=path, on_missing="succeed", on_empty="skip")
 
 
+@any_operator
+def test_an_upstream_task_that_found_no_file_may_return_an_empty_list(
+    blux_emulator: Emulator, kind: type[BluxOperator]
+) -> None:
+    with pytest.raises(AirflowFailException, match="path is an empty list"):
+        run(kind, path=[])
+    with pytest.raises(AirflowSkipException, match=r"^path \(an empty list\): there is no such file"):
+        run(kind, path=[], on_missing="skip")
+    assert run(kind, path=[], on_missing="succeed")["read"] == 0
+
+
 def test_an_empty_path_is_not_called_a_list(blux_emulator: Emulator) -> None:
     with pytest.raises(AirflowFailException, match=r"^path holds something that is .* empty text"):
         run(BluxUpsertUsersOperator, path="")
