@@ -172,7 +172,7 @@ def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
     """
     # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
     if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):
-        yield from io.TextIOWrapper(file, encoding, newline="")
+        yield from lines_of(io.TextIOWrapper(file, encoding, newline=""), name)
         return
     lines = lines_of(file, name)
     line = next(lines, b"")

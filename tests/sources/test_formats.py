@@ -498,3 +498,13 @@ def test_a_line_longer_than_any_record_is_not_brought_into_memory(start: bytes) 
     assert next(found) == {"a": 1}
     with pytest.raises(BluxSourceError, match=r"^line 2 of f is longer than 64 MiB"):
         next(found)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_line_of_a_csv_has_the_same_limit_in_any_encoding(encoding: str) -> None:
+    file = io.BytesIO("a,b\n1,2\n".encode(encoding) + "x,".encode(encoding) * (LONGEST_RECORD // 2 + 1))
+    found = records(file, "f", layout_of("f.csv", None, dialect_of(encoding)))
+
+    assert next(found) == {"a": "1", "b": "2"}
+    with pytest.raises(BluxSourceError, match=r"^line 3 of f is longer than 64 MiB"):
+        next(found)
