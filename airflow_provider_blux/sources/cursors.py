@@ -160,6 +160,9 @@ def _tolerate_in_psycopg(connection: Any) -> None:
     # psycopg passes JSON as bytes in the encoding of the connection, such as EUC_KR. JSON is read as UTF-8 here.
     if connection.info.encoding != "utf-8":
         connection.execute("SET client_encoding TO 'UTF8'")
+    # psycopg reads a timestamp with a zone in no other style; psycopg2 sets this one itself.
+    if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+        connection.execute("SET datestyle TO 'ISO'")
     import_module("psycopg.types.json").set_json_loads(quick_loads, connection)
     adapters = connection.adapters
     for name in _POSTGRES_TYPES:
@@ -187,6 +190,8 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
 
     By default it fails, or returns another value: 9999-12-31 for infinity, 0:00 for 24:00.
     """
+    # In SQL_ASCII, psycopg2 would read no text with other letters; in LATIN1, the server would send none.
+    connection.set_client_encoding("UTF8")
     extensions, extras = import_module("psycopg2.extensions"), import_module("psycopg2.extras")
 
     def caster_of(name: str) -> Callable[[str | None, Any], Any]:

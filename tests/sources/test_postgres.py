@@ -269,14 +269,28 @@ def test_json_is_read_in_the_encoding_of_the_connection(
     assert not caplog.records
 
 
-@pytest.mark.parametrize("encoding", ["SQL_ASCII", "EUC_KR", "UTF8"])
-def test_json_is_read_whatever_the_encoding_of_the_connection(encoding: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "EUC_KR", "LATIN1", "UTF8"])
+def test_text_and_json_are_read_whatever_the_encoding_of_the_connection(
+    connect: Callable[..., Any], encoding: str, caplog: pytest.LogCaptureFixture
+) -> None:
     # Written with escapes, since a connection in SQL_ASCII cannot hold the characters.
-    sql = r"SELECT json_build_array(U&'\D55C\AE00') AS j, array[jsonb_build_array(U&'\D55C\AE00')] AS a ORDER BY 2"
+    sql = r"""SELECT json_build_array(U&'\D55C\AE00') AS j, array[jsonb_build_array(U&'\D55C\AE00')] AS a,
+                     U&'\D55C\AE00' AS t ORDER BY 2"""
 
-    with reading(lambda: connect_psycopg3(client_encoding=encoding)) as cursor:
-        assert list(query(sql)._rows(cursor)) == [{"j": ["한글"], "a": [["한글"]]}]
+    with reading(lambda: connect(client_encoding=encoding)) as cursor:
+        assert list(query(sql)._rows(cursor)) == [{"j": ["한글"], "a": [["한글"]], "t": "한글"}]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])
+@pytest.mark.parametrize("style", ["SQL,DMY", "German", "Postgres,MDY", "ISO,YMD"])
+def test_dates_are_read_whatever_the_style_of_the_database(connect: Callable[..., Any], style: str) -> None:
+    sql = "SELECT DATE '2026-02-03' AS day, TIMESTAMPTZ '2026-02-03 09:00+00' AS at ORDER BY 1"
+
+    with reading(lambda: connect(options=f"-c datestyle={style} -c timezone=UTC")) as cursor:
+        expected = {"day": date(2026, 2, 3), "at": datetime(2026, 2, 3, 9, tzinfo=UTC)}
+        assert list(query(sql)._rows(cursor)) == [expected]
 
 
 def plain(value: Any) -> Any:
