@@ -77,6 +77,12 @@ def test_values_are_pythons(connect: Callable[[], Any]) -> None:
     }
 
 
+def test_the_server_sends_six_digits_of_a_float_as_the_docs_say(connect: Callable[[], Any]) -> None:
+    sql = "SELECT CAST(16777216 AS FLOAT) AS six, CAST(CAST(16777216 AS FLOAT) AS DOUBLE) AS whole"
+
+    assert list(rows_of(connect, sql)) == [{"six": 16777200.0, "whole": 16777216.0}]
+
+
 @pytest.mark.parametrize("charset", ["utf8", "latin1"])
 def test_text_arrives_whole_whatever_character_set_the_connection_names(
     connect: Callable[..., Any], charset: str
