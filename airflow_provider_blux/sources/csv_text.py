@@ -105,8 +105,9 @@ def comma_separated(
                 yield BluxRecordError(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
                 )
-    except UnicodeError:
-        raise BluxConfigError(_not_of(dialect.encoding, f"line {rows.line_num + 1} of {name}")) from None
+    except UnicodeError as error:
+        line = rows.line_num + 1 + _line_ends_before(error)
+        raise BluxConfigError(_not_of(dialect.encoding, f"line {line} of {name}")) from None
     except csv.Error as error:  # its messages are fixed texts without values
         raise BluxSourceError(
             f"{name} is not valid CSV ({error}) after line {rows.line_num}.", retry_helps=str(error) == _CUT_OFF
@@ -148,6 +149,16 @@ def _not_of(encoding: str, where: str) -> str:
         f"{where} is not {encoding.upper()}. Set encoding to that of the file, such as encoding='cp949', which Excel "
         "writes in Korea, or 'utf-16'; or save the file as UTF-8."
     )
+
+
+def _line_ends_before(error: UnicodeError) -> int:
+    """Return the number of line ends between the start of the bytes that could not be decoded, and the fault in them.
+
+    There may be some in UTF-16 and UTF-32, which are not decoded line by line.
+    """
+    if not isinstance(error, UnicodeDecodeError) or not error.encoding.startswith("utf"):
+        return 0
+    return error.object[: error.start].decode(error.encoding, "replace").count("\n")
 
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.lines import LONGEST_RECORD
 
 BOM = b"\xef\xbb\xbf"
+LONE_SURROGATE = "a,b\n1,2\n" + "1,2\n" * 5000 + "\ud800,2\n1,2\n"
 READERS: dict[FileFormat, Any] = {"jsonl": json_lines, "json": json_array, "csv": comma_separated}
 
 
@@ -285,6 +286,13 @@ def test_a_file_is_tried_again_where_its_producer_may_not_have_finished(
         ("a,b\n1,2\n".encode("utf-16-le"), "the header of f is not UTF-8", {}),
         ("a,b\n1,한글\n".encode(), "line 2 of f is not CP949", {"encoding": "cp949"}),
         (b"a,b\n1,2\n", "line 1 of f is not UTF-16", {"encoding": "utf-16"}),
+        (LONE_SURROGATE.encode("utf-16", "surrogatepass"), "line 5003 of f is not UTF-16", {"encoding": "utf-16"}),
+        (
+            LONE_SURROGATE.encode("utf-16-be", "surrogatepass"),
+            "line 5003 of f is not UTF-16-BE",
+            {"encoding": "utf-16-be"},
+        ),
+        (LONE_SURROGATE[-17:].encode("utf-32", "surrogatepass"), "line 4 of f is not UTF-32", {"encoding": "utf-32"}),
     ],
 )
 def test_a_csv_of_another_encoding_names_the_argument_and_is_not_tried_again(
