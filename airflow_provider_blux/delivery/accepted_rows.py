@@ -38,7 +38,7 @@ class AcceptedRows(DigestMap):
         Call it only before the source is read or after :meth:`settle`. In between, the entries also tell which users
         were read in this run, and that must not get into a file.
         """
-        return [bucket for bucket in self._buckets if bucket]
+        return self._buckets.values()
 
     def unpack(self, entries: bytes) -> None:
         """Add entries.
@@ -51,7 +51,7 @@ class AcceptedRows(DigestMap):
 
     def keep_common(self, others: AcceptedRows) -> None:
         """Remove all users except those that have the same row in both maps."""
-        for number, bucket in enumerate(self._buckets):
+        for number, bucket in self._buckets.items():
             entries = [bytes(bucket[at : at + SIZE]) for at in range(0, len(bucket), SIZE)]
             common = (entry for entry in entries if others.get(entry[:USER_BYTES]) == entry[USER_BYTES:])
             self._buckets[number] = bytearray(b"".join(common))
@@ -129,9 +129,9 @@ class AcceptedRows(DigestMap):
             removed as well.
         """
         kept = bytes([_SAME, _ACCEPTED, *([_UNREAD] if keep_unmet else [])])
-        for number, bucket in enumerate(self._buckets):
+        for number, bucket in self._buckets.items():
             if bucket[SIZE - 1 :: SIZE].translate(None, kept):
                 places = [at for at in range(0, len(bucket), SIZE) if bucket[at + SIZE - 1] in kept]
                 self._buckets[number] = bytearray(b"".join([bucket[at : at + SIZE] for at in places]))
-        for bucket in self._buckets:
+        for bucket in self._buckets.values():
             bucket[SIZE - 1 :: SIZE] = bytes(len(bucket) // SIZE)

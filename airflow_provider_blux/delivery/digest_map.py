@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 
 class DigestMap:
     """A map from digests to values, both of a fixed size. An entry takes little more memory than its digest and value.
@@ -12,13 +14,13 @@ class DigestMap:
 
     def __init__(self, key_size: int, value_size: int = 0) -> None:
         # The first two bytes of a digest choose the bucket; in it the entries follow one another.
-        self._buckets = [bytearray() for _ in range(1 << 16)]
+        self._buckets: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._key = key_size
         self._size = key_size + value_size
 
     def __len__(self) -> int:
         """Return the number of entries. It is not stored, so each call takes some time."""
-        return sum(map(len, self._buckets)) // self._size
+        return sum(map(len, self._buckets.values())) // self._size
 
     def __contains__(self, key: bytes) -> bool:
         return self._find(key)[1] >= 0
