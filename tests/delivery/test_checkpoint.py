@@ -172,6 +172,15 @@ def test_a_change_in_what_was_about_to_be_sent_is_noticed():
         opened(store, [*ROWS[:6], {"user_id": "6", "n": -1}, *ROWS[7:]])
 
 
+@pytest.mark.parametrize("left", [6, 7])
+def test_a_source_that_ends_before_or_in_what_was_about_to_be_sent_is_noticed(left):
+    store = Memory()
+    settled(store, 1, 2, in_doubt=4)
+
+    with pytest.raises(BluxCheckpointError, match="it has become shorter"):
+        opened(store, ROWS[:left])
+
+
 def test_what_is_forgotten_is_not_there_for_another_try_and_what_follows_is_kept_for_it():
     store = Memory()
     settled(store, 1, 3)
