@@ -57,6 +57,16 @@ def test_what_is_settled_is_not_to_be_sent_again_wherever_it_stands(indexes):
     ]
 
 
+def test_the_batches_of_a_later_try_are_numbered_on_from_those_that_are_settled():
+    store = Memory()
+    checkpoint, (first, _, third, *_) = opened(store, ROWS)
+    for batches, batch in enumerate([first, third], 1):
+        checkpoint.settle(batch, {"batches": batches})
+    checkpoint.save()
+
+    assert [(batch.index, batch.first) for batch in opened(store, ROWS)[1]] == [(3, 3), (4, 7), (5, 9)]
+
+
 def test_a_checkpoint_stays_small_while_one_batch_is_sent_again_and_all_others_are_settled():
     few, many = Memory(), Memory()
     rows = [{"user_id": str(number)} for number in range(2000)]
