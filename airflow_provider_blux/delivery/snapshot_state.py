@@ -253,22 +253,27 @@ def _listed(folder: SnapshotFolder) -> list[str]:
 
 def _replaced(pieces: Mapping[str, Piece]) -> set[str]:
     """Return the names of the files that full refreshes have replaced."""
-    runs = [piece.header.replaces for piece in pieces.values() if piece.header.replaces]
-    return {name for run in runs for name in _found(run, pieces)}
+    replaced: set[str] = set()
+    for piece in pieces.values():
+        if began := piece.header.replaces:
+            # If the first file of the run that began the refresh was merged with other files, the run that ended it
+            # has replaced all files that it found.
+            replaced |= _found(began if piece_name(began, 0) in pieces else piece.header.run, pieces)
+    return replaced
 
 
 def _overtaken(merged: Mapping[str, Header], replaced: set[str]) -> set[str]:
     """Return the names of files written by a merge that must be ignored.
 
-    That is so if a full refresh has replaced all files that were merged, or if another merge has merged them all and
-    more.
+    That is so if a full refresh has replaced any of the files that were merged, since it began before the merge ended;
+    or if another merge has merged them all and more.
 
     :param merged: the header of each file that a merge has written, by name.
     :param replaced: the names of the files that full refreshes have replaced.
     """
     covers = {name: frozenset(header.covers or ()) for name, header in merged.items()}
     by_merge = {name for name, part in covers.items() if any(part < whole for whole in covers.values())}
-    return by_merge | {name for name, part in covers.items() if part and part <= replaced}
+    return by_merge | {name for name, part in covers.items() if not part.isdisjoint(replaced)}
 
 
 def _by_run(pieces: Mapping[str, Piece], void: set[str]) -> dict[str, list[Piece]]:

@@ -401,6 +401,31 @@ def test_a_run_that_began_while_another_merged_is_the_later_one(blux: Any, tmp_p
     assert send(blux, tmp_path, rows).unchanged == 20
 
 
+def test_a_full_refresh_that_began_while_another_run_merged_forgets_who_is_gone(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    fs = Late()
+    fs.blux = blux
+
+    send(blux, Folder(fs, str(tmp_path), "snapshot_path"), USERS[:5], full_refresh=True)
+
+    assert known(tmp_path) == 5
+
+
+def test_a_full_refresh_whose_first_try_is_merged_as_it_goes_on_forgets_who_is_gone(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    first = snapshot_in(tmp_path, full_refresh=True)
+    began = first.begin()
+    first.end(is_whole=False)
+    fs = Late()
+    fs.blux = blux
+    second = snapshot_in(Folder(fs, str(tmp_path), "snapshot_path"), full_refresh=True)
+    assert second.begin(began) == began
+
+    second.end(is_whole=True)
+
+    assert known(tmp_path) == 0
+
+
 def test_what_a_run_writes_that_was_taken_for_dead_is_not_known(blux: Any, tmp_path: Path) -> None:
     send(blux, tmp_path)
     late, records = begun(tmp_path, [{**row, "x": 1} for row in USERS[:5]])
