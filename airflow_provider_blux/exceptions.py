@@ -141,6 +141,16 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def unreadable(name: str, error: Exception, where: str = "") -> BluxError:
+    """Return an error of a storage library as a :class:`BluxSourceError`; return a :class:`BluxError` unchanged.
+
+    :param where: text for the position in the file, such as `` at byte 1,024``.
+    """
+    if isinstance(error, BluxError):
+        return error
+    return BluxSourceError(f"{name} cannot be read{where} ({described(error)}).")
+
+
 class BluxApiError(BluxError):
     """The API did not accept a request.
 

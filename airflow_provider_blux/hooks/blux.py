@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_blux.api.endpoints import APIS, OPERATIONS, Api, Endpoint, Operation, endpoints_for
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.settings import (
+    MAX_USERS,
     Settings,
     check_list_key,
     check_rejects_path,
@@ -57,7 +58,6 @@ __all__ = ["BluxHook"]
 
 # Errors without an endpoint whose message must name the connection. Other such errors concern a source or an argument.
 _OF_THE_DELIVERY = (BluxCheckpointError, BluxGuardError, BluxPaceError, BluxRejectLimitError)
-MAX_USERS = 100_000
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +212,7 @@ class BluxHook(BaseHook):
             ``user_ids`` holds rows, or ``receipts`` holds something that is no path.
         """
         from airflow_provider_blux.delivery.receipts import Hashes
-        from airflow_provider_blux.hooks.delivery import accepted_hashes
+        from airflow_provider_blux.hooks.receipts import accepted_hashes
 
         ids, files = _items(user_ids), [] if receipts is None else _items(receipts)
         has_rows = any(isinstance(one, Mapping | list | tuple) for one in ids or ())

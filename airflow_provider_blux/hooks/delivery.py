@@ -1,23 +1,20 @@
-"""Prepares a delivery before its first request: opens folders, the suppression list and the shared rate limiter."""
+"""Opens what a delivery needs before its first request: folders, the suppression list and the snapshot."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Sequence
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_blux.api.client import BluxClient
 from airflow_provider_blux.api.endpoints import Endpoint
 from airflow_provider_blux.api.rate_limiter import RateLimiter
-from airflow_provider_blux.api.redis_rate_limiter import RedisRateLimiter
 from airflow_provider_blux.delivery.checkpoint_store import FileStore, Store
 from airflow_provider_blux.delivery.deliver import Delivery
 from airflow_provider_blux.delivery.filters import Suppression
 from airflow_provider_blux.delivery.progress import Watcher
-from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile, by_try, verified
+from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.run import Run, Stop
@@ -27,8 +24,8 @@ from airflow_provider_blux.delivery.snapshot_files import WAY_OUT, WAY_OUT_OF_DE
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.hooks.options import HookOptions
+from airflow_provider_blux.hooks.shared_rate import shared_limiter
 from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape, never_sent
-from airflow_provider_blux.sources.compression import unreadable
 from airflow_provider_blux.sources.files import StorageSource
 from airflow_provider_blux.sources.paths import BEFORE_THE_PATH, for_airflow, url_of
 
@@ -74,7 +71,7 @@ def open_delivery(
         endpoints,
         settings,
         stop=stop,
-        limiter=_shared_limiter(settings, endpoints[0], client, stop) or limiter,
+        limiter=shared_limiter(settings, endpoints[0], client, stop) or limiter,
         store=store,
         rejects=rejects,
         receipts=receipts,
@@ -84,33 +81,6 @@ def open_delivery(
         ),
         watchers=watchers,
     )
-
-
-def accepted_hashes(files: Iterable[str], hashes: Hashes) -> set[str]:
-    """Return the hashes of all ids in receipts, after verifying each hash chain.
-
-    :param files: URLs of the receipts files.
-    :param hashes: creates hashes with the key of the receipts.
-    :raises BluxReceiptError: a hash chain is not valid.
-    :raises BluxSourceError: a file cannot be read.
-    """
-
-    def lines(urls: list[str]) -> Iterator[bytes]:
-        for url in urls:
-            place = ObjectStoragePath(for_airflow(url))
-            try:
-                place.fs.invalidate_cache()  # another process may have written the file since its folder was listed
-                with place.fs.open(place.path, "rb") as file:
-                    yield from file
-            except Exception as error:  # of boto, not every error is an OSError
-                raise unreadable(url, error) from error
-
-    return {
-        digest
-        for name, urls in by_try(files).items()
-        for receipt in verified(lines(urls), hashes, name)
-        for digest in receipt["ids"]
-    }
 
 
 def _store(options: HookOptions) -> Store | None:
@@ -191,53 +161,3 @@ def _folder(path: str, argument: str) -> Folder:
             f"{argument} is not a folder that can be opened ({type(error).__name__}). Check the URL, and that the "
             "Airflow provider of its storage is installed (for S3: apache-airflow-providers-amazon[s3fs])."
         ) from error
-
-
-# Time limit for one call of Redis, in seconds.
-_TIMEOUT = 1.0
-# The port of a connection without one: Airflow's hook has no default.
-_REDIS_PORT = 6379
-
-
-def _shared_limiter(settings: Settings, endpoint: Endpoint, client: BluxClient, stop: Stop) -> RedisRateLimiter | None:
-    """Return the rate limiter shared through Redis; ``None`` if the task does not share its rate limit."""
-    if settings.rate_limit_conn_id is None:
-        return None
-    alone = settings.rate_limit_alone
-    # One rate limit for each endpoint of each application.
-    address = blake2b(client.address(endpoint).encode(), digest_size=8).hexdigest()
-    return RedisRateLimiter(
-        _redis(settings.rate_limit_conn_id),
-        f"blux:pace:{{{endpoint}:{address}}}",  # braces: a hash tag, so that one node of a cluster holds both keys
-        settings.rate_limit,
-        place=f"the Redis of connection {settings.rate_limit_conn_id}",
-        fallback=None if alone is None else RateLimiter(alone, sleep=stop.sleep),
-        sleep=stop.sleep,
-    )
-
-
-def _redis(conn_id: str) -> Any:
-    try:
-        from airflow.providers.redis.hooks.redis import RedisHook
-        from redis.backoff import ExponentialBackoff
-        from redis.retry import Retry
-    except ImportError as error:
-        raise BluxConfigError(
-            "rate_limit_conn_id needs Airflow's provider for Redis, which cannot be imported. Install it with: "
-            "pip install 'airflow-provider-blux[redis]'"
-        ) from error
-    hook: Any = RedisHook(conn_id)
-    if hook.get_connection(conn_id).extra_dejson.get("cluster"):
-        raise BluxConfigError(
-            f"Connection {conn_id} (rate_limit_conn_id) is a Redis Cluster. A shared rate needs a single server: name "
-            "a Redis that is not a cluster."
-        )
-    redis = hook.get_conn()
-    # An unreachable Redis must be noticed early, while the task can still decide what to do.
-    redis.get_connection_kwargs().update(
-        port=hook.port or _REDIS_PORT,
-        socket_timeout=_TIMEOUT,
-        socket_connect_timeout=_TIMEOUT,
-        retry=Retry(ExponentialBackoff(0.5, 0.1), 2),
-    )
-    return redis

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from airflow_provider_blux.delivery.settings import OnUnknown, check_list_key, check_max_users, check_snapshot
-from airflow_provider_blux.hooks.blux import MAX_USERS
+from airflow_provider_blux.delivery.settings import (
+    MAX_USERS,
+    OnUnknown,
+    check_list_key,
+    check_max_users,
+    check_snapshot,
+)
 from airflow_provider_blux.hooks.options import on_unknown_of
 from airflow_provider_blux.operators.arguments import (
     Flag,

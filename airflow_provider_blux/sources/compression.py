@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, Literal
 
-from airflow_provider_blux.exceptions import BluxError, BluxSourceError, described
+from airflow_provider_blux.exceptions import BluxSourceError, unreadable
 from airflow_provider_blux.sources.extras import ZSTD, library
 
 Compression = Literal["gz", "bz2", "zst"]
@@ -133,13 +133,3 @@ class _Unpacked(io.RawIOBase):
         else:
             self._step = min(_MOST, self._step * 2)
         return piece
-
-
-def unreadable(name: str, error: Exception, where: str = "") -> BluxError:
-    """Return an error of a storage library as a :class:`BluxSourceError`; return a :class:`BluxError` unchanged.
-
-    :param where: text for the position in the file, such as `` at byte 1,024``.
-    """
-    if isinstance(error, BluxError):
-        return error
-    return BluxSourceError(f"{name} cannot be read{where} ({described(error)}).")

@@ -13,8 +13,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, ObjectStoragePath
 
-from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
-from airflow_provider_blux.sources.compression import unreadable
+from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError, unreadable
 from airflow_provider_blux.sources.csv_text import dialect_of
 from airflow_provider_blux.sources.formats import FileFormat, layout_of, records
 from airflow_provider_blux.sources.listing import files_at

@@ -21,7 +21,7 @@ from airflow_provider_blux.delivery.receipts import Hashes, ReceiptsFile, verifi
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError, BluxReceiptError, BluxUnavailable
-from airflow_provider_blux.hooks.delivery import accepted_hashes
+from airflow_provider_blux.hooks.receipts import accepted_hashes
 from airflow_provider_blux.receipts import KEY_VARIABLE, main
 from tests.delivery.pushing import Memory, push
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_blux.delivery.settings import MAX_USERS
 from airflow_provider_blux.emulator import Emulator
-from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators import blux as operators
 from airflow_provider_blux.receipts import KEY_VARIABLE
 from airflow_provider_blux.records.fields import CONSENTS

@@ -9,9 +9,8 @@ from dataclasses import fields
 from airflow_provider_blux import exceptions
 from airflow_provider_blux.api.endpoints import ENDPOINTS, Endpoint
 from airflow_provider_blux.delivery.report import Report
-from airflow_provider_blux.delivery.settings import CONCURRENCY
+from airflow_provider_blux.delivery.settings import CONCURRENCY, MAX_USERS
 from airflow_provider_blux.exceptions import BluxError
-from airflow_provider_blux.hooks.blux import MAX_USERS
 from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
 from airflow_provider_blux.sources.formats import FORMATS

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import task
 
+from airflow_provider_blux.delivery.settings import MAX_USERS
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxUnavailable
 from airflow_provider_blux.get_provider_info import get_provider_info
-from airflow_provider_blux.hooks.blux import MAX_USERS
 from tests.docs.project import BUCKETS
 from tests.docs.readme import ROOT, Readme, names
 from tests.operators.pipeline import rendered

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_blux.delivery.settings import MAX_USERS
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import BluxConfigError, BluxGuardError, BluxSourceError, BluxStopped
-from airflow_provider_blux.hooks.blux import MAX_USERS, BluxHook
+from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.sources.rows import TableRow
 
 
