@@ -60,7 +60,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     :param user_id: id of the user; in a snapshot of devices, id of the device.
     :param user: digest of this id.
     :param row: digest of the row; ``None`` if the row cannot be compared.
-    :param place: position of the user's entry in ``AcceptedRows``; -1 if the row was not looked up there.
+    :param at: position of the user's entry in ``AcceptedRows``; -1 if the row was not looked up there.
     :param is_in_snapshot: whether the snapshot has this user with exactly this row.
     :param follows_unchanged: whether this is the second row of the user in the source, and the first was unchanged.
     """
@@ -68,7 +68,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     user_id: str
     user: bytes
     row: bytes | None = None
-    place: int = -1
+    at: int = -1
     is_in_snapshot: bool = False
     follows_unchanged: bool = False
 

@@ -188,7 +188,7 @@ class Snapshot:
         """Store the rows of accepted records in the snapshot; they are durable after the next file is written."""
         for record in records:
             mark = record.mark
-            if mark and mark.row and self._rows.learn(mark.user, mark.place, mark.row):
+            if mark and mark.row and self._rows.learn(mark.user, mark.at, mark.row):
                 self._stored += mark.user + mark.row + b"\0"
 
     def end(self, *, is_whole: bool) -> Totals:

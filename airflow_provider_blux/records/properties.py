@@ -20,7 +20,7 @@ def mapping(row: Any) -> Mapping[str, Any]:
     raise BluxRecordError(None, f"the record is of type {type(row).__name__}; it must be an object with named fields")
 
 
-class Place(NamedTuple):
+class Property(NamedTuple):
     """The property that a column stands for.
 
     :param name: the name of the property.
@@ -35,7 +35,7 @@ class Place(NamedTuple):
     is_standard: bool = False
 
 
-Find = Callable[[Any], Place | None]
+Find = Callable[[Any], Property | None]
 """Takes a column name; returns its property, or ``None`` if the column is not a property.
 
 It raises a :class:`BluxRecordError` if the column cannot be sent.
@@ -58,9 +58,9 @@ def sort_properties(
     own: dict[str, Any] = {}
     nested: list[tuple[str, Any]] = []
     for column, value in row.items():
-        if (value is None and not nulls) or (place := find(column)) is None:
+        if (value is None and not nulls) or (found := find(column)) is None:
             continue
-        name, check, checks, is_standard = place
+        name, check, checks, is_standard = found
         if check is None:
             nested.append((name, value))
             continue
@@ -69,18 +69,18 @@ def sort_properties(
     return standard, own, nested
 
 
-def own_property(column: Any) -> Place:
-    """Return the :class:`Place` of a custom property, which has the name of its column."""
-    return Place(text(column, "a column name"), json_value)
+def own_property(column: Any) -> Property:
+    """Return the :class:`Property` of a custom property, which has the name of its column."""
+    return Property(text(column, "a column name"), json_value)
 
 
 @lru_cache(maxsize=64)
 def _own_find(fields: frozenset[str]) -> Find:
     @lru_cache(maxsize=MOST_NAMES)
-    def find(column: Any) -> Place | None:
+    def find(column: Any) -> Property | None:
         if column in fields:
             return None
-        return Place(column) if column == "properties" else own_property(column)
+        return Property(column) if column == "properties" else own_property(column)
 
     return find
 

@@ -19,7 +19,7 @@ from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import (
     OBJECTS,
     Find,
-    Place,
+    Property,
     mapping,
     own_property,
     put_group,
@@ -195,14 +195,14 @@ def _sorted(row: Any, shaping: Shaping, aside: frozenset[str] = _ID) -> tuple[st
 @lru_cache(maxsize=64)
 def _find(shaping: Shaping, aside: frozenset[str]) -> Find:
     standard = {
-        name: Place(name, check, _IN_CONSENTS if name in CONSENTS else _IN_TEXTS, is_standard=True)
+        name: Property(name, check, _IN_CONSENTS if name in CONSENTS else _IN_TEXTS, is_standard=True)
         for name, check in shaping.standard_checks.items()
     }
 
     @lru_cache(maxsize=MOST_NAMES)
-    def find(column: Any) -> Place | None:
+    def find(column: Any) -> Property | None:
         if column in _GROUPS:
-            return None if column in shaping.excluded else Place(column)
+            return None if column in shaping.excluded else Property(column)
         if column in aside or shaping.is_excluded(column):
             return None
         return standard.get(column) or own_property(column)
