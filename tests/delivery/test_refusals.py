@@ -180,6 +180,15 @@ def test_a_gateway_that_finds_everything_too_large_is_given_up_on(blux):
     assert len(blux.requests()) <= 40
 
 
+def test_some_records_that_are_too_large_are_rejected_and_the_others_of_the_batch_arrive(blux):
+    blux.fault(kind="status", status=413, times=9)  # the first four records, and the parts that they are in
+
+    report = push(blux, "upsert_users", users(16), concurrency=1, max_rejects=4)
+
+    assert (report.rejected, report.delivered) == (4, 12)
+    assert len(held(blux)) == 12
+
+
 def test_a_key_of_an_object_that_is_a_value_in_truth_is_not_shown(blux):
     with pytest.raises(BluxRejectLimitError) as caught:
         push(blux, "upsert_users", [{"user_id": "a", "family": {"01012345678": {"kim@example.com": b"x"}}}])

@@ -40,6 +40,7 @@ class Limiter:
 
     def __init__(self, on_wait: Callable[[], None] = lambda: None) -> None:
         self.told: list[tuple[str, float | None]] = []
+        self.slots: list[Slot] = []
         self.left = 0
         self._on_wait = on_wait
 
@@ -47,7 +48,8 @@ class Limiter:
         if before is not None:
             before()
         self._on_wait()
-        return Slot(0.0, lambda: 0.0, self.count_left)
+        self.slots.append(Slot(0.0, lambda: 7.0, self.count_left))
+        return self.slots[-1]
 
     def count_left(self) -> None:
         self.left += 1
@@ -279,12 +281,22 @@ def test_a_batch_of_which_a_part_was_accepted_stays_in_doubt_when_the_try_fails(
     assert arrived(blux) == ["0", "1", "4", "5", "6", "7"]
 
 
-def test_a_slot_hears_that_each_request_has_left(blux):
+def test_a_slot_hears_when_each_request_is_written_and_that_it_has_left(blux):
     blux.fault(kind="status", status=503, times=2)
     limiter = Limiter()
     send(blux, limiter)
 
+    assert [slot.at for slot in limiter.slots] == [7.0] * 3
     assert limiter.left == 3
+
+
+def test_a_batch_that_fails_asks_the_run_to_stop_at_once(blux):
+    blux.fault(kind="status", status=401)
+    stop = Impatient()
+    with pytest.raises(BluxAuthError):
+        send(blux, Limiter(), stop=stop)
+
+    assert stop.is_requested()
 
 
 def test_a_request_without_an_answer_is_counted_with_those_that_have_one(blux):
