@@ -33,8 +33,10 @@ from airflow_provider_blux.records.spelling import letters_of, meant_by_column
 
 log = logging.getLogger(__name__)
 
-# JSON objects may have any keys, so the number of remembered key sets is limited.
-_MOST_SETS = 4096
+# JSON objects may have any keys, such as the ids of products. So the remembered sets of keys, and the names that have
+# been compared with fields, are limited: to this many names in all sets, and to this many names.
+_MOST_NAMES_IN_SETS = 100_000
+_MOST_COMPARED = 4096
 _JSON = (str, bytes, bytearray)
 
 Row = Mapping[Any, Any]
@@ -60,6 +62,7 @@ class Header:
         self._json_names = [name for name in shaping.json_names if not self._is_left_out(name)]
         self._checked: set[tuple[Any, ...]] = set()
         self._checked_groups: set[tuple[Any, ...]] = set()
+        self._remembered = 0
         self._lower = lru_cache(MOST_NAMES)(lambda name: shaping.column(name) if isinstance(name, str) else name)
         self._compared: set[str] = set()
         #: The columns named by ``field_mapping`` and ``json_columns`` that no row has had so far.
@@ -125,7 +128,8 @@ class Header:
         self.absent.difference_update(property_of(name) for name in names if isinstance(name, str))
 
     def _remember(self, names: tuple[Any, ...], checked: set[tuple[Any, ...]]) -> None:
-        if len(checked) < _MOST_SETS:
+        if self._remembered < _MOST_NAMES_IN_SETS:
+            self._remembered += len(names)
             checked.add(names)
 
     def _check(self, row: Row) -> None:
@@ -228,7 +232,7 @@ class Header:
 
     def _warn_of_near(self, row: Row) -> None:
         """Log a warning if custom properties are probably meant for fields that the row lacks; once for each name."""
-        if len(self._compared) > _MOST_SETS:
+        if len(self._compared) > _MOST_COMPARED:
             return
         groups = [held for group in self._fields.groups if isinstance(held := row.get(group), Mapping)]
         near: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -12,6 +13,7 @@ from airflow_provider_blux.records.shapes import RowShape
 from airflow_provider_blux.sources.rows import TableRow
 
 USER = ("upsert_users", "application")
+PROFILE = ("upsert_users", "open")
 KINDS = [
     (USER, "user_id"),
     (("upsert_users", "open"), "user_id"),
@@ -231,3 +233,20 @@ def test_a_table_with_all_columns_is_taken_like_any_object() -> None:
     shape = RowShape(*USER, Shaping(field_mapping={"no": "user_id", "tel": "phone_number"}))
 
     assert shape(TableRow(row)) == shape(row) == ("u", {"user_id": "u", "user_properties": {"phone_number": "010"}})
+
+
+class Name(str):
+    """A name that can be counted as long as something refers to it."""
+
+
+@pytest.mark.parametrize(("kind", "group"), [(USER, None), (PROFILE, "properties")])
+def test_objects_that_all_have_other_keys_are_not_all_remembered(kind: tuple[str, str], group: str | None) -> None:
+    shape = RowShape(*kind)
+    kept: WeakSet[Name] = WeakSet()
+    for number in range(60):
+        properties = dict.fromkeys((Name(f"{number}_{key}") for key in range(2500)), 1)
+        kept.update(properties)
+        shape({"user_id": "u", group: properties} if group else {"user_id": "u", **properties})
+    del properties
+
+    assert 0 < len(kept) < 120_000  # of 150,000
