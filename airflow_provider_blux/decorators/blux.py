@@ -75,7 +75,7 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
 
         :raises Exception: the error that the function raised, unchanged.
         """
-        args = revealed(self.op_args)
+        args = [revealed(value) for value in revealed(self.op_args)]
         kwargs = {name: revealed(value) for name, value in revealed(self.op_kwargs).items()}
         of_context = determine_kwargs(self.python_callable, args, context)
         call = partial(self.python_callable, *args, **{**of_context, **kwargs})

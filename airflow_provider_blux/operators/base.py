@@ -181,7 +181,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
             raise
         records = getattr(self, self.records_field)
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
-            records.template_fields = ()
+            records.is_template = False
         self._upstream = upstream_of(records)
         # A templated argument may hold anything before it is rendered.
         self.path: Any = path

@@ -23,7 +23,7 @@ class Hidden:
 
     def __init__(self, value: Any, *, is_template: bool) -> None:
         self.value = value
-        self.template_fields = ("value",) if is_template else ()
+        self.is_template = is_template
 
     def __repr__(self) -> str:
         size = f" of {len(self.value):,}" if isinstance(self.value, Sized) else ""
@@ -44,13 +44,14 @@ class HiddenArguments(Hidden):
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):
             return repr({name: Hidden(revealed(value), is_template=False) for name, value in self.value.items()})
-        return repr([Hidden(value, is_template=False) for value in self.value])
+        return repr([Hidden(revealed(value), is_template=False) for value in self.value])
 
 
 class HiddenField:
     """An attribute (a descriptor) that wraps each value assigned to it in a :class:`Hidden` object.
 
     A reference to an upstream task is not wrapped, since Airflow must find it and replace it with the task's output.
+    Beside a reference, each other argument of a function is wrapped.
 
     :param kind: the class of the wrapper.
     """
@@ -67,10 +68,17 @@ class HiddenField:
     def __set__(self, instance: Any, value: Any) -> None:
         # The first value comes from the DAG file and may hold references and templates. Airflow sets the rendered one.
         is_first = self._name not in instance.__dict__
-        if value is None or isinstance(value, Hidden) or _is_reference(value, deep=is_first):
-            instance.__dict__[self._name] = value
-        else:
-            instance.__dict__[self._name] = self._kind(value, is_template=is_first)
+        if not _is_kept(value, deep=is_first):
+            value = self._kind(value, is_template=is_first)
+        elif self._kind is HiddenArguments and isinstance(value, Mapping):
+            value = {name: _beside_references(one) for name, one in value.items()}
+        elif self._kind is HiddenArguments and isinstance(value, list | tuple):
+            value = [_beside_references(one) for one in value]
+        instance.__dict__[self._name] = value
+
+
+def _beside_references(value: Any) -> Any:
+    return value if _is_kept(value, deep=True) else Hidden(value, is_template=True)
 
 
 def revealed(value: Any) -> Any:
@@ -99,8 +107,12 @@ def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within:
     return set(names) - set(partial[within] if within else partial)
 
 
-def _is_reference(value: Any, *, deep: bool) -> bool:
-    if isinstance(value, XComArg):
+def _is_kept(value: Any, *, deep: bool) -> bool:
+    """Return whether a value is not wrapped: it is ``None``, wrapped already, or a reference to an upstream task.
+
+    :param deep: whether a reference may also be inside of a list or dict.
+    """
+    if value is None or isinstance(value, Hidden | XComArg):
         return True
     references = XComArg.iter_xcom_references(value) if deep else iter(())  # type: ignore[attr-defined,unused-ignore]
     return any(True for _ in references)

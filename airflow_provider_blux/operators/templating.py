@@ -77,7 +77,12 @@ class TemplatedOperator(BaseOperator):
         if isinstance(content, PurePath):
             content = str(content)
         if isinstance(content, Hidden):
-            content = copy(content)  # the original operator, of which Airflow renders a copy, has the same object
+            # Not by Airflow, which would log the value if a template in it fails, and would alter the object, which the
+            # operator shares with the one that it is a copy of.
+            content = copy(content)
+            if content.is_template:
+                content.value = self.render_template(content.value, context, jinja_env, seen_oids)
+            return content
         if isinstance(content, str):
             environment = jinja_env or self.get_template_env()
             is_of_the_query = content is self.sql or any(content is value for value in _values(self.sql_parameters))

@@ -6,6 +6,7 @@ from copy import copy, deepcopy
 from typing import Any, cast
 
 import pytest
+from jinja2 import UndefinedError
 
 from airflow_provider_blux.operators.redaction import revealed
 from tests.decorators.functions import any_decorator, decorated, operator
@@ -120,3 +121,38 @@ def test_each_run_in_one_process_renders_the_arguments_anew(name: str) -> None:
 
         assert revealed(instance.op_args) == ([day],)
         assert instance.op_kwargs.value == {"day": day}
+
+
+@any_decorator
+@pytest.mark.parametrize("config", ["literal", "reference"])
+def test_a_template_that_fails_shows_no_argument(
+    name: str, config: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with dag() as one:
+        beside = Upstream(task_id="config").output if config == "reference" else "literal"
+        mapped = decorated(name, records).partial(day="{{ none_such.day }}", config=beside)
+        mapped.expand(rows=Upstream(task_id="rows").output)
+    instance = cast("Any", one.get_task("records")).unmap({"op_kwargs": {"rows": USERS}})
+
+    with pytest.raises(UndefinedError):
+        rendered(instance, upstream="value")
+
+    log = "".join([caplog.text, *capsys.readouterr()])  # Airflow 2 logs to the standard output
+    assert "'rows': <list of 2>" in log
+    assert PERSONAL not in log
+
+
+@any_decorator
+def test_arguments_beside_a_reference_are_hidden_and_reach_the_function(name: str) -> None:
+    with dag() as one:
+        made = operator(name, records, Upstream(task_id="rows").output, PERSONAL, day="{{ ds }}", rows=[PERSONAL])
+
+    assert PERSONAL not in serialized(one)
+    assert made.upstream_task_ids == {"rows"}
+    rendered(made, upstream=USERS, ds="2026-01-31")
+    assert shown(made)["op_args"] == "[<list of 2>, <str of 20>]"
+    assert [revealed(value) for value in revealed(made.op_args)] == [USERS, PERSONAL]
+    assert {key: revealed(value) for key, value in revealed(made.op_kwargs).items()} == {
+        "day": "2026-01-31",
+        "rows": [PERSONAL],
+    }

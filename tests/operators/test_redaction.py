@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from jinja2 import UndefinedError
 
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.operators.base import BluxOperator
@@ -145,6 +146,20 @@ def test_a_template_in_the_dag_is_rendered_and_then_hidden() -> None:
 
     assert operator.users.value == f'[{{"user_id": "{PERSONAL}"}}]'
     assert shown(operator)["users"] == "<str of 37>"
+
+
+@any_operator
+def test_a_template_that_fails_shows_no_record(
+    kind: type[BluxOperator], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operator = made(kind, **{kind.records_field: [{"user_id": "{{ none_such.id }}", "email_address": PERSONAL}]})
+
+    with pytest.raises(UndefinedError):
+        rendered(operator)
+
+    log = "".join([caplog.text, *capsys.readouterr()])  # Airflow 2 logs to the standard output
+    assert "Template: <list of 1>" in log
+    assert PERSONAL not in log
 
 
 def test_templates_inside_literal_records_are_rendered() -> None:
