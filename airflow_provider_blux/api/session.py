@@ -90,7 +90,7 @@ class _Answer(HTTPResponse):
     def begin(self) -> None:
         """Read the answer up to the end of its headers."""
         super().begin()
-        while 100 <= self.status < 200:
+        while self.status < 200:
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
 
