@@ -244,8 +244,11 @@ class Lines:
 
     @property
     def urls(self) -> list[str]:
-        """The URLs of the files, including the file that the next flush will write."""
-        with self._state:
+        """The URLs of the files, including the file that the next flush will write.
+
+        A flush in another thread is waited for: lines that were added meanwhile come into the file after it.
+        """
+        with self._writing, self._state:
             coming = [self._next_file()] if self._new else []
             return [self._folder.url(file) for file in dict.fromkeys([*self._files, *coming])]
 

@@ -6,11 +6,13 @@ import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.delivery import checkpoint
 from airflow_provider_blux.delivery.filters import guarded
@@ -316,6 +318,37 @@ def test_object_storage_that_cannot_append_gets_an_object_with_every_flush():
     ]
     written = [json.loads(fs.cat_file(url.removeprefix("memory://"))) for url in rejects.urls]
     assert [line["record_number"] for line in written] == [1, 2]
+
+
+class Busy(MemoryFileSystem):
+    """An object storage in which a reject is added, and the files are named, while another reject is written."""
+
+    def pipe_file(self, path: str, value: bytes, **options: Any) -> None:
+        if value and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile.start()
+            meanwhile.join(0.1)  # naming the files may wait until this one is written
+        super().pipe_file(path, value, **options)
+
+
+def test_a_reject_that_is_added_during_a_flush_is_in_a_file_that_is_named():
+    fs = Busy()
+    fs.meanwhile = None
+    rejects = RejectsFile(Folder(fs, "/bucket/busy", "rejects_path"), "try1", "send_events")
+    rejects.add_rejects([Reject(1, "rejected", None, "one", {})])
+    named = []
+
+    def add() -> None:
+        rejects.add_rejects([Reject(2, "rejected", None, "two", {})])
+        named.extend(rejects.urls)
+
+    fs.meanwhile = thread = Thread(target=add)
+    rejects.flush()
+    thread.join()
+    rejects.flush()
+
+    assert named == rejects.urls
+    assert len(named) == 2
 
 
 def test_the_error_names_many_objects_by_one_glob(blux, monkeypatch):
