@@ -88,16 +88,18 @@ def _to_the_microsecond(column: Any) -> Any:
 
 
 def _microseconds(kind: Any, pa: Any) -> Any:
-    """Return an Arrow type with microseconds in place of nanoseconds, at any depth."""
+    """Return an Arrow type with microseconds in place of nanoseconds, at any depth, to which pyarrow can cast."""
     is_a = pa.types
+    if is_a.is_null(kind):  # pyarrow loses such nulls, or ends the process, when it casts a slice of a struct
+        return pa.bool_()
     if is_a.is_timestamp(kind):
         return pa.timestamp("us", tz=kind.tz) if kind.unit == "ns" else kind
     if is_a.is_duration(kind):
         return pa.duration("us") if kind.unit == "ns" else kind
     if is_a.is_time64(kind):
         return pa.time64("us")
-    if is_a.is_dictionary(kind):
-        return _microseconds(kind.value_type, pa)
+    if is_a.is_dictionary(kind):  # without values, pyarrow cannot cast it, so only one of times is cast
+        return _microseconds(kind.value_type, pa) if "[ns" in str(kind) else kind
     return _nested(kind, pa) if is_a.is_nested(kind) else kind
 
 

@@ -169,6 +169,23 @@ def test_nanoseconds_are_microseconds_at_any_depth(column: Any, value: Any) -> N
         assert type(inner) in {datetime, list}
 
 
+@pytest.mark.parametrize("source", [read, lambda table: InlineSource(table, "users")], ids=["parquet", "table"])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.list_(pa.null()), [None]),
+        (pa.list_(pa.null(), 2), [None, None]),
+        (pa.dictionary(pa.int32(), pa.string()), None),
+    ],
+    ids=str,
+)
+def test_what_is_beside_nanoseconds_in_a_struct_stays_as_it_is(kind: Any, value: Any, source: Any) -> None:
+    rows = [*[{"beside": value, "at": NAIVE}] * 1500, None]
+    column = pa.array(rows, pa.struct([("beside", kind), ("at", pa.timestamp("ns"))]))
+
+    assert [row["v"] for row in source(pa.table({"v": column}))] == rows
+
+
 def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(BluxSourceError, match="f: column 1 has the same name"):
         read(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
