@@ -81,8 +81,8 @@ def _to_the_microsecond(column: Any) -> Any:
     The times of Python have no nanoseconds, so pyarrow would return pandas types or fail.
     """
     kind = str(column.type)
-    # pyarrow loses lists when it casts a list view, and it cannot cast run-end encoded columns.
-    if "[ns" not in kind or "list_view<" in kind or "run_end_encoded<" in kind:
+    # pyarrow loses lists when it casts a list view, and it cannot cast run-end encoded columns and unions.
+    if "[ns" not in kind or any(name in kind for name in ("list_view<", "run_end_encoded<", "union<")):
         return column
     return column.cast(_microseconds(column.type, import_module("pyarrow")), safe=False)
 

@@ -247,6 +247,7 @@ NANOSECONDS = pa.array([1_000, 1_000], pa.timestamp("ns"))
         (pa.array([[1_000], [1_000]], pa.list_view(pa.timestamp("ns"))), ["1970-01-01T00:00:00.000001"]),
         (pa.array([[1_000], [1_000]], pa.large_list_view(pa.timestamp("ns"))), ["1970-01-01T00:00:00.000001"]),
         (pc.run_end_encode(NANOSECONDS), "1970-01-01T00:00:00.000001"),
+        (pa.UnionArray.from_sparse(pa.array([0, 0], pa.int8()), [NANOSECONDS]), "1970-01-01T00:00:00.000001"),
     ],
     ids=lambda values: str(getattr(values, "type", "")),
 )
