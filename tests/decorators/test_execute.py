@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
@@ -175,6 +176,16 @@ def test_what_the_function_raises_is_passed_on_as_it_is(blux_emulator: Emulator,
     with pytest.raises(LookupError) as raised:
         operator("blux_upsert_users", users, arguments=SLOWLY).execute({})
     assert raised.value is error
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_function_that_exits_does_not_end_its_task_as_a_success(blux_emulator: Emulator, after: int) -> None:
+    def users() -> Any:
+        yield from [{"user_id": "a"}][:after]
+        sys.exit(0)
+
+    with pytest.raises(BluxSourceError, match=r"^users\(\) called sys\.exit, so records may be missing"):
+        operator("blux_upsert_users", users).execute({})
 
 
 def test_a_function_may_skip_its_task(blux_emulator: Emulator) -> None:

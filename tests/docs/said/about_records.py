@@ -263,6 +263,11 @@ def function_without_a_return(scene: Scene) -> None:
     list(FunctionSource(lambda: None, "send_users"))
 
 
+@says("…() called sys.exit")
+def function_that_exits(scene: Scene) -> None:
+    list(FunctionSource(lambda: sys.exit(0), "send_users"))
+
+
 @says("… is NULL in")
 def rows_without_a_key(scene: Scene) -> None:
     ranges({"first": 1, "last": 9, "number": 9, "with_key": 8}, 2, "customer_no")
