@@ -151,6 +151,20 @@ def test_a_source_that_changed_is_noticed_and_users_are_sent_again(blux, change,
     assert held(blux) == in_order(ROWS[:400]) | in_order(changed)
 
 
+def test_a_file_that_changed_is_read_again_and_its_users_are_sent_again(blux, tmp_path):
+    path = tmp_path / "users.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS)))
+    store, source = Memory(), StorageSource(str(path))
+    fail_half_way(blux, "upsert_users", source, store)
+    changed = [{"user_id": "0", "n": "new"}, *ROWS[1:]]
+    path.write_text("\n".join(map(json.dumps, changed)))
+
+    report = push(blux, "upsert_users", source, store=store, batch_size=100)
+
+    assert (report.read, report.resumed) == (1000, 0)
+    assert held(blux) == in_order(changed)
+
+
 def test_a_source_that_changed_behind_what_is_settled_is_simply_gone_on_with(blux):
     store = Memory()
     fail_half_way(blux, "upsert_users", ROWS, store)
