@@ -112,6 +112,28 @@ def test_what_fails_when_all_is_delivered_sends_nothing_again(blux, on_unknown):
     assert store.text is None
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_dry_run_checks_the_whole_source_and_leaves_the_checkpoint_as_it_is(blux, resume):
+    store = Memory()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+    before = store.text
+
+    report = push(blux, "upsert_users", ROWS, store=store, batch_size=100, validate_only=True, resume=resume)
+
+    assert (report.read, report.valid, report.resumed) == (1000, 1000, 0)
+    assert store.text == before
+
+
+def test_a_try_to_which_nothing_is_left_says_why_records_were_rejected(blux):
+    store, rows = ClearsLate(), [*ROWS, {}]
+    with pytest.raises(ConnectionError):
+        push(blux, "upsert_users", rows, store=store, max_rejects=1)
+    report = push(blux, "upsert_users", rows, store=store, max_rejects=1)
+
+    assert (report.rejected, report.requests) == (1, 0)
+    assert [(one["field"], one["number"]) for one in report.reasons or []] == [("user_id", 1)]
+
+
 def test_a_checkpoint_outlives_rejects_that_cannot_be_written(blux, tmp_path):
     store, rows = Memory(), [*ROWS, {}]
     fail_half_way(blux, "upsert_users", rows, store)
