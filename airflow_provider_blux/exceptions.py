@@ -10,7 +10,8 @@
     ├── BluxApiError            the API did not accept a request
     │   ├── BluxAuthError       401, 403                                fix the credentials
     │   ├── BluxRequestError    a wrong request: 400, 404, 422, ...     fix the records, or the URL
-    │   └── BluxUnavailable     408, 429, 5xx, time-out, reset          wait, then try again
+    │   └── BluxUnavailable     408, 409, 423, 425, 429, 5xx,           wait, then try again
+    │                       time-out, reset
     ├── BluxRejectLimitError    more rejected or unknown than allowed   fix them; the others are delivered
     ├── BluxCheckpointError     the source changed between tries        the message says how to continue
     ├── BluxSnapshotError       the snapshot cannot be read, or it is   nothing was sent; full_refresh starts a new one

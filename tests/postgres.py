@@ -38,14 +38,18 @@ def why_not(*, for_a_database_of_its_own: bool = False) -> str | None:
 
 
 class PostgresDatabase:
-    """A database that exists during a ``with`` block."""
+    """A database that exists during a ``with`` block.
 
-    def __init__(self) -> None:
+    :param options: further words of ``CREATE DATABASE``.
+    """
+
+    def __init__(self, options: str = "") -> None:
+        self._options = options
         self._name = f"blux_test_{os.getpid()}_{secrets.token_hex(4)}"
         self._server = {**SERVER, "dbname": self._name}
 
     def __enter__(self) -> Self:
-        self._on_the_server(f'CREATE DATABASE "{self._name}"')
+        self._on_the_server(f'CREATE DATABASE "{self._name}" {self._options}')
         return self
 
     def __exit__(

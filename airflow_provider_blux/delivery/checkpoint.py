@@ -112,7 +112,7 @@ class Checkpoint:
 
         :raises BluxCheckpointError: the checkpoint cannot be read, or belongs to other settings.
         """
-        saved = self._store.load() if self._store else None
+        saved = self._store.load() if self._store is not None else None
         if saved is None:
             return {}
         self._state = _understood(saved, self._state.settings)
@@ -121,7 +121,7 @@ class Checkpoint:
     def clear(self) -> None:
         """Delete the checkpoint, so that all of the source is sent: from here on, or by a later run of the task."""
         self._state = _State(self._state.settings)
-        if self._store:
+        if self._store is not None:
             self._store.clear()
 
     def pending(self, records: Iterator[Record], cut: Cut, place_of: Place = lambda _number: None) -> Iterator[Batch]:
@@ -168,7 +168,7 @@ class Checkpoint:
         """
         for batch in cut(records, index=self._index + 1, read=read):
             self._index = batch.index
-            if self._store:
+            if self._store is not None:
                 self._source.update(_SEPARATOR.join([*batch.contents, b""]))
                 batch.digest = self._digest()
             batch.contents.clear()
@@ -207,7 +207,7 @@ class Checkpoint:
     def intend(self, batch: Batch) -> None:
         """Save that a batch is about to be sent, and return when this is durable."""
         with self._lock:
-            if self._store and batch.first not in self._state.doubt:
+            if self._store is not None and batch.first not in self._state.doubt:
                 self._state.doubt[batch.first] = batch.last, batch.digest
                 try:
                     self.save()
@@ -245,7 +245,7 @@ class Checkpoint:
         with self._lock:
             started = self._clock()
             self._before_save()
-            if self._store:
+            if self._store is not None:
                 self._store.save(self._state.as_dict())
             took = self._clock() - started
             self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)

@@ -102,7 +102,7 @@ class Delivery:
         :raises BluxAbsentError: everything is delivered, but more users are missing from the source than allowed.
         :raises BluxError: the delivery stopped early; requests in flight have been waited for and counted.
         """
-        if self._store and not self._settings.resume and not self._settings.validate_only:
+        if self._store is not None and not self._settings.resume and not self._settings.validate_only:
             self._store.clear()
         counts = self._checkpoint.load()
         if counts and self._settings.full_refresh and not counts.get("replaces"):

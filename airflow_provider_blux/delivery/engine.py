@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -79,17 +78,22 @@ class Engine:
     def finish(self) -> None:
         """Cancel batches not yet begun, wait for those in flight and record their outcomes, and end all threads.
 
-        The first error of a batch in flight is stored in ``failure`` and not raised. If an outcome cannot be recorded,
-        this is raised after the others have been recorded.
+        The first error of a batch in flight is stored in ``failure`` and not raised. If outcomes cannot be recorded,
+        the first such error is raised after the others have been recorded.
         """
         self._pool.shutdown(cancel_futures=True)
-        with ExitStack() as outcomes:
-            while not self._events.empty():
-                batch, result = self._events.get()
-                if isinstance(result, Outcome):
-                    outcomes.callback(self._settle, batch, result)
-                elif self.failure is None and result is not None and not isinstance(result, BluxStopped):
-                    self.failure = result
+        error: Exception | None = None
+        while not self._events.empty():
+            batch, result = self._events.get()
+            if isinstance(result, Outcome):
+                try:
+                    self._settle(batch, result)
+                except Exception as failed:  # noqa: BLE001 - it must not hide the outcomes of the other batches
+                    error = error or failed
+            elif self.failure is None and result is not None and not isinstance(result, BluxStopped):
+                self.failure = result
+        if error is not None:
+            raise error
 
     def _may_start(self, batch: Batch) -> bool:
         return (

@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.checkpoint import Checkpoint
+from airflow_provider_blux.delivery.reading import Place, Reject
 from airflow_provider_blux.delivery.reasons import Reasons, in_words
+from airflow_provider_blux.delivery.receipts import ReceiptsFile
+from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import OUTCOMES, Report, files_in_words
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words
 from airflow_provider_blux.exceptions import BluxError, BluxRejectLimitError
-
-if TYPE_CHECKING:
-    from airflow_provider_blux.delivery.batches import Batch
-    from airflow_provider_blux.delivery.checkpoint import Checkpoint
-    from airflow_provider_blux.delivery.reading import Place, Reject
-    from airflow_provider_blux.delivery.receipts import ReceiptsFile
-    from airflow_provider_blux.delivery.rejects import RejectsFile
 
 _SHOWN = 10
 _IN_CHECKPOINT = ("read", "batches", "valid", *OUTCOMES)

@@ -28,9 +28,8 @@ Fallback = Literal["fail", "share"]
 CONCURRENCY = 32
 # Each request in flight needs a thread and a connection.
 MOST_CONCURRENCY = 256
+# So many users may be deleted if ``max_users`` does not say otherwise.
 MAX_USERS = 100_000
-"""How many users a run may delete, unless ``max_users`` says otherwise."""
-
 # Options that become settings as they are.
 _AS_GIVEN = ("max_rejects", "on_unknown", "full_refresh", "max_absent", "resume", "validate_only")
 _SHAPING = frozenset(field.name for field in fields(Shaping))

@@ -32,7 +32,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 # Returns an answer, or the content of one in JSON; None stands for {"message": "ok"}.
-Handler = Callable[[Request], Any]
+Handler = Callable[[Request], Answer | dict[str, Any] | list[Any] | None]
 
 
 class Control:

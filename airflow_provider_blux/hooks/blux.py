@@ -30,6 +30,7 @@ from airflow_provider_blux.exceptions import (
     BluxGuardError,
     BluxPaceError,
     BluxRejectLimitError,
+    BluxSourceError,
 )
 from airflow_provider_blux.hooks import connection_form
 from airflow_provider_blux.hooks.compat import mask_secret
@@ -299,11 +300,20 @@ class BluxHook(BaseHook):
                 receipts_path=receipts_path,
                 suppression_path=suppression_path,
             )
+            rows = records
             try:
-                shape = RowShape(operation, endpoints[0].api, settings.shaping)
-                return delivery.run(guarded(records, max_users, shape=shape, is_stopped=lambda: self._is_stopped))
+                if max_users is not None:
+                    # Only the id of a row is read, but the mapping must be applied to find it.
+                    shape = RowShape(operation, endpoints[0].api, settings.shaping)
+                    rows = guarded(records, max_users, shape=shape, is_stopped=lambda: self._is_stopped)
+                return delivery.run(rows)
             except BluxError as error:
                 raise self._located(error, endpoints[0]) from error.__cause__
+            except SystemExit as error:  # with the exit code 0, Airflow 2 would mark the task as successful
+                raise BluxSourceError(
+                    f"{_described(records)} called sys.exit, so records may be missing. Remove the call: return, or "
+                    "raise an error."
+                ) from error
             finally:
                 if isinstance(records, Generator):  # what it has left would be taken for all by a next call with it
                     close(records, "records")

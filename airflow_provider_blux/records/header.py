@@ -128,9 +128,12 @@ class Header:
         self.absent.difference_update(property_of(name) for name in names if isinstance(name, str))
 
     def _remember(self, names: tuple[Any, ...], checked: set[tuple[Any, ...]]) -> None:
-        if self._remembered < _MOST_NAMES_IN_SETS:
-            self._remembered += len(names)
-            checked.add(names)
+        self._remembered += len(names)
+        if self._remembered > _MOST_NAMES_IN_SETS:
+            self._checked.clear()
+            self._checked_groups.clear()
+            self._remembered = len(names)
+        checked.add(names)
 
     def _check(self, row: Row) -> None:
         if is_table_row(row):

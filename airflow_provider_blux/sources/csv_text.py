@@ -158,7 +158,7 @@ def _line_ends_before(error: UnicodeError) -> int:
     """
     if not isinstance(error, UnicodeDecodeError) or not error.encoding.startswith("utf"):
         return 0
-    return error.object[: error.start].decode(error.encoding, "replace").count("\n")
+    return len(re.findall(r"\r\n?|\n", error.object[: error.start].decode(error.encoding, "replace")))
 
 
 def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
@@ -183,9 +183,9 @@ def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
     """
     # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
     if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):
-        yield from lines_of(io.TextIOWrapper(file, encoding, newline=""), name)
+        yield from lines_of(io.TextIOWrapper(file, encoding, newline=""), name, "\n")
         return
-    lines = lines_of(file, name)
+    lines = lines_of(file, name, b"\n")
     line = next(lines, b"")
     if line.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
         raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")

@@ -158,10 +158,11 @@ def _stop_mysql(connection: Any, connect: Callable[[], Any]) -> None:
 
 def _tolerate_in_psycopg(connection: Any) -> None:
     # psycopg passes JSON as bytes in the encoding of the connection, such as EUC_KR. JSON is read as UTF-8 here.
-    if connection.info.encoding != "utf-8":
+    status = connection.info.parameter_status
+    if _may_read_utf8(status) and connection.info.encoding != "utf-8":
         connection.execute("SET client_encoding TO 'UTF8'")
     # psycopg reads a timestamp with a zone in no other style; psycopg2 sets this one itself.
-    if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+    if not (status("DateStyle") or "ISO").startswith("ISO"):
         connection.execute("SET datestyle TO 'ISO'")
     import_module("psycopg.types.json").set_json_loads(quick_loads, connection)
     adapters = connection.adapters
@@ -169,6 +170,16 @@ def _tolerate_in_psycopg(connection: Any) -> None:
         oid = adapters.types[name].oid
         for loader in filter(None, (adapters.get_loader(oid, form) for form in import_module("psycopg.pq").Format)):
             adapters.register_loader(oid, _tolerant_loader(loader))
+
+
+def _may_read_utf8(status: Callable[[str], str | None]) -> bool:
+    """Return whether PostgreSQL can send UTF-8 on a connection.
+
+    A database in SQL_ASCII sends its bytes as they are: only the encoding that the connection names tells theirs.
+
+    :param status: returns a parameter of the connection.
+    """
+    return status("server_encoding") != "SQL_ASCII" or status("client_encoding") == "SQL_ASCII"
 
 
 def _tolerant_loader(loader: Any) -> Any:
@@ -191,7 +202,8 @@ def _tolerate_in_psycopg2(connection: Any) -> None:
     By default it fails, or returns another value: 9999-12-31 for infinity, 0:00 for 24:00.
     """
     # In SQL_ASCII, psycopg2 would read no text with other letters; in LATIN1, the server would send none.
-    connection.set_client_encoding("UTF8")
+    if _may_read_utf8(connection.get_parameter_status):
+        connection.set_client_encoding("UTF8")
     extensions, extras = import_module("psycopg2.extensions"), import_module("psycopg2.extras")
 
     def caster_of(name: str) -> Callable[[str | None, Any], Any]:

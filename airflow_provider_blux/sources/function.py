@@ -42,17 +42,9 @@ class FunctionSource:
         """Yield the records.
 
         :raises BluxConfigError: the function did not return records, or it yields some and also returns a value.
-        :raises BluxSourceError: the function returned text that is not JSON, or it called ``sys.exit``.
+        :raises BluxSourceError: the function returned text that is not JSON.
         """
         self.close()
-        try:
-            yield from self._items()
-        except SystemExit as error:  # with the exit code 0, Airflow 2 would mark the task as successful
-            raise BluxSourceError(
-                f"{self} called sys.exit, so records may be missing. Remove the call: return, or raise an error."
-            ) from error
-
-    def _items(self) -> Iterator[Any]:
         self._made = self._call()
         for item in yielded(items_of(self._records(self._made)), f"{self} yields records"):
             frame = None if isinstance(item, ONE_RECORD) else frame_of(item, str(self))

@@ -36,7 +36,7 @@ def json_lines(file: BinaryIO, name: str) -> Iterator[Any]:
     from msgspec.json import Decoder
 
     decode = Decoder().decode
-    for number, line in enumerate(lines_of(file, name), 1):
+    for number, line in enumerate(lines_of(file, name, b"\n"), 1):
         try:
             record = decode(line)
             # The first step of `check`, repeated here to save the call.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -46,7 +47,8 @@ def partition_folders(path: str) -> list[tuple[str, str]]:
     """Return the names and values of a file's folders that are named ``name=value``."""
     folders = (_PARTITION.fullmatch(folder) for folder in PurePosixPath(path).parts[:-1])
     # Bytes that are not UTF-8 become half characters, for which a record is rejected, and not another text.
-    return [(unquote(match[1]), unquote(match[2], errors="surrogateescape")) for match in folders if match]
+    decoded = partial(unquote, errors="surrogateescape")
+    return [(decoded(match[1]), decoded(match[2])) for match in folders if match]
 
 
 def partitions_of(path: str) -> dict[str, str | None]:

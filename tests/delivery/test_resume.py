@@ -346,6 +346,17 @@ def test_a_checkpoint_is_kept_in_the_task_state_of_airflow(blux):
     assert state == {"other": "kept"}
 
 
+def test_a_store_of_somebody_elses_may_be_empty(blux):
+    class Sized(Memory):
+        def __len__(self) -> int:
+            return 0
+
+    store = Sized()
+    fail_half_way(blux, "upsert_users", ROWS, store)
+
+    assert push(blux, "upsert_users", ROWS, store=store).resumed == 400
+
+
 @pytest.mark.parametrize("method", ["get", "set", "delete"])
 def test_a_task_state_that_cannot_be_reached_is_named(blux, method):
     def refused(*_arguments: Any, **_options: Any) -> None:

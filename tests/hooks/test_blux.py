@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -183,6 +184,15 @@ def test_a_generator_that_was_not_read_is_taken_by_the_next_call(blux_emulator: 
         BluxHook().upsert_users(records, suppression_path=str(tmp_path))
 
     assert BluxHook().upsert_users(records).delivered == 2
+
+
+def test_a_generator_that_exits_does_not_end_the_task_as_a_success(blux_emulator: Emulator) -> None:
+    def users() -> Iterator[dict[str, str]]:
+        yield {"user_id": "a"}
+        sys.exit(0)
+
+    with pytest.raises(BluxSourceError, match=r"a generator called sys\.exit, so records may be missing"):
+        BluxHook().upsert_users(users())
 
 
 def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator) -> None:

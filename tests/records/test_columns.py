@@ -239,6 +239,7 @@ class Name(str):
     """A name that can be counted as long as something refers to it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "group"), [(USER, None), (PROFILE, "properties")])
 def test_objects_that_all_have_other_keys_are_not_all_remembered(kind: tuple[str, str], group: str | None) -> None:
     shape = RowShape(*kind)

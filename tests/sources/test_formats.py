@@ -6,7 +6,6 @@ import bz2
 import csv
 import io
 import json
-import time
 from typing import Any
 
 import pytest
@@ -364,15 +363,6 @@ def test_a_header_that_is_one_column_names_the_delimiter(content: bytes, delimit
     )
 
 
-def test_a_header_of_many_columns_is_checked_in_little_time() -> None:
-    header = ",".join(f"column_{number}" for number in range(20_000))
-
-    started = time.process_time()
-    assert list(comma_separated(io.BytesIO(f"{header}\n".encode()), "f")) == []
-    # To compare each name with each other takes several seconds.
-    assert time.process_time() - started < 1
-
-
 @pytest.mark.parametrize("size", [140_000, 5_000_000])
 def test_a_long_cell_is_read(size: int) -> None:
     limit = csv.field_size_limit(131_072)
@@ -509,7 +499,7 @@ def test_a_line_longer_than_any_record_is_not_brought_into_memory(start: bytes) 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
-def test_a_line_of_a_csv_has_the_same_limit_in_any_encoding(encoding: str) -> None:
+def test_a_line_of_a_csv_has_a_limit_in_any_encoding(encoding: str) -> None:
     file = io.BytesIO("a,b\n1,2\n".encode(encoding) + "x,".encode(encoding) * (LONGEST_RECORD // 2 + 1))
     found = records(file, "f", layout_of("f.csv", None, dialect_of(encoding)))
 

@@ -20,7 +20,7 @@ from airflow_provider_blux.backfill import split_sql
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.cursors import reading, reading_cursor
 from airflow_provider_blux.sources.sql import SqlSource
-from tests.postgres import SERVER, why_not
+from tests.postgres import SERVER, PostgresDatabase, why_not
 
 pytest.importorskip("airflow.providers.postgres")
 psycopg2 = pytest.importorskip("psycopg2")
@@ -281,6 +281,18 @@ def test_text_and_json_are_read_whatever_the_encoding_of_the_connection(
     with reading(lambda: connect(client_encoding=encoding)) as cursor:
         assert list(query(sql)._rows(cursor)) == [{"j": ["한글"], "a": [["한글"]], "t": "한글"}]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_text_of_a_database_that_knows_no_encoding_is_read_in_that_of_the_connection(driver: str) -> None:
+    if reason := why_not(for_a_database_of_its_own=True):
+        pytest.skip(reason)
+    connect = pytest.importorskip(driver).connect
+    with PostgresDatabase("ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'") as database:
+        fields = {**SERVER, "dbname": database.connection()["schema"], "client_encoding": "EUC_KR"}
+
+        with reading(lambda: connect(**fields)) as cursor:
+            assert list(query(r"SELECT E'\xC7\xD1\xB1\xDB' AS t ORDER BY 1")._rows(cursor)) == [{"t": "한글"}]
 
 
 @pytest.mark.parametrize("connect", [connect_psycopg2, connect_psycopg3])

@@ -265,7 +265,7 @@ def function_without_a_return(scene: Scene) -> None:
 
 @says("…() called sys.exit")
 def function_that_exits(scene: Scene) -> None:
-    list(FunctionSource(lambda: sys.exit(0), "send_users"))
+    BluxHook().upsert_users(FunctionSource(lambda: sys.exit(0), "send_users"))
 
 
 @says("… is NULL in")
