@@ -310,10 +310,12 @@ class BluxHook(BaseHook):
             except BluxError as error:
                 raise self._located(error, endpoints[0]) from error.__cause__
             except SystemExit as error:  # with the exit code 0, Airflow 2 would mark the task as successful
-                raise BluxSourceError(
+                failure = BluxSourceError(
                     f"{_described(records)} called sys.exit, so records may be missing. Remove the call: return, or "
                     "raise an error."
-                ) from error
+                )
+                failure.report = vars(error).get("report")
+                raise failure from error
             finally:
                 if isinstance(records, Generator):  # what it has left would be taken for all by a next call with it
                     close(records, "records")

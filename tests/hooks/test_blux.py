@@ -191,8 +191,9 @@ def test_a_generator_that_exits_does_not_end_the_task_as_a_success(blux_emulator
         yield {"user_id": "a"}
         sys.exit(0)
 
-    with pytest.raises(BluxSourceError, match=r"a generator called sys\.exit, so records may be missing"):
+    with pytest.raises(BluxSourceError, match=r"a generator called sys\.exit, so records may be missing") as raised:
         BluxHook().upsert_users(users())
+    assert raised.value.report is not None
 
 
 def test_records_that_a_generator_returns_are_not_lost_in_silence(blux_emulator: Emulator) -> None:
