@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_blux.delivery.reading import Record, Reject
+from airflow_provider_blux.delivery.record import Record, Reject
 from airflow_provider_blux.records.encoding import Merge
 
 # A batch ends after this many times its size in source records, even if most of them are merged or rejected. This

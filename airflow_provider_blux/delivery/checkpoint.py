@@ -16,7 +16,8 @@ from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch, records_in_words
 from airflow_provider_blux.delivery.checkpoint_store import WAY_OUT, Store
-from airflow_provider_blux.delivery.reading import Place, Record
+from airflow_provider_blux.delivery.reading import Place
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.exceptions import BluxCheckpointError
 
 VERSION = 7

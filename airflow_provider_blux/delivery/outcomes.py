@@ -9,9 +9,10 @@ from typing import Any
 
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
-from airflow_provider_blux.delivery.reading import Place, Reject
+from airflow_provider_blux.delivery.reading import Place
 from airflow_provider_blux.delivery.reasons import Reasons, in_words
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
+from airflow_provider_blux.delivery.record import Reject
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import OUTCOMES, Report, files_in_words
 from airflow_provider_blux.delivery.tolerance import is_exceeded, limit_in_words

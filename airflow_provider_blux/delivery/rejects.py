@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from airflow_provider_blux.delivery.reading import Place, Reject
+from airflow_provider_blux.delivery.reading import Place
+from airflow_provider_blux.delivery.record import Reject
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.scalars import python_value

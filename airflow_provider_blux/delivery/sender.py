@@ -17,8 +17,8 @@ from airflow_provider_blux.api.retry import LONGEST_RETRY_AFTER, retrying
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.outcomes import Outcome
-from airflow_provider_blux.delivery.reading import Record, Reject
 from airflow_provider_blux.delivery.receipts import ReceiptsFile
+from airflow_provider_blux.delivery.record import Record, Reject
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxAuthError, BluxError, BluxRequestError, BluxStopped, BluxUnavailable

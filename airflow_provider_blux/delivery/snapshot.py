@@ -19,7 +19,7 @@ import msgspec
 
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch
-from airflow_provider_blux.delivery.reading import Mark, Record
+from airflow_provider_blux.delivery.record import Mark, Record
 from airflow_provider_blux.delivery.row_digests import USER_BYTES, RowDigests
 from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.snapshot_files import Entry, Header, SnapshotFolder, Target, piece_name

@@ -10,7 +10,8 @@ import pytest
 
 from airflow_provider_blux.delivery.batches import Batch, cut
 from airflow_provider_blux.delivery.checkpoint import SAVE_EVERY_SECONDS, VERSION, Checkpoint
-from airflow_provider_blux.delivery.reading import Reading, Record
+from airflow_provider_blux.delivery.reading import Reading
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.exceptions import BluxCheckpointError
 from airflow_provider_blux.records.encoding import merge_of
 from airflow_provider_blux.records.shapes import RowShape

@@ -14,7 +14,7 @@ from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.engine import Engine
 from airflow_provider_blux.delivery.outcomes import Outcome
 from airflow_provider_blux.delivery.progress import Progress
-from airflow_provider_blux.delivery.reading import Record
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.traffic import Traffic

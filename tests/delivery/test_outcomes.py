@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.outcomes import Outcome, OutcomeCounter
-from airflow_provider_blux.delivery.reading import Reject
+from airflow_provider_blux.delivery.record import Reject
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.storage import Folder

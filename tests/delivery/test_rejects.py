@@ -16,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.delivery import checkpoint
 from airflow_provider_blux.delivery.filters import guarded
-from airflow_provider_blux.delivery.reading import Reject
+from airflow_provider_blux.delivery.record import Reject
 from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.settings import check, check_rejects_path
 from airflow_provider_blux.delivery.storage import Folder, Lines

@@ -13,7 +13,7 @@ from airflow_provider_blux.api.rate_limiter import Slot
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.checkpoint import Checkpoint
 from airflow_provider_blux.delivery.outcomes import Outcome
-from airflow_provider_blux.delivery.reading import Record
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.traffic import Traffic

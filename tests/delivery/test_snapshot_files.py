@@ -15,7 +15,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch
-from airflow_provider_blux.delivery.reading import Record
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
 from airflow_provider_blux.delivery.storage import Folder

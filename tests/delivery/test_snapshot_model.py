@@ -12,7 +12,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_blux.delivery.batches import Batch
-from airflow_provider_blux.delivery.reading import Record
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.delivery.row_digests import RowDigests
 from airflow_provider_blux.delivery.snapshot import Snapshot
 from airflow_provider_blux.delivery.snapshot_files import MERGED, SnapshotFolder
