@@ -17,7 +17,10 @@ WAY_OUT = (
 
 
 class Store(Protocol):
-    """Storage for a checkpoint between two tries. Where it does not answer, it raises a :class:`BluxError`."""
+    """Storage for a checkpoint between two tries.
+
+    :raises airflow_provider_blux.exceptions.BluxError: the storage does not answer.
+    """
 
     def load(self) -> Any:
         """Return the state that was saved last; ``None`` if there is none."""
