@@ -245,11 +245,13 @@ class Checkpoint:
         """Call ``before_save``, then save the checkpoint if there is a store."""
         with self._lock:
             started = self._clock()
-            self._before_save()
-            if self._store is not None:
-                self._store.save(self._state.as_dict())
-            took = self._clock() - started
-            self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)
+            try:
+                self._before_save()
+                if self._store is not None:
+                    self._store.save(self._state.as_dict())
+            finally:  # a store that does not answer is not waited for again with each batch that was in flight
+                took = self._clock() - started
+                self._due = started + max(SAVE_EVERY_SECONDS, took * _SHARE_OF_TIME)
 
 
 def _understood(saved: Any, settings: str) -> _State:

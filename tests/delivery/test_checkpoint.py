@@ -250,6 +250,27 @@ def test_progress_is_saved_every_two_seconds_and_more_rarely_where_that_takes_lo
     assert store.load()["records"] == 4
 
 
+def test_a_store_that_does_not_answer_is_not_waited_for_with_each_batch():
+    now, tried = 0.0, []
+
+    class Hanging(Memory):
+        def save(self, state: dict[str, Any]) -> None:
+            nonlocal now
+            tried.append(now)
+            now += 60.0
+            raise OSError("no answer")
+
+    checkpoint = Checkpoint(Hanging(), "settings", clock=lambda: now)
+    now = 10.0
+    with pytest.raises(OSError, match="no answer"):
+        checkpoint.settle(Batch(1, 1, 2), {"read": 2})
+    for index in range(2, 6):  # those that were in flight
+        checkpoint.settle(Batch(index, 2 * index - 1, 2 * index), {"read": 2 * index})
+
+    assert tried == [10.0]
+    assert checkpoint.counts == {"read": 10}
+
+
 def test_what_is_to_be_durable_is_so_before_the_checkpoint_says_it_is():
     store, saves = Memory(), []
     checkpoint = Checkpoint(store, "settings", before_save=lambda: saves.append(store.saves))
