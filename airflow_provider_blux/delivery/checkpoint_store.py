@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from airflow_provider_blux.delivery.storage import Folder
-from airflow_provider_blux.exceptions import BluxCheckpointError, BluxError, described
+from airflow_provider_blux.delivery.storage import Folder, named_in_errors
+from airflow_provider_blux.exceptions import BluxCheckpointError
 
 WAY_OUT = (
     "To continue: undo the change, or run the task once with resume=False, which sends the whole source again, "
@@ -101,12 +100,10 @@ class TaskStateStore:
         with self._named_in_errors("removed"):
             self._store.delete(self._KEY)
 
-    @contextmanager
-    def _named_in_errors(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            raise BluxError(
-                f"The checkpoint in Airflow's task state cannot be {done} ({described(error)}). Check that the worker "
-                "reaches Airflow's API server, or keep the checkpoint in a checkpoint_path."
-            ) from error
+    @staticmethod
+    def _named_in_errors(done: str) -> AbstractContextManager[None]:
+        return named_in_errors(
+            "The checkpoint in Airflow's task state",
+            done,
+            "Check that the worker reaches Airflow's API server, or keep the checkpoint in a checkpoint_path.",
+        )

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedReader
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -30,6 +30,18 @@ _WRONG_FOLDER = (
     ValueError,
     NotImplementedError,
 )
+
+
+@contextmanager
+def named_in_errors(what: str, done: str, way_out: str) -> Iterator[None]:
+    """Convert an error of a storage into a :class:`BluxError` that names what cannot be read or written.
+
+    :param done: what is done with it in this context, for the message, such as ``read``.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise BluxError(f"{what} cannot be {done} ({described(error)}). {way_out}") from error
 
 
 class Folder:
@@ -80,19 +92,13 @@ class Folder:
                 raise BluxConfigError(f"{said} Name a folder that the worker may write to.") from error
             raise BluxError(f"{said} This try sent nothing. Check whether the storage answers.") from error
 
-    @contextmanager
-    def named_in_errors(self, name: str, done: str) -> Iterator[None]:
-        """Convert an error of the storage into a :class:`BluxError` that names the argument and a file.
-
-        :param done: what is done with the file in this context, for the message, such as ``read``.
-        """
-        try:
-            yield
-        except Exception as error:
-            raise BluxError(
-                f"{self._argument}: {self.url(name)} cannot be {done} ({described(error)}). Check the storage, and "
-                "that the worker may read, write, list and delete the files of the folder."
-            ) from error
+    def named_in_errors(self, name: str, done: str) -> AbstractContextManager[None]:
+        """Return :func:`named_in_errors` for a file of the folder; the message names the argument, too."""
+        return named_in_errors(
+            f"{self._argument}: {self.url(name)}",
+            done,
+            "Check the storage, and that the worker may read, write, list and delete the files of the folder.",
+        )
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; ``None`` when there is no such file."""

@@ -112,7 +112,7 @@ def test_a_copy_of_a_task_hides_and_keeps_its_arguments(copied: Any) -> None:
 
 
 @any_decorator
-def test_each_run_in_one_process_renders_the_arguments_anew(name: str) -> None:
+def test_each_run_in_one_process_renders_the_arguments_again(name: str) -> None:
     with dag():
         made = operator(name, records, ["{{ ds }}"], day="{{ ds }}")
 
