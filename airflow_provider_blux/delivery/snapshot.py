@@ -257,7 +257,7 @@ class Snapshot:
         if last and named * 2 < last:
             log.warning(
                 "The source names %s %s, less than half of the %s of last time. If it is not complete, users are "
-                "missing from it; max_absent makes that an error.",
+                "missing from it; max_absent says how many may be.",
                 f"{named:,}",
                 self._target.records,
                 f"{last:,}",
