@@ -35,12 +35,15 @@ def is_table_row(row: Any) -> bool:
     return bool(getattr(row, "is_table_row", False))
 
 
-def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str] | None = None) -> BluxConfigError:
+def missing_field(
+    columns: Iterable[Any], field: str, misspelt: Mapping[str, str] | None = None, mapped: Iterable[str] = ()
+) -> BluxConfigError:
     """Return the error for a table without a column that every record needs.
 
     :param misspelt: ``{column: field}`` for columns that are a field in another spelling (``User-ID``).
+    :param mapped: the columns that ``field_mapping`` names.
     """
-    names, nearest = _names(columns, field)
+    names, nearest = _names(columns, field, mapped)
     if any(map(_DELIMITER.search, names)):
         way_out = "A name contains a character that may be the delimiter of the file: set delimiter to it."
     elif nearest:
@@ -51,9 +54,12 @@ def missing_field(columns: Iterable[Any], field: str, misspelt: Mapping[str, str
     return BluxConfigError(f"There is no column {field}, and every record needs one. {_listed(names)} {way_out}")
 
 
-def missing_column(columns: Iterable[Any], column: str, argument: str) -> BluxConfigError:
-    """Return the error for a table without a column that an argument names."""
-    names, nearest = _names(columns, column)
+def missing_column(columns: Iterable[Any], column: str, argument: str, mapped: Iterable[str] = ()) -> BluxConfigError:
+    """Return the error for a table without a column that an argument names.
+
+    :param mapped: the columns that ``field_mapping`` names.
+    """
+    names, nearest = _names(columns, column, mapped)
     question = f"Is {nearest!r} meant? " if nearest else ""
     return BluxConfigError(
         f"{argument} names a column {quoted(column)}, which is not there. {_listed(names)} {question}Correct "
@@ -141,18 +147,18 @@ def twice(field: str, column: str) -> BluxConfigError:
     )
 
 
-def _names(columns: Iterable[Any], wanted: str) -> tuple[list[str], str | None]:
+def _names(columns: Iterable[Any], wanted: str, mapped: Iterable[str]) -> tuple[list[str], str | None]:
     """Return the column names, and the name most similar to ``wanted`` (``None`` if none is similar).
 
     The list is empty if the names may be values: the first line of a file may be a record and not a header, and its
-    values must not be shown.
+    values must not be shown. A first line with a column that ``field_mapping`` names is a header.
     """
     names = [str(column) for column in columns]
     if any(_VALUE.fullmatch(name) for name in names):
         return [], None
     names = [shown(name.encode("utf-8", "replace").decode(), _LONGEST) for name in names]
     nearest = _nearest(wanted, names)
-    if getattr(columns, "named_by_a_line", False) and nearest is None and not _FIELDS.intersection(names):
+    if getattr(columns, "named_by_a_line", False) and nearest is None and not _FIELDS.union(mapped).intersection(names):
         return [], None
     return names, nearest
 

@@ -146,16 +146,17 @@ class Header:
             self._warn_of_near(row)
 
     def _check_table(self, row: Row) -> None:
+        mapped = self._shaping.field_mapping
         for argument, columns in (
-            ("field_mapping", self._shaping.field_mapping),
+            ("field_mapping", mapped),
             ("json_columns", self._shaping.json_names),
         ):
             for column in columns:
                 if column not in row:
-                    raise self._reversed(row, column) or missing_column(row, column, argument)
+                    raise self._reversed(row, column) or missing_column(row, column, argument, mapped)
         for field in self._fields.required:
             if not self._has(row, field):
-                raise missing_field(row, field, self._misspelt_in(row, self._shaping.field_mapping))
+                raise missing_field(row, field, self._misspelt_in(row, mapped), mapped)
 
     def _reversed(self, row: Row, column: str) -> BluxConfigError | None:
         """Return the error for a ``field_mapping`` that is the wrong way round: ``{field: column}``; else ``None``."""

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RowShape
-from airflow_provider_blux.sources.rows import TableRow
+from airflow_provider_blux.sources.rows import LineRow, TableRow
 
 USER = ("upsert_users", "application")
 PROFILE = ("upsert_users", "open")
@@ -135,6 +135,16 @@ def test_a_column_that_only_the_mapping_names_fails_at_once() -> None:
         "field_mapping names a column 'phone', which is not there. The columns are user_id, phone_no, city. Is "
         "'phone_no' meant? Correct field_mapping, or the source."
     )
+
+
+@pytest.mark.parametrize("missing", ["적립금", "user_id"])
+def test_a_first_line_with_a_mapped_column_is_a_header(missing: str) -> None:
+    mapping = {"이름": "name", **({} if missing == "user_id" else {missing: "point", "번호": "user_id"})}
+
+    assert "The columns are 번호, 이름, 등급." in refusal(
+        USER, LineRow.fromkeys(["번호", "이름", "등급"], "x"), mapping
+    )
+    assert "The columns are not shown" in refusal(USER, LineRow.fromkeys(["u-1", "김영희", "골드"], "x"), mapping)
 
 
 def test_a_mapping_that_is_the_wrong_way_round_is_named() -> None:
