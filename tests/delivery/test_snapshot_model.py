@@ -20,7 +20,8 @@ from airflow_provider_blux.delivery.snapshot_state import load
 from airflow_provider_blux.delivery.storage import Folder
 from tests.delivery.pushing import snapshot_in, target_of
 
-USERS = ["a", "b", "c", "d", "e"]
+# Their digests begin with the same two bytes, so they share a bucket, as users of a large snapshot do.
+USERS = ["u503", "u16998", "u38391", "u51758", "u70789"]
 VALUES = [1, 2]
 DIGESTS = RowDigests(None, "as it is")
 
