@@ -283,13 +283,15 @@ def test_a_deletion_warns_of_a_folder_without_a_snapshot(
 
 
 @pytest.mark.parametrize("number", [3, 250], ids=["merged at the end", "not merged"])
+@pytest.mark.parametrize("points", [1, float("nan")], ids=["same row", "invalid row"])
 def test_a_suppressed_user_is_suppressed_and_not_unchanged_and_is_known_no_longer(
-    blux: Any, folder: Folder, number: int
+    blux: Any, folder: Folder, number: int, points: float
 ) -> None:
     users, suppression = USERS[:number], Suppression(["u1"], Hashes(None), "the list")
     send(blux, folder, users)
+    rows = [users[0], {**users[1], "points": points}, *users[2:]]
 
-    assert outcomes(send(blux, folder, users, suppression=suppression)) == {"suppressed": 1, "unchanged": number - 1}
+    assert outcomes(send(blux, folder, rows, suppression=suppression)) == {"suppressed": 1, "unchanged": number - 1}
     assert outcomes(send(blux, folder, users)) == {"delivered": 1, "unchanged": number - 1}
 
 
