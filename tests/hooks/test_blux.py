@@ -406,12 +406,12 @@ def test_rejected_records_are_named_by_number_and_field_and_the_others_are_deliv
 
 
 def test_the_rate_of_the_connection_is_kept(blux_emulator: Emulator, connect: Any) -> None:
-    connect(extra={"rate_limits": {"upsert_users": 50}})
+    connect(extra={"rate_limits": {"upsert_users": 10}})  # half of the published one
 
-    report = BluxHook().upsert_users([{"user_id": str(n)} for n in range(6)], batch_size=1)
+    report = BluxHook().upsert_users([{"user_id": str(n)} for n in range(4)], batch_size=1)
 
-    assert report.requests == 6
-    assert report.seconds >= 5 / 50 - 0.01  # a start that is late by a little does not delay those after it
+    assert report.requests == 4
+    assert report.seconds >= 3 / 10 - 0.01  # a start that is late by a little does not delay those after it
 
 
 def test_an_argument_overrides_the_rate_of_the_connection(blux_emulator: Emulator, connect: Any) -> None:
