@@ -99,15 +99,35 @@ def test_a_folder_may_be_named_relative_to_where_the_task_runs(
     assert (tmp_path / path / "x").read_bytes() == b"y"
 
 
-def test_a_write_that_fails_takes_no_room_on_the_disk(tmp_path: Path) -> None:
+# A timeout of the task is, like the second one, no `Exception`.
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=["full", "timeout"])
+def test_a_write_that_fails_takes_no_room_on_the_disk(tmp_path: Path, error: BaseException) -> None:
     def parts() -> Iterator[bytes]:
         yield b"new"
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
     folder = Folder(LocalFileSystem(), str(tmp_path), "snapshot_path")
     folder.write("x", b"old")
 
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(type(error)) as raised:
         folder.write("x", parts())
 
+    assert raised.value is error
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x": b"old"}
+
+
+def test_an_append_that_a_timeout_of_the_task_interrupts_leaves_no_half_line(tmp_path: Path) -> None:
+    class Interrupted(LocalFileSystem):
+        cachable = False
+
+        def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+            with super().open(path, mode, **options) as file:
+                file.write(b'{"r')
+            raise KeyboardInterrupt  # like a timeout of the task, no `Exception`
+
+    (tmp_path / "x").write_bytes(b"old\n")
+
+    with pytest.raises(KeyboardInterrupt):
+        Folder(Interrupted(), str(tmp_path), "rejects_path").append("x", b"new\n")
+
+    assert (tmp_path / "x").read_bytes() == b"old\n"
