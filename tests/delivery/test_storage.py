@@ -99,6 +99,18 @@ def test_a_folder_may_be_named_relative_to_where_the_task_runs(
     assert (tmp_path / path / "x").read_bytes() == b"y"
 
 
+def test_a_folder_on_a_file_server_is_created(tmp_path: Path) -> None:
+    class Server(LocalFileSystem):
+        protocol = "sftp"
+        cachable = False
+
+    folder = Folder(Server(), str(tmp_path / "new" / "rejects"), "rejects_path")
+    folder.prepare()
+    folder.write("x", b"y")
+
+    assert (tmp_path / "new" / "rejects" / "x").read_bytes() == b"y"
+
+
 # A timeout of the task is, like the second one, no `Exception`.
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=["full", "timeout"])
 def test_a_write_that_fails_takes_no_room_on_the_disk(tmp_path: Path, error: BaseException) -> None:
