@@ -322,6 +322,22 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_anything_is_sent(bl
         FileStore(Folder(LocalFileSystem(), str(tmp_path / "file" / "folder"), "checkpoint_path"), "task")
 
 
+@pytest.mark.parametrize(("method", "done"), [("cat_file", "read"), ("open", "written"), ("rm_file", "removed")])
+def test_a_checkpoint_file_that_cannot_be_reached_is_named(blux, tmp_path, method, done):
+    def refused(path: str, mode: str = "", **options: Any) -> Any:
+        if mode == "rb":
+            return LocalFileSystem.open(disk, path, mode, **options)
+        raise PermissionError(13, "Permission denied")
+
+    disk = LocalFileSystem(skip_instance_cache=True)
+    store = FileStore(Folder(disk, str(tmp_path), "checkpoint_path"), "task")
+    setattr(disk, method, refused)
+
+    named = rf"^checkpoint_path: .*/task\.checkpoint\.json cannot be {done} \(PermissionError: .*\)\. Check the storage"
+    with pytest.raises(BluxError, match=named):
+        push(blux, "upsert_users", ROWS, store=store)
+
+
 def test_a_checkpoint_is_kept_in_the_task_state_of_airflow(blux):
     class State(dict):
         """A task state store with three methods of Airflow's; it takes only values that JSON preserves."""
