@@ -555,9 +555,10 @@ def test_a_template_without_a_value_names_no_folder(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_of_an_unknown_storage_says_what_to_install(blux_emulator: Emulator) -> None:
+@pytest.mark.parametrize("storage", ["nostorage", "box"], ids=["unknown", "its package is missing"])
+def test_a_folder_of_an_unknown_storage_says_what_to_install(blux_emulator: Emulator, storage: str) -> None:
     with pytest.raises(BluxConfigError, match=r"receipts_path .* Airflow provider of its storage is installed"):
-        BluxHook().delete_users(["a"], receipts_path="nostorage://bucket/receipts")
+        BluxHook().delete_users(["a"], receipts_path=f"{storage}://bucket/receipts")
 
 
 def test_two_deletions_of_one_run_have_receipts_of_their_own(blux_emulator: Emulator, tmp_path: Path) -> None:
