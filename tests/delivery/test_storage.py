@@ -128,6 +128,19 @@ def test_a_write_that_fails_takes_no_room_on_the_disk(tmp_path: Path, error: Bas
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x": b"old"}
 
 
+def test_an_upload_that_a_timeout_of_the_task_interrupts_leaves_no_object() -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"new"
+        raise KeyboardInterrupt  # like a timeout of the task, no `Exception`
+
+    fs = MemoryFileSystem()
+
+    with pytest.raises(KeyboardInterrupt):
+        Folder(fs, "/interrupted-upload", "snapshot_path").write("x", parts())
+
+    assert not fs.exists("/interrupted-upload/x")
+
+
 def test_an_append_that_a_timeout_of_the_task_interrupts_leaves_no_half_line(tmp_path: Path) -> None:
     class Interrupted(LocalFileSystem):
         cachable = False
