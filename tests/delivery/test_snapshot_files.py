@@ -290,7 +290,8 @@ def test_a_merged_snapshot_is_read_from_object_storage(blux: Any) -> None:
     fs.store.clear()
     folder = Folder(fs, "/ranges", "snapshot_path")
     send(blux, folder)
-    assert [name for name in folder.sizes() if name.endswith(MERGED)]
+    [merged] = folder.sizes()
+    assert merged.endswith(MERGED)
 
     assert send(blux, folder).unchanged == 30
     snapshot = snapshot_in(folder, "delete_users")
