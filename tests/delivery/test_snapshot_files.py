@@ -611,7 +611,10 @@ def test_a_digest_of_a_row_is_not_of_a_single_field(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_of_a_file_is_removed_by_a_merge_a_day_later(blux: Any, tmp_path: Path) -> None:
     send(blux, tmp_path)
     left = [tmp_path / name for name in ("0a.000000.snapshot.11.unfinished", "0b.merged.snapshot.22.unfinished")]
-    others = [tmp_path / name for name in ("0c.000000.snapshot.33.unfinished", "mine.txt", "mine.csv.44.unfinished")]
+    others = [
+        tmp_path / name
+        for name in ("0c.000000.snapshot.33.unfinished", "mine.txt", "mine.csv.44.unfinished", "mine.snapshot.zip")
+    ]
     for file in (*left, *others):
         file.write_bytes(b"x")
     yesterday = (datetime.now(UTC) - timedelta(hours=25)).timestamp()
