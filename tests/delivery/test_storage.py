@@ -111,6 +111,22 @@ def test_a_folder_on_a_file_server_is_created(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "rejects" / "x").read_bytes() == b"y"
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_name_and_a_line_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((sorted(path.name for path in tmp_path.glob("?")), os.fstat(descriptor).st_size))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = Folder(LocalFileSystem(), str(tmp_path), "receipts_path")
+    folder.write("x", b"whole")
+    folder.append("y", b"a line\n")
+
+    assert synced == [([], 5), (["x", "y"], 7)]
+
+
 # A timeout of the task is, like the second one, no `Exception`.
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=["full", "timeout"])
 def test_a_write_that_fails_takes_no_room_on_the_disk(tmp_path: Path, error: BaseException) -> None:
