@@ -132,6 +132,19 @@ def test_other_files_in_the_folder_are_left_alone(blux: Any, tmp_path: Path) -> 
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_a_dry_run_merges_nothing(blux: Any, tmp_path: Path) -> None:
+    run, records = begun(tmp_path, USERS)
+    run.accepted(records)
+    run.end(is_whole=False)
+    before = files(tmp_path)
+
+    dry = snapshot_in(tmp_path, read_only=True)
+    assert push(blux, "upsert_users", USERS, snapshot=dry, validate_only=True).unchanged == 30
+    assert files(tmp_path) == before
+    assert send(blux, tmp_path).unchanged == 30
+    assert files(tmp_path) != before
+
+
 def test_the_first_run_leaves_one_file_and_the_next_a_little_beside_it(blux: Any, tmp_path: Path) -> None:
     users = [{"user_id": f"u{number}"} for number in range(2000)]
     send(blux, tmp_path, users)
