@@ -552,14 +552,15 @@ def test_a_user_whom_an_open_run_was_about_to_send_is_not_known_by_what_another_
     assert len(load(folder_of(tmp_path), now=now + timedelta(days=1)).rows) == 0
 
 
-def test_of_two_runs_that_did_not_see_each_other_what_both_sent_is_not_known(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_whole", [True, False], ids=["merged", "not merged"])
+def test_of_two_runs_that_did_not_see_each_other_what_both_sent_is_not_known(tmp_path: Path, is_whole: bool) -> None:
     runs = [snapshot_in(tmp_path) for _ in range(2)]
     for run in runs:
         run.begin()
     for run, ids in zip(runs, ["ab", "bc"], strict=True):
         records = [Record(1, user_id, mark=run.mark({"user_id": user_id})) for user_id in ids]
         run.accepted(records)
-        run.end(is_whole=True)
+        run.end(is_whole=is_whole)
 
     after = snapshot_in(tmp_path)
     after.begin()
@@ -567,7 +568,7 @@ def test_of_two_runs_that_did_not_see_each_other_what_both_sent_is_not_known(tmp
     assert [mark.is_in_snapshot for mark in marks] == [True, False, True]
 
     after.accepted([Record(1, "b", mark=marks[1])])
-    after.end(is_whole=True)
+    after.end(is_whole=is_whole)
     assert known(tmp_path) == 3
 
 
