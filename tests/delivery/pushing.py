@@ -30,6 +30,8 @@ from airflow_provider_blux.records.encoding import encode
 
 # What the tests of outcomes send at; the pace has tests of its own.
 UNPACED = 5000.0
+# Users whose digests begin with the same two bytes, so they share a bucket, as users of a large snapshot do.
+OF_ONE_BUCKET = ["u503", "u16998", "u38391", "u51758", "u70789"]
 
 
 def own_threads() -> list[threading.Thread]:

@@ -20,7 +20,7 @@ from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, Snapsh
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.exceptions import BluxError, BluxSnapshotError
-from tests.delivery.pushing import Memory, push, snapshot_in, target_of
+from tests.delivery.pushing import OF_ONE_BUCKET, Memory, push, snapshot_in, target_of
 
 USERS = [{"user_id": f"u{number}", "email": f"kim{number}@example.com"} for number in range(30)]
 
@@ -499,7 +499,8 @@ def test_a_merge_that_ends_after_a_full_refresh_brings_nobody_back(blux: Any, tm
 
 
 def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
-    for number, rows in enumerate([[("a", 1), ("b", 1), ("c", 1)], [("a", 1), ("b", 2), ("d", 1)]]):
+    a, b, c, d, _ = OF_ONE_BUCKET
+    for number, rows in enumerate([[(b, 1), (a, 1), (c, 1)], [(b, 2), (a, 1), (d, 1)]]):
         one = tmp_path / str(number)
         snapshot = snapshot_in(one)
         snapshot.begin()
@@ -514,7 +515,7 @@ def test_of_two_merged_files_what_both_say_is_known(tmp_path: Path) -> None:
     snapshot = snapshot_in(together)
     snapshot.begin()
 
-    marks = [snapshot.mark({"user_id": user, "x": value}) for user, value in zip("abcd", [1, 2, 1, 1], strict=True)]
+    marks = [snapshot.mark({"user_id": user, "x": value}) for user, value in [(a, 1), (b, 2), (c, 1), (d, 1)]]
     assert [mark.is_in_snapshot for mark in marks] == [True, False, False, False]
 
 

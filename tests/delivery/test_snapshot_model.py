@@ -18,10 +18,9 @@ from airflow_provider_blux.delivery.snapshot import Snapshot
 from airflow_provider_blux.delivery.snapshot_files import MERGED, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load
 from airflow_provider_blux.delivery.storage import Folder
-from tests.delivery.pushing import snapshot_in, target_of
+from tests.delivery.pushing import OF_ONE_BUCKET, snapshot_in, target_of
 
-# Their digests begin with the same two bytes, so they share a bucket, as users of a large snapshot do.
-USERS = ["u503", "u16998", "u38391", "u51758", "u70789"]
+USERS = OF_ONE_BUCKET
 VALUES = [1, 2]
 DIGESTS = RowDigests(None, "as it is")
 
