@@ -164,7 +164,7 @@ class _Files:
     def _in_order(self) -> list[str]:
         """Return the runs in order: a run comes after the runs whose files it found at its start."""
         run_of = {piece.header.name: run for run, pieces in self._live.items() for piece in pieces}
-        found = {run: {run_of[name] for name in self._found[run] if name in run_of} for run in sorted(self._live)}
+        found = {run: {run_of[name] for name in self._found[run] if name in run_of} for run in self._live}
         return list(TopologicalSorter(found).static_order())
 
     def _is_line(self, order: Sequence[str]) -> bool:
