@@ -19,6 +19,7 @@ def test_the_guard_lets_exactly_max_users_pass(blux_emulator: Emulator) -> None:
     report = BluxHook().delete_users(["a", "b", "b", {"user_id": "a"}], max_users=2)
 
     assert (report.delivered, report.merged) == (2, 2)
+    assert BluxHook().delete_users(["a", "a"], max_users=1).merged == 1
 
 
 @pytest.mark.parametrize("once", [False, True], ids=["a list", "a generator"])
