@@ -168,7 +168,7 @@ class Freshness:
 
 def guarded(
     rows: Iterable[Any],
-    max_users: int | None,
+    max_users: int,
     *,
     shape: Shape = deletion,
     is_stopped: Callable[[], bool] = lambda: False,
@@ -178,7 +178,6 @@ def guarded(
     An iterator is read into a list, which is returned. Other rows are counted now and read again for the delivery. They
     are checked again then, since a query may return more rows the second time.
 
-    :param max_users: ``None`` for no limit.
     :param shape: returns the id and the record of a row.
     :param is_stopped: returns whether reading must stop.
     :raises BluxGuardError: the rows have more than ``max_users`` users; raised now, or when the rows are read again.
@@ -187,8 +186,6 @@ def guarded(
     :raises BluxSourceError: there were rows when they were counted, and there are none when they are read again.
     :raises BluxStopped: the run was asked to stop.
     """
-    if max_users is None:
-        return rows
     check_max_users(max_users)
     if isinstance(rows, Iterator):
         # A table row is a new object for each record. A source may reuse other objects, so those are copied.
