@@ -611,6 +611,19 @@ def test_the_users_of_many_batches_are_removed_by_one_write(tmp_path: Path) -> N
     assert [len(list(piece.users())) for piece in pieces] == [0, 1, 20_000, 20_000, 4]
 
 
+def test_a_batch_is_sent_before_the_source_is_read_to_its_end(tmp_path: Path) -> None:
+    snapshot = snapshot_in(tmp_path)
+    snapshot.begin()
+    batches = (
+        Batch(number, number, number, records={number: Record(number, number, mark=snapshot.mark_of(str(number)))})
+        for number in range(1, 10)
+    )
+
+    next(snapshot.announced(batches))
+
+    assert len(list(batches)) == 8
+
+
 def test_digests_with_a_key_and_without_one_have_nothing_in_common(tmp_path: Path) -> None:
     marks = [snapshot_in(tmp_path, key=key).mark(USERS[0]) for key in (None, "one", "two")]
 
