@@ -270,6 +270,8 @@ def _understood(saved: Any, settings: str) -> _State:
         raise BluxCheckpointError(
             f"The checkpoint cannot be read: it is not what this package writes. {WAY_OUT}"
         ) from None
+    if not (state.records or state.ahead or state.doubt):
+        return _State(settings)  # nothing binds the next try, such as one after a wrong connection was corrected
     if state.settings != settings:
         raise BluxCheckpointError(
             "The checkpoint of an earlier try belongs to other settings: batch_size, on_unknown, list_key, "

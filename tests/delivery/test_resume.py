@@ -21,6 +21,7 @@ from airflow_provider_blux.delivery.rejects import RejectsFile
 from airflow_provider_blux.delivery.storage import Folder
 from airflow_provider_blux.emulator import Emulator
 from airflow_provider_blux.exceptions import (
+    BluxAuthError,
     BluxCheckpointError,
     BluxConfigError,
     BluxError,
@@ -272,6 +273,17 @@ def test_a_checkpoint_of_another_server_is_refused_before_anything_is_sent(blux)
         with pytest.raises(BluxCheckpointError, match="belongs to other settings"):
             push(other, "upsert_users", ROWS, store=store, batch_size=100)
         assert other.requests() == []
+
+
+@pytest.mark.parametrize("on_unknown", ["resend", "keep"])
+def test_a_checkpoint_of_a_try_that_delivered_nothing_allows_a_corrected_connection(blux, on_unknown):
+    store = Memory()
+    blux.fault(kind="status", status=401)
+    with pytest.raises(BluxAuthError):
+        push(blux, "send_events", EVENTS, store=store, on_unknown=on_unknown)
+
+    with Emulator() as other:
+        assert push(other, "send_events", EVENTS, store=store, on_unknown=on_unknown).delivered == 1000
 
 
 @pytest.mark.parametrize(
