@@ -233,6 +233,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         :raises BluxError: the delivery failed, and a retry may help.
         """
         self._hook = BluxHook(self.blux_conn_id, self.api)
+        if self._is_killed:  # Airflow 3 calls `on_kill` while it renders the templates, and does not stop by itself
+            self._hook.stop()
         failure: BluxError | None = None
         try:
             for name in self._safeguards:
@@ -258,6 +260,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
 
     def on_kill(self) -> None:
         """Ask the running delivery to stop: requests in flight are finished, and no new one is started."""
+        self._is_killed = True
         if self._hook:
             self._hook.stop()
 

@@ -40,6 +40,7 @@ class ObservedOperator(BaseOperator):
     validate_only: Any
     rejects_path: Any
     _hook: BluxHook | None = None
+    _is_killed = False
     _standing: Standing | None = None
     #: The URLs of the links of this try, by their ``xcom_key``; None until the try has ended. The keys are text, since
     #: OpenLineage may write all attributes of an operator as JSON (``include_full_task_info``).

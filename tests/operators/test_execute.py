@@ -263,9 +263,17 @@ def test_a_killed_task_sends_nothing_more(blux_emulator: Emulator) -> None:
     assert not {"100", "199"} & dict(blux_emulator.users()).keys()
 
 
-def test_killing_a_task_that_has_not_begun_or_has_ended_does_nothing(blux_emulator: Emulator) -> None:
+def test_a_task_that_is_killed_before_it_begins_sends_nothing(blux_emulator: Emulator) -> None:
     operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}])
 
     operator.on_kill()
+    with pytest.raises(BluxStopped):
+        operator.execute({})
+    assert not dict(blux_emulator.users())
+
+
+def test_killing_a_task_that_has_ended_does_nothing(blux_emulator: Emulator) -> None:
+    operator = BluxUpsertUsersOperator(task_id="push", users=[{"user_id": "a"}])
+
     assert operator.execute({})["delivered"] == 1
     operator.on_kill()
