@@ -134,7 +134,7 @@ class ObservedOperator(BaseOperator):
     def _changed(self) -> Asset | None:
         try:
             return self._hook.asset(self.operation) if self._hook else None
-        except BluxError:  # the task has already failed with this error and logged it
+        except Exception:  # noqa: BLE001 - the task has already failed with this error (also of Airflow), and logged it
             return None
 
     def _inputs(self) -> list[Dataset]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, Asset, AssetAlias
 
 from airflow_provider_blux.assets import blux
 from airflow_provider_blux.emulator import Emulator
@@ -53,6 +53,16 @@ def test_lineage_names_a_file_without_the_connection_and_a_glob_by_its_folder(
     path: str, namespace: str, name: str
 ) -> None:
     assert [(file.namespace, file.name) for file in files(path)] == [(namespace, name)]
+
+
+def test_a_task_without_its_connection_has_lineage_too(tmp_path: Path) -> None:
+    operator = BluxUpsertUsersOperator(task_id="push", path=f"{tmp_path}/users.csv", blux_conn_id="not_there")
+    with pytest.raises(AirflowNotFoundException):
+        operator.execute({})
+
+    lineage = operator.get_openlineage_facets_on_failure(None)
+    assert [file.name for file in lineage.inputs] == [f"{tmp_path}/users.csv"]
+    assert not lineage.outputs
 
 
 def test_a_database_without_lineage_costs_the_inputs_and_nothing_else(
