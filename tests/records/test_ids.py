@@ -36,14 +36,21 @@ PLACES = [
     (("delete_users", "application"), {}, "user_id"),
     (("delete_users", "open"), {}, "user_id"),
 ]
-NUMBERS = ["123.0", "123.00", "0.0", "-7.0", "123.", "1.23457E+11", "1.2E+11", "1e+16", "1E+5", "1.2E11", "1,23E+11"]
+NUMBERS = [
+    *("123.0", "123.00", "0.0", "-7.0", "123.", "1.23457E+11", "1.2E+11", "1e+16", "1E+5", "1.2E11", "1,23E+11"),
+    *("+7.0", "-1E+5", "+1.2E+11", "-1.2E11", "1,2e11"),
+]
 MISSING = [
     *("nan", "NaN", "NAN", "-nan", "None", "NONE", "NULL", "null", "Null", "(null)", "<null>", "[NULL]", "\\N", "NaT"),
     *("<NA>", "NA", "N/A", "n/a", "#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "####"),
-    *("#" * 40, "#ERROR!", "undefined", "inf", "-inf", "+Inf", "Infinity", "[object Object]"),
+    *("#" * 40, "#ERROR!", "#SPILL!", "#CALC!", "undefined", "inf", "-inf", "+Inf", "Infinity", "+infinity"),
+    *("-Infinity", "sNaN", "[object Object]"),
 ]
 MARKED = ['="00123"', "'00123", "'u-1", '"123"', "'123'", '"', '"123']
-LISTED = ['["a1", "b1"]', "['a1']", "[1, 2]", "('a1', 'b1')", '{"user_id": "a1"}', '[{"user_id": "a1"}]', "[]", "{}"]
+LISTED = [
+    *('["a1", "b1"]', "['a1']", "[1, 2]", "('a1', 'b1')", '{"user_id": "a1"}', '[{"user_id": "a1"}]', "[]", "{}"),
+    *('[ "a1" ]', '( "a1", "b1" )', "{'user_id': 'a1'}", '{ "user_id": "a1" }'),
+]
 REAL = [
     *(
         "0",
@@ -128,7 +135,7 @@ def test_an_id_that_is_passed_on_at_first_sight_would_be_passed_on_at_the_second
 INVISIBLE = [
     *("\0", "\x01", "\x7f", "\x85", "\u00ad", "\u061c", "\u180e", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f"),
     *("\u2028", "\u2029", "\u202e", "\u2060", "\u2066", "\u3164", "\uffa0", "\u2800", "\ufeff", "\ufff9", "\U000e0061"),
-    *("\t", "\n", "\r", "\x1b"),
+    *("\t", "\n", "\r", "\x1b", "\u115f", "\u1160"),
 ]
 
 
