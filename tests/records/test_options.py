@@ -99,6 +99,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"json_columns": [1]}, "json_columns must be a list of columns"),
     ({"json_columns": ""}, "json_columns must be a list of columns"),
     ({"json_columns": {"a": 1}}, "json_columns must be a list of columns"),
+    *(
+        ({"exclude_fields": [name]}, "is one name; write several as a list")
+        for name in ("phone_number,grade", "phone_number; grade", "grade phone_number", "grade,consents")
+    ),
     ({"timestamp_unit": "ns"}, "timestamp_unit must be 's', 'ms' or 'us'"),
     ({"timestamp_unit": ""}, "timestamp_unit must be"),
     ({"timestamp_unit": ["s"]}, "timestamp_unit must be"),
