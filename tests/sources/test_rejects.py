@@ -126,6 +126,13 @@ def test_text_that_stands_for_another_value_is_not_sent_until_somebody_has_looke
     assert user["custom_user_properties"] == {"points": 5}
 
 
+def test_columns_of_text_that_are_no_list_leave_the_record_rejected(tmp_path: Path) -> None:
+    (error,) = read(file_of(tmp_path, line({"user_id": "a", "grade": "nan"}, as_text="grade")))
+
+    assert isinstance(error, BluxRecordError)
+    assert (error.field, error.as_text) == ("grade", ["grade"])
+
+
 def older(folder: Path, **more: Any) -> str:
     """Return the rejects file of a user who has given a consent, and withdrawn it later."""
     consent = "marketing_notification_consent"
