@@ -191,6 +191,13 @@ def test_a_value_with_quotes_in_it_is_not_repeated(shop: sqlite3.Connection) -> 
     assert "s h" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["kim@example.com", "01058267341", "010-5826-7341", "010.5826.7341", "12345"])
+def test_a_value_without_quotes_in_an_error_is_redacted(shop: sqlite3.Connection, value: str) -> None:
+    with pytest.raises(BluxSourceError, match=r"OperationalError: no such column: \S*\*\*\*") as raised:
+        list(query('SELECT users."%s" FROM users'.replace("%s", value)))
+    assert value not in str(raised.value)
+
+
 def test_columns_of_one_name_are_refused(shop: sqlite3.Connection) -> None:
     with pytest.raises(BluxConfigError, match="returns id, name twice; give each column its own name with AS"):
         list(query("SELECT id, id, name, age, name FROM users"))
