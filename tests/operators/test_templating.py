@@ -376,7 +376,7 @@ def test_a_template_without_a_value_is_no_missing_file(blux_emulator: Emulator, 
 
 @pytest.mark.parametrize("on_missing", ["succeed", "skip", "fail"])
 @pytest.mark.parametrize("template", ["{{ params.files }}", "{{ params.files | tojson }}"])
-@pytest.mark.parametrize("files", [["/exports/users.csv"], ["/exports/1.csv", "/exports/2.csv"], [], ("/users.csv",)])
+@pytest.mark.parametrize("files", [["/exports/users.csv"], ["/1.csv", "/2.csv"], [], (), ("/users.csv",)])
 def test_a_list_that_a_template_made_text_is_no_missing_file(
     blux_emulator: Emulator, template: str, files: Any, on_missing: Any
 ) -> None:

@@ -65,6 +65,7 @@ def test_json_lines(content: bytes, records: list[Any]) -> None:
         (b' [ {"a": 1},\n {"a": 2} ]\n', [{"a": 1}, {"a": 2}]),
         (BOM + '[{"a": "한글"}]'.encode(), [{"a": "한글"}]),
         (b"[null, 1]", [None, 1]),
+        (b"[\r\n\t1\t,\r\n\t2\r\n]\r\n", [1, 2]),
     ],
 )
 def test_json_arrays(content: bytes, records: list[Any]) -> None:
@@ -339,7 +340,7 @@ def test_an_unknown_encoding_is_a_mistake_in_the_dag(encoding: Any) -> None:
         dialect_of(encoding)
 
 
-@pytest.mark.parametrize("delimiter", ["", ";;", "\\t", '"', "\n", "\r", b";", 5])
+@pytest.mark.parametrize("delimiter", ["", ";;", "\\t", '"', "\n", "\r", "\0", b";", 5])
 def test_a_delimiter_is_one_character(delimiter: Any) -> None:
     with pytest.raises(BluxConfigError, match=r"^delimiter must be one character"):
         dialect_of(None, delimiter)

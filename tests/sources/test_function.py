@@ -82,6 +82,8 @@ def test_a_row_of_a_database_is_one_record_and_not_an_id_for_each_column() -> No
         ('"john@example.com"', "str"),
         ("5", "int"),
         (b"[]", "bytes"),
+        (bytearray(b"[]"), "bytearray"),
+        pytest.param(memoryview(b"[]"), "memoryview", id="memoryview"),
         (5, "int"),
         (Path("/data/john@example.com.csv"), "PosixPath"),
         (pd.Timestamp("2026-01-31"), "Timestamp"),

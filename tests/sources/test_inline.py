@@ -163,6 +163,7 @@ def test_none_says_that_the_upstream_task_returned_nothing() -> None:
         (5, "int"),
         (b"[]", "bytes"),
         (bytearray(b"[]"), "bytearray"),
+        (memoryview(b"[]"), "memoryview"),
         ({"a"}, "set"),
         (rows(), "generator"),
         (iter([1]), "list_iterator"),
