@@ -99,7 +99,7 @@ def from_upstream(names: Iterable[str], arguments: Mapping[str, Any], *, within:
     dag = arguments.get("dag")
     mapped = dag.task_dict.get(arguments["task_id"]) if dag else None
     partial = getattr(mapped, "partial_kwargs", None)
-    if mapped is None or partial is None:
+    if partial is None:
         return set()
     given = getattr(mapped, f"{within}_expand_input" if within else "expand_input").value
     if not (isinstance(given, XComArg) or (isinstance(given, list) and any(isinstance(one, XComArg) for one in given))):
