@@ -28,7 +28,6 @@ _MISSING = frozenset(
         *("#n/a", "#na", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!", "#error!", "#spill!", "#calc!"),
     }
 )
-_LONGEST_WORD = max(map(len, _MISSING))
 _REPLACEMENT = "\ufffd"
 # Text of a list, a tuple or an object, in the notation of Python or JSON.
 _MANY = re.compile(r"""\[[\d\s,]*\]|[\[(]\s*["'{].*[\])]|\{(\s*["'].*)?\}""")
@@ -89,7 +88,7 @@ def damage_of(written: str) -> str | None:
 
 def missing_in(written: str) -> str | None:
     """Return the reason and the fix if text stands for a missing value, such as ``null``; else ``None``."""
-    is_word = len(written) <= _LONGEST_WORD and (written == "NA" or written.lower() in _MISSING)
+    is_word = written == "NA" or written.lower() in _MISSING
     if is_word or (written.startswith("#") and not written.strip("#")):  # "####": a spreadsheet column was too narrow
         return (
             "is text that stands for a missing value; make it null at the source, or leave the record out "
