@@ -101,7 +101,7 @@ class SqlSource:
             with reading(hook.get_conn) as cursor:
                 yield from self._rows(cursor)
         except Exception as error:
-            if _database_error(error) is None and isinstance(error, BluxError | AirflowException):
+            if isinstance(error, BluxError | AirflowException):
                 raise
             raise BluxSourceError(self._failure(error), retry_helps=not self._is_lasting(error)) from None
 
