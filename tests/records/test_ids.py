@@ -143,7 +143,8 @@ INVISIBLE = [
 @pytest.mark.parametrize("check_ids", [True, False])
 def test_an_invisible_character_makes_no_other_user(kind: Any, around: Any, field: str, check_ids: bool) -> None:
     for sign in INVISIBLE:
-        for value in (f"u{sign}1", f"{sign}u1", f"u1{sign}", sign, f"고{sign}객", f"u{sign}👧", f"👧{sign}1"):
+        within = (f"u{sign}1", f"고{sign}객", f"u{sign}👧", f"👧{sign}1")
+        for value in (*within, f"{sign}u1", f"u1{sign}", f"{sign}👧👧", f"👧👧{sign}", sign):
             found = outcome(RowShape(*kind, Shaping(check_ids=check_ids)), {**around, field: value})
             assert isinstance(found, Exception)
             assert "invisible character" in str(found) or "whitespace around it" in str(found)
