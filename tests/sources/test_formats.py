@@ -316,13 +316,13 @@ def test_a_byte_order_mark_tells_utf_8_whatever_encoding_is_said() -> None:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_csv_is_read_in_its_encoding_and_with_its_delimiter(encoding: str, end: str, delimiter: str) -> None:
-    lines = ["이름{d}등급", "홍길동{d}", '"두{d}\n줄"{d}금']
+    lines = ["이름{d}등급", "홍길동{d}", '"두{d}\n줄\r\n"{d}금']
     content = end.join(line.format(d=delimiter) for line in lines).encode(encoding)
 
     layout = layout_of("users.csv", None, dialect_of(encoding, delimiter))
     assert list(records(io.BytesIO(content), "f", layout)) == [
         {"이름": "홍길동", "등급": None},
-        {"이름": f"두{delimiter}\n줄", "등급": "금"},
+        {"이름": f"두{delimiter}\n줄\r\n", "등급": "금"},
     ]
 
 
