@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,3 +51,16 @@ def test_another_word_is_refused() -> None:
     for word in ("drop", "", None):
         with pytest.raises(BluxConfigError, match="on_unknown must be 'resend' or 'keep'"):
             BluxSendEventsOperator(task_id="send", events=[], on_unknown=word)  # type: ignore[arg-type]
+
+
+def test_a_folder_for_the_checkpoint_is_enough_without_a_task_state(
+    blux_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    instance = SimpleNamespace(dag_id="crm", run_id="1", task_id="send", map_index=-1, try_number=1)
+    task = BluxSendEventsOperator(
+        task_id="send", events=[EVENT], on_unknown="keep", checkpoint_path=str(tmp_path / "progress")
+    )
+
+    assert task.execute({"ti": instance})["delivered"] == 1  # type: ignore[typeddict-item]
+    assert "No progress is kept" not in caplog.text

@@ -95,19 +95,28 @@ def test_text_arrives_whole_whatever_character_set_the_connection_names(
 
 @pytest.fixture
 def procedures() -> Iterator[None]:
-    """Two procedures, one with one result and one with two."""
+    """Three procedures: with one result, with two, and with an error after the first."""
     with closing(pymysql.connect(**SERVER)) as database, database.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE PROCEDURE blux_test_one() SELECT 1 AS i")
         cursor.execute("CREATE OR REPLACE PROCEDURE blux_test_two() BEGIN SELECT 1 AS i; SELECT 2 AS i; END")
+        cursor.execute(
+            "CREATE OR REPLACE PROCEDURE blux_test_failed() BEGIN SELECT 1 AS i; SIGNAL SQLSTATE '45000'; END"
+        )
         yield
         cursor.execute("DROP PROCEDURE blux_test_one")
         cursor.execute("DROP PROCEDURE blux_test_two")
+        cursor.execute("DROP PROCEDURE blux_test_failed")
 
 
 def test_a_procedure_may_have_one_result_only(procedures: None, connect: Callable[..., Any]) -> None:
     assert list(rows_of(connect, "CALL blux_test_one()")) == [{"i": 1}]
     with pytest.raises(BluxConfigError, match="returns several results"):
         list(rows_of(connect, "CALL blux_test_two()"))
+
+
+def test_an_error_after_the_rows_of_a_procedure_is_not_lost(procedures: None, connect: Callable[..., Any]) -> None:
+    with pytest.raises(Exception, match="45000|1644"):
+        list(rows_of(connect, "CALL blux_test_failed()"))
 
 
 @pytest.mark.parametrize("value", ["DATE '0000-00-00'", "DATE '2026-00-15'", "TIMESTAMP '0000-00-00 00:00:00'"])
