@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError, BluxSourceError
 from airflow_provider_blux.sources.lines import LONGEST_RECORD, lines_of
@@ -76,7 +76,8 @@ def comma_separated(
     :raises BluxSourceError: the file is empty, is not CSV, or has columns without a name or with the same name.
     """
     _allow_long_cells()
-    rows = csv.reader(_decoded(file, name, dialect.encoding), strict=True, delimiter=dialect.delimiter)
+    text = io.TextIOWrapper(file, dialect.encoding, newline="\n")
+    rows = csv.reader(_lines(text, name), strict=True, delimiter=dialect.delimiter)
     try:
         header = next(filter(None, rows), None)  # blank lines are skipped, also before the header
         if header is None:
@@ -106,6 +107,8 @@ def comma_separated(
                     None, f"line {rows.line_num} of {name} has {len(row)} cells, the header has {len(header)}"
                 )
     except UnicodeError as error:
+        if _is_cut_off(error, file):
+            raise BluxSourceError(f"{name} is cut off within a character of its last line.") from None
         line = rows.line_num + 1 + _line_ends_before(error)
         raise BluxConfigError(_not_of(dialect.encoding, f"line {line} of {name}")) from None
     except csv.Error as error:  # its messages are fixed texts without values
@@ -154,46 +157,23 @@ def _not_of(encoding: str, where: str) -> str:
 def _line_ends_before(error: UnicodeError) -> int:
     """Return the number of line ends between the start of the bytes that could not be decoded, and the fault in them.
 
-    There may be some in UTF-16 and UTF-32, which are not decoded line by line.
+    These lines have not been counted yet, since a file is decoded in blocks.
     """
-    if not isinstance(error, UnicodeDecodeError) or not error.encoding.startswith("utf"):
+    if not isinstance(error, UnicodeDecodeError):
         return 0
-    return len(re.findall(r"\r\n?|\n", error.object[: error.start].decode(error.encoding, "replace")))
+    return error.object[: error.start].decode(error.encoding, "replace").count("\n")
 
 
-def _decoded(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
-    """Yield the lines of a file as text, without the byte order mark at its start.
+def _is_cut_off(error: UnicodeError, file: BinaryIO) -> bool:
+    """Return whether the bytes that could not be decoded are the last ones of the file."""
+    return isinstance(error, UnicodeDecodeError) and error.end == len(error.object) and not file.read(1)
+
+
+def _lines(text: IO[str], name: str) -> Iterator[str]:
+    """Yield the lines of a file without the byte order mark at its start.
 
     A codec whose name tells the byte order, such as UTF-16-LE, decodes the mark to a character like any other.
-
-    :raises UnicodeError: a line is not in the encoding.
-    :raises BluxConfigError: the file starts with the byte order mark of UTF-8, but another encoding is given.
-    :raises BluxSourceError: the last line ends in the middle of a character, or a line is too long for a record.
     """
-    lines = _lines(file, name, encoding)
+    lines = lines_of(text, name, "\n")
     yield next(lines, "").lstrip(_BYTE_ORDER_MARK)
     yield from lines
-
-
-def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:
-    """Yield the lines of a file as text, as :func:`_decoded` does, but with a byte order mark.
-
-    Each line is decoded separately, so that all lines before a line with a fault are yielded. A few encodings, such as
-    UTF-16, do not allow this; with them, some lines before the fault may be missing.
-    """
-    # UTF-16 and UTF-32, in which a line end has several bytes; ISO 2022, in which a line may depend on earlier ones.
-    if "\n".encode(encoding) != b"\n" or encoding.startswith("iso2022"):
-        yield from lines_of(io.TextIOWrapper(file, encoding, newline=""), name, "\n")
-        return
-    lines = lines_of(file, name, b"\n")
-    line = next(lines, b"")
-    if line.startswith(codecs.BOM_UTF8) and encoding != "utf-8":
-        raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")
-    try:
-        while line:
-            yield line.decode(encoding)
-            line = next(lines, b"")
-    except UnicodeDecodeError as error:
-        if error.end == len(error.object) and not line.endswith(b"\n"):
-            raise BluxSourceError(f"{name} is cut off within a character of its last line.") from None
-        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
@@ -120,5 +121,7 @@ def _check_beginning(text: io.BufferedReader, name: str, layout: Layout) -> None
     if beginning.startswith(_UTF_16) and layout.dialect.encoding == Dialect().encoding:
         way_out = "set encoding='utf-16'" if layout.file_format == "csv" else "save it as UTF-8"
         raise BluxConfigError(f"{name} is UTF-16 text; {way_out}.")
+    if layout.file_format == "csv" and beginning.startswith(BOM_UTF8) and layout.dialect.encoding != Dialect().encoding:
+        raise BluxConfigError(f"{name} begins with the byte order mark of UTF-8. Leave encoding out.")
     if layout.file_format == "jsonl" and _ARRAY.match(beginning):
         raise BluxConfigError(f"{name} begins with a JSON array, not with an object a line. Set file_format='json'.")

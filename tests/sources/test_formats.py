@@ -305,9 +305,24 @@ def test_a_csv_of_another_encoding_names_the_argument_and_is_not_tried_again(
     assert not BluxConfigError.retry_helps
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949", "utf-16", "utf-32-le"])
+def test_a_csv_that_ends_within_a_character_is_tried_again(encoding: str) -> None:
+    content = "a,b\n1,2\n3,\ud55c".encode(encoding)[:-1]
+    rows = comma_separated(io.BytesIO(content), "f", dialect_of(encoding))
+    with pytest.raises(BluxSourceError, match=r"^f is cut off within a character of its last line\.$") as raised:
+        list(rows)
+    assert raised.value.retry_helps
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_carriage_return_alone_ends_no_row(encoding: str) -> None:
+    with pytest.raises(BluxSourceError, match="f is not valid CSV"):
+        list(comma_separated(io.BytesIO("user_id\n12\r34\n".encode(encoding)), "f", dialect_of(encoding)))
+
+
 def test_a_byte_order_mark_tells_utf_8_whatever_encoding_is_said() -> None:
     with pytest.raises(BluxConfigError, match=r"^f begins with the byte order mark of UTF-8\. Leave encoding out"):
-        list(comma_separated(io.BytesIO(BOM + b"a\n1\n"), "f", dialect_of("latin-1")))
+        list(records(io.BytesIO(BOM + b"a\n1\n"), "f", layout_of("f", "csv", dialect_of("latin-1"))))
 
 
 @pytest.mark.parametrize(
