@@ -15,16 +15,6 @@ from airflow_provider_blux.emulator.rates import LIMIT_KINDS
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError
-    return port
-
-
-_port.__name__ = "port number"  # what argparse calls it in its message
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_blux.emulator",
@@ -33,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on, 0.0.0.0 for any (default: %(default)s)"
     )
-    parser.add_argument("--port", type=_port, default=8088, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8088, help="0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--certificate",
         metavar="FOLDER",
