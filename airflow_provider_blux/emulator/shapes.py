@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from email.message import Message
 from typing import Any
 
 # Takes a value and its place in the body (`where`); raises RefusedError if the API does not allow the value there.
@@ -30,16 +31,17 @@ class RefusedError(Exception):
         self.headers = headers
 
 
-def parse(body: bytes, content_type: str) -> Any:
+def check_media_type(headers: Message) -> None:
+    """Check that the Content-Type is JSON in UTF-8; raise :class:`RefusedError` otherwise."""
+    if headers.get_content_type() != "application/json" or headers.get_content_charset("utf-8") != "utf-8":
+        raise RefusedError("the Content-Type must be application/json")
+
+
+def parse(body: bytes) -> Any:
     """Return the JSON value of ``body``.
 
-    :raises RefusedError: the Content-Type is not JSON in UTF-8, or the body is not valid JSON. NaN and Infinity are
-        not valid (RFC 8259).
+    :raises RefusedError: the body is not valid JSON in UTF-8. NaN and Infinity are not valid (RFC 8259).
     """
-    media_type, _, parameters = content_type.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if media_type.strip().lower() != "application/json" or charset not in {"", "utf-8"}:
-        raise RefusedError("the Content-Type must be application/json")
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:

@@ -100,8 +100,8 @@ class Wire:
         body = request.body()
         exchange.size = len(body)
         try:  # parsed first, so that the number of records is recorded for every request; a refusal is raised later
-            payload = shapes.parse(body, request.headers.get("content-type", ""))
-            exchange.records = shapes.listed(payload, exchange.endpoint.list_key)
+            shapes.check_media_type(request.headers)
+            exchange.records = shapes.listed(shapes.parse(body), exchange.endpoint.list_key)
         except RefusedError as refused:
             exchange.refusal = refused
         self._authenticate(exchange.endpoint, request)
