@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.records.fields import CONSENTS, STANDARD_FIELDS
 from airflow_provider_blux.records.spelling import meant_by
+from airflow_provider_blux.records.values import is_encodable
 
 GROUPS = ("user_properties", "custom_user_properties", "properties")
 _CONSENTS = "consents"
@@ -105,7 +106,4 @@ def _several(names: str) -> BluxConfigError:
 
 def is_name(name: Any) -> bool:
     """Return whether a value is text that can be the name of a column or a field."""
-    try:
-        return isinstance(name, str) and bool(name.encode())
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
+    return isinstance(name, str) and name != "" and is_encodable(name)
