@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from airflow_provider_blux.emulator.endpoints import APIS, ENDPOINTS, OPERATIONS, Endpoint
+from airflow_provider_blux.emulator.messages import NO_BODY
 
 # When a fault takes effect: before a request is answered (`delay`), on its arrival, when its size is known, when its
 # records are known, or after they were stored.
@@ -36,7 +37,6 @@ _MOMENTS: Final[Mapping[str, Moment]] = {
     "refuse": "records",
     "too_large": "size",
 }
-_NO_BODY: Final = (204, 304)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 # The server computes these; another value would only break the server's own connection.
@@ -195,7 +195,7 @@ def _check_sense(fault: Fault) -> None:
         raise ValueError("seconds_max must not be below seconds")
     if not any(map(fault.concerns, ENDPOINTS)):
         raise ValueError(f"the {fault.api} API has no {fault.operation}, so the fault would never strike")
-    if fault.status in _NO_BODY and fault.body is not None:
+    if fault.status in NO_BODY and fault.body is not None:
         raise ValueError(f"a {fault.status} answer has no body")
 
 

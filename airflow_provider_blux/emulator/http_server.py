@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from airflow_provider_blux.emulator.backend import Backend
 from airflow_provider_blux.emulator.control import Control
-from airflow_provider_blux.emulator.messages import Answer, Request, Route, answer, json_answer, phrase
+from airflow_provider_blux.emulator.messages import NO_BODY, Answer, Request, Route, answer, json_answer, phrase
 from airflow_provider_blux.emulator.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,9 @@ class _Connection(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             return
         headers = {"date": self.date_time_string(), "connection": "close" if self.close_connection else "keep-alive"}
-        if status not in {204, 304}:
+        if status in NO_BODY:
+            body = b""
+        else:
             headers["content-length"] = str(len(body))
         if found.is_truncated:
             body, self.close_connection = body[: len(body) // 2], True

@@ -64,6 +64,8 @@ class Answer:
 
 
 RESET = Answer(status=None)
+NO_BODY = (204, 304)
+"""The statuses of answers without a body."""
 
 
 def text_answer(text: str, media_type: str, status: int, headers: Mapping[str, str] | None = None) -> Answer:

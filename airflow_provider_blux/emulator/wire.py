@@ -200,8 +200,6 @@ def _fault_answer(fault: Fault) -> Answer:
         return RESET
     if isinstance(fault.body, str):
         return text_answer(fault.body, "text/plain; charset=utf-8", fault.status, fault.headers)
-    if fault.status in {204, 304}:
-        return Answer(status=fault.status, headers={name.lower(): text for name, text in (fault.headers or {}).items()})
     body = {"message": phrase(fault.status)} if fault.body is None else fault.body
     return json_answer(body, fault.status, fault.headers)
 
