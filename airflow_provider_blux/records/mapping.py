@@ -20,6 +20,7 @@ Shape = Callable[[Any], tuple[str, Any]]
 class Fields:
     """The fields of one kind of record.
 
+    :param shape: turns a row with these fields into the key and the record; takes the row and the :class:`Shaping`.
     :param required: the fields that each record needs.
     :param own: the top-level fields outside the groups. Any other top-level name is a group or a property.
     :param groups: the nested objects, each with its allowed names; ``None`` if any name is allowed.
@@ -30,6 +31,7 @@ class Fields:
         ``customer_email``.
     """
 
+    shape: Callable[..., tuple[str, Any]]
     required: tuple[str, ...]
     own: frozenset[str]
     groups: Mapping[str, frozenset[str] | None] = field(default_factory=dict)

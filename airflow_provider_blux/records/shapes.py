@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,22 +19,15 @@ RULES_VERSION = 6
 """Version of the rules that turn a row into a record; to be increased if the same row is sent differently. The digests
 of rows in a snapshot depend on it, so the next run then sends everything."""
 
-_SHAPES: dict[tuple[str, str], Callable[..., tuple[str, Any]]] = {
-    ("upsert_users", "application"): users.user,
-    ("upsert_users", "open"): users.profile,
-    ("delete_users", "application"): users.deletion,
-    ("delete_users", "open"): users.deletion,
-    ("send_events", "open"): events.event,
-    ("update_devices", "open"): devices.device,
-}
 _GROUPS: dict[str, frozenset[str] | None] = {
     "user_properties": frozenset(STANDARD_FIELDS),
     "custom_user_properties": None,
 }
 _USER = ("user", "customer", "member")
-_DELETION = Fields(required=("user_id",), own=frozenset({"user_id"}))
+_DELETION = Fields(shape=users.deletion, required=("user_id",), own=frozenset({"user_id"}))
 FIELDS: dict[tuple[str, str], Fields] = {
     ("upsert_users", "application"): Fields(
+        shape=users.user,
         required=("user_id",),
         own=frozenset({"user_id"}),
         groups=_GROUPS,
@@ -42,6 +35,7 @@ FIELDS: dict[tuple[str, str], Fields] = {
         prefixes=_USER,
     ),
     ("upsert_users", "open"): Fields(
+        shape=users.profile,
         required=("user_id",),
         own=frozenset({"user_id", "timestamp"}),
         groups={**_GROUPS, "properties": None},
@@ -52,6 +46,7 @@ FIELDS: dict[tuple[str, str], Fields] = {
     ("delete_users", "application"): _DELETION,
     ("delete_users", "open"): _DELETION,
     ("send_events", "open"): Fields(
+        shape=events.event,
         required=("user_id", "name"),
         own=events.FIELDS,
         groups={"properties": None},
@@ -59,6 +54,7 @@ FIELDS: dict[tuple[str, str], Fields] = {
         prefixes=("event",),
     ),
     ("update_devices", "open"): Fields(
+        shape=devices.device,
         required=("device_id",),
         own=devices.FIELDS,
         groups={"properties": None},
@@ -75,14 +71,14 @@ class RowShape:
     """
 
     def __init__(self, operation: str, api: str, shaping: Shaping = DEFAULT) -> None:
-        kind = operation, api
-        self._shape: Shape = partial(_SHAPES[kind], shaping=shaping)
+        fields = FIELDS[operation, api]
+        self._shape: Shape = partial(fields.shape, shaping=shaping)
         self._shaping = shaping
-        shape = self._with_checked_groups if shaping.excluded or FIELDS[kind].is_profile else self._shape
+        shape = self._with_checked_groups if shaping.excluded or fields.is_profile else self._shape
         if shaping.field_mapping:
-            shape = Mapped(shape, shaping.field_mapping, FIELDS[kind])
+            shape = Mapped(shape, shaping.field_mapping, fields)
         self._mapped = shape
-        self.header = Header(FIELDS[kind], shaping)
+        self.header = Header(fields, shaping)
 
     def __call__(self, row: Any) -> tuple[str, Any]:
         """Return the key of a row and the record to send.
