@@ -12,8 +12,6 @@ from typing import Any
 
 REASON = "is there twice in one object, with different values, and one of the two would be lost; remove one"
 
-_MARKS: dict[type, tuple[Any, Any, Any]] = {bytes: (b"", b":", b'":'), str: ("", ":", '":')}
-
 
 class RepeatedKeyError(KeyError):
     """An object has a key twice, with different values.
@@ -26,7 +24,7 @@ class RepeatedKeyError(KeyError):
         self.key = key
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes | bytearray) -> Any:
     """Parse JSON as ``json.loads`` does.
 
     :raises RepeatedKeyError: an object in it has a key twice, with different values.
@@ -34,15 +32,16 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text, object_pairs_hook=object_of)
 
 
-def quick_loads(text: str | bytes) -> Any:
+def quick_loads(text: str | bytes | bytearray) -> Any:
     """Parse JSON as :func:`loads` does, with the same errors, but faster."""
     import msgspec  # imported here, since DAG parsing does not need it
 
     try:
-        parsed = msgspec.json.decode(text)
+        encoded = text.encode() if isinstance(text, str) else bytes(text)
+        parsed = msgspec.json.decode(encoded)
     except (msgspec.MsgspecError, ValueError, RecursionError):  # NaN or a lone surrogate, which `loads` accepts
         return loads(text)
-    check(text, parsed)
+    check(encoded, parsed)
     return parsed
 
 
@@ -59,7 +58,7 @@ def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def check(text: str | bytes, parsed: Any) -> None:
+def check(text: bytes, parsed: Any) -> None:
     """Check JSON that another parser has parsed.
 
     :param text: the JSON.
@@ -68,12 +67,11 @@ def check(text: str | bytes, parsed: Any) -> None:
     """
     if type(parsed) is not dict and type(parsed) is not list:
         return
-    nothing, colon, end_of_key = _MARKS[type(text)]
     at_top = len(parsed) if type(parsed) is dict else 0
-    if text.count(colon) == at_top:
+    if text.count(b":") == at_top:
         return
     # Without blanks, which may come before a colon. An escaped quote before a colon also counts; then `loads` decides.
-    keys = nothing.join(text.split()).count(end_of_key)
+    keys = b"".join(text.split()).count(b'":')
     if keys != at_top and keys != _keys(parsed):
         loads(text)
 

@@ -132,9 +132,8 @@ def test_what_is_counted_is_what_a_parser_finds(text: str, end: str) -> None:
     try:
         expected = loads(text)
     except RepeatedKeyError:
-        for form in (text, text.encode()):
-            with pytest.raises(RepeatedKeyError):
-                check(form, msgspec.json.decode(form))
+        with pytest.raises(RepeatedKeyError):
+            check(text.encode(), msgspec.json.decode(text))
     else:
         assert expected == json.loads(text)
-        check(text, msgspec.json.decode(text))
+        check(text.encode(), msgspec.json.decode(text))

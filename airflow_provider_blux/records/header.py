@@ -10,7 +10,7 @@ from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, check
+from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, quick_loads
 from airflow_provider_blux.records.columns import (
     alike,
     flattened,
@@ -261,18 +261,14 @@ class Header:
         return self._by_letters.get(letters_of(column))
 
     def _parsed(self, row: Row) -> Row:
-        from msgspec import MsgspecError  # imported here, since DAG parsing does not need it
-        from msgspec.json import decode
-
         parsed = {}
         for column in self._json_names:
             if isinstance(value := row.get(column), _JSON):
                 try:
-                    parsed[column] = decode(value)
-                    check(bytes(value) if isinstance(value, bytearray) else value, parsed[column])
+                    parsed[column] = quick_loads(value)
                 except RepeatedKeyError as error:
                     raise BluxRecordError(f"{column}.{error.key}", REASON) from None
-                except (MsgspecError, ValueError, RecursionError):  # of msgspec 0.19, no error is a ValueError
+                except (ValueError, RecursionError):
                     raise BluxRecordError(
                         column,
                         "is not JSON although json_columns names it; correct the text, or remove it from json_columns",

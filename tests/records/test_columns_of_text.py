@@ -40,8 +40,10 @@ USER, EVENT = ("upsert_users", "application"), ("send_events", "open")
         (7, 7),
         *(
             (text, Rejected("tags", "is not JSON"))
-            for text in ("", "a", "{'a': 1}", "{", "NaN", "[1,]", "1 2", b"\xff")
+            for text in ("", "a", "{'a': 1}", "{", "[1,]", "1 2", b"\xff", bytearray(b"{"))
         ),
+        ("NaN", Rejected("tags", "is not a finite number")),
+        ('{"a": [-Infinity]}', Rejected("tags.a[0]", "is not a finite number")),
         ("[" * 100_000, Rejected("tags", "is not JSON")),
     ],
 )
