@@ -14,7 +14,7 @@ from airflow_provider_blux.delivery.reading import Place
 from airflow_provider_blux.delivery.record import Reject
 from airflow_provider_blux.delivery.storage import Folder, Lines
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.scalars import python_value
+from airflow_provider_blux.scalars import python_value
 
 
 class RejectsFile(Lines):

@@ -10,8 +10,8 @@ from unicodedata import category
 from uuid import UUID
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.scalars import missing_word, python_value
 from airflow_provider_blux.records.values import LARGEST, text
+from airflow_provider_blux.scalars import missing_word, python_value
 
 # Nearly every id: digits alone, a letter followed by anything with a digit, or a UUID; all of it visible ASCII. No such
 # text looks damaged or missing.

@@ -10,8 +10,8 @@ from unicodedata import category, normalize
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.records.ids import damage_of, invisible_in
-from airflow_provider_blux.records.scalars import python_value
 from airflow_provider_blux.records.values import text
+from airflow_provider_blux.scalars import python_value
 
 # Text that is exactly one number. The library would silently take the first of two numbers and ignore words.
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+", re.ASCII)

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from airflow_provider_blux.exceptions import BluxRecordError
-from airflow_provider_blux.records.scalars import missing_word, python_value
 from airflow_provider_blux.records.values import iso, text
+from airflow_provider_blux.scalars import missing_word, python_value
 
 Unit = Literal["s", "ms", "us"]
 """Unit of a numeric timestamp since the epoch in UTC."""

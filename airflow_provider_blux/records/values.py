@@ -17,7 +17,7 @@ from uuid import UUID
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.records.fields import Check
-from airflow_provider_blux.records.scalars import missing_word, python_value
+from airflow_provider_blux.scalars import missing_word, python_value
 
 # Far deeper than any property, far below Python's recursion limit.
 _DEEPEST = 32

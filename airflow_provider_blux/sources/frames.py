@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import MAXYEAR, MINYEAR, datetime
-from importlib import import_module
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
+from airflow_provider_blux.scalars import missing_word, python_value
 from airflow_provider_blux.sources import floats
 from airflow_provider_blux.sources.arrow import batch_rows, correction_of, without_index
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, tolerant
@@ -76,8 +76,7 @@ def _cells(column: Any) -> list[Any]:
     except Exception:  # noqa: BLE001 - an error of pandas, pyarrow or Python
         values = list(map(tolerant(column.iloc.__getitem__), range(len(column))))
     if column.dtype == object:
-        numpy = import_module("numpy")
-        values = [_plain(value, numpy) for value in values]
+        values = [_plain(value) for value in values]
     elif column.dtype.kind == "M":
         values = [_within_python(value) for value in values]
     if correction := _correction_of_pandas(column.dtype):
@@ -98,19 +97,16 @@ def _correction_of_pandas(kind: Any) -> floats.Correction | None:
     return _SIZES.get(getattr(kind, "itemsize", _DOUBLE))
 
 
-def _plain(value: Any, numpy: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Convert numpy scalars and arrays in a pandas column of objects to Python values, at any depth."""
+    value = python_value(value)
     if isinstance(value, dict):
-        return {key: _plain(item, numpy) for key, item in value.items()}
-    if isinstance(value, list | tuple) or (isinstance(value, numpy.ndarray) and value.ndim):
-        return [_plain(item, numpy) for item in value]
-    if isinstance(value, numpy.datetime64 | numpy.timedelta64):  # numpy would return an integer of nanoseconds
-        return _within_python(import_module("pandas").Series([value]).tolist()[0])
-    if isinstance(value, datetime):
-        return _within_python(value)
-    if isinstance(value, numpy.floating) and value.dtype.itemsize < _DOUBLE:
-        return float(str(value))  # 1.1, not 1.100000023841858
-    return value.item() if isinstance(value, numpy.generic | numpy.ndarray) else value
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if type(value).__name__ == "datetime64" and not missing_word(value):  # outside of the years of Python
+        return Unreadable()
+    return _within_python(value)
 
 
 def _within_python(value: Any) -> Any:

@@ -102,6 +102,7 @@ def test_what_pandas_takes_for_missing_is_null(column: Any) -> None:
         (pd.Series([np.str_("a")], dtype=object), "a"),
         (pd.Series([np.array([1, 2])], dtype=object), [1, 2]),
         (pd.Series([{"k": np.array([np.bool_(True)])}], dtype=object), {"k": [True]}),
+        (pd.Series([np.array(["2026-01-31"], dtype="M8[D]")], dtype=object), [date(2026, 1, 31)]),
         (pd.Series([(np.float64(0.5), "x")], dtype=object), [0.5, "x"]),
         (pd.Series([Decimal("1.10")], dtype=object), Decimal("1.10")),
         (pd.Series([date(2026, 1, 31)], dtype=object), date(2026, 1, 31)),
