@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 from unicodedata import category, normalize
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
+from airflow_provider_blux.extras import PHONE, library
 from airflow_provider_blux.records.ids import damage_of, invisible_in
 from airflow_provider_blux.records.values import text
 from airflow_provider_blux.scalars import python_value
@@ -68,36 +68,26 @@ def check_region(region: Any) -> None:
 
     :raises BluxConfigError: there is no such region, or the library is not installed.
     """
-    if not isinstance(region, str) or region not in _library().SUPPORTED_REGIONS:
+    if not isinstance(region, str) or region not in library(PHONE).SUPPORTED_REGIONS:
         raise BluxConfigError("phone_region must be the code of a region in capitals, as in phone_region='KR'.")
 
 
 def _national(written: str, field: str, region: str) -> str:
-    library = _library()
+    phonenumbers = library(PHONE)
     # A number copied from an address book may contain invisible marks for the text direction.
     visible = "".join(character for character in written if category(character) != "Cf")
     plain = normalize("NFKC", visible).translate(_DASHES).strip()
     try:
-        number = library.parse(plain, region) if _ONE_NUMBER.fullmatch(plain) else None
-    except library.NumberParseException:
+        number = phonenumbers.parse(plain, region) if _ONE_NUMBER.fullmatch(plain) else None
+    except phonenumbers.NumberParseException:
         number = None
-    if number is None or not library.is_valid_number(number):
+    if number is None or not phonenumbers.is_valid_number(number):
         raise BluxRecordError(
             field,
             "is not a valid telephone number (read with phone_region); correct it at the source, or leave it out",
         )
-    if number.country_code != library.country_code_for_region(region):
+    if number.country_code != phonenumbers.country_code_for_region(region):
         raise BluxRecordError(
             field, "is a number of another country than phone_region; leave it out, or send it without phone_region"
         )
-    return _NO_DIGIT.sub("", library.format_number(number, library.PhoneNumberFormat.NATIONAL))
-
-
-def _library() -> Any:
-    try:
-        return import_module("phonenumbers")
-    except ImportError as error:
-        raise BluxConfigError(
-            "phone_region needs phonenumbers, which cannot be imported. Install it with: "
-            "pip install 'airflow-provider-blux[phone]'"
-        ) from error
+    return _NO_DIGIT.sub("", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, Literal
 
 from airflow_provider_blux.exceptions import BluxSourceError, unreadable
-from airflow_provider_blux.sources.extras import ZSTD, library
+from airflow_provider_blux.extras import ZSTD, library
 
 Compression = Literal["gz", "bz2", "zst"]
 

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
+from airflow_provider_blux.extras import PARQUET, ZSTD, library
 from airflow_provider_blux.sources.compression import COMPRESSIONS, Compression, reader
 from airflow_provider_blux.sources.csv_text import Dialect, comma_separated
-from airflow_provider_blux.sources.extras import PARQUET, ZSTD, library
 from airflow_provider_blux.sources.json_text import json_array, json_lines
 from airflow_provider_blux.sources.parquet import parquet_rows
 from airflow_provider_blux.sources.rejects import rejected_records

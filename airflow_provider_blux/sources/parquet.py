@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_blux.exceptions import BluxSourceError
+from airflow_provider_blux.extras import PARQUET, library
 from airflow_provider_blux.sources.arrow import batch_rows, without_index
-from airflow_provider_blux.sources.extras import PARQUET, library
 from airflow_provider_blux.sources.rows import check_columns
 
 _ROWS_A_BATCH = 1000

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_blux import extras
 from airflow_provider_blux.emulator.faults import Fault
 from airflow_provider_blux.get_provider_info import get_provider_info
 from airflow_provider_blux.hooks.blux import BluxHook
 from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
-from airflow_provider_blux.sources import extras
 from tests.docs.readme import BOTH, ENGLISH, KOREAN, ROOT, Readme, names
 
 # A screen and a half.

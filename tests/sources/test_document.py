@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_blux import extras
 from airflow_provider_blux.operators import blux
 from airflow_provider_blux.operators.base import BluxOperator
-from airflow_provider_blux.sources import cursors, extras, frames, inline, sql
+from airflow_provider_blux.sources import cursors, frames, inline, sql
 from airflow_provider_blux.sources.compression import COMPRESSIONS
 from airflow_provider_blux.sources.formats import SUFFIXES
 

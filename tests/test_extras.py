@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_blux import extras
 from airflow_provider_blux.exceptions import BluxConfigError
-from airflow_provider_blux.sources import extras
 from airflow_provider_blux.sources.files import StorageSource
 
-PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-ALL = [extras.PARQUET, extras.ZSTD]
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+ALL = [extras.PARQUET, extras.ZSTD, extras.PHONE]
 
 
 @pytest.mark.parametrize(("name", "extra"), [("z.parquet", extras.PARQUET), ("z.jsonl.zst", extras.ZSTD)])
