@@ -115,7 +115,7 @@ def test_a_procedure_may_have_one_result_only(procedures: None, connect: Callabl
 
 
 def test_an_error_after_the_rows_of_a_procedure_is_not_lost(procedures: None, connect: Callable[..., Any]) -> None:
-    with pytest.raises(Exception, match="45000|1644"):
+    with pytest.raises(Exception, match=r"45000|1644"):
         list(rows_of(connect, "CALL blux_test_failed()"))
 
 
