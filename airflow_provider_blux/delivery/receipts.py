@@ -107,7 +107,7 @@ class ReceiptsFile(Lines):
         If the process were killed before that flush, a later try would name a file that does not exist.
         """
         with self._state:
-            return [self._folder.url(file) for file in self._files]
+            return self._written[:]
 
     def write(self, endpoint: Endpoint, address: str, status: int, user_ids: Sequence[str]) -> None:
         """Write the receipt of an accepted request; return when it is durable.

@@ -241,10 +241,11 @@ class Lines:
         self._folder = folder
         self._name = name
         self._new: list[bytes] = []
-        self._files: list[str] = []
+        # URLs and not names: thousands of receipts files are named in the report after each batch.
+        self._written: list[str] = []
         with self._naming:
             self._keep_earlier()
-            self._open[folder.url(self._next_file())] = self
+            self._open[self._next_url()] = self
         self._state = threading.Lock()
         self._writing = threading.Lock()
 
@@ -255,8 +256,8 @@ class Lines:
         A flush in another thread is waited for: lines that were added meanwhile come into the file after it.
         """
         with self._writing, self._state:
-            coming = [self._next_file()] if self._new else []
-            return [self._folder.url(file) for file in dict.fromkeys([*self._files, *coming])]
+            coming = self._next_url() if self._new else None
+            return self._written + ([coming] if coming and coming not in self._written[-1:] else [])
 
     def add(self, lines: Sequence[bytes]) -> None:
         """Add lines without their line ends; they are durable after the next flush."""
@@ -283,8 +284,8 @@ class Lines:
                     self._folder.write(file, content)
             with self._state:
                 del self._new[: len(lines)]
-                if self._files[-1:] != [file]:
-                    self._files.append(file)
+                if (url := self._folder.url(file)) not in self._written[-1:]:
+                    self._written.append(url)
 
     def _keep_earlier(self) -> None:
         """Choose the name of the file so that no earlier file is overwritten: ``NAME``, or else ``NAME-2`` and so on.
@@ -293,11 +294,14 @@ class Lines:
         """
         name, number = self._name, 1
         try:
-            while self._folder.url(self._next_file()) in self._open or self._folder.has(self._next_file()):
+            while self._next_url() in self._open or self._folder.has(self._next_file()):
                 number += 1
                 self._name = f"{name}-{number}"
         except Exception:  # noqa: BLE001 - a storage may deny listing, each with another error
             self._name = f"{name}-{secrets.randbits(48)}"
 
     def _next_file(self) -> str:
-        return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._files) + 1:08}.jsonl"
+        return f"{self._name}.jsonl" if self._folder.is_local else f"{self._name}.part{len(self._written) + 1:08}.jsonl"
+
+    def _next_url(self) -> str:
+        return self._folder.url(self._next_file())
