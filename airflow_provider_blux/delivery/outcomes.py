@@ -180,6 +180,9 @@ class OutcomeCounter:
             others = f"{report.valid:,} {'is' if report.valid == 1 else 'are'} valid"
         else:
             others = f"{report.delivered:,} {'was' if report.delivered == 1 else 'were'} delivered"
+        for name in ("suppressed", "unchanged", "merged"):
+            if number := getattr(report, name):
+                others += f", {number:,} {name}"
         limit = limit_in_words(max_rejects)
         return "".join(
             [

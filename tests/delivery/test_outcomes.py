@@ -152,6 +152,16 @@ def test_ten_rejects_are_shown_and_the_others_counted(number, left):
     assert shown[10:] == ([f"  {left}"] if left else [])
 
 
+def test_the_error_counts_the_records_that_needed_no_request_too() -> None:
+    counter = counter_of()
+    mixed = batch(1, 10, rejects=[reject(1)])
+    mixed.suppressed, mixed.unchanged = 2, 3
+    counter.settle(mixed, Outcome(delivered=3, merged=1))
+
+    with pytest.raises(BluxRejectLimitError, match="3 were delivered, 2 suppressed, 3 unchanged, 1 merged, 1 rejected"):
+        counter.close(0)
+
+
 @pytest.mark.parametrize(
     ("read", "outcome", "text"),
     [
