@@ -122,9 +122,7 @@ class Snapshot:
         for user in state.contested:
             self._rows.bar(user)
         self._open(state.names)
-        # If the first file of the earlier try was merged with other files, this run replaces all existing files.
-        can_go_on = replaces is not None and piece_name(replaces, 0) in state.names
-        self._replaces = (replaces if can_go_on else self._token) if self._full_refresh else None
+        self._replaces = (replaces or self._token) if self._full_refresh else None
         log.info("Snapshot %s: number of %s in it: %s.", self._folder, self._target.records, f"{self._number_before:,}")
         if state.contested:
             log.info(
