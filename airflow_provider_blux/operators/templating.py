@@ -157,12 +157,12 @@ def is_reference(value: Any) -> bool:
 def check_given(name: str, value: Any) -> None:
     """Check that an argument given by the DAG author is not ``None`` after rendering.
 
-    :raises BluxConfigError: a template or an upstream task produced ``None``.
+    :raises BluxConfigError: a template, a parameter of the DAG or an upstream task produced ``None``.
     """
     if value is None:
         raise BluxConfigError(
-            f"{name} is given, but its template or upstream task returned None. This try sent nothing. Return a value, "
-            "or leave the argument out."
+            f"{name} is given, but its template, parameter or upstream task returned None. This try sent nothing. "
+            "Return a value, or leave the argument out."
         )
 
 

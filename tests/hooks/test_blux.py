@@ -251,7 +251,11 @@ def test_the_report_has_the_same_numbers_as_attributes_and_as_a_dict(blux_emulat
 
 
 @pytest.mark.parametrize("method", ["upsert_users", "delete_users", "send_events", "update_devices"])
-@pytest.mark.parametrize("records", [None, "u", b"u", bytearray(b"u"), {"user_id": "u"}, 5], ids=repr)
+@pytest.mark.parametrize(
+    "records",
+    [None, "u", b"u", bytearray(b"u"), memoryview(b"u"), {"user_id": "u"}, 5],
+    ids=lambda it: type(it).__name__,
+)
 def test_what_is_no_iterable_of_records_is_refused(blux_emulator: Emulator, method: str, records: Any) -> None:
     with pytest.raises(BluxConfigError, match=f"records is of type {type(records).__name__}; it must be an iterable"):
         getattr(BluxHook(), method)(records)

@@ -348,7 +348,8 @@ def test_what_keeps_users_away_or_proves_a_deletion_is_never_silently_left_out(
         ]
     for operator in operators:
         with pytest.raises(
-            AirflowFailException, match=f"^{argument} is given, but its template or upstream task returned None"
+            AirflowFailException,
+            match=f"^{argument} is given, but its template, parameter or upstream task returned None",
         ):
             rendered(operator).execute({})
 
