@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -80,6 +81,9 @@ def test_an_error_of_other_code_carries_the_report_and_no_message(
 ) -> None:
     def users() -> Iterator[dict[str, Any]]:
         yield from ({"user_id": str(number)} for number in range(150))
+        tick = threading.Event()
+        while not dict(blux_emulator.users()):
+            tick.wait(0.01)
         raise error
 
     with pytest.raises(type(error)) as caught:
