@@ -251,6 +251,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
                 raise error from None
             raise AirflowFailException(str(error)) from None
         finally:
+            self._is_killed = False  # `dag.test()` may try again with this object
             self._store_links(context, failure)
         try:
             self._announce(context, report)

@@ -270,6 +270,7 @@ def test_a_task_that_is_killed_before_it_begins_sends_nothing(blux_emulator: Emu
     with pytest.raises(BluxStopped):
         operator.execute({})
     assert not dict(blux_emulator.users())
+    assert operator.execute({})["delivered"] == 1  # a later try in the same process
 
 
 def test_killing_a_task_that_has_ended_does_nothing(blux_emulator: Emulator) -> None:
