@@ -153,7 +153,7 @@ class Freshness:
         value = row.get(self._field)
         if value is None:
             if is_table_row(row) and self._field not in row:
-                raise missing_column(row, self._field, "updated_at_field")
+                raise missing_column(row, self._field, "updated_at_field", self._shaping.field_mapping)
             raise BluxRecordError(
                 self._field, "is missing (null), so the record may be out of date; fill it in at the source"
             )

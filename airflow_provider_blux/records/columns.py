@@ -54,7 +54,7 @@ def missing_field(
     return BluxConfigError(f"There is no column {field}, and every record needs one. {_listed(names)} {way_out}")
 
 
-def missing_column(columns: Iterable[Any], column: str, argument: str, mapped: Iterable[str] = ()) -> BluxConfigError:
+def missing_column(columns: Iterable[Any], column: str, argument: str, mapped: Iterable[str]) -> BluxConfigError:
     """Return the error for a table without a column that an argument names.
 
     :param mapped: the columns that ``field_mapping`` names.

@@ -147,10 +147,7 @@ class Header:
 
     def _check_table(self, row: Row) -> None:
         mapped = self._shaping.field_mapping
-        for argument, columns in (
-            ("field_mapping", mapped),
-            ("json_columns", self._shaping.json_names),
-        ):
+        for argument, columns in (("field_mapping", mapped), ("json_columns", self._shaping.json_names)):
             for column in columns:
                 if column not in row:
                     raise self._reversed(row, column) or missing_column(row, column, argument, mapped)

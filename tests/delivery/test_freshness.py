@@ -109,6 +109,17 @@ def test_a_table_without_the_column_of_the_update_is_refused_as_a_whole(blux, tm
         push(blux, "upsert_users", StorageSource(str(path)), updated_at_field="changed", max_rejects=1)
 
 
+def test_a_header_with_a_mapped_column_is_shown_where_the_column_of_the_update_is_missing(blux, tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("번호,이름\na,김영희\n", encoding="utf-8")
+    options = {"field_mapping": {"번호": "user_id"}, "updated_at_field": "갱신일"}
+
+    with pytest.raises(
+        BluxConfigError, match=r"names a column '갱신일', which is not there. The columns are 번호, 이름\."
+    ):
+        push(blux, "upsert_users", StorageSource(str(path)), max_rejects=1, **options)
+
+
 def test_moments_without_a_zone_are_taken_from_naive_timezone(blux):
     report = push(
         blux,
