@@ -55,6 +55,10 @@ class RestApi:
             token = self._session.get(f"{self._base}/auth/token", timeout=TIMEOUT).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
 
+    def unpause(self, dag_id: str) -> None:
+        """Let the runs of a paused DAG begin."""
+        self._patch(f"{self._url}/dags/{dag_id}", {"is_paused": False})
+
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> dict[str, Any] | None:
         """Start a run of a DAG; return ``None`` when the DAG is not there (yet)."""
         body = {"conf": conf} if AIRFLOW_2 else {"conf": conf, "logical_date": None}

@@ -21,12 +21,9 @@ from tests.airflow.metadata import Run
 from tests.airflow.rest import AIRFLOW_2, RestApi
 
 PROCESS_TREE = Path(__file__).with_name("process_tree.py")
-# Airflow 2's scheduler starts its DAG processor by itself, and takes a port of its own to show logs.
-COMPONENTS = (
-    {"webserver": [], "scheduler": ["--skip-serve-logs"]}
-    if AIRFLOW_2
-    else {"api-server": [], "scheduler": [], "dag-processor": []}
-)
+# The scheduler would listen on a port, the same for all, to show logs. Airflow 2's starts its DAG processor by itself.
+SCHEDULER = {"scheduler": ["--skip-serve-logs"]}
+COMPONENTS = SCHEDULER | ({"webserver": []} if AIRFLOW_2 else {"api-server": [], "dag-processor": []})
 # Everybody who opens Airflow 2's pages, on the loopback address, has every right.
 EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\n"
 

@@ -51,8 +51,7 @@ def scheduler(
     (folder / "output" / "receipts" / "earlier.jsonl").touch()
     settings = settings_of_a_scheduler() | {
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-        # The first task may start before the server answers.
-        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "0",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only what is backfilled is to run
         "AIRFLOW_CONN_BLUX_DEFAULT": json.dumps(emulator.connection()),
         "AIRFLOW_CONN_BLUX_EXAMPLE_SHOP": json.dumps({"conn_type": "sqlite", "host": str(shop)}),
@@ -70,6 +69,7 @@ def scheduler(
     emulator.fault(kind="refuse", ids=["1001"])
     with Scheduler(home) as running:
         running.wait_until_healthy()
+        running.rest.unpause(DAG)  # only now: a task that starts before the server answers fails
         yield running
 
 
