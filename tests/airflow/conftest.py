@@ -1,4 +1,7 @@
-"""Real Airflow for the tests of this folder: its own home, its own processes, nothing of the developer's machine."""
+"""Real Airflow for the tests of this folder: its own home, its own processes, nothing of the developer's machine.
+
+Its fixtures end with the last test of this folder: an Airflow with nothing to do slows the other tests down.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keys() -> Canaries:
     """The keys of the connections."""
     return Canaries()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def emulator(keys: Canaries) -> Iterator[Emulator]:
     with Emulator(secret_key=keys.secret(), open_api_key=keys.secret()) as running:
         yield running
@@ -53,13 +56,13 @@ def blux(emulator: Emulator) -> Emulator:
     return emulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database to read users from."""
     return tmp_path_factory.mktemp("warehouse") / "warehouse.db"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def connections(emulator: Emulator, keys: Canaries, warehouse: Path) -> dict[str, str]:
     """The connections that the DAGs name."""
     right = emulator.connection()
@@ -82,21 +85,21 @@ def connections(emulator: Emulator, keys: Canaries, warehouse: Path) -> dict[str
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in named.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
     home = AirflowHome(tmp_path_factory.mktemp("migrated"))
     home.migrate()
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def metrics() -> Iterator[StatsdListener]:
     """The StatsD server that receives Airflow's metrics."""
     with StatsdListener() as listener:
         yield listener
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dag_tester(
     tmp_path_factory: pytest.TempPathFactory,
     migrated_home: AirflowHome,
@@ -110,7 +113,7 @@ def dag_tester(
         yield tester
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scheduler_database() -> Iterator[Database | None]:
     """A database that several processes can share: not SQLite on Airflow 2."""
     with contextlib.ExitStack() as opened:
@@ -119,13 +122,13 @@ def scheduler_database() -> Iterator[Database | None]:
         yield opened.enter_context(PostgresDatabase()) if AIRFLOW_2 else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parsed() -> Canaries:
     """The values in the DAGs with a mistake while they are parsed."""
     return Canaries()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rows_of_wrong_dags(tmp_path_factory: pytest.TempPathFactory, parsed: Canaries) -> Path:
     """The file that the DAGs with a mistake read."""
     path = tmp_path_factory.mktemp("rows") / "rows.json"
@@ -133,7 +136,7 @@ def rows_of_wrong_dags(tmp_path_factory: pytest.TempPathFactory, parsed: Canarie
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scheduler(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,

@@ -32,7 +32,7 @@ class Site:
     run: Callable[..., Run]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Chromium]:
     if lack := missing():
         pytest.skip(lack)
@@ -40,7 +40,7 @@ def browser() -> Iterator[Chromium]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(
     request: pytest.FixtureRequest,
     browser: Chromium,
