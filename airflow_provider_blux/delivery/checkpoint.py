@@ -108,16 +108,14 @@ class Checkpoint:
         self._due = clock() + SAVE_EVERY_SECONDS
         self._lock = threading.RLock()
 
-    def load(self) -> dict[str, Any]:
-        """Read the checkpoint of an earlier try; return its counts, or an empty dict if there is none.
+    def load(self) -> None:
+        """Read the checkpoint of an earlier try, if there is one.
 
         :raises BluxCheckpointError: the checkpoint cannot be read, or belongs to other settings.
         """
         saved = self._store.load() if self._store is not None else None
-        if saved is None:
-            return {}
-        self._state = _understood(saved, self._state.settings)
-        return self._state.counts
+        if saved is not None:
+            self._state = _understood(saved, self._state.settings)
 
     def clear(self) -> None:
         """Delete the checkpoint, so that all of the source is sent: from here on, or by a later run of the task."""
@@ -202,7 +200,7 @@ class Checkpoint:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """The counts of all settled batches; empty if there are none."""
+        """The counts of all settled batches, of earlier tries as well; empty if there are none."""
         return self._state.counts
 
     def intend(self, batch: Batch) -> None:

@@ -104,45 +104,41 @@ class Delivery:
         """
         if self._store is not None and not self._settings.resume and not self._settings.validate_only:
             self._store.clear()
-        counts = self._checkpoint.load()
+        self._checkpoint.load()
+        counts = self._checkpoint.counts
         if counts and self._settings.full_refresh and not counts.get("replaces"):
             log.info("An earlier try was not a full refresh, so the whole source is sent.")
             self._checkpoint.clear()
-            counts = {}
         try:
-            return self._reported(rows, counts)
+            return self._reported(rows)
         except BluxCheckpointError as error:
             # Repeating upserts and deletions is safe. Repeated events would arrive twice.
             if self._operation == "send_events" or not _can_be_read_again(rows):
                 raise
             log.warning("The source has changed since the last try, so all of it is sent again. (%s)", error)
         self._checkpoint.clear()
-        return self._reported(rows, {})
+        return self._reported(rows)
 
-    def _reported(self, rows: Iterable[Any], counts: dict[str, Any]) -> Report:
-        """Run the delivery and return the report; every error carries the report so far, as ``report``.
-
-        :param counts: the counts in the checkpoint of an earlier try; empty if there are none.
-        """
+    def _reported(self, rows: Iterable[Any]) -> Report:
+        """Run the delivery and return the report; every error carries the report so far, as ``report``."""
         report = Report(validate_only=self._settings.validate_only, rate_limit=self._settings.rate_limit)
         try:
-            self._run(rows, counts, report)
+            self._run(rows, report)
         except BaseException as error:  # also Airflow's time-out, and an error of the function that gives the records
             vars(error)["report"] = report.as_dict()
             raise
         return report
 
-    def _run(self, rows: Iterable[Any], counts: dict[str, Any], report: Report) -> None:
+    def _run(self, rows: Iterable[Any], report: Report) -> None:
         settings, place_of = self._settings, place_in(rows)
         counter = OutcomeCounter(report, self._checkpoint, self._rejects, self._receipts, place_of=place_of)
-        counter.resume(counts)
         if self._snapshot:
             counter.replaces = self._snapshot.begin(counter.replaces)
         traffic = Traffic()
         total = len(rows) if isinstance(rows, Sized) else None
         progress = Progress(self._endpoints[0], report, traffic, total=total, watchers=self._watchers)
         progress.open()
-        if counts:
+        if self._checkpoint.counts:
             log.info("Continuing where the last try stopped. Records already processed: %s.", f"{report.read:,}")
         engine = Engine(
             self._sender(traffic),

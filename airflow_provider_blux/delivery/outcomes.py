@@ -43,7 +43,8 @@ class Outcome:
 class OutcomeCounter:
     """Counts the outcomes of a run over all tries of its task, in the report and in the checkpoint.
 
-    :param report: updated after each batch, so that it is correct even if the run fails.
+    :param report: updated after each batch, so that it is correct even if the run fails. It starts with the counts of
+        the checkpoint: those of earlier tries.
     :param place_of: returns the position of a record in the source.
     """
 
@@ -61,26 +62,18 @@ class OutcomeCounter:
         self._rejects = rejects
         self._receipts = receipts
         self._place_of = place_of
-        self._reasons = Reasons()
-        self._earlier_rejects: list[str] = []
-        self._earlier_receipts: list[str] = []
-        self._in_no_file = 0  # rejects of tries without a rejects file
-        self._first: list[tuple[int, str | None, str, str | None]] = []
-        #: What `Snapshot.begin` returned; the checkpoint stores it for the next try.
-        self.replaces: str | None = None
-
-    def resume(self, counts: dict[str, Any]) -> None:
-        """Continue the counts of an earlier try; start at zero if there are none."""
+        counts = checkpoint.counts
         for name in _IN_CHECKPOINT:
-            setattr(self.report, name, counts.get(name, 0))
-        self.report.resumed = self.report.delivered
-        self._earlier_rejects = counts.get("rejects", [])
-        self._earlier_receipts = counts.get("receipts", [])
-        self.replaces = counts.get("replaces")
+            setattr(report, name, counts.get(name, 0))
+        report.resumed = report.delivered
+        self._earlier_rejects: list[str] = counts.get("rejects", [])
+        self._earlier_receipts: list[str] = counts.get("receipts", [])
+        #: What `Snapshot.begin` returned; the checkpoint stores it for the next try.
+        self.replaces: str | None = counts.get("replaces")
         self._take_rejects_of(counts)
 
     def _take_rejects_of(self, counts: dict[str, Any]) -> None:
-        self._in_no_file = counts.get("in_no_file", 0)
+        self._in_no_file: int = counts.get("in_no_file", 0)  # rejects of tries without a rejects file
         self._first = [tuple(reject) for reject in counts.get("first_rejects", [])]
         self._reasons = Reasons(counts.get("reasons", []))
         self.report.reasons = self._reasons.most_frequent()

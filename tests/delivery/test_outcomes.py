@@ -91,8 +91,8 @@ def test_the_report_continues_the_counts_of_an_earlier_try():
     checkpoint.save()
 
     second = Checkpoint(store, "settings")
+    second.load()
     later = OutcomeCounter(Report(), second)
-    later.resume(second.load())
     later.settle(batch(2, 10), Outcome(delivered=10))
 
     report = later.report
