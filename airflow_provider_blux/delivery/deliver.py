@@ -171,7 +171,7 @@ class Delivery:
 
     def _settle(self, counter: OutcomeCounter, batch: Batch, outcome: Outcome) -> None:
         if self._snapshot:
-            self._snapshot.accepted(batch.records[key] for key in outcome.accepted)
+            self._snapshot.accepted(batch.records[key] for key in outcome.delivered)
         counter.settle(batch, outcome)
 
     def _batches(self, rows: Iterable[Any], place_of: Place) -> Iterator[Batch]:

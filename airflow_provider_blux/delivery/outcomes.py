@@ -26,18 +26,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """The outcomes of the records of one batch; the numbers have the same meaning as in :class:`Report`.
+    """The outcomes of the records of one batch; ``merged`` and ``valid`` have the same meaning as in :class:`Report`.
 
+    :param delivered: the keys, as in ``Batch.records``, of the records that the API accepted.
     :param rejects: records that the API rejected, or whose outcome is unknown. Records that were rejected before
         sending are in ``Batch.rejects``.
-    :param accepted: the keys, as in ``Batch.records``, of the records that were delivered.
     """
 
-    delivered: int = 0
+    delivered: list[Any] = field(default_factory=list)
     merged: int = 0
     valid: int = 0
     rejects: list[Reject] = field(default_factory=list)
-    accepted: list[Any] = field(default_factory=list)
 
 
 class OutcomeCounter:
@@ -92,7 +91,7 @@ class OutcomeCounter:
         self._add_rejects(rejects)  # this may fail, so it comes before the counting
         added = {
             "read": batch.read,
-            "delivered": outcome.delivered,
+            "delivered": len(outcome.delivered),
             "rejected": len(rejects) - unknown,
             "suppressed": batch.suppressed,
             "unchanged": batch.unchanged,

@@ -128,8 +128,7 @@ class Sender:
                 raise
         else:
             self._lost_in_a_row = 0
-            outcome.accepted += keys
-            outcome.delivered += len(keys)
+            outcome.delivered += keys
             outcome.merged += batch.number_merged(keys)
 
     def _leave(self, batch: Batch, keys: Iterable[Any], why: str, outcome: Outcome) -> None:

@@ -36,9 +36,9 @@ def test_every_record_of_a_batch_has_one_outcome():
     counter = counter_of()
     counter.settle(
         batch(1, 10, suppressed=2, rejects=[reject(1)]),
-        Outcome(delivered=3, merged=1, rejects=[reject(4), reject(5, "unknown"), reject(6, "unknown")]),
+        Outcome(delivered=list(range(3)), merged=1, rejects=[reject(4), reject(5, "unknown"), reject(6, "unknown")]),
     )
-    counter.settle(batch(2, 10), Outcome(delivered=10))
+    counter.settle(batch(2, 10), Outcome(delivered=list(range(10))))
 
     report = counter.report
     assert (report.read, report.delivered, report.rejected) == (20, 13, 2)
@@ -78,7 +78,7 @@ def test_a_batch_counts_only_once_its_rejects_are_kept():
     store = Memory()
     counter = counter_of(store, Full())
     with pytest.raises(OSError, match="no space left"):
-        counter.settle(batch(1, 10, rejects=[reject(1)]), Outcome(delivered=9))
+        counter.settle(batch(1, 10, rejects=[reject(1)]), Outcome(delivered=list(range(9))))
 
     assert (counter.report.read, counter.report.delivered) == (0, 0)
 
@@ -87,13 +87,16 @@ def test_the_report_continues_the_counts_of_an_earlier_try():
     store = Memory()
     checkpoint = Checkpoint(store, "settings")
     first = OutcomeCounter(Report(), checkpoint)
-    first.settle(batch(1, 10, suppressed=1, rejects=[reject(1)]), Outcome(delivered=7, rejects=[reject(2, "unknown")]))
+    first.settle(
+        batch(1, 10, suppressed=1, rejects=[reject(1)]),
+        Outcome(delivered=list(range(7)), rejects=[reject(2, "unknown")]),
+    )
     checkpoint.save()
 
     second = Checkpoint(store, "settings")
     second.load()
     later = OutcomeCounter(Report(), second)
-    later.settle(batch(2, 10), Outcome(delivered=10))
+    later.settle(batch(2, 10), Outcome(delivered=list(range(10))))
 
     report = later.report
     assert (report.read, report.delivered, report.rejected, report.suppressed, report.unknown) == (20, 17, 1, 1, 1)
@@ -106,7 +109,7 @@ def test_the_report_continues_the_counts_of_an_earlier_try():
 
 def test_a_record_without_an_outcome_is_never_hidden():
     counter = counter_of()
-    counter.settle(batch(1, 10), Outcome(delivered=9))
+    counter.settle(batch(1, 10), Outcome(delivered=list(range(9))))
 
     with pytest.raises(BluxError, match=r"The counts do not add up, .* 10 read = 9 delivered") as caught:
         counter.close(1.0)
@@ -128,7 +131,7 @@ def test_a_record_without_an_outcome_is_never_hidden():
 )
 def test_as_many_may_be_rejected_or_unknown_as_are_allowed_and_no_more(max_rejects, limit):
     counter = counter_of()
-    counter.settle(batch(1, 10), Outcome(delivered=8, rejects=[reject(1), reject(2, "unknown")]))
+    counter.settle(batch(1, 10), Outcome(delivered=list(range(8)), rejects=[reject(1), reject(2, "unknown")]))
 
     if limit is None:
         counter.close(max_rejects)
@@ -156,7 +159,7 @@ def test_the_error_counts_the_records_that_needed_no_request_too() -> None:
     counter = counter_of()
     mixed = batch(1, 10, rejects=[reject(1)])
     mixed.suppressed, mixed.unchanged = 2, 3
-    counter.settle(mixed, Outcome(delivered=3, merged=1))
+    counter.settle(mixed, Outcome(delivered=list(range(3)), merged=1))
 
     with pytest.raises(BluxRejectLimitError, match="3 were delivered, 2 suppressed, 3 unchanged, 1 merged, 1 rejected"):
         counter.close(0)
@@ -166,7 +169,7 @@ def test_the_error_counts_the_records_that_needed_no_request_too() -> None:
     ("read", "outcome", "text"),
     [
         (1, Outcome(), "Of 1 record, 0 were delivered, 1 rejected;"),
-        (2, Outcome(delivered=1), "Of 2 records, 1 was delivered, 1 rejected;"),
+        (2, Outcome(delivered=[0]), "Of 2 records, 1 was delivered, 1 rejected;"),
         (2, Outcome(valid=1), "Of 2 records, 1 is valid, 1 rejected;"),
     ],
 )
@@ -191,7 +194,7 @@ def test_where_nothing_was_to_be_sent_it_is_told_how_many_are_valid():
 def test_the_report_names_the_object_that_the_last_rejects_are_written_to():
     rejects = RejectsFile(Folder(fsspec.filesystem("memory"), "/bucket/report", "rejects_path"), "try1", "upsert_users")
     counter = counter_of(None, rejects)
-    counter.settle(batch(1, 2, rejects=[reject(1)]), Outcome(delivered=1))
+    counter.settle(batch(1, 2, rejects=[reject(1)]), Outcome(delivered=[0]))
     rejects.flush()
     counter.close(1.0)
 
