@@ -280,7 +280,6 @@ class BluxHook(BaseHook):
         settings = resolved_settings(given, endpoints, self.credentials.rate_limits.get(operation))
         check_rejects_path(settings.max_rejects, given.get("rejects_path"))
         self._log_start(records, endpoints[0], settings)
-        access = self.credentials.access[endpoints[0].api]
         stop = self._stop = Stop()
         if self._is_stopped:  # stopped before this delivery
             stop.set()
@@ -295,7 +294,7 @@ class BluxHook(BaseHook):
                 given,
                 stop=stop,
                 limiter=limiter,
-                watchers=[Metrics(), HookLineage(self, access), *given.get("watchers", ())],
+                watchers=[Metrics(), HookLineage(self), *given.get("watchers", ())],
                 receipt_key=self.credentials.receipt_key,
                 receipts_path=receipts_path,
                 suppression_path=suppression_path,

@@ -5,25 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.common.compat.sdk import Stats, conf
 
-from airflow_provider_blux.assets.blux import asset_of
 from airflow_provider_blux.delivery.progress import Standing
 from airflow_provider_blux.delivery.report import OUTCOMES
 from airflow_provider_blux.delivery.traffic import Counted
-
-if TYPE_CHECKING:
-    from airflow_provider_blux.api.auth import Access
 
 
 class HookLineage:
     """A watcher of the progress of a delivery; it adds the changed asset to Airflow's hook lineage."""
 
-    def __init__(self, hook: Any, access: Access) -> None:
+    def __init__(self, hook: Any) -> None:
         self._hook = hook
-        self._application = access.application
 
     def __str__(self) -> str:
         return "Airflow's hook lineage"
@@ -35,7 +30,7 @@ class HookLineage:
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
         collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
-        collector.add_output_asset(context=self._hook, uri=asset_of(standing.endpoint.operation, self._application).uri)
+        collector.add_output_asset(context=self._hook, uri=self._hook.asset(standing.endpoint.operation).uri)
 
 
 NO_ANSWER = "none"
