@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.settings import DeliveryOptions, OnUnknown, SharedOptions, SnapshotOptions
 from airflow_provider_blux.exceptions import BluxConfigError
 from airflow_provider_blux.signatures import misnamed
@@ -14,7 +15,6 @@ from airflow_provider_blux.signatures import misnamed
 if TYPE_CHECKING:
     from airflow_provider_blux.delivery.checkpoint_store import Store
     from airflow_provider_blux.delivery.progress import Watcher
-    from airflow_provider_blux.delivery.run import Run
 
 
 class RunOptions(TypedDict, total=False):
@@ -81,8 +81,6 @@ def check_run_options(options: RunOptions) -> None:
 
     :raises BluxConfigError: an argument is not what it must be; the message names it.
     """
-    from airflow_provider_blux.delivery.run import Run
-
     store, run, watchers = options.get("checkpoint"), options.get("run"), options.get("watchers", ())
     if store is not None and not all(callable(getattr(store, name, None)) for name in ("load", "save", "clear")):
         raise BluxConfigError("checkpoint must be a storage for it. For a folder use checkpoint_path.")

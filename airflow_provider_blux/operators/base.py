@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_blux.api.endpoints import Api, Operation, endpoints_for
+from airflow_provider_blux.delivery.run import Run
 from airflow_provider_blux.delivery.settings import DeliveryOptions, Fallback, check, check_rejects_path, shaping_of
 from airflow_provider_blux.exceptions import BluxConfigError, BluxError
 from airflow_provider_blux.hooks.blux import BluxHook, check_api
@@ -41,7 +42,6 @@ from airflow_provider_blux.sources.formats import FileFormat
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_blux.delivery.run import Run
     from airflow_provider_blux.hooks.options import RunOptions
     from airflow_provider_blux.sources.paths import AnyPath
 
@@ -378,8 +378,6 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
 
 
 def _run(context: Context) -> Run:
-    from airflow_provider_blux.delivery.run import Run
-
     instance: Any = context.get("ti")
     if instance is None:  # `execute` called outside of Airflow
         return Run.unnamed()
