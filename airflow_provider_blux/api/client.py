@@ -223,12 +223,12 @@ class BluxClient:
             proxied = self._route(endpoint).is_proxied
             proxy = " through the proxy that the environment names" if proxied else ""
             reason = next((cause for cause in reversed(causes) if isinstance(cause, HTTPError | OSError)), error)
-            why, check = f"({type(reason).__name__})", f"{_WHERE[endpoint.api]} of the connection"
+            why = f"({type(reason).__name__})"
             if any(isinstance(cause, socket.gaierror | NameResolutionError) for cause in causes):
                 why = f"(the name of the {'proxy' if proxied else 'host'} cannot be resolved)"
             elif refused := _REFUSED_BY_PROXY.match(str(reason)):
                 why = f"(the proxy answered {refused[1]})"
-            check = PROXIES if proxied else check
+            check = PROXIES if proxied else f"{_WHERE[endpoint.api]} of the connection"
             return exceptions.BluxUnavailable(f"No connection to {host}{proxy} for {endpoint} {why}. Check {check}.")
         return exceptions.BluxConfigError(
             f"No request to {host} can be made ({type(error).__name__}). Check the URLs of the connection, its extra "

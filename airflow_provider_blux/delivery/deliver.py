@@ -149,10 +149,10 @@ class Delivery:
             ahead=min(settings.concurrency, max(_LEAST_AHEAD, math.ceil(settings.rate_limit * _AHEAD_SECONDS))),
         )
         try:
+            batches = self._batches(rows, place_of)
             if settings.validate_only:
-                self._count(self._batches(rows, place_of), counter, progress)
+                self._count(batches, counter, progress)
             else:
-                batches = self._batches(rows, place_of)
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
             engine.finish()
             self._checkpoint.save()  # if a later step fails, the next try must not send everything again
