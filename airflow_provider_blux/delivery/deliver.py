@@ -26,7 +26,7 @@ from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.sender import Sender
 from airflow_provider_blux.delivery.settings import Settings
-from airflow_provider_blux.delivery.snapshot import Snapshot, Totals, check_absent
+from airflow_provider_blux.delivery.snapshot import Snapshot, check_absent
 from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxCheckpointError, BluxStopped
 from airflow_provider_blux.records.data_quality import Suspicions
@@ -156,7 +156,7 @@ class Delivery:
                 engine.run(self._snapshot.announced(batches) if self._snapshot else batches)
             engine.finish()
             self._checkpoint.save()  # if a later step fails, the next try must not send everything again
-            totals = self._snapshot.end(is_whole=True) if self._snapshot else Totals()
+            totals = self._snapshot.end(is_whole=True) if self._snapshot else None
         except BaseException as error:
             self._finish_early(engine, counter, error)
             progress.close("stopped early")
@@ -164,7 +164,7 @@ class Delivery:
             if isinstance(error, BluxStopped | BluxCheckpointError) and engine.failure:
                 raise engine.failure from engine.failure.__cause__
             raise
-        report.absent = totals.absent
+        report.absent = totals and totals.absent
         progress.close("ended")
         self._end(counter, place_of)
         check_absent(totals, settings.max_absent, validate_only=settings.validate_only)

@@ -36,26 +36,27 @@ log = logging.getLogger(__name__)
 
 
 class Totals(NamedTuple):
-    """Numbers of users in the source and in the snapshot; ``None`` for an unknown number.
+    """Numbers of users in the source and in the snapshot.
 
     :param named: number of users in the source.
     :param before: number of users in the snapshot before the run.
     :param absent: number of users in the snapshot before the run that are not in the source.
     """
 
-    named: int | None = None
-    before: int | None = None
-    absent: int | None = None
+    named: int
+    before: int
+    absent: int
 
 
-def check_absent(totals: Totals, max_absent: float | None, *, validate_only: bool) -> None:
+def check_absent(totals: Totals | None, max_absent: float | None, *, validate_only: bool) -> None:
     """Check that the number of snapshot users missing from the source is within the limit.
 
+    :param totals: ``None`` if the numbers are unknown.
     :param max_absent: a number of users (an int), or a share of the snapshot's users (a float); ``None`` for no limit.
     :param validate_only: whether nothing was sent, for the message.
     :raises BluxAbsentError: more users are missing.
     """
-    if max_absent is None or totals.absent is None or totals.before is None:
+    if totals is None or max_absent is None:
         return
     if is_exceeded(max_absent, totals.absent, totals.before):
         done = "Nothing was sent (validate_only)" if validate_only else "Everything in the source was delivered"
@@ -189,16 +190,16 @@ class Snapshot:
             if mark and mark.row and self._rows.learn(mark.user, mark.at, mark.row):
                 self._stored += mark.user + mark.row + b"\0"
 
-    def end(self, *, is_whole: bool) -> Totals:
+    def end(self, *, is_whole: bool) -> Totals | None:
         """Write the last file of the run, merge the files if there are many, and return the numbers of users.
 
         Called when no request is in flight; called again if it has raised. A failed merge is logged and not raised.
 
         :param is_whole: whether the source was read to its end and each record has its outcome. Otherwise the numbers
-            are unknown and nothing is merged.
+            are unknown (``None``) and nothing is merged.
         """
-        totals = self._totals() if is_whole else Totals()
-        self._close(named=totals.named, replaces=self._replaces if is_whole else None)
+        totals = self._totals() if is_whole else None
+        self._close(named=totals and totals.named, replaces=self._replaces if is_whole else None)
         if is_whole and not self._read_only:
             try:
                 merge_if_due(self._folder, self._target, self._after())
@@ -239,15 +240,15 @@ class Snapshot:
         self._entry = Entry(at="", task=self._run.task, stored=0, forgotten=0)
         self._write(found=found)
 
-    def _totals(self) -> Totals:
+    def _totals(self) -> Totals | None:
         """Return how many users the source and the snapshot have, and how many of the snapshot the source lacks.
 
-        A mapped task reads only a part of the source, so its numbers are ``None``.
+        A mapped task reads only a part of the source, so its numbers are unknown: ``None`` is returned.
 
         Log a warning if the source has less than half of the users that it had in the last run of the task.
         """
         if self._run.map_index >= 0:
-            return Totals()
+            return None
         named = self._rows.met_old + self._rows.met_new
         entries = reversed(self._before.history if self._before else ())
         named_before = (entry.named for entry in entries if entry.task == self._run.task)
@@ -353,10 +354,9 @@ class Forgetting(Snapshot):
         """Return a :class:`Mark` with the digest of a user's id, by which the user is removed from the snapshot."""
         return Mark(user_id, self._digests.user(user_id))
 
-    def end(self, *, is_whole: bool) -> Totals:  # noqa: ARG002
-        """Write the last file of the run; the next run that sends users merges the files.
+    def end(self, *, is_whole: bool) -> None:  # noqa: ARG002
+        """Write the last file of the run; return ``None``, since a deletion does not count users.
 
-        Return :class:`Totals` with ``None`` for each number, since deletions do not count users.
+        The next run that sends users merges the files.
         """
         self._close()
-        return Totals()
