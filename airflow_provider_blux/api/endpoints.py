@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from airflow_provider_blux.exceptions import BluxConfigError
 
@@ -21,8 +21,8 @@ Api = Literal["application", "open"]
 Operation = Literal["upsert_users", "delete_users", "send_events", "update_devices"]
 """The name of an operation, which is also a method of the hook."""
 
-APIS: tuple[Api, ...] = ("application", "open")
-OPERATIONS: tuple[Operation, ...] = ("upsert_users", "delete_users", "send_events", "update_devices")
+APIS: tuple[Api, ...] = get_args(Api)
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 @dataclass(frozen=True)

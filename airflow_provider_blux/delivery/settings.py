@@ -268,7 +268,7 @@ def _check_sharing(options: DeliveryOptions) -> None:
     if share is not None and (isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1):
         raise BluxConfigError("rate_limit_share must be a number above 0 and at most 1, or be left out.")
     fallback = options.get("rate_limit_fallback", "fail")
-    if fallback not in ("fail", "share"):
+    if fallback not in get_args(Fallback):
         raise BluxConfigError("rate_limit_fallback must be 'fail' or 'share'.")
     if fallback == "fail" and connection is not None and share is not None:
         raise BluxConfigError(

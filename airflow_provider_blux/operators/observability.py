@@ -1,4 +1,4 @@
-"""Reports of an operator during and after its run: asset events, lineage and progress."""
+"""Reports of an operator during and after its run: asset events, lineage, links and progress."""
 
 from __future__ import annotations
 
