@@ -51,7 +51,7 @@ class Access:
 
 
 def checked_url(url: str, name: str) -> str:
-    """Return a base URL without its trailing slash, and without the port that its scheme implies.
+    """Return a base URL without its trailing slash and the port that its scheme implies; the host in lower case.
 
     Snapshots, checkpoints and shared rates belong to a URL, so the same address must give the same URL.
 
@@ -73,9 +73,10 @@ def checked_url(url: str, name: str) -> str:
             f"{name} is plain http://, which would send keys and personal data unencrypted. "
             "Use https:// (plain http is accepted for loopback addresses only)."
         )
+    address = parts.netloc.lower()
     if port == _DEFAULT_PORTS[parts.scheme]:
-        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition(":")[0]))
-    return url.rstrip("/")
+        address = address.rpartition(":")[0]
+    return urlunsplit(parts._replace(netloc=address)).rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -59,7 +59,6 @@ def refused(read: Any, connection: dict[str, Any] | str) -> str:
         ({"host": "api.example.com", "schema": "https"}, "https://api.example.com/prod"),
         ({"host": "api.example.com", "schema": "HTTPS"}, "https://api.example.com/prod"),
         ({"host": "localhost", "schema": "HTTP"}, "http://localhost/prod"),
-        ({"host": "HTTPS://api.example.com/stg"}, "HTTPS://api.example.com/stg"),
         ({"host": "api.example.com", "schema": "stg", "port": 8443}, "https://api.example.com:8443/stg"),
         ({"host": "api.example.com/stg"}, "https://api.example.com/stg"),
         ({"host": "api.example.com:8443/stg/"}, "https://api.example.com:8443/stg"),
@@ -90,9 +89,14 @@ def test_host_schema_and_port_make_the_url(read: Any, connection: dict[str, Any]
         ({"host": "https://api.example.com:443"}, "https://api.example.com"),
         ({"host": "http://[::1]:80/prod"}, "http://[::1]/prod"),
         ({"host": "https://api.example.com:80/stg"}, "https://api.example.com:80/stg"),
+        ({"host": "API.Example.com"}, "https://api.example.com/prod"),
+        ({"host": "HTTPS://API.example.com/Stg"}, "https://api.example.com/Stg"),
+        ({"host": "http://LOCALHOST:8080"}, "http://localhost:8080"),
     ],
 )
-def test_the_port_of_the_scheme_makes_no_other_url(read: Any, connection: dict[str, Any], url: str) -> None:
+def test_the_port_of_the_scheme_and_capitals_in_the_host_make_no_other_url(
+    read: Any, connection: dict[str, Any], url: str
+) -> None:
     assert read({**APPLICATION, **connection}).access["application"].url == url
 
 
