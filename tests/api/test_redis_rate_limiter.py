@@ -59,21 +59,26 @@ def test_tasks_together_never_start_more_in_any_second_than_the_limit(key):
     assert most_in_any_second(key.starts()) <= RATE
 
 
-def test_tasks_that_wait_take_turns(key):
-    order: list[int] = []
+def test_tasks_are_served_in_the_order_in_which_they_ask(key):
+    """A task that waits keeps its place, and takes a place behind the others for its next request."""
+    key.stop_clock()
+    waited: list[float] = []
+    others: list[float] = []
 
-    def work(number: int) -> None:
-        limiter = key.limiter()
-        everybody.wait()
-        for _ in range(15):
-            limiter.wait()
-            order.append(number)
+    def sleep(seconds: float) -> None:
+        if seconds:
+            assert not waited  # once is enough
+            waited.append(seconds)
+            others.extend(key.delay() for _ in range(3))  # of three tasks that ask meanwhile
+            key.advance_clock(seconds)
 
-    everybody = threading.Barrier(4)
-    side_by_side(work, 4)
+    key.limiter().wait()
+    key.limiter(sleep=sleep).wait()
+    interval = 1.02 / RATE
 
-    # Of the first 40 starts each has its ten, give or take what a busy machine does to a thread.
-    assert all(5 <= order[:40].count(number) <= 15 for number in range(4)), order
+    assert waited == pytest.approx([interval])
+    assert others == pytest.approx([2 * interval, 3 * interval, 4 * interval])
+    assert key.delay() == pytest.approx(4 * interval)
 
 
 def test_a_request_that_leaves_late_is_counted_from_when_it_left(key):
@@ -172,7 +177,8 @@ def test_a_pause_of_which_redis_was_not_told_holds_the_waiting_process_and_then_
 
 
 def test_a_pause_that_is_shorter_than_the_wait_costs_nobody_a_turn(key):
-    limiters = [key.limiter(20) for _ in range(4)]
+    key.stop_clock()
+    limiters = [key.limiter(20, sleep=key.advance_clock) for _ in range(4)]
     for limiter in limiters:
         limiter.wait()
     before = key.state("next")
