@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_blux.emulator import Emulator
+from airflow_provider_blux.emulator import Emulator, http_server
 from tests.emulator.client import Client
 
 
@@ -24,3 +26,10 @@ def blux(shared_emulator: Emulator) -> Emulator:
 def client(blux: Emulator) -> Iterator[Client]:
     with Client(blux) as client:
         yield client
+
+
+@pytest.fixture
+def at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all requests arrive at one moment: on a busy machine they would take longer than the second that counts."""
+    now = time.monotonic()
+    monkeypatch.setattr(http_server, "time", SimpleNamespace(monotonic=lambda: now))

@@ -30,6 +30,7 @@ def get(client: Client, path: str) -> Any:
     return client.call("GET", f"/_emulator{path}").json()
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_the_state_counts_everything(client: Client) -> None:
     client.post(USERS, {"users": [{"user_id": "a"}, {"user_id": "b"}]})
     client.post(USERS, {"users": []})

@@ -25,11 +25,13 @@ def test_a_second_later_there_is_room_again() -> None:
     assert [limiters.arrive("a.b", now) for now in (0.0, 0.5, 1.0, 1.4, 1.5)] == [1, 2, 2, 3, 3]
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_rates_are_not_policed_unless_asked_for(blux: Emulator, client: Client) -> None:
     assert {client.post(USERS, VALID[USERS]).status_code for _ in range(25)} == {200}
     assert blux.state()["max_requests_in_one_second"] == {"application.upsert_users": 25}
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_one_request_too_many_is_429_with_retry_after(blux: Emulator, client: Client) -> None:
     blux.settings(police_rates=True, rates={"upsert_users": 2})
     answers = [client.post(USERS, VALID[USERS]) for _ in range(3)]
@@ -38,6 +40,7 @@ def test_one_request_too_many_is_429_with_retry_after(blux: Emulator, client: Cl
     assert answers[2].json() == {"message": "more than 2 requests a second"}
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_each_operation_of_each_api_has_its_own_rate(blux: Emulator, client: Client) -> None:
     blux.settings(police_rates=True, rates={"application.upsert_users": 1, "open.upsert_users": 2})
     assert [client.post(USERS, VALID[USERS]).status_code for _ in range(2)] == [200, 429]
@@ -45,12 +48,14 @@ def test_each_operation_of_each_api_has_its_own_rate(blux: Emulator, client: Cli
     assert client.post(DELETE_USERS, VALID[DELETE_USERS]).status_code == 200
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_both_deletion_jobs_share_a_rate(blux: Emulator, client: Client) -> None:
     blux.settings(police_rates=True, rates={"delete_users": 1})
     assert client.post(DELETE_PROFILE, VALID[DELETE_PROFILE]).status_code == 202
     assert client.post(DELETE_PROFILES, VALID[DELETE_PROFILES]).status_code == 429
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_the_published_rates_are_the_default() -> None:
     with Emulator(police_rates=True) as blux, Client(blux) as client:
         assert blux.settings()["rates"] == {
@@ -112,6 +117,7 @@ def test_limiters_know_operations_apart_and_forget_when_told_to() -> None:
     assert all(limiters.admits(kind, f"a.{kind}", 1, 7.0) for kind in LIMIT_KINDS)
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_the_kind_of_limiter_is_a_setting(blux: Emulator, client: Client) -> None:
     blux.settings(police_rates=True, limit_kind="spacing", rates={"upsert_users": 1})
     assert [client.post(USERS, VALID[USERS]).status_code for _ in range(2)] == [200, 429]
@@ -121,11 +127,13 @@ def test_the_kind_of_limiter_is_a_setting(blux: Emulator, client: Client) -> Non
     assert [client.post(USERS, VALID[USERS]).status_code for _ in range(4)] == [200] * 3 + [429]
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_the_kind_of_limiter_may_be_given_at_the_start() -> None:
     with Emulator(police_rates=True, limit_kind="spacing") as blux, Client(blux) as client:
         assert [client.post(USERS, VALID[USERS]).status_code for _ in range(2)] == [200, 429]
 
 
+@pytest.mark.usefixtures("at_one_moment")
 def test_a_refusal_may_come_without_retry_after(blux: Emulator, client: Client) -> None:
     blux.settings(police_rates=True, retry_after=None, rates={"upsert_users": 1})
     assert "Retry-After" not in [client.post(USERS, VALID[USERS]) for _ in range(2)][1].headers
