@@ -198,7 +198,7 @@ def test_a_connection_that_breaks_leaves_the_request_in_doubt(blux):
 
 
 def test_no_answer_in_time_leaves_the_request_in_doubt(blux):
-    blux.fault(kind="delay", seconds=5, times=1)
+    blux.fault(kind="delay", seconds=60, times=1)
 
     with pytest.raises(
         BluxUnavailable, match=r"No answer to application\.upsert_users from .* within 0\.2 s"
@@ -346,22 +346,6 @@ def test_urls_that_are_accepted(url):
 def test_urls_that_are_refused(url, words):
     with pytest.raises(BluxConfigError, match=words):
         checked_url(url, "host")
-
-
-def test_it_is_told_when_a_request_leaves_and_has_left_before_its_answer_comes(blux):
-    blux.fault(kind="delay", seconds=0.4, times=1)  # it may begin a moment before the client is told
-    told = []
-
-    def tells(moment):
-        return lambda: told.append((moment, time.monotonic()))
-
-    with client_of(blux) as api:
-        api.send(request_of(UPSERT, [USER]), on_leaving=tells("leaves"), on_left=tells("left"))
-        answered = time.monotonic()
-        api.send(request_of(UPSERT, [USER]))
-
-    assert [moment for moment, _ in told] == ["leaves", "left"]
-    assert answered - told[1][1] >= 0.3
 
 
 def test_a_request_without_a_connection_does_not_leave():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+SECONDS = 10
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -32,9 +33,12 @@ class Wire:
 
 
 @contextmanager
-def answering(*answers: bytes, hang_up: bool = False, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
+def answering(
+    *answers: bytes, hang_up: bool = False, tls: ssl.SSLContext | None = None, after: threading.Event | None = None
+) -> Iterator[Wire]:
     """Serve one answer for each request; after the last answer, repeat it.
 
+    :param after: event without which no request is answered.
     :param hang_up: whether every connection is closed after its first answer, without ``Connection: close``.
     """
 
@@ -44,6 +48,8 @@ def answering(*answers: bytes, hang_up: bool = False, tls: ssl.SSLContext | None
         with client:
             while request := _request(client):
                 wire.requests.append((number, request))
+                if after is not None and not after.wait(SECONDS):
+                    break
                 client.sendall(answers[min(len(wire.requests), len(answers)) - 1])
                 if hang_up:
                     break
@@ -63,7 +69,7 @@ def tunnelling(answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -
             wire.requests.append((number, head))
             client.sendall(answer)
             host, _, port = head.split()[1].decode().rpartition(":")
-            with suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as server:
+            with suppress(OSError), socket.create_connection((host, int(port)), timeout=SECONDS) as server:
                 back = threading.Thread(target=_carry, args=(server, client))
                 back.start()
                 _carry(client, server)
@@ -134,7 +140,7 @@ def _listening(serve: Callable[[socket.socket, Wire, int], None]) -> Iterator[Wi
                     client.close()
                     return
                 wire.connections += 1
-                client.settimeout(10)
+                client.settimeout(SECONDS)
                 clients.append(client)
                 threads.append(threading.Thread(target=_quietly, args=(serve, client, wire, wire.connections)))
                 threads[-1].start()

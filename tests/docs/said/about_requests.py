@@ -150,7 +150,7 @@ def unavailable(scene: Scene) -> None:
 @says("No answer to")
 def no_answer(scene: Scene) -> None:
     scene.connect(extra={"timeout": 0.1})
-    scene.blux.fault(kind="delay", seconds=1, times=1)
+    scene.blux.fault(kind="delay", seconds=60, times=1)
     send_once()
 
 
