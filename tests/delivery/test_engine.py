@@ -19,6 +19,7 @@ from airflow_provider_blux.delivery.report import Report
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.delivery.traffic import Traffic
 from airflow_provider_blux.exceptions import BluxStopped, BluxUnavailable
+from tests.delivery.pushing import own_threads
 
 SECONDS = 10
 Send = Callable[[Batch, Callable[[], None]], Outcome]
@@ -254,10 +255,10 @@ def test_it_stops_between_two_batches():
 
 
 def test_it_leaves_no_thread_behind():
-    before = threading.active_count()
+    before = own_threads()
     run(engine_of(lambda _one, _left: Outcome(), []), (batch(number, number) for number in range(50)))
 
-    assert threading.active_count() == before
+    assert own_threads() == before
 
 
 def test_a_stop_is_heard_while_it_waits_for_what_is_in_flight():
