@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -59,9 +61,9 @@ def mariadb() -> Iterator[dict[str, Any]]:
         server = pymysql.connect(**MARIADB, connect_timeout=3)
     except pymysql.err.OperationalError:
         pytest.skip("no MariaDB answers (see tests/sources/test_mariadb.py)")
-    name = "blux_test_databases"
+    name = f"blux_test_{os.getpid()}_{secrets.token_hex(4)}"
     with closing(server), server.cursor() as cursor:
-        cursor.execute(f"CREATE OR REPLACE DATABASE {name} CHARACTER SET utf8mb4")
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         try:
             yield {**MARIADB, "database": name}
         finally:
