@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,19 @@ class Elsewhere:
         return self._connection
 
 
-def deliver(blux: Any, folder: Path, on_unknown: str, name: str, **options: Any) -> Any:
+def deliver(
+    blux: Any, folder: Path, on_unknown: str, name: str, *, events: Sequence[Any] = EVENTS, **options: Any
+) -> Any:
     place = Folder(LocalFileSystem(), str(folder), "folder")
     return push(
         blux,
         "send_events",
-        EVENTS,
+        events,
         store=FileStore(place, "task"),
         rejects=RejectsFile(place, name, "send_events"),
         batch_size=10,
         on_unknown=on_unknown,
-        max_rejects=len(EVENTS),
+        max_rejects=len(events),
         **options,
     )
 

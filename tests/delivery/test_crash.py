@@ -17,6 +17,8 @@ from airflow_provider_blux.exceptions import BluxAuthError, BluxUnavailable
 from tests.delivery.killed import EVENTS, deliver
 from tests.delivery.pushing import Memory, own_threads, push
 
+# Enough where no process is killed.
+FEW = EVENTS[:600]
 LATENCY = 0.1
 # At 200 requests a second so many are on their way at a time, and as many answers may be waiting to be counted.
 ON_THE_WAY = 2 * int(200 * LATENCY) + 2
@@ -83,13 +85,13 @@ def test_left_alone_nothing_is_repeated_and_exactly_what_was_in_doubt_is_unknown
 def test_within_a_run_what_may_have_arrived_is_left_alone_too(blux, tmp_path, failure):
     blux.fault(**failure, probability=0.1)
 
-    report = deliver(blux, tmp_path, "keep", "try1")
+    report = deliver(blux, tmp_path, "keep", "try1", events=FEW)
 
     counts, unknown = arrived(blux), unknown_in(tmp_path)
     assert set(counts.values()) == {1}
     assert report.unknown == len(unknown) > 0
-    assert report.delivered == 3000 - report.unknown
-    lost = {event["id"] for event in EVENTS} - set(counts)
+    assert report.delivered == 600 - report.unknown
+    lost = {event["id"] for event in FEW} - set(counts)
     assert lost == (set() if failure["processed"] else {line["record"]["id"] for line in unknown})
     assert "may or may not have arrived" in unknown[0]["reason"]
 
@@ -97,9 +99,9 @@ def test_within_a_run_what_may_have_arrived_is_left_alone_too(blux, tmp_path, fa
 def test_a_refusal_is_an_answer_and_is_repeated_even_at_most_once(blux, tmp_path):
     blux.fault(kind="status", status=503, probability=0.2)
 
-    report = deliver(blux, tmp_path, "keep", "try1")
+    report = deliver(blux, tmp_path, "keep", "try1", events=FEW)
 
-    assert (report.delivered, report.unknown) == (3000, 0)
+    assert (report.delivered, report.unknown) == (600, 0)
     assert report.retries > 0
 
 
@@ -121,7 +123,7 @@ def test_what_was_in_doubt_stays_unknown_although_the_try_after_the_kill_fails_t
 def test_an_answer_of_the_gateways_own_leaves_in_doubt_what_became_of_the_request_behind_it(blux, tmp_path, status):
     blux.fault(kind="status", status=status, processed=True, times=3)
 
-    report = deliver(blux, tmp_path, "keep", "try1")
+    report = deliver(blux, tmp_path, "keep", "try1", events=FEW)
 
     assert set(arrived(blux).values()) == {1}
     assert report.unknown == 30
@@ -130,14 +132,14 @@ def test_an_answer_of_the_gateways_own_leaves_in_doubt_what_became_of_the_reques
 def test_an_api_that_answers_nobody_does_not_make_the_whole_source_unknown(blux, tmp_path):
     blux.fault(kind="reset", skip=10)
     with pytest.raises(BluxUnavailable, match=r"connection to .* broke"):
-        deliver(blux, tmp_path, "keep", "try1", concurrency=2)
+        deliver(blux, tmp_path, "keep", "try1", concurrency=2, events=FEW)
     blux.clear_faults()
 
-    report = deliver(blux, tmp_path, "keep", "try2")
+    report = deliver(blux, tmp_path, "keep", "try2", events=FEW)
 
     assert set(arrived(blux).values()) == {1}
     assert report.unknown <= 10 * 8
-    assert report.delivered == 3000 - report.unknown
+    assert report.delivered == 600 - report.unknown
 
 
 class Failing(Memory):
@@ -157,12 +159,12 @@ class Failing(Memory):
 def test_what_could_not_be_noted_was_not_sent_and_is_not_in_doubt(blux):
     store = Failing(failing=1)
     with pytest.raises(OSError, match="no space left"):
-        push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="keep", concurrency=1)
+        push(blux, "send_events", FEW, store=store, batch_size=10, on_unknown="keep", concurrency=1)
     assert store.load()["doubt"] == {}
 
-    report = push(blux, "send_events", EVENTS, store=store, batch_size=10, on_unknown="keep")
+    report = push(blux, "send_events", FEW, store=store, batch_size=10, on_unknown="keep")
 
-    assert report.delivered == 3000
+    assert report.delivered == 600
     assert set(arrived(blux).values()) == {1}
 
 
@@ -181,6 +183,6 @@ def test_a_store_that_fails_leaves_no_thread_and_hides_no_error(blux, caplog):
 
 def test_where_nothing_is_sent_twice_it_is_said_what_becomes_of_events_whose_progress_is_lost(blux, caplog):
     with pytest.raises(OSError, match="no space"):
-        push(blux, "send_events", EVENTS, store=Failing(failing=99), on_unknown="keep")
+        push(blux, "send_events", FEW, store=Failing(failing=99), on_unknown="keep")
 
     assert "The progress could not be saved (OSError); the next try takes more events for unknown." in caplog.text
