@@ -222,7 +222,7 @@ def histories(seeds: range) -> list[History]:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(150), pytest.param(range(150, 700), marks=pytest.mark.slow)], ids=["some", "many"]
+    "seeds", [range(75), pytest.param(range(75, 700), marks=pytest.mark.slow)], ids=["some", "many"]
 )
 def test_what_is_known_is_what_blux_holds_whatever_has_happened(seeds: range) -> None:
     ended = histories(seeds)
