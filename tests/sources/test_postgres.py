@@ -29,9 +29,13 @@ BACKFILL = Path(__file__).parents[2] / "docs" / "backfill.md"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server() -> None:
+def server() -> Iterator[None]:
     if reason := why_not():
         pytest.skip(reason)
+    with closing(psycopg2.connect(**SERVER)) as lock, lock.cursor() as cursor:
+        lock.autocommit = True
+        cursor.execute("SELECT pg_advisory_lock(hashtext('blux_test'))")  # against another run with the same names
+        yield
 
 
 @pytest.fixture(autouse=True)
