@@ -6,9 +6,7 @@ from typing import Any
 
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
-RESTRICTED_DAG = "crm_restricted"
-# Both are viewers; only the first may see the restricted DAG.
-USERS = {"ann": "password-of-ann", "bob": "password-of-bob"}
+from tests.airflow.browser.permissions import RESTRICTED_DAG
 
 
 class AuthManagerByDag(SimpleAuthManager):

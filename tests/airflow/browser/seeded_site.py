@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import requests
 
-from tests.airflow.browser.auth_manager import USERS, AuthManagerByDag
+from tests.airflow.browser.permissions import USERS
 from tests.airflow.home import AirflowHome
 from tests.airflow.scheduler import PROCESS_TREE, settings_of_a_scheduler
 
@@ -68,7 +68,7 @@ class SeededSite:
         self._settings = settings_of_a_scheduler() | {
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:viewer" for name in USERS),
-            "AIRFLOW__CORE__AUTH_MANAGER": f"{AuthManagerByDag.__module__}.{AuthManagerByDag.__name__}",
+            "AIRFLOW__CORE__AUTH_MANAGER": "tests.airflow.browser.auth_manager.AuthManagerByDag",
             "PYTHONPATH": str(ROOT),
         }
         self.home = AirflowHome(folder, **self._settings, **settings)

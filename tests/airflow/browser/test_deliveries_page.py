@@ -11,11 +11,11 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from airflow_provider_blux.emulator import Emulator
-from tests.airflow.browser.auth_manager import RESTRICTED_DAG
 from tests.airflow.browser.chromium import Chromium
 from tests.airflow.browser.conftest import Site
 from tests.airflow.browser.connection_form import AIRFLOW
 from tests.airflow.browser.deliveries_page import HISTORY, LAST, RUNNING, DeliveriesPage
+from tests.airflow.browser.permissions import RESTRICTED_DAG
 from tests.airflow.browser.seeded_site import Delivery, SeededSite, report
 from tests.airflow.home import AirflowHome
 from tests.airflow.scheduler import Scheduler
