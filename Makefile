@@ -66,6 +66,9 @@ $(HOOKS)/.ready: $(READY)
 ci:  ## Everything that must hold before a change is merged
 	@bash .ci/run
 
+# Without bytecode files, pytest would rewrite the assertions of every module in every process.
+test unit: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(READY)  ## Run every test, real Airflow included
 	@$(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE)  # for two cores: one process usually waits for Airflow
 
