@@ -44,9 +44,9 @@ def test_an_error_of_the_whole_record_names_no_field() -> None:
 
 @pytest.mark.parametrize("name", ["x", "x.", "x ", "1 1 1 1 x ", "@ ", "@", "1", "(1"])
 def test_a_name_of_64_000_characters_costs_little_cpu(name: str) -> None:
-    started = time.process_time()
+    started = time.thread_time()
 
     error = BluxRecordError(name * (64_000 // len(name)), "is too long")
 
-    assert time.process_time() - started < 0.5
+    assert time.thread_time() - started < 0.5
     assert len(str(error)) < 150

@@ -134,11 +134,11 @@ def customers(number: int) -> dict[str, Any]:
 )
 def test_a_long_refusal_of_many_records_costs_little_cpu(answer: bytes) -> None:
     request = customers(1_000)
-    started = time.process_time()
+    started = time.thread_time()
 
     message = redacted_message(answer, request)
 
-    assert time.process_time() - started < 0.6
+    assert time.thread_time() - started < 0.6
     assert message
     assert "id-" not in message
 
@@ -216,11 +216,11 @@ def test_a_secret_is_redacted() -> None:
 
 
 def test_a_long_value_that_is_repeated_costs_little_cpu() -> None:
-    started = time.process_time()
+    started = time.thread_time()
 
     message = redacted_message(b"a" * MOST, ["aaaa", *("a" * length + "b" for length in (10_000, 11_000, 12_000))])
 
-    assert time.process_time() - started < 0.6
+    assert time.thread_time() - started < 0.6
     assert message == "***"
 
 
