@@ -83,11 +83,12 @@ class Canaries:
 
     def in_files(self, folder: Path) -> list[str]:
         """Return the file and the value of each occurrence below ``folder``; every byte is searched."""
+        found_in = self._search()
         return [
             f"{path.relative_to(folder)}: {value}"
             for path in sorted(folder.rglob("*"))
             if path.is_file()
-            for value in self._found_in(path.read_bytes())
+            for value in found_in(path.read_bytes())
         ]
 
     def in_other_files(self, folder: Path) -> list[str]:
@@ -96,23 +97,32 @@ class Canaries:
 
     def in_tables(self, tables: Metadata, *, but: Callable[[str, Row], bool] = lambda table, row: False) -> list[str]:
         """Return the places of values in the tables, except in rows for which ``but`` is true."""
+        found_in = self._search()
         return [
             f"{table}.{column}: {value}"
             for table, row in tables.rows()
             if not but(table, row)
             for column, cell in row.items()
             for form in _forms(cell)
-            for value in self._found_in(form)
+            for value in found_in(form)
         ]
 
     def in_text(self, text: str) -> list[str]:
         """Return the values that occur in ``text``."""
-        return list(self._found_in(text.encode()))
+        return self._search()(text.encode())
 
-    def _found_in(self, content: bytes) -> Iterator[str]:
-        # Every value is plain ASCII, which no encoding of JSON changes; somebody may have written it in capitals.
-        lower = content.lower()
-        return (value for value in self.values if value.lower().encode() in lower)
+    def _search(self) -> Callable[[bytes], list[str]]:
+        """Return a function that returns the values in a content.
+
+        Every value is plain ASCII, which no encoding of JSON changes; somebody may have written it in capitals.
+        """
+        sought = [(value.lower().encode(), value) for value in self.values]
+
+        def found_in(content: bytes) -> list[str]:
+            lower = content.lower()
+            return [value for lowered, value in sought if lowered in lower]
+
+        return found_in
 
 
 def _forms(cell: object) -> Iterator[bytes]:

@@ -360,7 +360,8 @@ def state_rows(home: AirflowHome) -> list[dict[str, Any]]:
 def test_the_task_state_of_a_failed_deletion_holds_no_id(
     examples: DagTester, blux: Emulator, shop: Shop, ids: Canaries
 ) -> None:
-    shop.ask(*(ids.user()["user_id"] for _ in range(1_500)))
+    beginning = ids.deletion()["user_id"]
+    shop.ask(*(f"{beginning}-{number}" for number in range(1_500)))
     blux.fault(**UNAVAILABLE, api="open", skip=1)
     run = examples.run("delete_users", usual_users=2_000)
 
