@@ -71,7 +71,7 @@ class Batch:
 
     def number_merged(self, keys: Iterable[Any]) -> int:
         """Return how many records merging has saved: for each key, the number of its source records less one."""
-        return sum(len(self.merged[key]) - 1 for key in self.merged.keys() & keys)
+        return sum(len(self.merged[key]) - 1 for key in self.merged.keys() & keys) if self.merged else 0
 
     def add(self, record: Record, merge: Merge | None) -> bool:
         """Add the next record of the source; return ``False`` if it must be sent after this batch.
