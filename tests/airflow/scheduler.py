@@ -22,8 +22,10 @@ from tests.airflow.rest import AIRFLOW_2, RestApi
 
 PROCESS_TREE = Path(__file__).with_name("process_tree.py")
 # The scheduler would listen on a port, the same for all, to show logs. Airflow 2's starts its DAG processor by itself.
-SCHEDULER = {"scheduler": ["--skip-serve-logs"]}
-COMPONENTS = SCHEDULER | ({"webserver": []} if AIRFLOW_2 else {"api-server": [], "dag-processor": []})
+COMPONENTS = {
+    "scheduler": ["--skip-serve-logs"],
+    **({"webserver": []} if AIRFLOW_2 else {"api-server": [], "dag-processor": []}),
+}
 # Everybody who opens Airflow 2's pages, on the loopback address, has every right.
 EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\n"
 

@@ -38,11 +38,11 @@ def test_a_refused_record_does_not_hold_back_its_batch_nor_the_batches_around_it
 
 
 def test_one_bad_record_in_ten_over_many_batches_is_no_wrong_schema(blux):
-    bad = [f"user-{number}" for number in range(600) if number % 10 == 3]
+    bad = [f"user-{number}" for number in range(2000) if number % 10 == 3]
     blux.fault(kind="refuse", ids=bad)
 
-    with pytest.raises(BluxRejectLimitError, match="540 were delivered, 60 rejected"):
-        push(blux, "upsert_users", users(600))
+    with pytest.raises(BluxRejectLimitError, match="1,800 were delivered, 200 rejected"):
+        push(blux, "upsert_users", users(2000))
 
 
 def test_where_everything_is_refused_it_stops_within_a_dozen_requests_in_the_words_of_the_api(blux):

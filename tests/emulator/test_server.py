@@ -99,7 +99,7 @@ def test_starting_and_stopping_takes_milliseconds() -> None:
         Emulator().start().stop()
         return time.monotonic() - began
 
-    assert any(seconds() < 0.05 for _ in range(30))  # a busy machine delays most of them
+    assert any(seconds() < 0.05 for _ in range(10))  # a busy machine delays most of them
 
 
 def test_it_can_be_started_again() -> None:
