@@ -29,6 +29,9 @@ COMPONENTS = {
 # Everybody who opens Airflow 2's pages, on the loopback address, has every right.
 EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\n"
 
+# No test changes a DAG file, so each is parsed once: this many seconds are longer than any test run.
+_ONCE = "86400"
+
 T = TypeVar("T")
 
 
@@ -54,6 +57,7 @@ def settings_of_a_scheduler() -> dict[str, str]:
             "AIRFLOW__WEBSERVER__SECRET_KEY": secrets.token_hex(32),
             # A task that was killed is found sooner.
             "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _ONCE,
         }
     return for_both | {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -64,6 +68,7 @@ def settings_of_a_scheduler() -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _ONCE,
     }
 
 
@@ -112,19 +117,16 @@ class Scheduler:
         self._is_healthy = True
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
-        """Start a run of a DAG and return it as it is now."""
+        """Start a run of a DAG."""
         self.wait_until_healthy()
         run_id = self.poll(lambda: self.rest.trigger(dag_id, conf), f"{dag_id} is parsed")["dag_run_id"]
-        return self.look_at(Run(dag_id=dag_id, run_id=run_id, state="queued", log="", metadata=self.home.metadata))
+        return Run(dag_id=dag_id, run_id=run_id, state="queued", log="", metadata=self.home.metadata)
 
     def finish(self, run: Run) -> Run:
         """Wait for the end of a run."""
 
-        def ended() -> Run | None:
-            now = self.look_at(run)
-            return now if now.state in ("success", "failed") else None
-
-        return self.poll(ended, f"{run.dag_id} has ended")
+        self.poll(lambda: self._state_of(run) in ("success", "failed"), f"{run.dag_id} has ended")
+        return self.look_at(run)
 
     def run(self, dag_id: str, **conf: Any) -> Run:
         """Run a DAG to its end."""
@@ -135,10 +137,14 @@ class Scheduler:
         return Run(
             dag_id=run.dag_id,
             run_id=run.run_id,
-            state=self.rest.state(run),
+            state=self._state_of(run),
             log="".join(path.read_text(errors="replace") for path in self.logs_of(run)),
             metadata=self.home.metadata,
         )
+
+    def _state_of(self, run: Run) -> str:
+        # Not asked of the server, which answers before it has stored a new run, and is busy enough.
+        return self.home.metadata.runs(run.dag_id).get(run.run_id, "queued")
 
     def runs_of(self, dag_id: str) -> list[Run]:
         """Return every run of a DAG as it is now."""
