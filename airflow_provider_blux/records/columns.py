@@ -1,8 +1,4 @@
-"""Errors of a table as a whole, such as a missing column: one error for the table, not one reject for each row.
-
-A parameter ``columns`` that is a mapping is ``{column: field}``. ``own_group`` is the group of custom properties, such
-as ``custom_user_properties``; ``None`` if the records have none.
-"""
+"""Errors of a table as a whole, such as a missing column: one error for the table, not one reject for each row."""
 
 from __future__ import annotations
 
@@ -67,54 +63,6 @@ def missing_column(columns: Iterable[Any], column: str, argument: str, mapped: I
     )
 
 
-def reversed_mapping(column: str, target: str) -> BluxConfigError:
-    """Return the error for a ``field_mapping`` whose ``column`` is a field, and whose ``target`` is a column."""
-    column, target = quoted(column), quoted(target)
-    return BluxConfigError(
-        f"field_mapping names a column {column}, which is not there, but {target} is a column. Exchange the two names: "
-        f"field_mapping={{{target}: {column}}}."
-    )
-
-
-def misspelt(columns: Mapping[str, str], own_group: str | None) -> BluxConfigError:
-    """Return the error for columns that are fields in another spelling, such as ``Phone-Number``."""
-    listed = ", ".join(f"{quoted(column)} ({field})" for column, field in columns.items())
-    is_own = f" (To send it as a custom property of that name, map it to {own_group}.<name>.)" if own_group else ""
-    return BluxConfigError(
-        "These columns have the name of a field in another spelling, and would not be sent as that field: "
-        f"{listed}. Set {renaming(columns)}.{is_own}"
-    )
-
-
-def instead_of_excluded(column: str, excluded: str, own_group: str | None) -> BluxConfigError:
-    """Return the error for a column that is the name ``excluded`` in ``exclude_fields`` in another spelling."""
-    return BluxConfigError(
-        f"exclude_fields names {quoted(excluded)}, and the column {quoted(column)} is the same in "
-        "another spelling, so it would be sent. Write the name as the column has it. (To send the column, map it to "
-        f"{own_group}.<name>.)"
-    )
-
-
-def flattened(columns: Mapping[str, str]) -> BluxConfigError:
-    """Return the error for columns that are parts of flattened objects, such as ``properties.price``."""
-    listed = ", ".join(map(quoted, columns))
-    return BluxConfigError(
-        "These columns are named as parts of an object, and would be sent as properties of their whole names: "
-        f"{listed}. Set {mapping_to(columns)}."
-    )
-
-
-def near_fields(columns: Mapping[str, str], own_group: str) -> str:
-    """Return the warning about columns that become custom properties but are probably meant to be fields."""
-    listed = ", ".join(f"{quoted(column)} ({field}?)" for column, field in columns.items())
-    column = quoted(next(iter(columns)))
-    return (
-        f"These columns are sent as custom properties, although their names are similar to those of fields: {listed}. "
-        f"If the fields are meant, set {renaming(columns)}. If not, set field_mapping={{{column}: "
-        f"'{own_group}.<name>'}}."
-    )
-
-
 def renaming(columns: Mapping[str, str]) -> str:
     """Return the arguments by which misspelt columns are sent as fields: :func:`mapping_to`, or a shorter one."""
     lower = " or lowercase_columns=True" if all(name.strip().lower() == columns[name] for name in columns) else ""
@@ -130,20 +78,12 @@ def mapping_to(columns: Mapping[str, str]) -> str:
 def alike(columns: Iterable[str], own_group: str | None = None) -> BluxConfigError:
     """Return the error for several columns that would be sent as the same field or property.
 
-    Without ``own_group``, it does not suggest to map one of them to a custom property.
+    :param own_group: the group of custom properties, to which one of them may be mapped; ``None`` to suggest nothing.
     """
     names = " and ".join(map(quoted, columns))
     return BluxConfigError(
         f"The columns {names} are read as the same, and all but one of them would be lost. Rename or remove the "
         f"others in the source{f', or map them to {own_group}.<name> with field_mapping' if own_group else ''}."
-    )
-
-
-def twice(field: str, column: str) -> BluxConfigError:
-    """Return the error for a table that has a column ``field``, and another column that is mapped to this field."""
-    return BluxConfigError(
-        f"The column {field!r} and, by field_mapping, the column {quoted(column)} are both {field}; one of the two "
-        f"would be lost. Take one of them out of the source, or map {field!r} to another field."
     )
 
 

@@ -13,16 +13,12 @@ from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
 from airflow_provider_blux.json_objects import REASON, RepeatedKeyError, quick_loads
 from airflow_provider_blux.records.columns import (
     alike,
-    flattened,
-    instead_of_excluded,
     is_table_row,
     mapping_to,
     missing_column,
     missing_field,
-    misspelt,
-    near_fields,
+    quoted,
     renaming,
-    reversed_mapping,
 )
 from airflow_provider_blux.records.exclusions import GROUPS, property_of
 from airflow_provider_blux.records.fields import MOST_NAMES, STANDARD_FIELDS
@@ -160,14 +156,19 @@ class Header:
         target, names = self._shaping.field_mapping.get(column), self._fields.names
         if target is None or column not in names or target not in row or target in names:
             return None
-        return reversed_mapping(column, target)
+        column, target = quoted(column), quoted(target)
+        return BluxConfigError(
+            f"field_mapping names a column {column}, which is not there, but {target} is a column. Exchange the two "
+            f"names: field_mapping={{{target}: {column}}}."
+        )
 
     def _has(self, row: Row, field: str) -> bool:
         mapping = self._shaping.field_mapping
         return any(mapping.get(column, column) == field for column in row)
 
     def _check_spelling(self, row: Row, group: str = "") -> None:
-        mapping = self._mapping_in(group)
+        mapping: Mapping[str, str] = {} if group else self._shaping.field_mapping  # no name in an object is renamed
+        own_group = self._fields.own_group
         wrong = self._misspelt_in(row, mapping)
         if self._fields.properties is None:  # a deletion: only the id is read
             wrong = {column: field for column, field in wrong.items() if not self._has(row, field)}
@@ -176,36 +177,47 @@ class Header:
         for column, field in wrong.items():
             same = [name for name in row if wrong.get(name, mapping.get(name, name)) == field]
             if len(same) > 1:
-                raise _fault(row, f"{group}{column}", alike(same, None if group else self._fields.own_group))
+                raise _fault(row, f"{group}{column}", alike(same, None if group else own_group))
         column, field = next(iter(wrong.items()))
         way_out = "rename it" if group else f"rename it, or set {renaming(wrong)}"
         reason = f"is {field} in another spelling; {way_out}"
-        raise _fault(row, f"{group}{column}", misspelt(wrong, self._fields.own_group), reason)
-
-    def _mapping_in(self, group: str) -> Mapping[str, str]:
-        """Return ``field_mapping``; nothing for a group, since no name inside an object is renamed."""
-        return {} if group else self._shaping.field_mapping
+        listed = ", ".join(f"{quoted(column)} ({field})" for column, field in wrong.items())
+        is_own = f" (To send it as a custom property of that name, map it to {own_group}.<name>.)" if own_group else ""
+        of_table = BluxConfigError(
+            "These columns have the name of a field in another spelling, and would not be sent as that field: "
+            f"{listed}. Set {renaming(wrong)}.{is_own}"
+        )
+        raise _fault(row, f"{group}{column}", of_table, reason)
 
     def _check_excluded(self, row: Row, group: str = "") -> None:
         """Check that no column is a name in ``exclude_fields`` in another spelling: it would be sent.
 
         :param group: the group that is checked instead of a row, with a full stop.
         """
-        mapping = self._mapping_in(group)
         for name in row:
-            if not isinstance(name, str) or name in mapping or self._shaping.is_excluded(name):
+            is_mapped = not group and name in self._shaping.field_mapping
+            if not isinstance(name, str) or is_mapped or self._shaping.is_excluded(name):
                 continue
             excluded = self._excluded.get(letters_of(property_of(name)))
             if excluded is not None and excluded not in row:
                 column = f"{group}{name}"
-                raise _fault(row, column, instead_of_excluded(column, excluded, self._fields.own_group))
+                error = BluxConfigError(
+                    f"exclude_fields names {quoted(excluded)}, and the column {quoted(column)} is the same in another "
+                    "spelling, so it would be sent. Write the name as the column has it. (To send the column, map it "
+                    f"to {self._fields.own_group}.<name>.)"
+                )
+                raise _fault(row, column, error)
 
     def _check_flattened(self, row: Row) -> None:
         """Check that no column is a part of a flattened group, as ``properties.price`` is."""
         parts = {column: field for column in row if (field := self._part(column))}
         if parts:
             reason = f"would be sent as a property of its whole name; nest it, or set {mapping_to(parts)}"
-            raise _fault(row, next(iter(parts)), flattened(parts), reason)
+            error = BluxConfigError(
+                "These columns are named as parts of an object, and would be sent as properties of their whole names: "
+                f"{', '.join(map(quoted, parts))}. Set {mapping_to(parts)}."
+            )
+            raise _fault(row, next(iter(parts)), error, reason)
 
     def _part(self, column: Any) -> str | None:
         """Return the ``field_mapping`` target for a column that names a property in a nested object; else ``None``.
@@ -244,7 +256,14 @@ class Header:
                 if field and not self._has(row, field) and not any(field in held for held in groups):
                     near[name] = field
         if near:
-            log.warning("%s", near_fields(near, str(self._fields.own_group)))
+            log.warning(
+                "These columns are sent as custom properties, although their names are similar to those of fields: %s. "
+                "If the fields are meant, set %s. If not, set field_mapping={%s: '%s.<name>'}.",
+                ", ".join(f"{quoted(column)} ({field}?)" for column, field in near.items()),
+                renaming(near),
+                quoted(next(iter(near))),
+                self._fields.own_group,
+            )
 
     def _is_own(self, name: str) -> bool:
         return not (name in self._fields.names or name in self._shaping.field_mapping or name in self._shaping.excluded)

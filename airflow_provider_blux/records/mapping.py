@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxRecordError
-from airflow_provider_blux.records.columns import is_table_row, quoted, twice
+from airflow_provider_blux.records.columns import is_table_row, quoted
 from airflow_provider_blux.records.properties import no_object
 from airflow_provider_blux.records.spelling import meant_by
 
@@ -193,7 +193,10 @@ class Mapped:
 
     def _twice(self, row: Mapping[str, Any], name: str) -> BluxConfigError | BluxRecordError:
         if is_table_row(row):
-            return twice(name, self._flat[name])
+            return BluxConfigError(
+                f"The column {name!r} and, by field_mapping, the column {quoted(self._flat[name])} are both {name}; "
+                f"one of the two would be lost. Take one of them out of the source, or map {name!r} to another field."
+            )
         if self._flat[name] in row:
             return BluxRecordError(name, "is given twice, by its own name and by field_mapping; remove one")
         return BluxRecordError(
