@@ -10,7 +10,7 @@ from __future__ import annotations
 import bz2
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Literal
 
 from airflow_provider_blux.exceptions import BluxSourceError, unreadable
@@ -20,7 +20,6 @@ Compression = Literal["gz", "bz2", "zst"]
 
 COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".bz2": "bz2", ".zst": "zst"}
 
-_BUFFER = 1024 * 1024
 # The size of compressed blocks is adapted so that one block decompresses to about this many bytes at most.
 _PIECE = 1024 * 1024
 _LEAST, _MOST = 64, 16 * 1024
@@ -33,8 +32,11 @@ def reader(file: BinaryIO, name: str, compression: Compression | None) -> io.Buf
     :param compression: the compression of the file; ``None`` for a file that is not compressed.
     """
     stored = _Stored(file, name)
-    raw = stored if compression is None else _Unpacked(stored, name, _decompressor(compression, name))
-    return io.BufferedReader(raw, _BUFFER)
+    if compression is None:
+        pieces = iter(lambda: stored.read(_PIECE), b"")
+    else:
+        pieces = _unpacked(stored, name, _decompressor(compression, name))
+    return io.BufferedReader(_Pieces(pieces), _PIECE)
 
 
 def _decompressor(compression: Compression, name: str) -> Callable[[], Any]:
@@ -46,7 +48,7 @@ def _decompressor(compression: Compression, name: str) -> Callable[[], Any]:
     return lambda: zstandard.ZstdDecompressor().decompressobj()
 
 
-class _Stored(io.RawIOBase):
+class _Stored:
     """A file in a storage; converts all errors of the storage library to :class:`BluxSourceError`."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -54,14 +56,8 @@ class _Stored(io.RawIOBase):
         self._name = name
         self.position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def take(self, size: int) -> bytes:
-        """Return the next bytes, at most ``size``; empty at the end of the file.
-
-        :raises BluxSourceError: the storage failed.
-        """
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``; empty at the end of the file."""
         try:
             data: bytes = self._file.read(size)
         except Exception as error:
@@ -69,67 +65,52 @@ class _Stored(io.RawIOBase):
         self.position += len(data)
         return data
 
-    def readinto(self, buffer: Any) -> int:
-        data = self.take(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
+class _Pieces(io.RawIOBase):
+    """A file whose content comes from an iterator, piece by piece."""
 
-class _Unpacked(io.RawIOBase):
-    """The decompressed content of a file; concatenated compressed files are read as one, as in gzip."""
-
-    def __init__(self, stored: _Stored, name: str, decompressor: Callable[[], Any]) -> None:
-        self._stored = stored
-        self._name = name
-        self._new = decompressor
-        self._decompressor = decompressor()
-        self._step = _LEAST
-        self._piece = memoryview(b"")
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while not self._piece:
-            packed = self._packed()
-            if not packed:
+        while not self._rest:
+            if (piece := next(self._pieces, None)) is None:
                 return 0
-            self._piece = memoryview(self._unpacked(packed))
-        part = self._piece[: len(buffer)]
+            self._rest = memoryview(piece)
+        part = self._rest[: len(buffer)]
         buffer[: len(part)] = part
-        self._piece = self._piece[len(part) :]
+        self._rest = self._rest[len(part) :]
         return len(part)
 
-    def _packed(self) -> bytes:
-        """Return the next compressed block; empty at the end of the file.
 
-        :raises BluxSourceError: the file ends before its compressed data does.
-        """
-        if not self._decompressor.eof:
-            if block := self._stored.take(self._step):
-                return block
-            raise BluxSourceError(
-                f"{self._name} is cut off: it ends at byte {self._stored.position:,}, before its compressed data does."
-            )
-        # After the end, there may be another compressed file, or zeros that tapes and some tools add as padding.
-        block = self._decompressor.unused_data.lstrip(b"\0")
-        while not block:
-            if not (stored := self._stored.take(_MOST)):
-                return b""
-            block = stored.lstrip(b"\0")
-        self._decompressor = self._new()
-        return block
-
-    def _unpacked(self, packed: bytes) -> bytes:
+def _unpacked(stored: _Stored, name: str, new: Callable[[], Any]) -> Iterator[bytes]:
+    """Yield the decompressed content of a file; concatenated compressed files are read as one, as in gzip."""
+    decompressor, step = new(), _LEAST
+    while True:
+        if not decompressor.eof:
+            packed = stored.read(step)
+            if not packed:
+                raise BluxSourceError(
+                    f"{name} is cut off: it ends at byte {stored.position:,}, before its compressed data does."
+                )
+        else:
+            # There may be another compressed file, or zeros that tapes and some tools add as padding.
+            packed = decompressor.unused_data.lstrip(b"\0")
+            while not packed:
+                if not (more := stored.read(_MOST)):
+                    return
+                packed = more.lstrip(b"\0")
+            decompressor = new()
         try:
-            piece: bytes = self._decompressor.decompress(packed)
+            piece: bytes = decompressor.decompress(packed)
         except Exception as error:  # noqa: BLE001 - zlib.error, OSError, ZstdError: one for each library
             raise BluxSourceError(
-                f"{self._name} is damaged, or not compressed as its suffix says: it cannot be unpacked before byte "
-                f"{self._stored.position:,} ({type(error).__name__})."
+                f"{name} is damaged, or not compressed as its suffix says: it cannot be unpacked before byte "
+                f"{stored.position:,} ({type(error).__name__})."
             ) from None
-        if len(piece) > _PIECE:
-            self._step = max(_LEAST, self._step // 8)
-        else:
-            self._step = min(_MOST, self._step * 2)
-        return piece
+        step = max(_LEAST, step // 8) if len(piece) > _PIECE else min(_MOST, step * 2)
+        yield piece
