@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from typing import Any
 
 from airflow_provider_blux.records.fields import CONSENTS, MARKETING, NIGHTTIME
 
-# Number of different telephone numbers that are kept, as digests, to find users who share a number; about 40 MB.
+# Number of different telephone numbers that are kept, as hashes, to find users who share a number; about 60 MB.
 # Further numbers are not compared.
 REMEMBERED = 100_000
 # A family may share a telephone number; this many users probably do not.
@@ -47,14 +45,11 @@ class Suspicions:
     """
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(16)
         self._users = 0
         self._with_consent = 0
         self._only_at_night = _Seen()
-        # The keys are digests of telephone numbers. The values: the first users of a number, each with the number of
-        # its first record; the records of a number that many users share.
-        self._users_of: dict[int, dict[int, int]] = {}
-        self._shared: dict[int, _Seen] = {}
+        # For the hash of each telephone number: the hashes of its first users, and its records.
+        self._phones: dict[int, tuple[set[int], _Seen]] = {}
 
     def look(self, number: int, user: Mapping[str, Any]) -> None:
         """Check a user for suspicious values. Users are looked at in the order of the source.
@@ -69,7 +64,7 @@ class Suspicions:
         if properties.get(NIGHTTIME) is True and properties.get(MARKETING) is not True:
             self._only_at_night.add(number)
         if isinstance(phone_number, str) and (digits := _NO_DIGIT.sub("", phone_number)):
-            self._compare(number, self._digest(digits), self._digest(str(user["user_id"])))
+            self._compare(number, hash(digits), hash(user["user_id"]))
 
     def found(self, place_of: Place = lambda _number: None) -> list[str]:
         """Return the warnings, one sentence each.
@@ -82,11 +77,11 @@ class Suspicions:
                 f"Users who consent to messages at night ({NIGHTTIME}) but not, or not in the same record, to messages "
                 f"at all ({MARKETING}): {seen:,} ({self._only_at_night.in_words(place_of)})."
             )
-        if self._shared:
-            most = max(self._shared.values(), key=lambda seen: seen.count)
-            full = len(self._users_of) >= REMEMBERED
+        if shared := [seen for users, seen in self._phones.values() if len(users) == MANY_USERS]:
+            most = max(shared, key=lambda seen: seen.count)
+            full = len(self._phones) >= REMEMBERED
             warnings.append(
-                f"Telephone numbers shared by {MANY_USERS} users or more: {len(self._shared):,}; the one that occurs "
+                f"Telephone numbers shared by {MANY_USERS} users or more: {len(shared):,}; the one that occurs "
                 f"most stands in {most.count:,} records ({most.in_words(place_of)})."
                 f"{f' Only the first {REMEMBERED:,} different numbers were compared.' if full else ''}"
             )
@@ -97,18 +92,10 @@ class Suspicions:
             )
         return warnings
 
-    def _digest(self, text: str) -> int:
-        return int.from_bytes(blake2b(text.encode(), digest_size=8, key=self._key).digest())
-
     def _compare(self, number: int, phone: int, user: int) -> None:
-        if phone in self._shared:
-            self._shared[phone].add(number)
+        if phone not in self._phones and len(self._phones) >= REMEMBERED:
             return
-        if phone not in self._users_of and len(self._users_of) >= REMEMBERED:
-            return
-        users = self._users_of.setdefault(phone, {})
-        users.setdefault(user, number)
-        if len(users) >= MANY_USERS:
-            self._shared[phone] = seen = _Seen()
-            for first in users.values():
-                seen.add(first)
+        users, seen = self._phones.setdefault(phone, (set(), _Seen()))
+        seen.add(number)
+        if len(users) < MANY_USERS:
+            users.add(user)
