@@ -84,21 +84,11 @@ def tables(sql: str, conn_id: str) -> list[Dataset]:
 
     The text of the query is not passed on, since it may contain values.
     """
-    from airflow.providers.openlineage.sqlparser import SQLParser
+    from airflow.providers.openlineage.sqlparser import get_openlineage_facets_with_sql
 
     hook: Any = BaseHook.get_hook(conn_id)
-    connection = hook.get_connection(conn_id)
-    database = hook.get_openlineage_database_info(connection)
-    if database is None:
-        return []
-    parser = SQLParser(
-        dialect=hook.get_openlineage_database_dialect(connection),
-        default_schema=hook.get_openlineage_default_schema(),
-    )
-    lineage = parser.generate_openlineage_metadata_from_sql(
-        sql=sql, hook=hook, database_info=database, database=database.database, use_connection=False
-    )
-    return list(lineage.inputs)
+    lineage = get_openlineage_facets_with_sql(hook, sql, conn_id, database=None, use_connection=False)
+    return list(lineage.inputs) if lineage else []
 
 
 def _file(path: str) -> Dataset:
