@@ -89,7 +89,12 @@ class Emulator:
         with contextlib.ExitStack() as opened:
             server = opened.enter_context(_listening(self._host, self._port))
             address, context = self._address(server.server_address[1])
-            backend = self._open_backend(address)
+            try:
+                backend = Backend(
+                    address=address, credentials=self._credentials, settings=self._settings, state=self._state
+                )
+            except sqlite3.Error as error:
+                raise OSError(f"The state file {self._state} cannot be used: {error}.") from error
             server.start(backend, context)
             opened.pop_all()
         self._running = backend, server
@@ -235,12 +240,6 @@ class Emulator:
         if not self._running:
             raise RuntimeError("The emulator is not running. Use it in a with block, or call start() first.")
         return self._running[0]
-
-    def _open_backend(self, address: Address) -> Backend:
-        try:
-            return Backend(address=address, credentials=self._credentials, settings=self._settings, state=self._state)
-        except sqlite3.Error as error:
-            raise OSError(f"The state file {self._state} cannot be used: {error}.") from error
 
     def _address(self, port: int) -> tuple[Address, ssl.SSLContext | None]:
         names = self._names or (self._host.lower(),)

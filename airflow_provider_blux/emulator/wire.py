@@ -107,30 +107,32 @@ class Wire:
         self._authenticate(exchange.endpoint, request)
         # One request at a time: no reset comes in between, and the same seed gives the same random faults.
         with self._backend.lock:
-            if not (seconds := self._seconds_on_hold(exchange)):
+            delay = self._backend.faults.delay(exchange.endpoint)
+            if delay:
+                exchange.faults.append("delay")
+            if not (seconds := self._backend.settings.latency + delay):
                 return self._decide(exchange)
         self._backend.stopping.wait(seconds)
         with self._backend.lock:
             return self._decide(exchange)
 
     def _decide(self, exchange: _Exchange) -> Answer:
+        settings, endpoint = self._backend.settings, exchange.endpoint
         if exchange.resets != self._backend.resets or self._backend.stopping.is_set():
             return RESET
         if fault := self._strike("arrival", exchange):
             return _fault_answer(fault)
-        self._police(exchange)
+        if settings.police_rates and exchange.is_above_rate:
+            headers = None if settings.retry_after is None else {"Retry-After": str(settings.retry_after)}
+            raise RefusedError(f"more than {settings.rates[endpoint.rate_key]} requests a second", 429, headers)
         if exchange.refusal:
             raise exchange.refusal
         self._check(exchange)
         self._store(exchange)
-        return self._stored(exchange)
-
-    def _stored(self, exchange: _Exchange) -> Answer:
-        is_open = exchange.endpoint.api == "open"
-        accepted = json_answer(_OK, 202 if is_open else 200)
+        accepted = json_answer(_OK, 202 if endpoint.api == "open" else 200)
         if fault := self._strike("stored", exchange):
             return replace(accepted, is_truncated=True) if fault.kind == "truncate" else _fault_answer(fault)
-        return Answer(status=202) if is_open else accepted
+        return Answer(status=202) if endpoint.api == "open" else accepted
 
     def _authenticate(self, endpoint: Endpoint, request: Request) -> None:
         credentials = self._backend.credentials
@@ -142,19 +144,6 @@ class Wire:
             wanted = [credentials.project_id], f"Bearer {credentials.open_api_key}"
         if given != wanted:
             raise RefusedError("Unauthorized", 401)
-
-    def _seconds_on_hold(self, exchange: _Exchange) -> float:
-        delay = self._backend.faults.delay(exchange.endpoint)
-        if delay:
-            exchange.faults.append("delay")
-        return self._backend.settings.latency + delay
-
-    def _police(self, exchange: _Exchange) -> None:
-        settings = self._backend.settings
-        if settings.police_rates and exchange.is_above_rate:
-            limit, seconds = settings.rates[exchange.endpoint.rate_key], settings.retry_after
-            headers = None if seconds is None else {"Retry-After": str(seconds)}
-            raise RefusedError(f"more than {limit} requests a second", 429, headers)
 
     def _check(self, exchange: _Exchange) -> None:
         endpoint, records = exchange.endpoint, exchange.records
