@@ -100,24 +100,18 @@ def identifier(value: Any, where: str) -> None:
             raise RefusedError(f"{where} must be valid Unicode") from error
 
 
-def _string(value: Any, where: str) -> None:
-    if not isinstance(value, str):
-        raise RefusedError(f"{where} must be a string")
+def _typed(kind: Any, what: str) -> Check:
+    def check(value: Any, where: str) -> None:
+        if not isinstance(value, kind):
+            raise RefusedError(f"{where} must be {what}")
+
+    return check
 
 
-def _string_or_null(value: Any, where: str) -> None:
-    if value is not None:
-        _string(value, where)
-
-
-def _boolean_or_null(value: Any, where: str) -> None:
-    if value is not None and not isinstance(value, bool):
-        raise RefusedError(f"{where} must be a boolean")
-
-
-def _any_object(value: Any, where: str) -> None:
-    if not isinstance(value, dict):
-        raise RefusedError(f"{where} must be an object")
+_string = _typed(str, "a string")
+_string_or_null = _typed(str | None, "a string")
+_boolean_or_null = _typed(bool | None, "a boolean")
+_any_object = _typed(dict, "an object")
 
 
 def _timestamp(value: Any, where: str) -> None:
