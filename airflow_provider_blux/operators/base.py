@@ -182,7 +182,7 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         records = getattr(self, self.records_field)
         if isinstance(records, Hidden) and from_upstream([self.records_field], kwargs):
             records.is_template = False
-        self._upstream = upstream_of(records)
+        self._upstream = upstream_of([records, path])
         # A templated argument may hold anything before it is rendered.
         self.path: Any = path
         self.storage_conn_id: Any = storage_conn_id
@@ -315,6 +315,8 @@ class BluxOperator(TemplatedOperator, ObservedOperator, CheckedOperator):
         if self._source_field == "path":
             from airflow_provider_blux.sources.files import StorageSource
 
+            if self.path is None and were_skipped(self._upstream, context):
+                return InlineSource((), "path")
             source = StorageSource(
                 self.path,
                 conn_id=self.storage_conn_id,

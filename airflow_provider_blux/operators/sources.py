@@ -57,9 +57,9 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise BluxConfigError(f"encoding and delimiter are for CSV, and file_format is {file_format}. Leave them out.")
 
 
-def upstream_of(records: Any) -> set[str]:
-    """Return the ids of the upstream tasks whose outputs the record argument refers to."""
-    references = XComArg.iter_xcom_references(records)  # type: ignore[attr-defined,unused-ignore]
+def upstream_of(values: Any) -> set[str]:
+    """Return the ids of the upstream tasks whose outputs the values refer to."""
+    references = XComArg.iter_xcom_references(values)  # type: ignore[attr-defined,unused-ignore]
     return {operator.task_id for operator, _ in references}
 
 

@@ -82,18 +82,19 @@ def test_a_large_value_is_read_from_where_the_backend_put_it(
 def test_a_skipped_upstream_follows_on_empty(dag_tester: DagTester) -> None:
     run = dag_tester.run("users_of_a_skipped_task")
 
-    assert {name: run.task(name).state for name in ("succeed", "skip", "fail")} == {
-        "succeed": "success",
-        "skip": "skipped",
-        "fail": "failed",
-    }, run.log
-    assert run.result("succeed")["read"] == 0
+    for of in ("", "_without_a_path"):
+        assert {name: run.task(f"{name}{of}").state for name in ("succeed", "skip", "fail")} == {
+            "succeed": "success",
+            "skip": "skipped",
+            "fail": "failed",
+        }, run.log
+        assert run.result(f"succeed{of}")["read"] == 0
 
 
 def test_an_upstream_that_returned_nothing_is_an_error(dag_tester: DagTester) -> None:
     run = dag_tester.run("users_of_a_task_without_a_value")
 
-    assert run.state == "failed"
+    assert [run.task(name).state for name in ("deliver", "deliver_files")] == ["failed", "failed"], run.log
     assert "the upstream task returned nothing" in run.log
 
 

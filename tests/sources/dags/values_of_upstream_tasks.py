@@ -60,9 +60,17 @@ with DAG("users_of_a_skipped_task", schedule=None, start_date=STARTED):
             on_empty=on_empty,
             trigger_rule="none_failed",  # type: ignore[arg-type]
         )
+        BluxUpsertUsersOperator(
+            task_id=f"{on_empty}_without_a_path",
+            path=users_of_none,  # type: ignore[arg-type]
+            on_empty=on_empty,
+            trigger_rule="none_failed",  # type: ignore[arg-type]
+        )
 
 with DAG("users_of_a_task_without_a_value", schedule=None, start_date=STARTED):
-    BluxUpsertUsersOperator(task_id="deliver", users=nothing(), trigger_rule="none_failed")
+    value = nothing()
+    BluxUpsertUsersOperator(task_id="deliver", users=value, trigger_rule="none_failed")
+    BluxUpsertUsersOperator(task_id="deliver_files", path=value, on_missing="skip", trigger_rule="none_failed")
 
 with DAG("users_of_a_mapped_group", schedule=None, start_date=STARTED):
 
