@@ -58,7 +58,7 @@ class TemplatedOperator(BaseOperator):
         try:
             self.sql = self._query(self.sql, self.get_template_env())
         except Exception:  # rendering raises the same error later, where it appears in the task log
-            self.log.exception("The file that sql names cannot be read.")
+            self.log.exception("Task %s: the file that sql names cannot be read.", self.task_id)
         super().resolve_template_files()
 
     def render_template(

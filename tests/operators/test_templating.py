@@ -42,6 +42,19 @@ def test_only_sql_names_a_template_file(tmp_path: Path, native: bool, exists: bo
     assert query.sql_parameters == ["kim.sql"]
 
 
+def test_a_missing_template_file_names_its_task(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The log of a task holds this of every task in the file of its DAG.
+    with dag():
+        query = BluxUpsertUsersOperator(task_id="send_gold", sql="users.sql", sql_conn_id="db")
+
+    query.resolve_template_files()
+
+    logged = caplog.text + capsys.readouterr().out
+    assert "Task send_gold: the file that sql names cannot be read." in logged
+
+
 def test_the_queries_that_a_mapped_operator_is_expanded_over_may_stand_in_files(tmp_path: Path) -> None:
     (tmp_path / "users.sql").write_text("SELECT '{{ ds }}' AS user_id", "utf-8")
     with dag(template_searchpath=str(tmp_path)) as one:
