@@ -157,7 +157,8 @@ class StorageSource:
             if _LIST.match(url):
                 raise BluxConfigError(
                     f"{self._argument} has been rendered to the text of a list. Pass the upstream task's output itself "
-                    f"({self._argument}=task.output), or name a file."
+                    f"({self._argument}=task.output), set render_template_as_native_obj=True in the DAG, or name a "
+                    "file."
                 )
         return self._paths
 

@@ -397,8 +397,17 @@ def test_a_list_that_a_template_made_text_is_no_missing_file(
     with dag():
         operator = BluxUpsertUsersOperator(task_id="push", path=template, on_missing=on_missing)
 
-    with pytest.raises(AirflowFailException, match=r"^path .* the text of a list\. Pass .* \(path=task\.output\)"):
+    way_out = r"\(path=task\.output\), set render_template_as_native_obj=True in the DAG, or name a file\."
+    with pytest.raises(AirflowFailException, match=rf"^path .* the text of a list\. Pass .* {way_out}"):
         rendered(operator, params={"files": files}).execute({})
+
+
+def test_a_list_of_paths_may_come_from_a_native_template(blux_emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("user_id\n1\n", "utf-8")
+    with dag(render_template_as_native_obj=True):
+        operator = BluxUpsertUsersOperator(task_id="push", path="{{ params.files }}")
+
+    assert rendered(operator, params={"files": [str(tmp_path / "users.csv")]}).execute({})["delivered"] == 1
 
 
 @pytest.mark.parametrize("text", ["", "None", []])
