@@ -117,11 +117,10 @@ class _UpsertUsers(_FunctionOperator, BluxUpsertUsersOperator):
 
 
 class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
-    def _source(self, context: Context) -> Iterable[Any]:
+    def _source(self, context: Context) -> Iterable[Any]:  # noqa: ARG002
         # The guard counts the ids before any is deleted. It would call the function a second time for the deletion,
         # and the function might return other ids then. With an iterator, the guard holds the ids in memory instead.
-        source = super()._source(context)
-        return source if self.max_users is None else iter(source)
+        return self._function if self.max_users is None else self._function.once()
 
 
 class _SendEvents(_FunctionOperator, BluxSendEventsOperator):

@@ -62,6 +62,10 @@ class FunctionSource:
         if isinstance(made, Iterator) and hasattr(made, "close"):
             close(made, str(self))
 
+    def once(self) -> Iterator[Any]:
+        """Return an iterator over the records of one call, with the name of the function."""
+        return _Once(self)
+
     def _records(self, made: Any) -> Iterable[Any]:
         if isinstance(made, str):
             made = self._parsed(made)
@@ -76,3 +80,17 @@ class FunctionSource:
             return json_text(text, str(self))
         except (ValueError, RecursionError):
             raise BluxSourceError(f"{self} returned text that is not JSON. {_ACCEPTED}") from None
+
+
+class _Once(Iterator[Any]):
+    """The records of one call of a function."""
+
+    def __init__(self, source: FunctionSource) -> None:
+        self._name = str(source)
+        self._records = iter(source)
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __next__(self) -> Any:
+        return next(self._records)

@@ -184,8 +184,9 @@ def test_a_function_that_exits_does_not_end_its_task_as_a_success(blux_emulator:
         yield from [{"user_id": "a"}][:after]
         sys.exit(0)
 
-    with pytest.raises(BluxSourceError, match=r"^users\(\) called sys\.exit, so records may be missing"):
-        operator("blux_upsert_users", users).execute({})
+    for name in ("blux_upsert_users", "blux_delete_users"):
+        with pytest.raises(BluxSourceError, match=r"^users\(\) called sys\.exit, so records may be missing"):
+            operator(name, users).execute({})
 
 
 def test_a_function_may_skip_its_task(blux_emulator: Emulator) -> None:
