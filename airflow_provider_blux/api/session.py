@@ -73,10 +73,17 @@ def session(pool_size: int) -> requests.Session:
 
     :param pool_size: maximum number of unused connections to each host that are kept open.
     """
-    new = requests.Session()
+    new = _Session()
     for scheme in ("http://", "https://"):
         new.mount(scheme, _Adapter(pool_maxsize=pool_size))
     return new
+
+
+class _Session(requests.Session):
+    """A session that reads no ``Location``: it may be one that ``requests`` cannot parse, such as a URL in EUC-KR."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return ``None``, since redirects are never followed."""
 
 
 class _Answer(HTTPResponse):

@@ -292,6 +292,19 @@ def test_a_page_of_html_is_no_acceptance(answer):
     assert wire.connections == 1
 
 
+@pytest.mark.parametrize("location", ["http://차단.example".encode("euc-kr"), b"http://[proxy/login", b"//proxy:port/"])
+def test_a_redirect_to_what_is_no_url_is_a_redirect_and_leaves_nothing_in_doubt(location):
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    with (
+        answering(redirect) as wire,
+        client_at(f"http://127.0.0.1:{wire.port}") as client,
+        pytest.raises(BluxConfigError, match="Redirects are never followed"),
+    ):
+        send(client)
+
+    assert len(wire.requests) == 1
+
+
 def test_an_early_refusal_of_a_large_body_is_read_and_leaves_nothing_in_doubt():
     refused = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     told: list[str] = []
