@@ -552,6 +552,19 @@ def test_users_who_are_missing_are_counted_and_too_many_make_the_task_red(
     assert outcomes(send(blux, folder, rows)) == {"unchanged": 200}
 
 
+def test_users_whom_a_failed_run_was_about_to_send_do_not_count_as_missing(blux: Any, folder: Folder) -> None:
+    send(blux, folder, USERS)
+    rows = [{**row, "points": -1} for row in USERS[:200]]
+    blux.fault(kind="status", status=503)
+    with pytest.raises(BluxUnavailable):
+        send(blux, folder, rows)
+    blux.clear_faults()
+
+    with pytest.raises(BluxAbsentError, match=r"^Of 50 in the snapshot, 50 are missing from the source; allowed"):
+        send(blux, folder, rows, max_absent=0.2)
+    assert send(blux, folder, rows, max_absent=50).absent == 50
+
+
 def test_a_dry_run_with_too_many_missing_users_does_not_claim_that_anything_was_delivered(
     blux: Any, folder: Folder
 ) -> None:
