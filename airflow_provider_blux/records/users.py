@@ -162,9 +162,14 @@ def _check_own(held: Iterable[Any]) -> None:
 
 
 def _unfolded(row: Mapping[str, Any], shaping: Shaping) -> dict[str, Any]:
-    """Return a flat row from a row that has all of its properties under ``properties``."""
+    """Return a flat row from a row that has all of its properties under ``properties``.
+
+    :raises BluxRecordError: a column is beside ``properties``, and ``exclude_fields`` does not leave it out.
+    """
     for column, value in row.items():
         if column in _NESTED or (value is None and (column in _GROUPS or not shaping.send_nulls)):
+            continue
+        if shaping.is_excluded(column):
             continue
         name = text(column, "a column name")
         raise BluxRecordError(name, "is beside 'properties'; put it inside, or send all rows without 'properties'")

@@ -125,6 +125,23 @@ def test_for_the_open_api_all_properties_are_of_one_kind(row: Any, expected: Any
     check(profile, row, expected if isinstance(expected, Rejected) else ("u", expected))
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [{"updated_at": "2026-01-31"}, {"grade": None}, {"user_properties": {"phone_number": 10}}, {"email_address": 5}],
+)
+@pytest.mark.parametrize("nulls", [False, True])
+def test_what_exclude_fields_leaves_out_may_stand_beside_the_properties_of_a_profile(
+    beside: dict[str, Any], nulls: bool
+) -> None:
+    shape = partial(
+        profile, shaping=Shaping(exclude_fields=["updated_at", "grade", "user_properties"], send_nulls=nulls)
+    )
+    row = {"user_id": "u", "properties": {"level": 1}, **beside}
+
+    check(shape, row, ("u", {"user_id": "u", "properties": {"level": 1}}))
+    check(shape, {**row, "x": 1}, Rejected("x", "is beside 'properties'"))
+
+
 EVENT = {"name": "order", "user_id": "u"}
 
 
