@@ -37,7 +37,14 @@ def for_airflow(url: str) -> str:
 
     It drops a ``?`` or ``#`` with nothing after it. In Airflow 2, it lets a relative local path begin at ``/``.
     A path that begins with ``~`` is below the home folder.
+
+    :raises BluxConfigError: the URL holds ``::``, at which the path would be cut off.
     """
+    if "::" in url.partition("://")[2].partition("/")[2]:
+        raise BluxConfigError(
+            f"{url} holds '::', which joins two URLs for the library of the storage (fsspec), so another path would be "
+            "used. Rename the file or folder."
+        )
     if not urlsplit(url).scheme and not url.startswith("/"):
         url = os.path.join(os.getcwd(), os.path.expanduser(url))
     return f"{url}/" if url.endswith(("?", "#")) else url

@@ -286,6 +286,17 @@ def test_a_folder_that_is_there_is_no_glob(tmp_path: Path) -> None:
     assert list(StorageSource(f"{tmp_path}/day[1]/*.jsonl")) == ["x"]
 
 
+@pytest.mark.parametrize("name", ["users.jsonl::2026", "users.jsonl::2026/b.jsonl", "::users.jsonl"])
+def test_a_url_at_which_the_storage_library_would_read_another_path_is_refused(tmp_path: Path, name: str) -> None:
+    write_lines(tmp_path / "users.jsonl", "x")
+    path = write_lines(tmp_path / "a::b.jsonl", "a")
+
+    with pytest.raises(BluxConfigError, match=r"holds '::'.* Rename the file or folder\."):
+        list(StorageSource(f"file://{tmp_path}/{name}"))
+    assert list(StorageSource(str(path))) == ["a"]
+    assert sorted(StorageSource(f"file://{tmp_path}")) == ["a", "x"], "only the URL itself is cut off"
+
+
 def test_a_path_may_be_an_object(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "users.jsonl", "a")
 
