@@ -66,9 +66,9 @@ class Suppression:
             ) from None
         except BluxConfigError as error:  # its message recommends an argument that does not apply to this list
             raise BluxConfigError(
-                f"suppression_path: {error.message} This try sent nothing. field_mapping, lowercase_columns, encoding "
-                "and delimiter are for the records, not for this list: save it as UTF-8, with commas and a column "
-                "user_id."
+                f"suppression_path: {error.message} This try sent nothing. field_mapping, lowercase_columns, "
+                "file_format, encoding and delimiter are for the records, not for this list: save it as UTF-8, with "
+                "commas and a column user_id, in a file named .csv."
             ) from None
 
     def __len__(self) -> int:

@@ -188,6 +188,16 @@ def test_a_list_without_the_column_suppresses_nobody_and_names_no_argument_alone
     assert not list(blux_emulator.users())
 
 
+@pytest.mark.parametrize(("file", "content"), [("erased.txt", "user_id\nkim\n"), ("erased.jsonl", '["kim"]')])
+def test_the_error_of_a_list_in_another_format_says_that_file_format_is_not_for_it(
+    blux_emulator, tmp_path, file, content
+):
+    with pytest.raises(BluxConfigError, match=r"Set file_format.*file_format, encoding .* named \.csv\.$"):
+        of_a_file(tmp_path / file, content)
+
+    assert not list(blux_emulator.users())
+
+
 @pytest.mark.parametrize("content", ["user,since\n", "user,since\nkim,2026\n"])
 def test_the_error_names_the_list_without_the_column(blux_emulator, tmp_path, content):
     (tmp_path / "a.csv").write_text("user_id\nlee\n", "utf-8")
