@@ -16,6 +16,8 @@ from airflow_provider_blux.sources.rows import LineRow, check_columns
 
 # The reader's error for a file that ends inside quotes: the producer of the file may not have finished.
 _CUT_OFF = "unexpected end of data"
+# The reader's error for a carriage return without a line feed; it asks how the file was opened.
+_LONE_RETURN = "new-line character seen"
 _BYTE_ORDER_MARK = "\ufeff"
 _DELIMITERS = re.compile(r"[,;\t|]")
 
@@ -111,9 +113,12 @@ def comma_separated(
             raise BluxSourceError(f"{name} is cut off within a character of its last line.") from None
         line = rows.line_num + 1 + _line_ends_before(error)
         raise BluxConfigError(_not_of(dialect.encoding, f"line {line} of {name}")) from None
-    except csv.Error as error:  # its messages are fixed texts without values
+    except csv.Error as error:
+        what = str(error)  # fixed texts without values
+        if what.startswith(_LONE_RETURN):
+            what = "a carriage return outside of quotes; end each line with a line feed, as Windows and Linux do"
         raise BluxSourceError(
-            f"{name} is not valid CSV ({error}) after line {rows.line_num}.", retry_helps=str(error) == _CUT_OFF
+            f"{name} is not valid CSV ({what}) after line {rows.line_num}.", retry_helps=what == _CUT_OFF
         ) from None
 
 

@@ -232,6 +232,8 @@ def test_csv(content: bytes, records: list[Any]) -> None:
         ),
         (b'a,b\n1,2\n"3,4\n', "f is not valid CSV (unexpected end of data) after line 3."),
         (b'a,b\n1,2\n"3" x,4\n', "f is not valid CSV (',' expected after '\"') after line 3."),
+        (b"a,b\r1,2\r", "f is not valid CSV (a carriage return outside of quotes; end each line with a line feed, as "),
+        (b"a,b\n1,2\r3,4\n", "f is not valid CSV (a carriage return outside of quotes; end each line with a line"),
         (b"a\n" + b"x" * LONGEST_RECORD, "line 2 of f is longer than 64 MiB, which no record is."),
         ("a,b\n1,한".encode()[:-1], "f is cut off within a character of its last line."),
         (b"", "f is empty: it has no header, so its export has probably failed."),
