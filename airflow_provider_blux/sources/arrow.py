@@ -24,25 +24,32 @@ def without_index(table: Any) -> Any:
 
 
 def batch_rows(columns: Sequence[str], batch: Any) -> Iterator[TableRow | BluxRecordError]:
-    """Yield the rows of a ``pyarrow.RecordBatch`` with Python values.
+    """Yield the rows of a ``pyarrow.RecordBatch`` with Python values; see :func:`cells`.
 
-    A timestamp becomes a ``datetime`` without nanoseconds, a struct or a map becomes a dict, and a float of two or four
-    bytes becomes the shortest number with the same value. A row with a value that Python cannot hold is replaced by an
-    error.
+    A row with a value that Python cannot hold is replaced by an error.
 
     :param columns: the column names of the rows, one for each column of the batch.
     """
-    values, are_whole = [], True
-    for column in map(_to_the_microsecond, batch.columns):
-        try:
-            values.append(_values(column))
-        except Exception:  # noqa: BLE001 - an error of pyarrow or of Python
-            values.append(list(map(tolerant(lambda scalar: scalar.as_py(maps_as_pydicts="strict")), column)))
-            are_whole = False
-        if correction := correction_of(column.type):
-            values[-1] = list(map(correction, values[-1]))
-    rows = zip(*values, strict=True)
+    found = list(map(cells, batch.columns))
+    rows = zip(*[values for values, _ in found], strict=True)
+    are_whole = all(is_whole for _, is_whole in found)
     return map(TableRow, map(zip, repeat(columns), rows)) if are_whole else readable_rows(columns, rows)
+
+
+def cells(column: Any) -> tuple[list[Any], bool]:
+    """Return the values of an Arrow column as Python values, and whether Python can hold them all.
+
+    A timestamp becomes a ``datetime`` without nanoseconds, a struct or a map becomes a dict, and a float of two or four
+    bytes becomes the shortest number with the same value. A value that Python cannot hold becomes ``Unreadable``.
+    """
+    column, is_whole = _to_the_microsecond(column), True
+    try:
+        values = _values(column)
+    except Exception:  # noqa: BLE001 - an error of pyarrow or of Python
+        values = list(map(tolerant(lambda scalar: scalar.as_py(maps_as_pydicts="strict")), column))
+        is_whole = False
+    correction = correction_of(column.type)
+    return list(map(correction, values)) if correction else values, is_whole
 
 
 def _values(column: Any) -> list[Any]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import MAXYEAR, MINYEAR, datetime
+from importlib import import_module
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxRecordError
 from airflow_provider_blux.scalars import missing_word, python_value
 from airflow_provider_blux.sources import floats
-from airflow_provider_blux.sources.arrow import batch_rows, correction_of, without_index
+from airflow_provider_blux.sources.arrow import batch_rows, cells, correction_of, without_index
 from airflow_provider_blux.sources.rows import TableRow, Unreadable, check_columns, readable_rows, tolerant
 
 _ROWS_A_SLICE = 1000
@@ -71,20 +72,27 @@ def _cells(column: Any) -> list[Any]:
     A missing value of any kind (such as NaN, NaT and ``pandas.NA``) becomes ``None``. A value that Python cannot hold
     becomes :class:`Unreadable`.
     """
+    if hasattr(column.dtype, "pyarrow_dtype"):  # pandas would return a map as a list of pairs
+        values = cells(import_module("pyarrow").array(column))[0]
+    else:
+        values = _values(column)
+    missing = column.isna()
+    if missing.any():
+        values = [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
+    return values
+
+
+def _values(column: Any) -> list[Any]:
     try:
         values: list[Any] = column.tolist()
-    except Exception:  # noqa: BLE001 - an error of pandas, pyarrow or Python
+    except Exception:  # noqa: BLE001 - an error of pandas or of Python
         values = list(map(tolerant(column.iloc.__getitem__), range(len(column))))
     if column.dtype == object:
         values = [_plain(value) for value in values]
     elif column.dtype.kind == "M":
         values = [_within_python(value) for value in values]
-    if correction := _correction_of_pandas(column.dtype):
-        values = list(map(correction, values))
-    missing = column.isna()
-    if missing.any():
-        values = [None if is_missing else value for value, is_missing in zip(values, missing.tolist(), strict=True)]
-    return values
+    correction = _correction_of_pandas(column.dtype)
+    return list(map(correction, values)) if correction else values
 
 
 def _correction_of_pandas(kind: Any) -> floats.Correction | None:

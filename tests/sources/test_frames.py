@@ -292,9 +292,21 @@ def test_a_float_of_four_or_two_bytes_in_an_arrow_table_is_what_was_written(
     if not (pa.types.is_list_view(stored) or pa.types.is_fixed_size_list(stored)):  # Parquet has none, or no null one
         parquet.write_table(table, tmp_path / "f.parquet")
         assert [row["v"] for row in StorageSource(str(tmp_path / "f.parquet"))] == [expected, None]
-    if not (pa.types.is_map(kind) or pa.types.is_list_view(kind)):
+    if not pa.types.is_list_view(kind):
         frame = pd.DataFrame({"v": pd.Series(pd.arrays.ArrowExtensionArray(table["v"]))})
         assert [row["v"] for row in InlineSource(frame, "users")] == [expected, None]
+
+
+def test_a_map_in_an_arrow_column_of_pandas_is_an_object_as_in_parquet(tmp_path: Path) -> None:
+    maps = [[("k", 1.1), ("l", None)], [], None, [("k", None), ("k", 1.1)]]
+    table = pa.table({"m": pa.array(maps, pa.map_(pa.string(), pa.float32()))})
+    parquet.write_table(table, tmp_path / "f.parquet")
+
+    *rows, twice = InlineSource(table.to_pandas(types_mapper=pd.ArrowDtype), "users")
+    *same, as_there = StorageSource(str(tmp_path / "f.parquet"))
+
+    assert rows == same == [{"m": {"k": 1.1, "l": None}}, {"m": {}}, {"m": None}]
+    assert str(twice) == str(as_there) == "m: is a map that has a key twice; correct it in the source"
 
 
 @pytest.mark.parametrize(
