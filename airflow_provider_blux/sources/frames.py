@@ -138,6 +138,8 @@ def _correction_of_polars(kind: Any) -> floats.Correction | None:
         return floats.single if name == "Float32" else floats.half
     if name in ("List", "Array"):
         return floats.of_items(_correction_of_polars(kind.inner))
+    if name == "Map":
+        return floats.of_values(_correction_of_polars(kind.value))
     return (
         floats.of_fields({it.name: _correction_of_polars(it.dtype) for it in kind.fields}) if name == "Struct" else None
     )

@@ -347,6 +347,16 @@ def test_a_float_of_four_bytes_in_polars_is_what_was_written(kind: Any, value: A
     assert list(InlineSource(frame, "users")) == [{"user_id": "a", "v": value}, {"user_id": "b", "v": None}]
 
 
+@pytest.mark.skipif(not hasattr(pl, "Map"), reason="this polars has no maps")
+def test_a_float_of_four_bytes_in_a_map_of_polars_is_what_was_written() -> None:
+    maps = pa.array([[("a", 1.1), ("b", None)], None], pa.map_(pa.string(), pa.float32()))
+
+    assert list(InlineSource(pl.from_arrow(pa.table({"v": maps})), "users")) == [
+        {"v": {"a": 1.1, "b": None}},
+        {"v": None},
+    ]
+
+
 def test_the_shortest_text_of_a_float_is_that_of_numpy() -> None:
     halves = np.arange(2**16, dtype="uint16").view("float16")
     singles = np.random.default_rng(1).integers(0, 2**32, 20_000, dtype="uint32").view("float32")
