@@ -17,6 +17,7 @@ _FIELDS = frozenset({*STANDARD_FIELDS, "user_id", "name", "timestamp", "device_i
 _LONGEST = 60
 # Text that is no column name. If a "column" matches, the first line is probably a record and must not be shown.
 _VALUE = re.compile(r"[\d\s.,:()+-]*|.*@.*|\d{4}-\d\d-\d\d.*|true|false|[\s\[]*\{.*|\s*<.*", re.IGNORECASE | re.DOTALL)
+_DIGIT = re.compile(r"\d")
 # If a column name of a CSV file contains one of these, the file probably has another delimiter.
 _DELIMITER = re.compile(r"[;\t|]")
 
@@ -98,7 +99,8 @@ def _names(columns: Iterable[Any], wanted: str, mapped: Iterable[str]) -> tuple[
         return [], None
     names = [shown(name.encode("utf-8", "replace").decode(), _LONGEST) for name in names]
     nearest = _nearest(wanted, names)
-    if getattr(columns, "named_by_a_line", False) and nearest is None and not _FIELDS.union(mapped).intersection(names):
+    is_near = nearest is not None and not _DIGIT.search(nearest)  # an id such as user123 is near to user_id as well
+    if getattr(columns, "named_by_a_line", False) and not is_near and not _FIELDS.union(mapped).intersection(names):
         return [], None
     return names, nearest
 

@@ -127,6 +127,23 @@ def test_values_in_place_of_names_are_not_shown(first_line: list[str]) -> None:
     assert not [value for value in first_line if value and value in words]
 
 
+@pytest.mark.parametrize(
+    ("kind", "first_line", "mapping"),
+    [
+        (USER, ["user123", "김영희"], {}),
+        (("update_devices", "open"), ["device7", "김영희"], {}),
+        (USER, ["member7", "김영희"], {"member_no": "user_id"}),
+    ],
+)
+def test_an_id_that_is_like_the_name_of_its_field_is_not_shown(
+    kind: tuple[str, str], first_line: list[str], mapping: dict[str, str]
+) -> None:
+    words = refusal(kind, LineRow.fromkeys(first_line), mapping)
+
+    assert "The columns are not shown" in words
+    assert not [value for value in first_line if value in words]
+
+
 def test_a_long_number_in_a_name_is_not_shown() -> None:
     assert "The columns are u-***, seoul." in refusal(USER, table_row("u-0158267341", "seoul"))
 
