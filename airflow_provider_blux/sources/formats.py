@@ -38,6 +38,7 @@ _NO_TEXT = {
     b"Obj\x01": "Avro; export it as JSON lines, CSV or Parquet",
     b"PAR1": "Parquet; name it .parquet, or set file_format",
     b"PK\x03\x04": "a zip archive or a workbook; export it as CSV",
+    b"\xd0\xcf\x11\xe0": "an xls workbook; export it as CSV",
 }
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # The start of a JSON array; blanks and a byte order mark may come before it.

@@ -478,6 +478,7 @@ def test_compressed_parquet_is_refused() -> None:
         (b"Obj\x01\x04", "Avro; export it as JSON lines"),
         (b"PAR1\x15", "Parquet; name it .parquet"),
         (b"PK\x03\x04", "a zip archive or a workbook"),
+        (b"\xd0\xcf\x11\xe0", "an xls workbook"),
     ],
 )
 def test_a_file_that_begins_like_another_kind_is_refused_whatever_its_name(
