@@ -246,6 +246,15 @@ def _state_of(file: Any) -> tuple[int, int] | None:
 
 def _open(fs: Any, path: str, name: str) -> Any:
     try:
-        return fs.open(path, "rb", block_size=_READ_AHEAD)
+        file = fs.open(path, "rb", block_size=_READ_AHEAD)
     except Exception as error:
         raise unreadable(name, error) from error
+    # In object storage, a file may have the name of a folder. Its library then opens the folder, as an empty file.
+    if (getattr(file, "details", None) or {}).get("type") == "directory":
+        file.close()
+        raise BluxSourceError(
+            f"{name} is both a file and a folder in its storage, so that the records of the file would be missing. "
+            "Rename or remove one of the two.",
+            retry_helps=False,
+        )
+    return file

@@ -119,6 +119,16 @@ def test_an_object_named_like_a_glob_is_in_the_part_that_names_it(client: Any) -
     assert sorted(list(StorageSource(part)) for part in parts) == sorted([name] for name in names)
 
 
+def test_an_object_with_the_name_of_a_folder_is_an_error_that_names_it(client: Any) -> None:
+    for key in ("both/a.jsonl", "both/a.jsonl/b.jsonl"):
+        client.put_object(Bucket="crm", Key=key, Body=json.dumps(key).encode())
+
+    with pytest.raises(BluxSourceError, match=r"^s3://lake@crm/both/a\.jsonl is both a file and a folder"):
+        list(StorageSource("s3://lake@crm/both"))
+    assert list(StorageSource("s3://lake@crm/both/*.jsonl")) == ["both/a.jsonl"]
+    assert list(StorageSource("s3://lake@crm/both/a.jsonl/")) == ["both/a.jsonl/b.jsonl"]
+
+
 def test_an_object_that_was_cut_off_is_an_error_that_names_it() -> None:
     with pytest.raises(BluxSourceError, match=r"^s3://lake@crm/cut/users\.jsonl\.gz is cut off: it ends at byte"):
         list(StorageSource("s3://lake@crm/cut/*"))
