@@ -79,10 +79,11 @@ class InlineSource:
     def _is_row(self, item: Any) -> bool:
         """Return whether an item is a database row (a tuple of values), which counts as one record.
 
-        The outputs of a mapped task are never database rows: a task may return its records as a tuple.
+        The rows of SQLAlchemy and of ``sqlite3`` are sequences, but no tuples. The outputs of a mapped task are never
+        database rows: a task may return its records as a tuple.
         """
         return (
-            isinstance(item, tuple)
+            (isinstance(item, tuple) or type(item).__name__ == "Row")
             and len(item) > 1
             and not all(isinstance(x, Mapping) for x in item)
             and not _is_mapped(self._records)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, overload
 from uuid import UUID
 
@@ -196,3 +198,22 @@ def test_text_that_is_no_json_shows_a_place_and_a_way_out_and_no_value(text: str
 
 def test_a_source_is_called_by_its_argument() -> None:
     assert str(InlineSource([], "events")) == "events"
+
+
+def test_a_row_of_sqlite_that_is_no_tuple_is_one_record() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        found = database.execute("SELECT 'u' AS user_id, 'john' AS name").fetchall()
+
+    assert list(InlineSource(found, "user_ids")) == found
+    assert len(InlineSource(found, "user_ids")) == 1
+
+
+def test_a_row_of_sqlalchemy_is_one_record() -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine("sqlite://")
+    with engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text("SELECT 'u' AS user_id, 'john' AS name")).all()
+    engine.dispose()
+
+    assert list(InlineSource(found, "user_ids")) == found
