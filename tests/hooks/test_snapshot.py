@@ -181,3 +181,14 @@ def test_a_column_that_is_left_out_is_not_compared(blux_emulator: Emulator, fold
     first, second = (hook.upsert_users(it, snapshot_path=folder, exclude_fields=["exported_at"]) for it in rows)
 
     assert (first.delivered, second.unchanged) == (1, 1)
+
+
+def test_a_row_whose_id_is_read_from_json_is_sent_and_replaces_what_was_known(
+    blux_emulator: Emulator, folder: str
+) -> None:
+    rows = [{"user_id": "5", "x": 1}, {"user_id": '"5"', "x": 2}, {"user_id": "5", "x": 1}]
+    reports = [
+        BluxHook(api="application").upsert_users([row], snapshot_path=folder, json_columns=["user_id"]) for row in rows
+    ]
+
+    assert [report.delivered for report in reports] == [1, 1, 1]
