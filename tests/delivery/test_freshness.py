@@ -91,6 +91,15 @@ def test_an_object_without_the_column_is_rejected_alone(blux):
     assert list(held(blux)) == ["a"]
 
 
+def test_an_object_without_an_id_is_rejected_alone(blux):
+    rows = [{"changed": "2026-01-01T00:00:00Z"}, row("a", "2026-01-01T00:00:00Z")]
+
+    with pytest.raises(BluxRejectLimitError, match=r"1 was delivered, 1 rejected(.|\n)*record 1, user_id: is missing"):
+        push(blux, "upsert_users", rows, updated_at_field="changed")
+
+    assert list(held(blux)) == ["a"]
+
+
 def test_outdated_records_of_a_suppressed_user_are_suppressed_and_not_rejected(blux):
     newer, older = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
     rows = [row("gone", newer), row("gone", older), row("gone", None), row("here", older)]
