@@ -219,6 +219,13 @@ def test_a_row_whose_id_cannot_be_written_is_rejected(blux: Any, folder: Folder,
     assert outcomes(send(blux, folder, USERS)) == {"unchanged": 250}
 
 
+def test_a_row_that_is_no_object_is_rejected_alone(blux: Any, folder: Folder) -> None:
+    with pytest.raises(BluxRejectLimitError, match="250 were delivered, 1 rejected"):
+        send(blux, folder, ["u0", *USERS])
+
+    assert outcomes(send(blux, folder, USERS)) == {"unchanged": 250}
+
+
 @pytest.mark.parametrize(
     "value", [object(), {1, 2}, b"bytes", complex(1, 2)], ids=["object", "set", "bytes", "complex"]
 )
