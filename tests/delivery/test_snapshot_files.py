@@ -16,6 +16,7 @@ from fsspec.spec import AbstractBufferedFile
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.record import Record
+from airflow_provider_blux.delivery.snapshot import Totals
 from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
 from airflow_provider_blux.delivery.storage import Folder
@@ -104,6 +105,14 @@ def test_a_snapshot_of_something_else_stops_the_task(blux: Any, tmp_path: Path, 
         send(blux, tmp_path, target=target_of(**changes))
     with pytest.raises(BluxSnapshotError, match=words):
         push(blux, "delete_users", ["u1"], snapshot=snapshot_in(tmp_path, "delete_users", target=target_of(**changes)))
+
+
+def test_a_deletion_needs_one_file_that_can_be_used(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    for name in ("0", "z"):
+        (tmp_path / f"{name * 16}.000000.snapshot").write_bytes(b"damaged")
+
+    assert push(blux, "delete_users", ["u1"], snapshot=snapshot_in(tmp_path, "delete_users")).delivered == 1
 
 
 def test_a_snapshot_of_a_later_version_is_told_as_such(blux: Any, tmp_path: Path) -> None:
@@ -536,6 +545,18 @@ def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(
     early, late = (load(folder_of(tmp_path), now=now + timedelta(hours=hours)) for hours in (11, 13))
     assert (len(early.contested), early.is_open) == (10, True)
     assert (len(late.contested), late.is_open) == (0, False)
+
+
+def test_each_user_of_a_source_is_counted_once(tmp_path: Path, blux: Any) -> None:
+    send(blux, tmp_path, USERS[:3])
+    begun(tmp_path, USERS[2:5])  # and dies
+
+    snapshot = snapshot_in(tmp_path)
+    snapshot.begin()
+    for row in 2 * USERS[1:6]:
+        snapshot.mark(row)
+
+    assert snapshot.end(is_whole=True) == Totals(named=5, before=2, absent=1)
 
 
 @pytest.mark.parametrize("how", ["fails", "dies"])
