@@ -500,15 +500,16 @@ def test_a_full_refresh_that_fails_is_gone_on_with_by_the_next_try(blux: Any, fo
 
 
 def test_a_full_refresh_that_fails_leaves_what_was_known_of_the_others(blux: Any, folder: Folder) -> None:
-    send(blux, folder, USERS)
+    other = {"user_id": "other"}
+    send(blux, folder, [*USERS, other])
     blux.fault(kind="status", status=503, skip=1)
     with pytest.raises(BluxUnavailable):
         send(blux, folder, USERS, full_refresh=True, concurrency=1, batch_size=100, resume=False)
     blux.clear_faults()
 
-    report = send(blux, folder, USERS)
-    assert report.delivered + report.unchanged == 250
-    assert report.unchanged >= 100
+    report = send(blux, folder, [*USERS, other])
+    assert report.delivered + report.unchanged == 251
+    assert report.unchanged >= 101
 
 
 def test_a_full_refresh_sends_what_a_try_before_it_has_settled_that_was_none(blux: Any, folder: Folder) -> None:
