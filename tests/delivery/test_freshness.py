@@ -118,6 +118,26 @@ def test_a_table_without_the_column_of_the_update_is_refused_as_a_whole(blux, tm
         push(blux, "upsert_users", StorageSource(str(path)), updated_at_field="changed", max_rejects=1)
 
 
+def test_a_row_of_a_table_whose_moment_is_empty_is_rejected_alone(blux, tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("user_id,changed\na,\nb,2026-01-01T00:00:00Z\n")
+
+    report = push(blux, "upsert_users", StorageSource(str(path)), updated_at_field="changed", max_rejects=1)
+
+    assert (report.delivered, report.rejected) == (1, 1)
+
+
+def test_a_line_of_a_rejects_file_that_cannot_be_used_is_rejected_alone(blux):
+    error = BluxRecordError("record", "cannot be used")
+    error.record = {"user_id": "a"}
+
+    report = push(
+        blux, "upsert_users", [error, row("b", "2026-01-01T00:00:00Z")], updated_at_field="changed", max_rejects=1
+    )
+
+    assert (report.delivered, report.rejected) == (1, 1)
+
+
 def test_a_header_with_a_mapped_column_is_shown_where_the_column_of_the_update_is_missing(blux, tmp_path):
     path = tmp_path / "users.csv"
     path.write_text("번호,이름\na,김영희\n", encoding="utf-8")

@@ -257,3 +257,11 @@ def test_an_invalid_record_of_a_suppressed_user_is_suppressed_and_in_no_file(blu
 
     assert (report.suppressed, report.rejected) == (1, 1)
     assert "gone" not in (tmp_path / "try1.jsonl").read_text()
+
+
+def test_a_row_with_one_column_of_a_receipt_is_none():
+    rows = [{"user_id": "a", "ids": "x"}, {"user_id": "b", "previous": "x"}]
+
+    suppression = Suppression(rows, Hashes(None), "the list")
+
+    assert all(suppression.covers(row) for row in rows)
