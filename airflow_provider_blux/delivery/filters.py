@@ -284,8 +284,7 @@ class _GuardedRows:
         for number, row in enumerate(self._read(), 1):
             user: str | None = None
             try:
-                if not isinstance(row, BluxRecordError):
-                    user = self._shape(row)[0]
+                user = self._shape(row)[0]
             except BluxRecordError:
                 pass
             except BluxConfigError as error:
