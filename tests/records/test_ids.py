@@ -151,6 +151,12 @@ def test_an_invisible_character_makes_no_other_user(kind: Any, around: Any, fiel
             assert value not in str(found)
 
 
+def test_nothing_but_a_joiner_joins_emoji() -> None:
+    for sign in set(INVISIBLE) - {"\u200d"}:
+        with pytest.raises(BluxRecordError, match="invisible character"):
+            identifier(f"👧{sign}👧", "user_id")
+
+
 @pytest.mark.parametrize(
     "value",
     ["👨\u200d👩\u200d👧", "❤\ufe0f\u200d🔥", "👩🏽\u200d⚕\ufe0f", "고객 1", "고\u3000객", "a\u00a0b", "é", "e\u0301"],

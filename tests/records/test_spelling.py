@@ -291,6 +291,21 @@ def test_the_consents_are_excluded_by_one_word() -> None:
     assert Shaping(exclude_fields="consents").excluded == set(CONSENTS)
 
 
+def test_a_property_that_is_an_object_but_no_dict_is_sent_as_an_object() -> None:
+    row = {"user_id": "a", "address": MappingProxyType({"zip": 1}), "list": [MappingProxyType({"b": 2})]}
+
+    _, record = RowShape("upsert_users", "application")(row)
+
+    assert record["custom_user_properties"] == {"address": {"zip": 1}, "list": [{"b": 2}]}
+
+
+def test_a_group_that_is_no_object_is_rejected_also_where_properties_are_excluded() -> None:
+    shape = RowShape("upsert_users", "application", Shaping(exclude_fields="consents"))
+
+    with pytest.raises(BluxRecordError, match=r"^user_properties: "):
+        shape({"user_id": "a", "user_properties": "text"})
+
+
 def test_a_column_that_is_sent_by_another_name_is_excluded_by_that() -> None:
     with pytest.raises(BluxConfigError, match="'HP', which field_mapping sends as 'phone_number'"):
         Shaping(field_mapping={"HP": "phone_number"}, exclude_fields=["HP"])
