@@ -74,9 +74,9 @@ def _counted(value: Any, field: str, unit: str | None) -> str:
         )
     try:
         count = Decimal(str(value)) * MICROSECONDS[unit]
-        if count.is_finite() and _FIRST_COUNT <= count < _END_COUNT:
+        if _FIRST_COUNT <= count < _END_COUNT:
             return (_EPOCH + timedelta(microseconds=round(count))).isoformat()
-    except (ArithmeticError, ValueError):  # a huge exponent, or an integer with thousands of digits
+    except (ArithmeticError, ValueError):  # NaN, a huge exponent, or an integer with thousands of digits
         pass
     raise BluxRecordError(
         field, "is before 1971 or after 2199 in timestamp_unit; it may be in another unit, or not a time"
