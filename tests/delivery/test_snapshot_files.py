@@ -16,6 +16,7 @@ from fsspec.spec import AbstractBufferedFile
 from airflow_provider_blux.delivery.accepted_rows import SIZE, AcceptedRows
 from airflow_provider_blux.delivery.batches import Batch
 from airflow_provider_blux.delivery.record import Record
+from airflow_provider_blux.delivery.row_digests import ROW_BYTES, USER_BYTES
 from airflow_provider_blux.delivery.snapshot import Totals
 from airflow_provider_blux.delivery.snapshot_files import MERGED, Header, SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load, merge_if_due
@@ -545,6 +546,24 @@ def test_what_a_run_was_about_to_send_when_it_died_is_not_known_for_half_a_day(
     early, late = (load(folder_of(tmp_path), now=now + timedelta(hours=hours)) for hours in (11, 13))
     assert (len(early.contested), early.is_open) == (10, True)
     assert (len(late.contested), late.is_open) == (0, False)
+
+
+@pytest.mark.parametrize("keep_unmet", [True, False])
+def test_after_a_run_the_rows_are_those_that_were_accepted(keep_unmet: bool) -> None:
+    same, changed, accepted, unmet = users = [bytes(USER_BYTES - 1) + bytes([number]) for number in range(4)]
+    before, after = bytes(ROW_BYTES), b"x" * ROW_BYTES
+    rows = AcceptedRows()
+    for user in users:
+        rows.set_row(user, before)
+    rows.meet(same, before)
+    rows.meet(changed, after)
+    at, _, _ = rows.meet(accepted, after)
+    assert rows.learn(accepted, at, after)
+
+    rows.settle(keep_unmet=keep_unmet)
+
+    left = [same + before, accepted + after, *([unmet + before] if keep_unmet else [])]
+    assert b"".join(rows.packed()) == b"".join(entry + b"\0" for entry in left)
 
 
 def test_each_user_of_a_source_is_counted_once(tmp_path: Path, blux: Any) -> None:
