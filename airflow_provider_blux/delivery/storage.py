@@ -160,6 +160,7 @@ class Folder:
                     file.write(part)
                 _sync(file)
             os.replace(unfinished, path)
+            _sync_folder_of(path)
         except BaseException:  # a full disk would stay full
             with suppress(OSError):
                 os.remove(unfinished)
@@ -174,6 +175,8 @@ class Folder:
             with self._fs.open(path, "ab") as file:
                 file.write(content)
                 _sync(file)
+            if not whole:
+                _sync_folder_of(path)
         except BaseException:  # half a line would spoil the lines after it
             if os.path.exists(path):
                 os.truncate(path, whole)
@@ -217,6 +220,16 @@ def _make_private(path: str) -> None:
 def _sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _sync_folder_of(path: str) -> None:
+    """Write the name of a new file to the disk: without it, the file could be gone after a power failure."""
+    with suppress(OSError):  # some network file systems cannot, and a folder may be writable only
+        descriptor = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class Lines:

@@ -117,14 +117,30 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name_and_a_line_before_it_cou
     synced = []
 
     def fsync(descriptor: int) -> None:
-        synced.append((sorted(path.name for path in tmp_path.glob("?")), os.fstat(descriptor).st_size))
+        of = os.fstat(descriptor)
+        names = sorted(path.name for path in tmp_path.glob("?"))
+        synced.append((names, "folder" if stat.S_ISDIR(of.st_mode) else of.st_size))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = Folder(LocalFileSystem(), str(tmp_path), "receipts_path")
+    folder.write("x", b"whole")
+    folder.append("y", b"a line\n")
+    folder.append("y", b"another\n")
+
+    assert synced == [([], 5), (["x"], "folder"), (["x", "y"], 7), (["x", "y"], "folder"), (["x", "y"], 15)]
+
+
+def test_a_file_system_that_cannot_sync_a_folder_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
 
     monkeypatch.setattr(os, "fsync", fsync)
     folder = Folder(LocalFileSystem(), str(tmp_path), "receipts_path")
     folder.write("x", b"whole")
     folder.append("y", b"a line\n")
 
-    assert synced == [([], 5), (["x", "y"], 7)]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x": b"whole", "y": b"a line\n"}
 
 
 # A timeout of the task is, like the second one, no `Exception`.
