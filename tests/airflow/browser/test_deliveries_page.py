@@ -239,7 +239,7 @@ def test_the_language_is_that_of_the_browser(page: DeliveriesPage) -> None:
         page.open()
         other = page.text()
 
-    for words in ("Blux 전송 현황", "최근 전송", "사용자 전송", "5,000 변경 없음"):
+    for words in ("Blux 전송 현황", "최근 전송", "유저 전송", "5,000 변경 없음"):
         assert words in korean
     assert "Last deliveries" in other
 
