@@ -1,7 +1,8 @@
 """The decorators ``@task.blux_...``: operators whose records are the values that a function returns or yields.
 
 Each decorator takes the arguments of its operator, except those that select the source. It raises
-:class:`BluxConfigError` if an argument does not exist or selects a source, or if the function is asynchronous.
+:class:`~airflow_provider_blux.exceptions.BluxConfigError` if an argument does not exist or selects a source, or if the
+function is asynchronous.
 """
 
 from __future__ import annotations
