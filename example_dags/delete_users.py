@@ -34,6 +34,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowOptionalProviderFeatureException,
     BaseHook,
+    Param,
     dag,
     task,
 )
@@ -60,7 +61,12 @@ log = logging.getLogger(__name__)
     start_date=datetime(2026, 10, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params={"usual_users": 1_000, "approved": False, "deadline_days": 10, "warn_days": 3},
+    params={
+        "usual_users": Param(1_000, description="More users than this are deleted only after a person approves."),
+        "approved": Param(False, description="This run is the approval to delete more than usual_users."),
+        "deadline_days": Param(10, description="Days that the law gives for an answer."),
+        "warn_days": Param(3, description="Report open requests with fewer days left than this."),
+    },
     default_args={"retries": 2},
     tags=["blux", "example"],
     doc_md=__doc__,
