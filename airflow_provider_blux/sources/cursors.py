@@ -20,7 +20,9 @@ from airflow_provider_blux.sources.rows import Unreadable, tolerant
 log = logging.getLogger(__name__)
 
 _DUCKDB = ("duckdb", "_duckdb")
-_NESTED_IN_DUCKDB = ("list", "array", "struct", "map")
+_NESTED_IN_DUCKDB = ("list", "array", "struct", "map", "tuple")
+# Types of keys with which DuckDB returns a map as a dict of two lists, or does so for some values.
+_NO_KEYS_IN_DUCKDB = (*_NESTED_IN_DUCKDB, "union", "variant")
 _MYSQL = ("MySQLdb", "pymysql")
 _POSTGRES_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb")
 _PSYCOPG2_TYPES = ("PYDATE", "PYTIME", "PYDATETIME", "PYDATETIMETZ", "PYINTERVAL")
@@ -114,8 +116,8 @@ def has_another_result(cursor: Any) -> bool:
 def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
     """Yield the values of each row, whether the driver returns rows as tuples or as dicts.
 
-    In rows of DuckDB, a float of four bytes becomes the shortest number with the same value, and a date that Python
-    cannot hold becomes :class:`Unreadable`, both also in lists, structs and the values of maps.
+    In rows of DuckDB, a float of four bytes becomes the shortest number with the same value, and a date or a map that
+    Python cannot hold becomes :class:`Unreadable`, also in lists, structs and the values of maps.
 
     :param cursor: the cursor that fetched the rows.
     """
@@ -130,14 +132,25 @@ def rows_of(cursor: Any, rows: Iterable[Any]) -> Iterator[Iterable[Any]]:
 def _correction_of_duckdb(kind: Any) -> floats.Correction | None:
     if str(kind) == "FLOAT":
         return floats.single
-    if getattr(kind, "id", None) not in _NESTED_IN_DUCKDB:
-        if str(kind).startswith(("DATE", "TIME")):  # DuckDB returns text for a date that Python cannot hold
-            return lambda value: Unreadable() if isinstance(value, str) else value
-        return None
-    children = {name: _correction_of_duckdb(child) for name, child in kind.children if hasattr(child, "id")}
-    if kind.id == "map":
-        return floats.of_values(children["value"])
-    return floats.of_fields(children) if kind.id == "struct" else floats.of_items(children.get("child"))
+    if getattr(kind, "id", None) in _NESTED_IN_DUCKDB:
+        return _correction_of_nested(kind.id, kind.children)
+    if str(kind).startswith(("DATE", "TIME")):  # DuckDB returns text for a date that Python cannot hold
+        return lambda value: Unreadable() if isinstance(value, str) else value
+    return None
+
+
+def _correction_of_nested(kind: str, parts: list[tuple[str, Any]]) -> floats.Correction | None:
+    if kind == "map" and parts[0][1].id in _NO_KEYS_IN_DUCKDB:
+        return lambda value: None if value is None else Unreadable()
+    # An array has its length as well, as a number.
+    corrections = [_correction_of_duckdb(part) for _, part in parts if hasattr(part, "id")]
+    if kind == "map":
+        return floats.of_values(corrections[1])
+    if kind == "tuple":  # a struct whose fields have no names
+        return floats.of_tuple(corrections)
+    if kind == "struct":
+        return floats.of_fields(dict(zip((name for name, _ in parts), corrections, strict=True)))
+    return floats.of_items(corrections[0])
 
 
 def _driver(value: Any) -> str:

@@ -49,6 +49,12 @@ def of_items(item: Correction | None) -> Correction | None:
     return lambda value: list(map(item, value)) if isinstance(value, list | tuple) else value
 
 
+def of_tuple(items: Sequence[Correction | None]) -> Correction | None:
+    """Return the correction of a tuple, which becomes a list, from those of its items."""
+    known = [(number, correction) for number, correction in enumerate(items) if correction]
+    return (lambda value: value if value is None else _corrected(value, known)) if known else None
+
+
 def of_fields(fields: Mapping[str, Correction | None]) -> Correction | None:
     """Return the correction of a struct (a dict) from those of its fields."""
     known = {name: correction for name, correction in fields.items() if correction}

@@ -65,6 +65,12 @@ def test_a_float_of_four_bytes_is_what_was_written() -> None:
     assert list(found[6]) == [1.1, None]
 
 
+def test_a_float_of_four_bytes_in_a_struct_without_names_is_what_was_written() -> None:
+    sql = "SELECT row(1.1::FLOAT, 'a') AS v UNION ALL SELECT NULL ORDER BY 1"
+
+    assert list(query(sql)) == [{"v": [1.1, "a"]}, {"v": None}]
+
+
 def test_dates_in_lists_and_objects_that_python_can_hold_stay_as_they_are() -> None:
     sql = "SELECT [DATE '9999-12-31', NULL] AS a, {'DATE': 'DATE', 'at': TIME '23:59'} AS b ORDER BY 1"
 
@@ -96,6 +102,12 @@ def test_a_query_that_is_wrong_is_an_error() -> None:
         "[DATE '10000-01-01']",
         "{'at': [NULL, TIMESTAMP '0044-01-01 (BC)']}",
         "map {'day': DATE '10000-01-01'}",
+        "row(DATE '10000-01-01', 1)",
+        "map {[1]: 2}",
+        "[map {{'x': 1}: 2}]",
+        "map {'a': map {row(1, 2): 3}}",
+        "map {1::VARIANT: 2}",
+        "map {union_value(a := [1]): 2}",
     ],
 )
 def test_only_the_record_is_rejected_whose_value_python_cannot_hold(value: str) -> None:
