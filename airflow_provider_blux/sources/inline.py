@@ -79,11 +79,11 @@ class InlineSource:
     def _is_row(self, item: Any) -> bool:
         """Return whether an item is a database row (a tuple of values), which counts as one record.
 
-        The rows of SQLAlchemy and of ``sqlite3`` are sequences, but no tuples. The outputs of a mapped task are never
-        database rows: a task may return its records as a tuple.
+        The rows of SQLAlchemy and ``sqlite3`` are sequences, but no tuples, and psycopg2 has rows that are lists. The
+        outputs of a mapped task are never database rows: a task may return its records as a tuple.
         """
         return (
-            (isinstance(item, tuple) or type(item).__name__ == "Row")
+            (isinstance(item, tuple) or type(item).__name__ in ("Row", "DictRow"))
             and len(item) > 1
             and not all(isinstance(x, Mapping) for x in item)
             and not _is_mapped(self._records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any, overload
 from uuid import UUID
 
@@ -217,3 +218,13 @@ def test_a_row_of_sqlalchemy_is_one_record() -> None:
     engine.dispose()
 
     assert list(InlineSource(found, "user_ids")) == found
+
+
+def test_a_row_of_psycopg2_that_is_a_list_is_one_record() -> None:
+    extras = pytest.importorskip("psycopg2.extras")
+
+    cursor = SimpleNamespace(description=(("user_id",), ("name",)), index={"user_id": 0, "name": 1})
+    row = extras.DictRow(cursor)
+    row[:] = ["u", "john"]
+    assert list(InlineSource([row], "user_ids")) == [row]
+    assert len(InlineSource([row], "user_ids")) == 1
