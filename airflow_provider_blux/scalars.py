@@ -11,10 +11,13 @@ _FINER_THAN_MICROSECONDS = ("[ns]", "[ps]", "[fs]", "[as]")
 
 
 def python_value(value: Any) -> Any:
-    """Convert a numpy scalar to a Python value, and an array to a list; return other values unchanged."""
+    """Convert a numpy scalar to a Python value, an array to a list, and a memoryview, which psycopg2 returns, to bytes.
+
+    Other values are returned unchanged.
+    """
     kind = type(value)
     if kind.__module__ != "numpy" or not hasattr(value, "dtype"):
-        return value
+        return value.tobytes() if kind is memoryview else value
     if kind.__name__ == "ndarray":
         return list(value) if value.ndim else python_value(value[()])
     match value.dtype.kind:

@@ -193,6 +193,7 @@ def test_what_json_cannot_carry_is_kept_as_text(blux, tmp_path):
     row = {
         "user_id": 1.5,
         "b": b"\xff",
+        "v": memoryview(b"\xff"),  # bytea from psycopg2
         "d": date(2026, 1, 31),
         "n": float("nan"),
         "m": Decimal("1.10"),
@@ -205,12 +206,13 @@ def test_what_json_cannot_carry_is_kept_as_text(blux, tmp_path):
     assert line["record"] == {
         "user_id": 1.5,
         "b": "b'\\xff'",
+        "v": "b'\\xff'",
         "d": "2026-01-31",
         "n": "nan",
         "m": 1.1,
         "7": [{"x": "{1}"}],
     }
-    assert line["as_text"] == ["7", "b", "n"]
+    assert line["as_text"] == ["7", "b", "v", "n"]
 
 
 def test_the_file_is_read_by_people_and_is_json_whatever_the_text(blux, tmp_path):

@@ -224,7 +224,7 @@ PROPERTIES = [
     (timedelta(hours=1), Rejected("p", "is of type timedelta, which JSON cannot carry")),
     (b"bytes", Rejected("p", "decode them to text first")),
     (bytearray(b"bytes"), Rejected("p", "decode them to text first")),
-    (memoryview(b"bytes"), Rejected("p", "is of type memoryview")),
+    (memoryview(b"bytes"), Rejected("p", "is of type bytes, which JSON cannot carry; decode them to text first")),
     ({1, 2}, Rejected("p", "is of type set, which JSON cannot carry")),
     (1 + 2j, Rejected("p", "is of type complex")),
     (object(), Rejected("p", "is of type object")),
