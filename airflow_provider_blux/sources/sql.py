@@ -131,7 +131,8 @@ class SqlSource:
     def _advice(self, error: Exception) -> str:
         if not self._is_connected:
             return "(No connection was opened: check its host, port, schema, login and password, and the server.)"
-        if self._is_executed and not _is_of_the_statement(error):
+        is_of_data = any(kind.__name__ == "DataError" for kind in type(error).__mro__)  # DuckDB reads as it executes
+        if (self._is_executed or is_of_data) and not _is_of_the_statement(error):
             return "(It failed while its rows were read: see the log of the database server.)"
         if self._parameters and _LONE_PERCENT.search(self._sql):
             return "(With sql_parameters, write %% for a % that is not a placeholder, as in LIKE '%%.kr'.)"

@@ -132,3 +132,8 @@ def test_nothing_can_be_changed(sql: str) -> None:
     with pytest.raises(BluxSourceError, match="read-only"):
         list(query(sql))
     assert list(query("SELECT count(*) AS n FROM users ORDER BY 1")) == [{"n": 3000}]
+
+
+def test_the_advice_for_an_error_in_the_data_is_not_about_the_statement() -> None:
+    with pytest.raises(BluxSourceError, match=r"may quote the data\. \(It failed while its rows were read"):
+        list(query("SELECT CAST('Hong' || user_id AS INTEGER) AS n FROM users ORDER BY n"))
