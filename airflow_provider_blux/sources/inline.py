@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import Frame, frame_of
 from airflow_provider_blux.sources.json_text import json_text
-from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, items_of
+from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, is_row, items_of
 
 # Airflow's class name for the outputs of a mapped task (2.11 and 3), its only lazy sequence that supports slices.
 _MAPPED_OUTPUTS = "LazyXCom"
@@ -79,11 +79,10 @@ class InlineSource:
     def _is_row(self, item: Any) -> bool:
         """Return whether an item is a database row (a tuple of values), which counts as one record.
 
-        The rows of SQLAlchemy and ``sqlite3`` are sequences, but no tuples, and psycopg2 has rows that are lists. The
-        outputs of a mapped task are never database rows: a task may return its records as a tuple.
+        The outputs of a mapped task are never database rows: a task may return its records as a tuple.
         """
         return (
-            (isinstance(item, tuple) or type(item).__name__ in ("Row", "DictRow"))
+            (isinstance(item, tuple) or is_row(item))
             and len(item) > 1
             and not all(isinstance(x, Mapping) for x in item)
             and not _is_mapped(self._records)
@@ -103,7 +102,7 @@ class InlineSource:
             raise BluxConfigError(error.message) from None
         if frame is not None:
             return frame
-        if isinstance(value, Sequence) and not isinstance(value, NO_SEQUENCE):
+        if isinstance(value, Sequence) and not isinstance(value, NO_SEQUENCE) and not is_row(value):
             return value
         raise BluxConfigError(
             f"{self._name} is of type {type(value).__name__}; it must be a list of records, the outputs of a mapped "

@@ -17,6 +17,14 @@ NO_SEQUENCE = (str, bytes, bytearray, memoryview)
 log = logging.getLogger(__name__)
 
 
+def is_row(value: Any) -> bool:
+    """Return whether a sequence is a database row with names: of SQLAlchemy, ``sqlite3`` or psycopg2, or a namedtuple.
+
+    Its values are those of one record. As ids to delete, values of other columns would be taken for ids.
+    """
+    return type(value).__name__ in ("Row", "DictRow") or (isinstance(value, tuple) and hasattr(value, "_fields"))
+
+
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
     """Return an iterable over all items. A sequence that is not a list or tuple is read by index, not with ``iter``.
 

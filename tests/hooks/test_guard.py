@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,9 @@ def test_one_object_for_each_record_of_a_generator_is_no_fault(blux_emulator: Em
             yield row
 
     assert BluxHook().delete_users(rows(), max_users=3).delivered == 3
+
+
+def test_a_single_row_of_a_database_is_no_list_of_ids(blux_emulator: Emulator) -> None:
+    with pytest.raises(BluxConfigError, match=r"^records is of type row; it must be an iterable of records"):
+        BluxHook().delete_users(namedtuple("row", "user_id name")("u", "john"))
+    assert not blux_emulator.requests()

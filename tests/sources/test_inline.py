@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from types import SimpleNamespace
@@ -228,3 +229,16 @@ def test_a_row_of_psycopg2_that_is_a_list_is_one_record() -> None:
     row[:] = ["u", "john"]
     assert list(InlineSource([row], "user_ids")) == [row]
     assert len(InlineSource([row], "user_ids")) == 1
+
+
+def test_a_single_row_of_a_database_is_no_list_of_ids() -> None:
+    row = namedtuple("row", "user_id name")("u", "john")
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        of_sqlite = database.execute("SELECT 'u' AS user_id, 'john' AS name").fetchone()
+
+    for value in (row, of_sqlite):
+        with pytest.raises(BluxConfigError, match=r"^user_ids is of type [rR]ow; it must be a list of records"):
+            InlineSource(value, "user_ids")
+        with pytest.raises(BluxConfigError, match=r"^leavers\(\) returned a value of type [rR]ow\. It must"):
+            list(FunctionSource(lambda value=value: value, "leavers"))  # type: ignore[misc]
