@@ -45,6 +45,8 @@ def files_at(fs: Any, place: str, warn: Callable[[str], None]) -> list[str]:
     matches = sorted(path for path in fs.glob(place) if not path.endswith("/"))
     files = [path for path in matches if not fs.isdir(path)]
     if "**" in place:
+        folders = set(matches).difference(files)
+        files += [path for path in folders if format_by_suffix(path) and _is_file_too(fs, path)]
         return _below(place.partition("**")[0], files, warn)
     if len(files) < len(matches):
         warn(
@@ -98,6 +100,14 @@ def _listed(fs: Any, folder: str, place: str) -> list[dict[str, Any]]:
             "folder, or give a path that leaves it out."
         ) from error
     return entries
+
+
+def _is_file_too(fs: Any, folder: str) -> bool:
+    """Return whether an object has the name of a folder: ``fs.glob`` lists only one of the two, as a folder."""
+    if isinstance(fs, LocalFileSystem):
+        return False
+    beside = fs.ls(folder.rpartition("/")[0], detail=True)
+    return any(entry["name"] == folder and entry["type"] == "file" for entry in beside)
 
 
 def _check_folders_of_glob(fs: Any, place: str) -> None:

@@ -125,6 +125,8 @@ def test_an_object_with_the_name_of_a_folder_is_an_error_that_names_it(client: A
 
     with pytest.raises(BluxSourceError, match=r"^s3://lake@crm/both/a\.jsonl is both a file and a folder"):
         list(StorageSource("s3://lake@crm/both"))
+    with pytest.raises(BluxSourceError, match=r"^s3://lake@crm/both/a\.jsonl is both a file and a folder"):
+        list(StorageSource("s3://lake@crm/both/**"))
     assert list(StorageSource("s3://lake@crm/both/*.jsonl")) == ["both/a.jsonl"]
     assert list(StorageSource("s3://lake@crm/both/a.jsonl/")) == ["both/a.jsonl/b.jsonl"]
 
