@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_blux.api.auth import Access, checked_url
@@ -255,7 +255,8 @@ def _timeout(value: Any) -> float | None:
 def _verify(value: Any) -> str | None:
     if value is None or value is True:
         return None
-    if not isinstance(value, str) or not Path(value).exists():
+    # Not `Path.exists`, which raises an error for a text that is too long for a path: the bundle itself.
+    if not isinstance(value, str) or not os.path.exists(value):
         raise BluxConfigError(
             "extra verify names no file here; it must be the path of a CA bundle on every worker, or be left out. "
             "Verification cannot be switched off."

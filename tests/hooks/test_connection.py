@@ -228,6 +228,7 @@ def test_a_wrong_application_api_names_the_field(read: Any, connection: dict[str
         ({"verify": "false"}, "Verification cannot be switched off"),
         ({"verify": 0}, "Verification cannot be switched off"),
         ({"verify": "/no/such/bundle.pem"}, "extra verify names no file here"),
+        ({"verify": f"-----BEGIN CERTIFICATE-----{'A' * 1200}"}, "extra verify names no file here"),
     ],
 )
 def test_a_wrong_extra_is_named(read: Any, extra: dict[str, Any], words: str) -> None:
