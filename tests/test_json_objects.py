@@ -54,7 +54,7 @@ def from_lines(text: str) -> Any:
 
 
 def from_rejects(text: str) -> Any:
-    line = f'{{"outcome": "rejected", "field": "a: b", "reason": "c", "record": {text}}}'
+    line = f'{{"operation": "upsert_users", "outcome": "rejected", "field": "a: b", "reason": "c", "record": {text}}}'
     return list(rejected_records(io.BytesIO(line.encode()), "f"))
 
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from airflow_provider_blux.exceptions import OUTDATED, BluxConfigError, BluxRecordError, shown
 from airflow_provider_blux.sources.json_text import json_lines
 
-_KEYS = frozenset({"outcome", "field", "reason", "record"})
+_KEYS = frozenset({"operation", "outcome", "field", "reason", "record"})
 
 
 def rejected_records(file: BinaryIO, name: str, operation: str | None = None) -> Iterator[Any]:
@@ -27,7 +27,7 @@ def rejected_records(file: BinaryIO, name: str, operation: str | None = None) ->
                 f"Record {number:,} of {name} is no line of a rejects file, which has {', '.join(sorted(_KEYS))}. Set "
                 "file_format to that of the file, or narrow path to the rejects files."
             )
-        elif operation and (other := line.get("operation", operation)) != operation:
+        elif operation and (other := line["operation"]) != operation:
             raise BluxConfigError(
                 f"Record {number:,} of {name} was to be sent by {shown(str(other))}, not by {operation}. Correct path, "
                 "or send the file with the operator that rejected its records."

@@ -20,8 +20,8 @@ MAPPING = {"회원번호": "user_id", "휴대폰": "phone_number"}
 
 
 def line(record: Any, outcome: str = "rejected", **more: Any) -> str:
-    kept = {"record_number": 1, "source": None, "outcome": outcome, "field": "grade", "reason": "is wrong"}
-    return json.dumps({**kept, "record": record, **more}, ensure_ascii=False)
+    kept = {"operation": "upsert_users", "record_number": 1, "source": None, "outcome": outcome}
+    return json.dumps({**kept, "field": "grade", "reason": "is wrong", "record": record, **more}, ensure_ascii=False)
 
 
 def file_of(folder: Path, *lines: str) -> str:
@@ -84,6 +84,15 @@ def test_what_one_operation_rejected_is_not_sent_by_another(
 
     assert "Correct path, or send the file with the operator that rejected its records." in str(caught.value)
     assert blux_emulator.requests() == before
+
+
+def test_a_line_that_names_no_operation_any_more_deletes_nobody(tmp_path: Path) -> None:
+    of_an_upsert = json.loads(line({"user_id": "a"}))
+    del of_an_upsert["operation"]
+    path = file_of(tmp_path, json.dumps(of_an_upsert))
+
+    with pytest.raises(BluxConfigError, match="which has field, operation, outcome, reason, record"):
+        list(StorageSource(path, file_format="rejects", operation="delete_users"))
 
 
 def test_the_error_for_another_operation_shows_no_value(tmp_path: Path) -> None:
