@@ -35,11 +35,13 @@ def _described(path: str) -> list[str]:
     import fsspec  # type: ignore[import-untyped]
 
     fs, place = fsspec.url_to_fs(path)
-    folder = SnapshotFolder(Folder(fs, place, "PATH"), None)
-    sizes = folder.sizes()
+    folder = Folder(fs, place, "PATH")
+    any_snapshot = SnapshotFolder(folder, None)
+    sizes = any_snapshot.sizes()
     if not sizes:
         raise BluxError("there is no snapshot.")
-    target, state = folder.header(next(iter(sizes))).target, load(folder)
+    target = any_snapshot.header(next(iter(sizes))).target
+    state = load(SnapshotFolder(folder, target))
     keyed = "keyed by receipt_key" if target.key else "not keyed (the connection has no receipt_key)"
     contested = f"more that a run that has not ended was about to send: {len(state.contested):,}"
     return [

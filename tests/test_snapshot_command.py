@@ -46,3 +46,18 @@ def test_where_there_is_no_snapshot_or_none_that_can_be_read_it_says_so(
     said = capsys.readouterr().err
     assert said.startswith(f"{tmp_path}: ")
     assert ("there is no snapshot" if content is None else "is cut off or changed") in said
+
+
+def test_files_of_two_applications_are_not_described_as_one_snapshot(
+    blux_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two tasks that began a snapshot in one folder at the same time did not see the files of each other."""
+    folders = [tmp_path / "users", tmp_path / "devices"]
+    push(blux_emulator, "upsert_users", USERS[:1], snapshot=snapshot_in(folders[0]))
+    push(blux_emulator, "update_devices", [{"device_id": "d"}], snapshot=snapshot_in(folders[1], "update_devices"))
+    for folder in folders:
+        for file in folder.iterdir():
+            file.rename(tmp_path / file.name)
+
+    assert snapshot.main(["inspect", str(tmp_path)]) == 2
+    assert "Give each its own snapshot_path" in capsys.readouterr().err
