@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from airflow_provider_blux.delivery.snapshot_files import SnapshotFolder
 from airflow_provider_blux.delivery.snapshot_state import load
@@ -73,4 +74,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that it cannot show is not an error
     sys.exit(main())

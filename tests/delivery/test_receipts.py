@@ -496,3 +496,15 @@ def test_the_command_of_the_docs_runs(written):
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own module
 
     assert "VERIFIED: no receipt was changed" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_name_that_the_terminal_cannot_show_is_no_fault_of_the_receipts(written):
+    folder = written.parent / "삭제"
+    folder.mkdir()
+    written.rename(folder / written.name)
+    command = [sys.executable, "-m", "airflow_provider_blux.receipts", "verify", str(folder)]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)  # noqa: S603 - our own module
+
+    assert "VERIFIED: no receipt was changed" in done.stdout
