@@ -116,7 +116,8 @@ _any_object = _typed(dict, "an object")
 
 def _timestamp(value: Any, where: str) -> None:
     try:
-        zoned = isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+        # `fromisoformat` takes any character between the date and the time.
+        zoned = isinstance(value, str) and "T" in value and datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         zoned = False
     if not zoned:

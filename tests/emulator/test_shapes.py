@@ -80,6 +80,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     (EVENTS, {"events": [{"name": "a"}]}, "events[0].user_id is required"),
     (EVENTS, event(name=""), f"events[0].name {ID}"),
     (EVENTS, event(timestamp="2025-01-17 05:39:22"), f"events[0].timestamp {ZONE}"),
+    (EVENTS, event(timestamp="2025-01-17 05:39:22+09:00"), f"events[0].timestamp {ZONE}"),
     (EVENTS, event(timestamp="yesterday"), f"events[0].timestamp {ZONE}"),
     (EVENTS, event(timestamp=1737092362), f"events[0].timestamp {ZONE}"),
     (EVENTS, event(timestamp=None), f"events[0].timestamp {ZONE}"),
