@@ -46,6 +46,14 @@ def receipt_taken_out(scene: Scene) -> None:
     BluxHook().accepted_ids(["1"], [url])
 
 
+@says("…, line …: this is no receipt")
+def receipt_cut_off(scene: Scene) -> None:
+    [url] = receipts(scene)
+    file = Path(url.removeprefix("file://"))
+    file.write_bytes(file.read_bytes()[:-20])
+    BluxHook().accepted_ids(["1"], [url])
+
+
 @says("suppression_path: there is no list")
 def missing_suppression(scene: Scene) -> None:
     BluxHook().upsert_users(USERS, suppression_path=str(scene.folder / "receipts"))
