@@ -50,7 +50,7 @@ def _described(path: str) -> list[str]:
         f"digests: {keyed}; {len(sizes):,} files, {sum(sizes.values()):,} bytes",
         *([contested] if state.contested else []),
         "",
-        _RUN.format(at="run ended (UTC)", stored="sent", forgotten="forgotten", named="named", task="task"),
+        _RUN.format(at="run ended (UTC)", stored="stored", forgotten="forgotten", named="named", task="task"),
         *(
             _RUN.format(
                 at=entry.at,

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_blux import snapshot
+from airflow_provider_blux.delivery.batches import Batch
+from airflow_provider_blux.delivery.record import Record
 from airflow_provider_blux.emulator import Emulator
 from tests.delivery.pushing import push, snapshot_in
 
@@ -26,7 +28,7 @@ def test_it_says_whose_users_it_holds_how_many_and_what_each_run_wrote(
     first, digests, _, head, *runs = capsys.readouterr().out.splitlines()
     assert first == "1,198 users of 'demo-app', application API, https://blux.example"
     assert digests.startswith("digests: not keyed")
-    assert head.split() == ["run", "ended", "(UTC)", "sent", "forgotten", "named", "task"]
+    assert head.split() == ["run", "ended", "(UTC)", "stored", "forgotten", "named", "task"]
     assert [run.split()[1:] for run in runs] == [
         ["1,200", "1,200", "1,200", "dag.task"],
         ["1", "1", "1,199", "dag.task"],
@@ -61,3 +63,20 @@ def test_files_of_two_applications_are_not_described_as_one_snapshot(
 
     assert snapshot.main(["inspect", str(tmp_path)]) == 2
     assert "Give each its own snapshot_path" in capsys.readouterr().err
+
+
+def test_users_whom_a_killed_run_was_about_to_send_are_sent_and_not_said_to_be_stored(
+    blux_emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = snapshot_in(tmp_path)
+    killed.begin()
+    records = [Record(number, row["user_id"], mark=killed.mark(row)) for number, row in enumerate(USERS[:2], 1)]
+    list(killed.announced([Batch(1, 1, 2, {record.key: record for record in records})]))
+    report = push(blux_emulator, "upsert_users", USERS[:2], snapshot=snapshot_in(tmp_path))
+    capsys.readouterr()
+
+    assert snapshot.main(["inspect", str(tmp_path)]) == 0
+
+    _, _, contested, _, head, *runs = capsys.readouterr().out.splitlines()
+    assert contested == "more that a run that has not ended was about to send: 2"
+    assert (report.delivered, head.split()[3], runs[-1].split()[1]) == (2, "stored", "0")
