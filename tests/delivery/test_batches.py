@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_blux.delivery.batches import cut
 from airflow_provider_blux.delivery.reading import Reading, copied
+from airflow_provider_blux.delivery.record import Mark, Record
 from airflow_provider_blux.delivery.run import Stop
 from airflow_provider_blux.exceptions import BluxRecordError, BluxStopped
 from airflow_provider_blux.records.encoding import merge_of
@@ -160,6 +161,13 @@ def test_suppressed_records_are_counted_and_not_among_those_that_are_sent():
     [batch] = cut(reading.records([{"user_id": "a"}, {"user_id": "b"}, {"user_id": "a"}]), size=10)
 
     assert ([*batch.records], batch.suppressed, batch.read) == (["b"], 2, 3)
+
+
+def test_only_a_batch_with_a_later_row_of_an_unchanged_user_waits_for_all_others():
+    marks = [Mark("a", b"a"), Mark("b", b"b", follows_unchanged=True), Mark("c", b"c")]
+    records = [Record(number, mark.user_id, b"{}", mark=mark) for number, mark in enumerate(marks, 1)]
+
+    assert [batch.waits_for_all for batch in cut(records, size=1)] == [False, True, False]
 
 
 def test_a_profile_with_an_earlier_timestamp_is_sent_after_the_batch(blux):
