@@ -159,8 +159,7 @@ class Snapshot:
         a row is always sent, and is not stored in the snapshot.
         """
         user = self._digests.user(user_id)
-        self._rows.meet(user, None)
-        return Mark(user_id, user)
+        return Mark(user_id, user, None, *self._rows.meet(user, None))
 
     def announced(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Remove the users of all batches from the snapshot; yield each batch when its users are durably removed.

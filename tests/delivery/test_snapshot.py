@@ -426,19 +426,22 @@ def test_a_run_that_fails_sends_what_it_has_not_delivered_with_the_next(blux: An
     assert outcomes(send(blux, folder, USERS)) == {"delivered": 150, "unchanged": 100}
 
 
-def test_a_row_that_was_unchanged_is_not_sent_after_the_next_row_of_its_user(blux: Any, folder: Folder) -> None:
-    send(blux, folder, [{"user_id": "a", "x": 1}])
-    rows = [{"user_id": "a", "x": 1}, {"user_id": "b", "x": 1}, {"user_id": "a", "x": 2}]
+@pytest.mark.parametrize("written", ["5", '"5"'], ids=["the same text", "the same id in JSON"])
+def test_a_row_that_was_unchanged_is_not_sent_after_the_next_row_of_its_user(
+    blux: Any, folder: Folder, written: str
+) -> None:
+    send(blux, folder, [{"user_id": "5", "x": 1}], json_columns=["user_id"])
+    rows = [{"user_id": "5", "x": 1}, {"user_id": "6", "x": 1}, {"user_id": written, "x": 2}]
     store = Memory()
-    # If the requests for b and a were in flight together, that for a would be accepted and that for b would fail.
+    # If the requests for 6 and 5 were in flight together, that for 5 would be accepted and that for 6 would fail.
     blux.fault(kind="delay", seconds=0.5, times=1)
     blux.fault(kind="status", status=401, skip=1, times=1)
     with pytest.raises(BluxError):
-        send(blux, folder, rows, store=store, batch_size=1)
-    report = send(blux, folder, rows, store=store, batch_size=1)
+        send(blux, folder, rows, store=store, batch_size=1, json_columns=["user_id"])
+    report = send(blux, folder, rows, store=store, batch_size=1, json_columns=["user_id"])
 
     assert report.read == 3
-    assert held(blux) == {"a": {"x": 2}, "b": {"x": 1}}
+    assert held(blux) == {"5": {"x": 2}, "6": {"x": 1}}
 
 
 def test_a_retry_neither_sends_settled_rows_again_nor_counts_them_twice(blux: Any, folder: Folder) -> None:
