@@ -90,7 +90,7 @@ class Engine:
                     self._settle(batch, result)
                 except Exception as failed:  # noqa: BLE001 - it must not hide the outcomes of the other batches
                     error = error or failed
-            elif self.failure is None and result is not None and not isinstance(result, BluxStopped):
+            elif self.failure is None and not isinstance(result, BluxStopped):
                 self.failure = result
         if error is not None:
             raise error

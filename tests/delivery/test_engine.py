@@ -235,7 +235,7 @@ def test_a_failure_is_seen_although_the_source_is_slow():
             yield batch(number, number)
 
     with pytest.raises(BluxUnavailable):
-        run(engine_of(send, [], concurrency=1, ahead=1000), batches())
+        run(engine_of(send, [], concurrency=1000, ahead=1000), batches())
 
     assert len(read) < 1000
 
