@@ -138,8 +138,6 @@ class OutcomeCounter:
         self.report.receipts = [*self._earlier_receipts, *(self._receipts.urls if self._receipts else [])] or None
 
     def _add_rejects(self, rejects: list[Reject]) -> None:
-        if not rejects:
-            return
         if self._rejects:
             self._rejects.add_rejects(rejects, self._place_of)
         else:

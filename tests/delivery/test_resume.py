@@ -125,13 +125,14 @@ def test_a_dry_run_checks_the_whole_source_and_leaves_the_checkpoint_as_it_is(bl
     assert store.text == before
 
 
-def test_a_try_to_which_nothing_is_left_says_why_records_were_rejected(blux):
+def test_a_try_to_which_nothing_is_left_says_which_records_were_rejected_and_why(blux, tmp_path):
     store, rows = ClearsLate(), [*ROWS, {}]
+    rejects = RejectsFile(Folder(LocalFileSystem(), str(tmp_path), "rejects_path"), "try1", "upsert_users")
     with pytest.raises(ConnectionError):
-        push(blux, "upsert_users", rows, store=store, max_rejects=1)
+        push(blux, "upsert_users", rows, store=store, rejects=rejects, max_rejects=1)
     report = push(blux, "upsert_users", rows, store=store, max_rejects=1)
 
-    assert (report.rejected, report.requests) == (1, 0)
+    assert (report.rejected, report.requests, report.rejects) == (1, 0, rejects.urls)
     assert [(one["field"], one["number"]) for one in report.reasons or []] == [("user_id", 1)]
 
 
