@@ -167,7 +167,7 @@ def _application_url(connection: Connection) -> str:
     :raises BluxConfigError: the schema is a path, but the host is missing, or already has a path.
     """
     host, schema = (connection.host or "").strip(), (connection.schema or "").strip(" /")
-    scheme, base_path = (schema.lower(), "") if schema.lower() in ("http", "https") else ("https", schema)
+    scheme, base_path = (schema, "") if schema.lower() in ("http", "https") else ("https", schema)
     if base_path and (not host or "/" in host):  # ignored, a test at /stg would change the users of /prod
         raise BluxConfigError(
             f"schema is set, but host ({RELABELING['host']}) is {'already a URL' if host else 'empty'}. Write the "

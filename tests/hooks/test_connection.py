@@ -264,9 +264,9 @@ def test_a_connection_without_a_type_is_taken(read: Any) -> None:
     assert "application" in read({**APPLICATION, "conn_type": ""}).access
 
 
-@pytest.mark.parametrize("extra", ["", "{}", "null"])
+@pytest.mark.parametrize("extra", ["", "{}", "null", '""'])
 def test_no_extra_is_an_empty_one(read: Any, extra: str) -> None:
-    if extra == "null" and REFUSES_EXTRAS:
+    if extra in ("null", '""') and REFUSES_EXTRAS:
         pytest.skip("This Airflow itself refuses such an extra in an environment variable")
     assert read({**APPLICATION, "extra": extra}) == read(APPLICATION)
 
@@ -300,6 +300,18 @@ def test_extras_are_read(read: Any, tmp_path: Path) -> None:
 def test_rate_limits_may_be_json_text_and_a_null_among_them_is_unset(read: Any) -> None:
     for limits in ({"upsert_users": 40, "send_events": None}, '{"upsert_users": 40, "send_events": null}'):
         assert read({**APPLICATION, "extra": {"rate_limits": limits}}).rate_limits == {"upsert_users": 40}
+
+
+def test_whitespace_around_the_open_api_url_is_no_part_of_it(read: Any) -> None:
+    credentials = read({"extra": {**OPEN, "open_api_url": " https://event.example.com "}})
+
+    assert credentials.access["open"].url == "https://event.example.com"
+
+
+def test_each_operation_may_have_a_rate_limit(read: Any) -> None:
+    limits = dict.fromkeys(get_args(Operation), 40)
+
+    assert read({**APPLICATION, "extra": {"rate_limits": limits}}).rate_limits == limits
 
 
 def test_a_timeout_may_be_text_and_verify_true_is_the_default(read: Any) -> None:
