@@ -90,7 +90,7 @@ def _check(name: str, field_mapping: Mapping[str, str]) -> None:
             f"exclude_fields: {name!r} does not begin with a group ({', '.join(GROUPS)}), and no part of a property "
             f"can be left out. (A custom property of that name is {_OWN + name!r}.)"
         )
-    parts = {part.strip() for part in _BETWEEN_NAMES.split(name)}
+    parts = set(_BETWEEN_NAMES.split(name))
     if len(parts) > 1 and parts.intersection((*STANDARD_FIELDS, _CONSENTS)):
         raise _several(name)
     if meant := meant_by(name, (*STANDARD_FIELDS, *GROUPS, _CONSENTS), loosely=True):

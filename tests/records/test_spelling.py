@@ -267,7 +267,7 @@ NEARLY = [
 ]
 OWN = [
     *("grade", "city", "name", "tags", "contents", "address", "number", "consented_at", "marketing"),
-    *("phone_number_2", "phone_number2", "work_email_address", "Grade", "등급", "-"),
+    *("phone_number_2", "phone_number2", "work_email_address", "Grade", "등급", "-", "home city"),
     *("marketing_notification_line_consent", "marketing_notification_app_consent"),
 ]
 
