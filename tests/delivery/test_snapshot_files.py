@@ -108,6 +108,16 @@ def test_a_snapshot_of_something_else_stops_the_task(blux: Any, tmp_path: Path, 
         push(blux, "delete_users", ["u1"], snapshot=snapshot_in(tmp_path, "delete_users", target=target_of(**changes)))
 
 
+def test_a_full_refresh_takes_the_place_of_files_whose_first_bytes_are_gone(blux: Any, tmp_path: Path) -> None:
+    send(blux, tmp_path)
+    begun(tmp_path, USERS)  # and dies
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"")
+
+    assert send(blux, tmp_path, full_refresh=True).delivered == 30
+    assert send(blux, tmp_path).unchanged == 30
+
+
 def test_a_deletion_needs_one_file_that_can_be_used(blux: Any, tmp_path: Path) -> None:
     send(blux, tmp_path)
     for name in ("0", "z"):
@@ -576,6 +586,16 @@ def test_each_user_of_a_source_is_counted_once(tmp_path: Path, blux: Any) -> Non
         snapshot.mark(row)
 
     assert snapshot.end(is_whole=True) == Totals(named=5, before=2, absent=1)
+
+
+def test_what_was_accepted_of_a_run_that_has_not_ended_is_known(tmp_path: Path) -> None:
+    run, records = begun(tmp_path, USERS[:10])
+    run.accepted(records)
+    record = Record(11, "another", mark=run.mark({"user_id": "another"}))
+    assert len(list(run.announced([Batch(2, 11, 11, {"another": record})]))) == 1
+
+    state = load(folder_of(tmp_path))
+    assert (len(state.rows), len(state.contested)) == (10, 1)
 
 
 @pytest.mark.parametrize("how", ["fails", "dies"])
