@@ -52,9 +52,14 @@ def test_a_user_whose_id_is_no_text_is_compared_too(blux_emulator: Emulator, fol
     assert hook.upsert_users([{"user_id": user_id}], snapshot_path=folder).delivered == 1
 
 
+def test_a_dry_run_makes_no_folder(blux_emulator: Emulator, folder: str) -> None:
+    assert upserted(folder, validate_only=True).valid == 3
+    assert not Path(folder).exists()
+
+
 def test_the_hook_deletes_and_forgets(blux_emulator: Emulator, folder: str) -> None:
     upserted(folder)
-    BluxHook(api="application").delete_users(["u1"], snapshot_path=folder)
+    assert BluxHook(api="application").delete_users(["u1"], snapshot_path=folder).absent is None
 
     assert (report := upserted(folder)).delivered == 1
     assert report.unchanged == 2
