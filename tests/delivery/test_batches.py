@@ -173,12 +173,14 @@ def test_only_a_batch_with_a_later_row_of_an_unchanged_user_waits_for_all_others
 def test_a_profile_with_an_earlier_timestamp_is_sent_after_the_batch(blux):
     rows = [
         {"user_id": user, "properties": {"row": number}, **({"timestamp": f"2026-01-0{day}T00:00:00Z"} if day else {})}
-        for number, (user, day) in enumerate([("a", 2), ("b", 1), ("a", 3), ("a", 1), ("b", 2), ("a", None), ("a", 2)])
+        for number, (user, day) in enumerate(
+            [("a", 2), ("b", 1), ("a", 3), ("a", 3), ("a", 1), ("b", 2), ("a", None), ("a", 2)]
+        )
     ]
 
     report = push(blux, "upsert_users", rows, api="open")
 
     # Merged are what comes in the order of time, and what has no timestamp, which is of the time of its arrival.
     assert [request["records"] for request in blux.requests()] == [2, 2, 1]
-    assert (report.delivered, report.merged) == (5, 2)
-    assert dict(blux.profiles())["a"]["properties"] == {"row": 6}
+    assert (report.delivered, report.merged) == (5, 3)
+    assert dict(blux.profiles())["a"]["properties"] == {"row": 7}
