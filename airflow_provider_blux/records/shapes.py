@@ -15,7 +15,7 @@ from airflow_provider_blux.records.mapping import Fields, Mapped, Shape, check_t
 from airflow_provider_blux.records.options import DEFAULT, Shaping
 from airflow_provider_blux.records.properties import OBJECTS
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """Version of the rules that turn a row into a record; to be increased if the same row is sent differently. The digests
 of rows in a snapshot depend on it, so the next run then sends everything."""
 

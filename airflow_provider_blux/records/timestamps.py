@@ -27,7 +27,9 @@ _FIRST_COUNT, _END_COUNT = (
 
 
 def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | None = None) -> str:
-    """Return an ISO 8601 timestamp with its zone; text that has a zone is returned unchanged.
+    """Return an ISO 8601 timestamp with its zone.
+
+    Text that has a zone is returned as it is, but for a blank before the time, which becomes the ``T`` of ISO 8601.
 
     :param zone: time zone of a timestamp without one, whose offset is added; ``None`` to reject such timestamps.
     :param unit: unit of numbers since the epoch, as a number or as text; ``None`` to reject numbers.
@@ -42,6 +44,7 @@ def timestamp(value: Any, field: str, zone: tzinfo | None = None, unit: str | No
     elif isinstance(value, str):
         written = text(value, field)
         moment = _moment(written, field)
+        written = written.replace(" ", "T")
     elif word := missing_word(value):
         raise BluxRecordError(field, f"is not a time ({word}); leave it out or send null")
     else:

@@ -185,7 +185,7 @@ def test_a_query_without_the_column_fails_at_once(
     assert blux_emulator.profile("7") == {
         "user_id": "7",
         "properties": {"marketing_notification_sms_consent": True},
-        "timestamp": "2026-01-31 09:00:00+09:00",
+        "timestamp": "2026-01-31T09:00:00+09:00",
     }
 
 

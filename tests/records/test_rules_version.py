@@ -24,7 +24,7 @@ from airflow_provider_blux.records.fields import STANDARD_FIELDS
 from airflow_provider_blux.records.options import Shaping
 from airflow_provider_blux.records.shapes import RULES_VERSION, RowShape
 
-HELD = (6, "8a13fe62a9d17568a1acab289b9c3902")
+HELD = (7, "cbc79934a7a92a1f8ac76dc4494cfee4")
 
 
 class Grade(Enum):
@@ -39,6 +39,7 @@ VALUES: list[Any] = [
     *("가", "\u1100\u1161", "\u200b", "a\nb", "\x00", "\ud800", "👩‍👧", "x" * 5_000),
     *(date(2026, 1, 31), time(9, 30), datetime(2026, 1, 31, 9), datetime(2026, 1, 31, 9, 0, 0, 1, UTC)),  # noqa: DTZ001
     *("2026-01-31", "2026-01-31T09:00:00", "2026-01-31T09:00:00Z", "2026-01-31T09:00:00.5+09:00", 1_769_817_600),
+    "2026-01-31 09:00:00+09:00",
     *(Decimal("1"), Decimal("1.10"), Decimal("NaN"), UUID(int=1), Grade.GOLD, b"bytes"),
     *([], [1, "a", None], {}, {"a": 1, "b": None}, {"a": {"b": [1.5, Decimal("0.1")]}}, {1: "a"}, (1, 2), {1, 2}),
 ]
