@@ -605,7 +605,9 @@ def test_a_user_of_the_open_api_is_no_property_of_the_application_api(field: str
     if field in STANDARD_FIELDS:
         for written in (json.dumps(row["properties"]), f"\n {json.dumps(row['properties'])}"):
             check(RowShape(*USER), {**row, "properties": written}, Rejected("properties", field))
-    for written in ('{"grade": "gold"}', f"about {field}"):
+            leaving_out = RowShape(*USER, Shaping(exclude_fields=["properties"]))
+            assert leaving_out({**row, "properties": written})[1] == {"user_id": "u"}
+    for written in ('{"grade": "gold"}', f'about "{field}"'):
         own = RowShape(*USER)({"user_id": "u", "properties": written})
         assert own[1]["custom_user_properties"] == {"properties": written}
     assert RowShape(*USER, Shaping(exclude_fields=["properties"]))(row)[1] == {"user_id": "u"}
