@@ -78,7 +78,7 @@ class Batch:
 
         :param merge: merges the JSON of two records with the same key; ``None`` to merge no records.
         """
-        earlier = self.records.get(record.key) if merge else None
+        earlier = self.records.get(record.key)
         content = merge(earlier.content, record.content) if merge and earlier else record.content
         if content is None:
             return False
