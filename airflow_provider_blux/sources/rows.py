@@ -22,7 +22,7 @@ def is_row(value: Any) -> bool:
 
     Its values are those of one record. As ids to delete, values of other columns would be taken for ids.
     """
-    return type(value).__name__ in ("Row", "DictRow") or (isinstance(value, tuple) and hasattr(value, "_fields"))
+    return isinstance(value, Sequence) and (hasattr(value, "keys") or hasattr(value, "_fields"))
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
