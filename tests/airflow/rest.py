@@ -65,6 +65,11 @@ class RestApi:
         answer = self._session.post(f"{self._url}/dags/{dag_id}/dagRuns", json=body, timeout=TIMEOUT)
         return None if answer.status_code == 404 else _content(answer)
 
+    def state(self, run: Run) -> str:
+        """Return the state of a run."""
+        state: str = _content(self._session.get(self._run(run), timeout=TIMEOUT))["state"]
+        return state
+
     def task_state(self, run: Run, task_id: str) -> dict[str, Any]:
         """Return the task state of a task by key (Airflow 3.3 and later)."""
         answer = self._session.get(f"{self._run(run)}/taskInstances/{task_id}/state-store", timeout=TIMEOUT)

@@ -29,10 +29,6 @@ COMPONENTS = {
 # Everybody who opens Airflow 2's pages, on the loopback address, has every right.
 EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\n"
 
-# No test changes a DAG file, so Airflow 3 parses each once: this many seconds are longer than any test run. Airflow 2
-# has to parse a DAG again before an alias of an asset starts it.
-_ONCE = "86400"
-
 T = TypeVar("T")
 
 
@@ -68,7 +64,6 @@ def settings_of_a_scheduler() -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _ONCE,
     }
 
 
@@ -117,16 +112,19 @@ class Scheduler:
         self._is_healthy = True
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
-        """Start a run of a DAG."""
+        """Start a run of a DAG and return it as it is now."""
         self.wait_until_healthy()
         run_id = self.poll(lambda: self.rest.trigger(dag_id, conf), f"{dag_id} is parsed")["dag_run_id"]
-        return Run(dag_id=dag_id, run_id=run_id, state="queued", log="", metadata=self.home.metadata)
+        return self.look_at(Run(dag_id=dag_id, run_id=run_id, state="queued", log="", metadata=self.home.metadata))
 
     def finish(self, run: Run) -> Run:
         """Wait for the end of a run."""
 
-        self.poll(lambda: self._state_of(run) in ("success", "failed"), f"{run.dag_id} has ended")
-        return self.look_at(run)
+        def ended() -> Run | None:
+            now = self.look_at(run)
+            return now if now.state in ("success", "failed") else None
+
+        return self.poll(ended, f"{run.dag_id} has ended")
 
     def run(self, dag_id: str, **conf: Any) -> Run:
         """Run a DAG to its end."""
@@ -137,14 +135,10 @@ class Scheduler:
         return Run(
             dag_id=run.dag_id,
             run_id=run.run_id,
-            state=self._state_of(run),
+            state=self.rest.state(run),
             log="".join(path.read_text(errors="replace") for path in self.logs_of(run)),
             metadata=self.home.metadata,
         )
-
-    def _state_of(self, run: Run) -> str:
-        # Not asked of the server, which answers before it has stored a new run, and is busy enough.
-        return self.home.metadata.runs(run.dag_id).get(run.run_id, "queued")
 
     def runs_of(self, dag_id: str) -> list[Run]:
         """Return every run of a DAG as it is now."""
