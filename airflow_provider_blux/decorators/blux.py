@@ -1,13 +1,8 @@
-"""The decorators ``@task.blux_...``: operators whose records are the values that a function returns or yields.
-
-Each decorator takes the arguments of its operator, except those that select the source. It raises
-:class:`~airflow_provider_blux.exceptions.BluxConfigError` if an argument does not exist or selects a source, or if the
-function is asynchronous.
-"""
+"""The decorators ``@task.blux_...``: operators whose records are the values that a function returns or yields."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, signature
@@ -41,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["delete_users_task", "send_events_task", "update_devices_task", "upsert_users_task"]
 
+# Arguments of the operators for other sources, in addition to ``users``, ``user_ids``, ``events`` or ``devices``.
+_ELSEWHERE = tuple(SourceArguments.__annotations__)
 # Arguments that Airflow fills in when a decorated function is called.
 _OF_THE_CALL = ("python_callable", "op_args", "op_kwargs", "kwargs_to_upstream")
 
@@ -57,12 +54,6 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
     custom_operator_name: ClassVar[str]
     op_args = HiddenField(HiddenArguments)
     op_kwargs = HiddenField(HiddenArguments)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.custom_operator_name = f"@task.blux_{cls.operation}"
-        fields = super(DecoratedOperator, cls).template_fields
-        cls.template_fields = ("op_args", "op_kwargs", *(one for one in fields if one not in cls.elsewhere()))
 
     def __init__(
         self,
@@ -97,14 +88,12 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         return self._function
 
     @classmethod
-    def elsewhere(cls) -> tuple[str, ...]:
-        """Return the arguments of the operator that select another source than the function."""
-        return (cls.records_field, *SourceArguments.__annotations__)
-
-    @classmethod
     def arguments(cls) -> list[Parameter]:
-        """Return the arguments of the operator, except those that select a source and those that Airflow sets."""
-        others = {*cls.elsewhere(), *_OF_THE_CALL}
+        """Return the arguments of the decorator.
+
+        These are the arguments of the operator, except those that select another source and those that Airflow sets.
+        """
+        others = {cls.records_field, *_ELSEWHERE, *_OF_THE_CALL}
         found = [parameter for name, parameter in signature(cls).parameters.items() if name not in others]
         return [one.replace(default=None) if one.name == "task_id" else one for one in found]
 
@@ -113,11 +102,20 @@ class _FunctionOperator(DecoratedOperator, BluxOperator):
         return misnamed(owner, given, [argument.name for argument in cls.arguments()])
 
 
+def _templated(kind: type[BluxOperator]) -> tuple[str, ...]:
+    others = (field for field in kind.template_fields if field not in {kind.records_field, *_ELSEWHERE})
+    return ("op_args", "op_kwargs", *others)
+
+
 class _UpsertUsers(_FunctionOperator, BluxUpsertUsersOperator):
-    pass
+    custom_operator_name = "@task.blux_upsert_users"
+    template_fields: Sequence[str] = _templated(BluxUpsertUsersOperator)
 
 
 class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
+    custom_operator_name = "@task.blux_delete_users"
+    template_fields: Sequence[str] = _templated(BluxDeleteUsersOperator)
+
     def _source(self, context: Context) -> Iterable[Any]:  # noqa: ARG002
         # The guard counts the ids before any is deleted. It would call the function a second time for the deletion,
         # and the function might return other ids then. With an iterator, the guard holds the ids in memory instead.
@@ -125,18 +123,25 @@ class _DeleteUsers(_FunctionOperator, BluxDeleteUsersOperator):
 
 
 class _SendEvents(_FunctionOperator, BluxSendEventsOperator):
-    pass
+    custom_operator_name = "@task.blux_send_events"
+    template_fields: Sequence[str] = _templated(BluxSendEventsOperator)
 
 
 class _UpdateDevices(_FunctionOperator, BluxUpdateDevicesOperator):
-    pass
+    custom_operator_name = "@task.blux_update_devices"
+    template_fields: Sequence[str] = _templated(BluxUpdateDevicesOperator)
 
 
 @listing(_UpsertUsers.arguments())
 def upsert_users_task(
     python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[UpsertUsersArguments]
 ) -> TaskDecorator:
-    """Make a function a task that upserts the users it returns or yields."""
+    """Make a function a task that upserts the users it returns or yields.
+
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpsertUsersOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
+    """
     return _decorator(_UpsertUsers, python_callable, **kwargs)
 
 
@@ -144,7 +149,12 @@ def upsert_users_task(
 def delete_users_task(
     python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[DeleteUsersArguments]
 ) -> TaskDecorator:
-    """Make a function a task that deletes the users whose ids it returns or yields."""
+    """Make a function a task that deletes the users whose ids it returns or yields.
+
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxDeleteUsersOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
+    """
     return _decorator(_DeleteUsers, python_callable, **kwargs)
 
 
@@ -152,7 +162,12 @@ def delete_users_task(
 def send_events_task(
     python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[SendEventsArguments]
 ) -> TaskDecorator:
-    """Make a function a task that sends the events it returns or yields."""
+    """Make a function a task that sends the events it returns or yields.
+
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxSendEventsOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
+    """
     return _decorator(_SendEvents, python_callable, **kwargs)
 
 
@@ -160,7 +175,12 @@ def send_events_task(
 def update_devices_task(
     python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[UpdateDevicesArguments]
 ) -> TaskDecorator:
-    """Make a function a task that updates the devices it returns or yields."""
+    """Make a function a task that updates the devices it returns or yields.
+
+    :param kwargs: the arguments of :class:`~airflow_provider_blux.operators.blux.BluxUpdateDevicesOperator`, except
+        those that select the source.
+    :raises BluxConfigError: an argument does not exist or selects a source, or the function is asynchronous.
+    """
     return _decorator(_UpdateDevices, python_callable, **kwargs)
 
 
@@ -169,8 +189,9 @@ def _decorator(
 ) -> TaskDecorator:
     # Checked here too, because the operator of a mapped task is made only when the task runs.
     _check(kind, python_callable, kwargs)
+    given = kwargs.keys() - {kind.records_field, *_ELSEWHERE}
     known = [argument.name for argument in kind.arguments()]
-    if error := misnamed(kind.custom_operator_name, kwargs.keys() - kind.elsewhere(), known):
+    if error := misnamed(kind.custom_operator_name, given, known):
         raise error
     if python_callable is None:
         return cast("TaskDecorator", partial(_decorator, kind, **kwargs))
@@ -185,7 +206,7 @@ def _check(kind: type[_FunctionOperator], function: Callable[..., Any] | None, k
 
     :raises BluxConfigError: an argument selects a source other than the function, or the function is asynchronous.
     """
-    given = [name for name in kind.elsewhere() if kwargs.get(name) is not None]
+    given = [name for name in (kind.records_field, *_ELSEWHERE) if kwargs.get(name) is not None]
     if given:
         raise BluxConfigError(
             f"{kind.custom_operator_name} takes no {' and no '.join(given)}: its records are what the function returns "
