@@ -408,11 +408,11 @@ def _checked(records: Any) -> Iterable[Any]:
     """
     from airflow_provider_blux.sources.frames import frame_of
     from airflow_provider_blux.sources.inline import InlineSource
-    from airflow_provider_blux.sources.rows import NO_SEQUENCE, is_row, items_of, yielded
+    from airflow_provider_blux.sources.rows import is_one_value, items_of, yielded
 
     if frame_of(records, "records") is not None:
         return InlineSource(records, "records")
-    if isinstance(records, Iterable) and not (isinstance(records, (*NO_SEQUENCE, Mapping)) or is_row(records)):
+    if isinstance(records, Iterable) and not is_one_value(records):
         return yielded(items_of(records), "records is a generator")
     raise BluxConfigError(f"records is of type {type(records).__name__}; it must be an iterable of records.")
 

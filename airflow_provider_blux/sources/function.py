@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import frame_of
 from airflow_provider_blux.sources.json_text import json_text
-from airflow_provider_blux.sources.rows import ONE_RECORD, close, is_row, items_of, yielded
+from airflow_provider_blux.sources.rows import ONE_RECORD, close, is_one_value, items_of, yielded
 
 _ACCEPTED = (
     "It must return or yield records: a list or another iterable of them, a DataFrame of pandas or polars, a Table of "
@@ -71,8 +71,7 @@ class FunctionSource:
             made = self._parsed(made)
         if (frame := frame_of(made, str(self))) is not None:
             return frame
-        is_one = isinstance(made, str | bytes | bytearray | memoryview | Mapping) or is_row(made)
-        if isinstance(made, Iterable) and not is_one:
+        if isinstance(made, Iterable) and not is_one_value(made):
             return made
         raise BluxConfigError(f"{self} returned a value of type {type(made).__name__}. {_ACCEPTED}")
 

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_blux.exceptions import BluxConfigError, BluxSourceError
 from airflow_provider_blux.sources.frames import Frame, frame_of
 from airflow_provider_blux.sources.json_text import json_text
-from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, is_row, items_of
+from airflow_provider_blux.sources.rows import NO_SEQUENCE, ONE_RECORD, is_one_value, is_row, items_of
 
 # Airflow's class name for the outputs of a mapped task (2.11 and 3), its only lazy sequence that supports slices.
 _MAPPED_OUTPUTS = "LazyXCom"
@@ -102,7 +102,7 @@ class InlineSource:
             raise BluxConfigError(error.message) from None
         if frame is not None:
             return frame
-        if isinstance(value, Sequence) and not isinstance(value, NO_SEQUENCE) and not is_row(value):
+        if isinstance(value, Sequence) and not is_one_value(value):
             return value
         raise BluxConfigError(
             f"{self._name} is of type {type(value).__name__}; it must be a list of records, the outputs of a mapped "

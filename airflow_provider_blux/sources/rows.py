@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +23,11 @@ def is_row(value: Any) -> bool:
     Its values are those of one record. As ids to delete, values of other columns would be taken for ids.
     """
     return isinstance(value, Sequence) and (hasattr(value, "keys") or hasattr(value, "_fields"))
+
+
+def is_one_value(value: Any) -> bool:
+    """Return whether an iterable is no collection of records: text, bytes, an object or a database row."""
+    return isinstance(value, (*NO_SEQUENCE, Mapping)) or is_row(value)
 
 
 def items_of(items: Iterable[Any]) -> Iterable[Any]:
